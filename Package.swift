@@ -1,0 +1,96 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .unsafeFlags(["-warnings-as-errors"]),
+]
+
+let package = Package(
+    name: "swiftlet",
+    products: [
+        .executable(name: "swiftlet", targets: ["swiftlet"]),
+        .executable(name: "swiftlet-lab", targets: ["swiftlet-lab"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.4.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.1.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+    ],
+    targets: [
+        // The map ABI and the embedded BPF objects; `make bpf` compiles these first.
+        .target(name: "CDatapath", path: "bpf", sources: ["abi"], publicHeadersPath: "include"),
+        .systemLibrary(name: "CLibbpf"),
+
+        .target(
+            name: "BPFLoader",
+            dependencies: ["CLibbpf", .product(name: "SystemPackage", package: "swift-system")],
+            swiftSettings: strict),
+        .target(name: "ServiceModel", swiftSettings: strict),
+        .target(name: "ServiceMaps", dependencies: ["BPFLoader", "CDatapath", "ServiceModel"], swiftSettings: strict),
+        .target(
+            name: "ManifestDirectory",
+            dependencies: ["ServiceModel", .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict),
+        // Network namespaces, veth pairs and cgroups of our own: for tests, the demo and benchmarks.
+        .target(name: "NetworkLab", swiftSettings: strict),
+        .target(
+            name: "ConnectBenchmark",
+            dependencies: [
+                "BPFLoader", "NetworkLab", .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "SwiftletDaemon",
+            dependencies: [
+                "BPFLoader", "CDatapath", "ManifestDirectory", "ServiceMaps", "ServiceModel",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "swiftlet",
+            dependencies: [
+                "ConnectBenchmark", "SwiftletDaemon",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        // Echo pods and clients for the demo, the end-to-end tests and other kernels; never installed.
+        .executableTarget(
+            name: "swiftlet-lab",
+            dependencies: ["NetworkLab", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: strict),
+
+        .target(
+            name: "TestKit",
+            dependencies: ["BPFLoader", "NetworkLab", "ServiceModel"],
+            path: "Tests/TestKit", swiftSettings: strict),
+        .testTarget(name: "ServiceModelTests", dependencies: ["ServiceModel", "TestKit"], swiftSettings: strict),
+        .testTarget(
+            name: "ServiceMapsTests",
+            dependencies: ["BPFLoader", "CDatapath", "ServiceMaps", "ServiceModel", "TestKit"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ManifestDirectoryTests", dependencies: ["ManifestDirectory", "ServiceModel", "TestKit"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "TestKit"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ConnectBenchmarkTests", dependencies: ["ConnectBenchmark", "TestKit"], swiftSettings: strict),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: [
+                "BPFLoader", "NetworkLab", "TestKit", .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
+            swiftSettings: strict),
+    ]
+)

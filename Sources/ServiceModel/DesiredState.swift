@@ -1,0 +1,155 @@
+/// What the datapath must do for one Service on this node: the result of compiling it.
+public struct DesiredService: Sendable, Hashable {
+    public var name: ObjectName
+    /// One for each service port and IP family, sorted by name.
+    public var ports: [DesiredServicePort]
+    /// Why the Service has no frontend at all (headless, ExternalName, not ours); nil when it has some.
+    public var leftAlone: LeftAlone?
+
+    public init(name: ObjectName, ports: [DesiredServicePort] = [], leftAlone: LeftAlone? = nil) {
+        self.name = name
+        self.ports = ports
+        self.leftAlone = leftAlone
+    }
+}
+
+/// Why a Service is rightly not programmed (spec 1-3).
+public enum LeftAlone: String, Sendable, Hashable {
+    case headless
+    case externalName
+    case noClusterIP
+    case otherProxy
+}
+
+/// One service port in one family: its endpoints and the frontends that lead to them.
+public struct DesiredServicePort: Sendable, Hashable {
+    public var name: ServicePortName
+    /// 0 without session affinity (spec 34).
+    public var affinitySeconds: UInt32
+    /// Usable and still serving ones, sorted by address and port, without duplicates (spec 9).
+    public var backends: [DesiredBackend]
+    /// Sorted by address, port, protocol and scope.
+    public var frontends: [DesiredFrontend]
+    /// Why there is no usable backend; nil when there is one.
+    public var emptyReason: EmptyReason?
+
+    public init(
+        name: ServicePortName, affinitySeconds: UInt32 = 0, backends: [DesiredBackend] = [],
+        frontends: [DesiredFrontend] = [], emptyReason: EmptyReason? = nil
+    ) {
+        self.name = name
+        self.affinitySeconds = affinitySeconds
+        self.backends = backends
+        self.frontends = frontends
+        self.emptyReason = emptyReason
+    }
+}
+
+/// Why a service port has no backend, in the words that `swiftlet services` shows.
+public enum EmptyReason: String, Sendable, Hashable {
+    case noEndpoints = "no endpoints"
+    case selectorMatchesNothing = "selector matches no pod"
+    case notReady = "endpoints not ready"
+    case noMatchingPort = "no endpoint port with this name and protocol"
+}
+
+/// An endpoint that a frontend may use, or that still serves the flows it has.
+public struct DesiredBackend: Sendable, Hashable {
+    public enum State: Sendable, Hashable {
+        case active
+        /// Keeps its flows and gets no new ones.
+        case terminating
+    }
+
+    public var address: IPAddress
+    public var port: Port
+    public var state: State
+    /// Runs on this node (spec 8).
+    public var isLocal: Bool
+    /// Usable for frontends with the Cluster policy (spec 12).
+    public var inCluster: Bool
+    /// Usable for frontends with the Local policy (spec 13).
+    public var inLocal: Bool
+    public var zone: String?
+
+    public init(
+        address: IPAddress, port: Port, state: State = .active, isLocal: Bool = false,
+        inCluster: Bool = true, inLocal: Bool = false, zone: String? = nil
+    ) {
+        self.address = address
+        self.port = port
+        self.state = state
+        self.isLocal = isLocal
+        self.inCluster = inCluster
+        self.inLocal = inLocal
+        self.zone = zone
+    }
+}
+
+/// What a client addresses: the identity of a frontend.
+public struct FrontendKey: Sendable, Hashable, Comparable {
+    public enum Scope: UInt8, Sendable, Hashable, Comparable {
+        /// Sockets and pods of this node.
+        case fromNode = 0
+        /// Packets that arrive on a device.
+        case fromOutside = 1
+
+        public static func < (left: Scope, right: Scope) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    public var address: IPAddress
+    public var port: Port
+    public var proto: IPProtocol
+    public var scope: Scope
+
+    public init(address: IPAddress, port: Port, proto: IPProtocol, scope: Scope = .fromNode) {
+        self.address = address
+        self.port = port
+        self.proto = proto
+        self.scope = scope
+    }
+
+    public static func < (left: FrontendKey, right: FrontendKey) -> Bool {
+        (left.address, left.port, left.proto, left.scope) < (right.address, right.port, right.proto, right.scope)
+    }
+}
+
+/// One front door of a service port and what happens to those who knock.
+public struct DesiredFrontend: Sendable, Hashable {
+    public enum Kind: UInt8, Sendable, Hashable {
+        case clusterIP = 1
+        case nodePort = 2
+        case loadBalancer = 3
+        case externalIP = 4
+    }
+
+    public enum Action: Sendable, Hashable {
+        case balance
+        /// No endpoint anywhere (spec 27, 29).
+        case reject
+        /// Local policy, endpoints only on other nodes (spec 17, 19).
+        case drop
+    }
+
+    public var key: FrontendKey
+    public var kind: Kind
+    public var action: Action
+    /// Which of the two sets of backends this frontend takes.
+    public var policy: Service.TrafficPolicy
+    /// Only for sockets in the node's own network namespace: NodePorts on a loopback address.
+    public var hostOnly: Bool
+    /// The same frontend has an entry of its own for clients outside the node (spec 18).
+    public var hasOutside: Bool
+
+    public init(
+        key: FrontendKey, kind: Kind, action: Action = .balance, policy: Service.TrafficPolicy = .cluster,
+        hostOnly: Bool = false, hasOutside: Bool = false
+    ) {
+        self.key = key
+        self.kind = kind
+        self.action = action
+        self.policy = policy
+        self.hostOnly = hostOnly
+        self.hasOutside = hasOutside
+    }
+}

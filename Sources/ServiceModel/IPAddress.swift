@@ -1,0 +1,44 @@
+/// The IP family that an address, a frontend or a backend belongs to.
+public enum IPFamily: UInt8, Sendable, Hashable, CaseIterable, Comparable {
+    case v4 = 4
+    case v6 = 6
+
+    public static func < (left: IPFamily, right: IPFamily) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// An IPv4 or IPv6 address, a value of 17 bytes that is compared byte by byte.
+///
+/// An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`) parses as the IPv4 address that it stands for.
+public struct IPAddress: Sendable, Hashable {
+    public let family: IPFamily
+    /// The address in network order: IPv6's first and last eight bytes, or IPv4's four in the low half.
+    public let high: UInt64
+    public let low: UInt64
+
+    public init(v4 value: UInt32) {
+        family = .v4
+        high = 0
+        low = UInt64(value)
+    }
+
+    public init(v6 high: UInt64, _ low: UInt64) {
+        family = .v6
+        self.high = high
+        self.low = low
+    }
+
+    /// The bytes as they are written: four for IPv4, sixteen for IPv6.
+    public var bytes: [UInt8] {
+        switch family {
+        case .v4: (0..<4).map { UInt8(truncatingIfNeeded: low >> (24 - 8 * $0)) }
+        case .v6: (0..<16).map { UInt8(truncatingIfNeeded: ($0 < 8 ? high : low) >> (56 - 8 * ($0 % 8))) }
+        }
+    }
+}
+
+extension IPAddress: Comparable {
+    /// IPv4 before IPv6, then numerically.
+    public static func < (left: IPAddress, right: IPAddress) -> Bool {
+        (left.family, left.high, left.low) < (right.family, right.high, right.low)
+    }
+}

@@ -1,0 +1,151 @@
+/// The parts of a Kubernetes Service that decide its translation.
+public struct Service: Sendable, Hashable {
+    public enum Kind: String, Sendable, Hashable {
+        case clusterIP = "ClusterIP"
+        case nodePort = "NodePort"
+        case loadBalancer = "LoadBalancer"
+        case externalName = "ExternalName"
+    }
+
+    public enum TrafficPolicy: String, Sendable, Hashable {
+        case cluster = "Cluster"
+        case local = "Local"
+    }
+
+    public struct PortSpec: Sendable, Hashable {
+        /// Empty for the only port of a Service.
+        public var name: String
+        public var proto: IPProtocol
+        public var port: Port
+        public var nodePort: Port?
+
+        public init(name: String = "", proto: IPProtocol = .tcp, port: Port, nodePort: Port? = nil) {
+            self.name = name
+            self.proto = proto
+            self.port = port
+            self.nodePort = nodePort
+        }
+    }
+
+    /// An entry of `status.loadBalancer.ingress` that has an address.
+    public struct Ingress: Sendable, Hashable {
+        public enum Mode: String, Sendable, Hashable {
+            case vip = "VIP"
+            case proxy = "Proxy"
+        }
+        public var address: IPAddress
+        public var mode: Mode
+
+        public init(address: IPAddress, mode: Mode = .vip) {
+            self.address = address
+            self.mode = mode
+        }
+    }
+
+    public var name: ObjectName
+    public var labels: [String: String] = [:]
+    public var annotations: [String: String] = [:]
+    public var kind: Kind = .clusterIP
+    /// `None` was written: a headless Service (spec 1).
+    public var isHeadless = false
+    /// `clusterIPs`, or `clusterIP` alone where the list is absent; empty when headless.
+    public var clusterIPs: [IPAddress] = []
+    public var ports: [PortSpec] = []
+    public var externalIPs: [IPAddress] = []
+    public var ingress: [Ingress] = []
+    /// As written, trimmed by the model (spec 24).
+    public var loadBalancerSourceRanges: [String] = []
+    /// Nil without session affinity, otherwise the ClientIP time-out (spec 34).
+    public var affinitySeconds: UInt32?
+    public var externalPolicy: TrafficPolicy = .cluster
+    public var internalPolicy: TrafficPolicy = .cluster
+    public var healthCheckNodePort: Port?
+    public var publishNotReadyAddresses = false
+    /// Nil when the Service has no selector, and its slices come from somewhere else.
+    public var selector: [String: String]?
+    public var externalName: String?
+
+    public init(name: ObjectName) { self.name = name }
+}
+
+/// The parts of an EndpointSlice that decide where a Service leads.
+public struct EndpointSlice: Sendable, Hashable {
+    public enum AddressType: String, Sendable, Hashable {
+        case ipv4 = "IPv4"
+        case ipv6 = "IPv6"
+        case fqdn = "FQDN"
+    }
+
+    /// Ports with nil name, nil number or number 0 are dropped when the object is read (spec 5).
+    public struct PortSpec: Sendable, Hashable {
+        public var name: String
+        public var proto: IPProtocol
+        public var port: Port
+
+        public init(name: String = "", proto: IPProtocol = .tcp, port: Port) {
+            self.name = name
+            self.proto = proto
+            self.port = port
+        }
+    }
+
+    public var name: ObjectName
+    /// Value of the label `kubernetes.io/service-name`; a slice without it belongs to nobody (spec 4).
+    public var serviceName: String
+    public var labels: [String: String] = [:]
+    public var addressType: AddressType
+    public var ports: [PortSpec] = []
+    public var endpoints: [Endpoint] = []
+
+    public init(name: ObjectName, serviceName: String, addressType: AddressType) {
+        self.name = name
+        self.serviceName = serviceName
+        self.addressType = addressType
+    }
+}
+
+/// One endpoint of a slice: its first address (spec 5) and its conditions with defaults applied (spec 7).
+public struct Endpoint: Sendable, Hashable {
+    public var address: IPAddress
+    public var ready: Bool
+    public var serving: Bool
+    public var terminating: Bool
+    public var nodeName: String?
+    public var zone: String?
+    public var zoneHints: [String]
+    public var nodeHints: [String]
+
+    public init(
+        address: IPAddress, ready: Bool = true, serving: Bool = true, terminating: Bool = false,
+        nodeName: String? = nil, zone: String? = nil, zoneHints: [String] = [], nodeHints: [String] = []
+    ) {
+        self.address = address
+        self.ready = ready
+        self.serving = serving
+        self.terminating = terminating
+        self.nodeName = nodeName
+        self.zone = zone
+        self.zoneHints = zoneHints
+        self.nodeHints = nodeHints
+    }
+}
+
+/// The parts of a Node that decide what is local and which addresses serve NodePorts.
+public struct Node: Sendable, Hashable {
+    public var name: String
+    public var labels: [String: String] = [:]
+    /// `status.addresses` of type InternalIP and ExternalIP, in their order.
+    public var addresses: [IPAddress] = []
+
+    public init(name: String) { self.name = name }
+}
+
+/// A change of one object, as every source of state reports it.
+public enum ClusterEvent: Sendable, Hashable {
+    case service(Service)
+    case serviceGone(ObjectName)
+    case slice(EndpointSlice)
+    case sliceGone(ObjectName)
+    case node(Node)
+    case nodeGone(String)
+}

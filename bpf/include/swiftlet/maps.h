@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The map ABI: every struct, enum and constant that the datapath (C, BPF) and the control plane
+ * (Swift, module CDatapath) share. This is its only definition.
+ *
+ * The maps are read by people with plain bpftool:
+ *  - an address is a byte array as it is written: 10.96.0.15 is [10,96,0,15];
+ *  - every integer is in host order: port 80 is 80;
+ *  - a small enum has a type, so that its name is printed;
+ *  - no unions, no bit-fields, and padding is a named field that is always zero.
+ *
+ * A changed layout needs a new LB_MAP_VERSION: it is part of the pin directory, so that a new layout
+ * never opens old maps.
+ */
+#ifndef SWIFTLET_MAPS_H
+#define SWIFTLET_MAPS_H
+
+#include <linux/types.h>
+
+#define LB_MAP_VERSION 1
+
+/* One byte each, so that they pack into keys; bpftool prints the names. */
+#define LB_ENUM enum __attribute__((packed))
+
+/* Numbers of IANA, the ones that a Service may have. */
+LB_ENUM ip_protocol {
+	PROTO_ANY = 0,
+	TCP = 6,
+	UDP = 17,
+	SCTP = 132,
+};
+
+/*
+ * Who asks. Under an external Local policy clients outside the node see another backend set than
+ * pods and the node itself (spec 14, 18); such a frontend has an entry for each scope.
+ */
+LB_ENUM lb_scope {
+	FROM_NODE = 0,	  /* sockets and pods of this node */
+	FROM_OUTSIDE = 1, /* packets that arrive on a device */
+};
+
+LB_ENUM frontend_kind {
+	CLUSTER_IP = 1,
+	NODE_PORT = 2,
+	LOAD_BALANCER = 3,
+	EXTERNAL_IP = 4,
+};
+
+LB_ENUM frontend_action {
+	BALANCE = 1, /* pick one of the `count` slots */
+	REJECT = 2,  /* no endpoint anywhere (spec 27, 29): refuse at once */
+	DROP = 3,    /* Local policy, endpoints only elsewhere (spec 17, 19) */
+};
+
+LB_ENUM lb_algorithm {
+	RANDOM = 1, /* uniform for each connection (spec 38) */
+};
+
+/* Which of a service port's two sets of usable backends a frontend takes (spec 12-14). */
+LB_ENUM lb_policy {
+	CLUSTER = 1,
+	LOCAL = 2,
+};
+
+LB_ENUM backend_state {
+	ACTIVE = 1,	 /* in a set of usable backends */
+	TERMINATING = 2, /* serves the flows it has, gets no new ones */
+};
+
+/* ---- services4/6: HASH, the front doors; the one hash look-up of the common path ------------ */
+
+struct service4_key {
+	__u8 address[4]; /* VIP */
+	__u16 port;
+	enum ip_protocol protocol;
+	enum lb_scope scope;
+};
+_Static_assert(sizeof(struct service4_key) == 8, "changed layout: bump LB_MAP_VERSION");
+
+struct service6_key {
+	__u8 address[16];
+	__u16 port;
+	enum ip_protocol protocol;
+	enum lb_scope scope;
+};
+_Static_assert(sizeof(struct service6_key) == 20, "changed layout: bump LB_MAP_VERSION");
+
+struct service {
+	__u32 service_id; /* names the service port of one family: see frontends */
+	__u32 first_slot; /* its run in slots4/6 ... */
+	__u32 count;	  /* ... and how long it is */
+	__u32 seal;	  /* lb_seal() of the key: see there */
+	__u32 affinity_seconds; /* 0: no session affinity */
+	enum frontend_kind kind;
+	enum frontend_action action;
+	enum lb_algorithm algorithm;
+	enum lb_policy policy;
+	__u8 host_only;	    /* 1: only for sockets of the node's own network namespace (loopback) */
+	__u8 has_outside;   /* 1: FROM_OUTSIDE has an entry of its own */
+	__u8 source_ranges; /* 1: source_ranges must allow the client (spec 24) */
+	__u8 pad;
+};
+_Static_assert(sizeof(struct service) == 28, "changed layout: bump LB_MAP_VERSION");
+
+/* ---- slots4/6: ARRAY, runs of backends; the one array read of the common path --------------- */
+
+struct slot4 {
+	__u32 service_id; /* owner of the run; 0: free */
+	__u32 backend_id;
+	__u8 address[4];
+	__u16 port;
+	__u16 pad;
+};
+_Static_assert(sizeof(struct slot4) == 16, "changed layout: bump LB_MAP_VERSION");
+
+struct slot6 {
+	__u32 service_id;
+	__u32 backend_id;
+	__u8 address[16];
+	__u16 port;
+	__u16 pad;
+};
+_Static_assert(sizeof(struct slot6) == 28, "changed layout: bump LB_MAP_VERSION");
+
+/* ---- backends4/6: HASH, backend id -> one endpoint of one service port ---------------------- */
+
+struct backend4 {
+	__u32 service_id; /* a backend belongs to one service port: membership is one look-up */
+	__u8 address[4];
+	__u16 port;
+	enum ip_protocol protocol;
+	enum backend_state state;
+	__u8 node_local; /* runs on this node (spec 8) */
+	__u8 in_cluster; /* in the set that CLUSTER frontends use */
+	__u8 in_local;	 /* in the set that LOCAL frontends use */
+	__u8 pad;
+	char zone[32]; /* topology.kubernetes.io/zone, cut at 31 bytes; empty if unknown */
+};
+_Static_assert(sizeof(struct backend4) == 48, "changed layout: bump LB_MAP_VERSION");
+
+struct backend6 {
+	__u32 service_id;
+	__u8 address[16];
+	__u16 port;
+	enum ip_protocol protocol;
+	enum backend_state state;
+	__u8 node_local;
+	__u8 in_cluster;
+	__u8 in_local;
+	__u8 pad;
+	char zone[32];
+};
+_Static_assert(sizeof(struct backend6) == 60, "changed layout: bump LB_MAP_VERSION");
+
+/* ---- vips4/6: HASH, address -> what to do with a port that no frontend serves --------------- */
+
+struct vip4_key {
+	__u8 address[4];
+};
+
+struct vip6_key {
+	__u8 address[16];
+};
+
+struct vip {
+	enum frontend_action unknown_port; /* REJECT for a ClusterIP (spec 28) */
+	__u8 pad[3];
+	__u32 frontends; /* how many frontends name this address */
+};
+_Static_assert(sizeof(struct vip) == 8, "changed layout: bump LB_MAP_VERSION");
+
+/* ---- node_ports: HASH, port -> service, for bind protection -------------------------------- */
+
+struct node_port_key {
+	__u16 port;
+	enum ip_protocol protocol;
+	__u8 pad;
+};
+_Static_assert(sizeof(struct node_port_key) == 4, "changed layout: bump LB_MAP_VERSION");
+
+struct node_port {
+	__u32 service_id;
+};
+
+/* ---- frontends: HASH, service id -> the names that people use ------------------------------- */
+
+#define LB_NAME_MAX 64 /* a DNS label and its NUL */
+
+struct frontend {
+	char namespace_[LB_NAME_MAX];
+	char name[LB_NAME_MAX];
+	char port_name[LB_NAME_MAX];
+	enum ip_protocol protocol;
+	__u8 family; /* 4 or 6 */
+	__u16 pad;
+};
+_Static_assert(sizeof(struct frontend) == 196, "changed layout: bump LB_MAP_VERSION");
+
+/* ---- affinity: LRU_HASH, (client, service port) -> backend (spec 34) ------------------------ */
+
+struct affinity_key {
+	__u64 netns_cookie; /* a socket's network namespace (a pod, or the node), else 0 */
+	__u8 address[16];   /* a packet's source, IPv4 as ::ffff:a.b.c.d, else zero */
+	__u32 service_id;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct affinity_key) == 32, "changed layout: bump LB_MAP_VERSION");
+
+struct affinity {
+	__u64 last_use; /* ns of CLOCK_MONOTONIC */
+	__u32 backend_id;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct affinity) == 16, "changed layout: bump LB_MAP_VERSION");
+
+/* ---- sock_origin4/6: SK_STORAGE, socket -> what its program asked for ----------------------- */
+
+struct origin4 {
+	__u32 service_id;
+	__u32 backend_id;
+	__u8 vip[4];
+	__u8 address[4]; /* the backend's */
+	__u16 vip_port;
+	__u16 port;
+};
+_Static_assert(sizeof(struct origin4) == 20, "changed layout: bump LB_MAP_VERSION");
+
+struct origin6 {
+	__u32 service_id;
+	__u32 backend_id;
+	__u8 vip[16];
+	__u8 address[16];
+	__u16 vip_port;
+	__u16 port;
+};
+_Static_assert(sizeof(struct origin6) == 44, "changed layout: bump LB_MAP_VERSION");
+
+/* sock_flows4/6: SK_STORAGE, the VIPs that an unconnected UDP socket talks to, oldest replaced. */
+#define LB_FLOWS 8
+
+struct flows4 {
+	__u32 next; /* where the next new VIP goes */
+	struct origin4 flow[LB_FLOWS];
+};
+
+struct flows6 {
+	__u32 next;
+	struct origin6 flow[LB_FLOWS];
+};
+
+/* ---- counters: PERCPU_ARRAY, reason -> how often -------------------------------------------- */
+
+/* Every connect, send, receive, peer name and bind that a hook sees ends in exactly one of these. */
+enum counter {
+	COUNT_PASS_NOT_A_SERVICE,
+	COUNT_PASS_PROTOCOL,	      /* not TCP, UDP or SCTP */
+	COUNT_PASS_HOST_ONLY,	      /* loopback NodePort from another network namespace */
+	COUNT_FORWARD,		      /* a backend was chosen */
+	COUNT_FORWARD_AFFINITY,	      /* session affinity chose */
+	COUNT_FORWARD_SAME_FLOW,      /* the UDP socket stays with its backend */
+	COUNT_REFUSE_NO_BACKEND,      /* no endpoint anywhere (spec 27, 29) */
+	COUNT_REFUSE_NO_LOCAL_BACKEND, /* Local policy without local endpoint (spec 17, 19) */
+	COUNT_REFUSE_UNKNOWN_PORT,    /* ClusterIP that does not serve the port (spec 28) */
+	COUNT_REFUSE_BIND,	      /* a listener on a NodePort of ours */
+	COUNT_REVERSE_REPLY,	      /* recvmsg: source shown as the VIP */
+	COUNT_REVERSE_PEER,	      /* getpeername: peer shown as the VIP */
+	COUNT_ERROR_RACED,	      /* entry was reused twice while it was read; passed */
+	COUNT_ERROR_SLOT,	      /* the slot does not belong to the service; passed */
+	COUNT_ERROR_STORAGE,	      /* no memory for the way back; forwarded without it */
+	COUNT_MAX,
+};
+
+/* ---- service_counters: PERCPU_ARRAY, service id -> how often -------------------------------- */
+
+struct service_counter {
+	__u64 forwarded; /* connections, and UDP sends to a backend that the socket did not have */
+	__u64 refused;
+};
+
+/* ---- config: read-only data, written between open and load ---------------------------------- */
+
+struct datapath_config {
+	__u64 host_netns_cookie; /* the node's network namespace; 0: the initial one */
+	__u8 has_set_retval;	 /* bpf_set_retval: kernel 5.18 */
+	__u8 has_netns_cookie;
+	__u8 pad[6];
+};
+
+/*
+ * A hash map may reuse a deleted element at once while a reader still looks at it (the elements come
+ * from a free list, not from RCU). The value therefore repeats its key in short: a reader that
+ * finds another seal than its own key's has lost its entry, and looks again.
+ */
+static __inline __attribute__((always_inline)) __u32 lb_seal(const __u8 *address, __u32 length,
+							     __u16 port, __u8 protocol, __u8 scope)
+{
+	__u32 seal = ((__u32)port << 16) | ((__u32)protocol << 8) | scope;
+	__u32 i;
+
+#ifdef __bpf__
+#pragma clang loop unroll(full)
+#endif
+	for (i = 0; i < length; i += 4)
+		seal = (seal * 0x9e3779b1u) ^
+		       (((__u32)address[i] << 24) | ((__u32)address[i + 1] << 16) |
+			((__u32)address[i + 2] << 8) | address[i + 3]);
+	return seal;
+}
+
+#endif

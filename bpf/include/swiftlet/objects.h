@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The compiled BPF objects, embedded so that the installed program is one file. */
+#ifndef SWIFTLET_OBJECTS_H
+#define SWIFTLET_OBJECTS_H
+
+#include <stddef.h>
+
+struct bpf_object_bytes {
+	const unsigned char *start;
+	size_t size;
+};
+
+/* The cgroup socket hooks: sock.bpf.c. */
+struct bpf_object_bytes swiftlet_sock_object(void);
+
+/* A program that does nothing, the zero of every measurement: empty.bpf.c. */
+struct bpf_object_bytes swiftlet_empty_object(void);
+
+#endif

@@ -240,11 +240,13 @@ _Static_assert(sizeof(struct origin6) == 44, "changed layout: bump LB_MAP_VERSIO
 
 struct flows4 {
 	__u32 next; /* where the next new VIP goes */
+	__u32 last; /* the one that was sent to last */
 	struct origin4 flow[LB_FLOWS];
 };
 
 struct flows6 {
 	__u32 next;
+	__u32 last;
 	struct origin6 flow[LB_FLOWS];
 };
 
@@ -264,9 +266,9 @@ enum counter {
 	COUNT_REFUSE_BIND,	      /* a listener on a NodePort of ours */
 	COUNT_REVERSE_REPLY,	      /* recvmsg: source shown as the VIP */
 	COUNT_REVERSE_PEER,	      /* getpeername: peer shown as the VIP */
-	COUNT_ERROR_RACED,	      /* entry was reused twice while it was read; passed */
-	COUNT_ERROR_SLOT,	      /* the slot does not belong to the service; passed */
-	COUNT_ERROR_STORAGE,	      /* no memory for the way back; forwarded without it */
+	COUNT_REFUSE_RACED,	      /* the entry was reused again and again while it was read */
+	COUNT_REFUSE_BAD_SLOT,	      /* the slot belongs to another service: must stay 0 */
+	COUNT_NO_WAY_BACK,	      /* no memory for sock_origin; forwarded without it */
 	COUNT_MAX,
 };
 
@@ -282,8 +284,7 @@ struct service_counter {
 struct datapath_config {
 	__u64 host_netns_cookie; /* the node's network namespace; 0: the initial one */
 	__u8 has_set_retval;	 /* bpf_set_retval: kernel 5.18 */
-	__u8 has_netns_cookie;
-	__u8 pad[6];
+	__u8 pad[7];
 };
 
 /*

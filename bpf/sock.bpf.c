@@ -43,29 +43,32 @@ int swl_sendmsg6(struct bpf_sock_addr *ctx)
 SEC("cgroup/recvmsg4")
 int swl_recvmsg4(struct bpf_sock_addr *ctx)
 {
-	return sock_reverse4(ctx, CTX_IP4, COUNT_REVERSE_REPLY);
+	return sock_reverse(ctx, CTX_IP4, COUNT_REVERSE_REPLY);
 }
 
 SEC("cgroup/recvmsg6")
 int swl_recvmsg6(struct bpf_sock_addr *ctx)
 {
-	if (ctx_is_mapped(ctx))
-		return sock_reverse4(ctx, CTX_MAPPED, COUNT_REVERSE_REPLY);
-	return sock_reverse6(ctx, CTX_IP6, COUNT_REVERSE_REPLY);
+	return sock_reverse(ctx, CTX_IP6, COUNT_REVERSE_REPLY);
 }
 
 SEC("cgroup/getpeername4")
 int swl_getpeername4(struct bpf_sock_addr *ctx)
 {
-	return sock_reverse4(ctx, CTX_IP4, COUNT_REVERSE_PEER);
+	return sock_reverse(ctx, CTX_IP4, COUNT_REVERSE_PEER);
 }
 
 SEC("cgroup/getpeername6")
 int swl_getpeername6(struct bpf_sock_addr *ctx)
 {
-	if (ctx_is_mapped(ctx))
-		return sock_reverse4(ctx, CTX_MAPPED, COUNT_REVERSE_PEER);
-	return sock_reverse6(ctx, CTX_IP6, COUNT_REVERSE_PEER);
+	return sock_reverse(ctx, CTX_IP6, COUNT_REVERSE_PEER);
+}
+
+SEC("cgroup/sock_release")
+int swl_sock_release(struct bpf_sock *sk)
+{
+	wayback_release(bpf_get_socket_cookie(sk));
+	return HOOK_ALLOW;
 }
 
 SEC("cgroup/post_bind4")

@@ -6,6 +6,7 @@
 #include <linux/in.h>
 #include <bpf/bpf_endian.h>
 #include "lib/maps.h"
+#include "lib/wayback.h"
 
 /* What a hook returns to let the call go on, or to make it fail. */
 #define HOOK_ALLOW  1
@@ -80,6 +81,23 @@ static __always_inline void ctx_set(struct bpf_sock_addr *ctx, enum ctx_form for
 		ctx->user_ip6[3] = words[3];
 	}
 	ctx->user_port = bpf_htons(port);
+}
+
+/* The same in IPv6 form: an IPv6 hook has mapped addresses in that form already. */
+static __always_inline void ctx_get_peer(const struct bpf_sock_addr *ctx, enum ctx_form form,
+					 struct peer *peer)
+{
+	__u32 address[4];
+	__u16 port;
+
+	ctx_get(ctx, form, (__u8 *)address, &port);
+	peer_fill(peer, (__u8 *)address, form == CTX_IP6 ? 16 : 4, port);
+}
+
+static __always_inline void ctx_set_peer(struct bpf_sock_addr *ctx, enum ctx_form form,
+					 const __u8 *address, __u16 port)
+{
+	ctx_set(ctx, form, form == CTX_IP6 ? address : address + 12, port);
 }
 
 /* Whether a network namespace is the node's own. */

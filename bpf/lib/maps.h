@@ -56,10 +56,9 @@ struct {
 	__type(value, struct affinity);
 } affinity SEC(".maps");
 
-LB_SOCKET_STORAGE(sock_origin4, struct origin4);
-LB_SOCKET_STORAGE(sock_origin6, struct origin6);
-LB_SOCKET_STORAGE(sock_flows4, struct flows4);
-LB_SOCKET_STORAGE(sock_flows6, struct flows6);
+LB_ARRAY(BPF_MAP_TYPE_ARRAY, sock_origin, struct origin, LB_ORIGINS);
+LB_SOCKET_STORAGE(sock_spill, struct origin);
+LB_SOCKET_STORAGE(sock_flows, struct flows);
 
 LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, counters, __u64, COUNT_MAX);
 LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, service_counters, struct service_counter, 1024);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The socket hooks for one family (see family.h): act on what lb.h decides. */
+/* The socket hooks on the way out, for one family (see family.h): act on what lb.h decides. */
 #include <asm-generic/errno.h>
 #include "lib/count.h"
 #include "lib/ctx.h"
 #include "lib/lb.h"
-#include "lib/wayback.h"
+#include "lib/memory.h"
 
 static __always_inline enum counter F(sock_frontend)(struct bpf_sock_addr *ctx, enum ctx_form form,
-						     struct FX(service, _key) *key,
+						     struct FX(service, _key) * key,
 						     struct service *service, __u64 *netns)
 {
 	enum counter reason;
@@ -47,10 +47,24 @@ static __always_inline int F(refuse_connect)(struct bpf_sock_addr *ctx, enum ctx
 	return HOOK_ALLOW;
 }
 
+static __always_inline void F(sock_remember)(struct origin *origin,
+					     const struct FX(service, _key) * key,
+					     const struct F(slot) * slot)
+{
+	struct peer vip, backend;
+
+	if (!origin) {
+		count(COUNT_NO_WAY_BACK);
+		return;
+	}
+	peer_fill(&vip, key->address, ADDRESS_SIZE, key->port);
+	peer_fill(&backend, slot->address, ADDRESS_SIZE, slot->port);
+	wayback_fill(origin, slot->service_id, slot->backend_id, &vip, &backend);
+}
+
 static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_form form)
 {
 	struct FX(service, _key) key = {};
-	struct F(origin) *origin;
 	struct F(slot) slot;
 	struct service service;
 	enum counter reason;
@@ -61,9 +75,7 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 		reason = F(lb_select)(&service, netns, bpf_get_prandom_u32(), &slot);
 	count(reason);
 	if (reason < COUNT_FORWARD) {
-		/* A socket that was connected to a VIP before must not show it any more. */
-		if (ctx->sk)
-			bpf_sk_storage_delete(&F(sock_origin), ctx->sk);
+		sock_forget(ctx);
 		return HOOK_ALLOW;
 	}
 	count_service(service.service_id, reason);
@@ -71,13 +83,7 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 		return F(refuse_connect)(ctx, form);
 
 	ctx_set(ctx, form, slot.address, slot.port);
-	origin = ctx->sk ? bpf_sk_storage_get(&F(sock_origin), ctx->sk, NULL,
-					      BPF_SK_STORAGE_GET_F_CREATE) :
-			   NULL;
-	if (origin)
-		F(wayback_fill)(origin, &key, &slot);
-	else
-		count(COUNT_NO_WAY_BACK);
+	F(sock_remember)(sock_origin_of(ctx), &key, &slot);
 	return HOOK_ALLOW;
 }
 
@@ -85,20 +91,20 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 static __always_inline int F(sock_send)(struct bpf_sock_addr *ctx, enum ctx_form form)
 {
 	struct FX(service, _key) key = {};
-	struct F(flows) *flows = NULL;
-	struct F(origin) *flow = NULL;
+	struct origin *flow = NULL;
+	struct flows *flows = NULL;
 	struct F(slot) slot;
 	struct service service;
 	enum counter reason;
+	struct peer vip;
 	__u64 netns = 0;
 
 	reason = F(sock_frontend)(ctx, form, &key, &service, &netns);
 	if (reason == COUNT_FORWARD) {
-		if (ctx->sk)
-			flows = bpf_sk_storage_get(&F(sock_flows), ctx->sk, NULL,
-						   BPF_SK_STORAGE_GET_F_CREATE);
+		flows = sock_flows_of(ctx);
+		peer_fill(&vip, key.address, ADDRESS_SIZE, key.port);
 		if (flows)
-			flow = F(wayback_to_vip)(flows, &key);
+			flow = wayback_to_vip(flows, &vip);
 		if (flow && F(lb_usable)(&service, flow->backend_id, &slot))
 			reason = COUNT_FORWARD_SAME_FLOW;
 		else
@@ -114,37 +120,9 @@ static __always_inline int F(sock_send)(struct bpf_sock_addr *ctx, enum ctx_form
 	ctx_set(ctx, form, slot.address, slot.port);
 	if (reason == COUNT_FORWARD_SAME_FLOW)
 		return HOOK_ALLOW;
-	if (!flows)
-		count(COUNT_NO_WAY_BACK);
-	else
-		F(wayback_fill)(flow ? flow : F(wayback_new)(flows), &key, &slot);
-	return HOOK_ALLOW;
-}
-
-/* Shows the VIP where the program would see the backend: the peer's name, a reply's source. */
-static __always_inline int F(sock_reverse)(struct bpf_sock_addr *ctx, enum ctx_form form,
-					   enum counter reason)
-{
-	struct F(origin) *origin;
-	struct F(flows) *flows;
-	__u8 address[ADDRESS_SIZE] __attribute__((aligned(4)));
-	__u16 port;
-
-	if (!ctx->sk)
-		return HOOK_ALLOW;
-	ctx_get(ctx, form, address, &port);
-	origin = bpf_sk_storage_get(&F(sock_origin), ctx->sk, NULL, 0);
-	if (origin && !F(wayback_is)(origin, address, port))
-		origin = NULL;
-	if (!origin && reason == COUNT_REVERSE_REPLY) {
-		flows = bpf_sk_storage_get(&F(sock_flows), ctx->sk, NULL, 0);
-		if (flows)
-			origin = F(wayback_from)(flows, address, port);
-	}
-	if (!origin)
-		return HOOK_ALLOW;
-	ctx_set(ctx, form, origin->vip, origin->vip_port);
-	count(reason);
+	if (flows && !flow)
+		flow = wayback_new(flows);
+	F(sock_remember)(flow, &key, &slot);
 	return HOOK_ALLOW;
 }
 

@@ -16,7 +16,7 @@
  * Finds the frontend and copies it: the entry may be replaced at any time. Returns COUNT_FORWARD
  * for one that balances. Two look-ups at most, one when the frontend is known.
  */
-static __always_inline enum counter F(lb_frontend)(const struct FX(service, _key) * key,
+static __always_inline enum counter F(lb_frontend)(const struct FX(service, _key) *key,
 						   struct service *service)
 {
 	struct FX(vip, _key) vip_key;
@@ -52,7 +52,7 @@ static __always_inline enum counter F(lb_frontend)(const struct FX(service, _key
 
 /* Whether a remembered backend may still be used through this frontend; if so, fills the slot. */
 static __always_inline bool F(lb_usable)(const struct service *service, __u32 backend_id,
-					 struct F(slot) * slot)
+					 struct F(slot) *slot)
 {
 	struct F(backend) *backend = bpf_map_lookup_elem(&F(backends), &backend_id);
 
@@ -69,7 +69,7 @@ static __always_inline bool F(lb_usable)(const struct service *service, __u32 ba
 
 /* Uniform choice (spec 38): one array read. */
 static __always_inline bool F(lb_random)(const struct service *service, __u32 random,
-					 struct F(slot) * slot)
+					 struct F(slot) *slot)
 {
 	__u32 index = service->first_slot + (__u32)(((__u64)random * service->count) >> 32);
 	struct F(slot) *entry = bpf_map_lookup_elem(&F(slots), &index);
@@ -83,7 +83,7 @@ static __always_inline bool F(lb_random)(const struct service *service, __u32 ra
 
 /* ClientIP affinity (spec 34): the client's last backend while it is usable and not timed out. */
 static __always_inline enum counter F(lb_affine)(const struct service *service, __u64 netns_cookie,
-						 __u32 random, struct F(slot) * slot)
+						 __u32 random, struct F(slot) *slot)
 {
 	const __u64 timeout = (__u64)service->affinity_seconds * 1000000000ull;
 	struct affinity_key client = {
@@ -107,7 +107,7 @@ static __always_inline enum counter F(lb_affine)(const struct service *service, 
 
 /* Chooses a backend of a frontend that balances. */
 static __always_inline enum counter F(lb_select)(const struct service *service, __u64 netns_cookie,
-						 __u32 random, struct F(slot) * slot)
+						 __u32 random, struct F(slot) *slot)
 {
 	if (service->affinity_seconds)
 		return F(lb_affine)(service, netns_cookie, random, slot);

@@ -7,7 +7,7 @@
 #include "lib/memory.h"
 
 static __always_inline enum counter F(sock_frontend)(struct bpf_sock_addr *ctx, enum ctx_form form,
-						     struct FX(service, _key) * key,
+						     struct FX(service, _key) *key,
 						     struct service *service, __u64 *netns)
 {
 	enum counter reason;
@@ -48,8 +48,8 @@ static __always_inline int F(refuse_connect)(struct bpf_sock_addr *ctx, enum ctx
 }
 
 static __always_inline void F(sock_remember)(struct origin *origin,
-					     const struct FX(service, _key) * key,
-					     const struct F(slot) * slot)
+					     const struct FX(service, _key) *key,
+					     const struct F(slot) *slot)
 {
 	struct peer vip, backend;
 

@@ -65,8 +65,7 @@ struct BackendIDSequence {
 
     /// Goes on after the ids that were found in the maps.
     init(after highest: UInt32) {
-        guard highest > 0 else { return self.init() }
-        let (next, overflow) = highest.addingReportingOverflow(Self.gapAfterRestart)
+        let (next, overflow) = highest.addingReportingOverflow(highest == 0 ? 1 : Self.gapAfterRestart)
         self.init(next: next)
         hasWrapped = overflow
     }

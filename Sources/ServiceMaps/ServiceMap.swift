@@ -1,0 +1,25 @@
+internal import ServiceModel
+
+/// A map of the datapath; the raw value is its name as pinned.
+public enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringConvertible {
+    case services4, services6
+    case slots4, slots6
+    case backends4, backends6
+    case vips4, vips6
+    case nodePorts = "node_ports"
+    case frontends
+    case affinity
+    case socketOrigin4 = "sock_origin4"
+    case socketOrigin6 = "sock_origin6"
+    case socketFlows4 = "sock_flows4"
+    case socketFlows6 = "sock_flows6"
+    case counters
+    case serviceCounters = "service_counters"
+
+    public var description: String { rawValue }
+
+    static func services(_ family: IPFamily) -> ServiceMap { family == .v4 ? .services4 : .services6 }
+    static func slots(_ family: IPFamily) -> ServiceMap { family == .v4 ? .slots4 : .slots6 }
+    static func backends(_ family: IPFamily) -> ServiceMap { family == .v4 ? .backends4 : .backends6 }
+    static func vips(_ family: IPFamily) -> ServiceMap { family == .v4 ? .vips4 : .vips6 }
+}

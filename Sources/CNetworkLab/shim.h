@@ -6,6 +6,9 @@
 /* Macros only: a type that came in through here would be this module's in Swift's eyes, not Glibc's. */
 #include <sys/syscall.h>
 
+/* Except this one: Glibc's module leaves it out. */
+#include <sys/epoll.h>
+
 extern long syscall(long number, ...);
 
 #define LAB_CLONE_NEWNET 0x40000000

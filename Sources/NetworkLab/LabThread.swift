@@ -1,10 +1,10 @@
 import Glibc
 
-/// A thread that runs one closure and ends.
+/// Threads that run one closure and end.
 ///
 /// `setns(2)` is per thread and a Swift task may change threads at every `await`: what enters a namespace must have a
-/// thread of its own.
-enum LabThread {
+/// thread of its own. Calls that block do not belong on the cooperative pool either.
+public enum LabThread {
     private struct Job {
         let body: () -> Void
     }
@@ -12,28 +12,39 @@ enum LabThread {
     /// Runs the closure on a new thread while this one waits; throws what the closure throws.
     static func run<Value: ~Copyable>(_ body: () throws -> Value) throws -> Value {
         var outcome: Result<Value, any Error>?
-        let status = withoutActuallyEscaping({ outcome = Result { try body() } }) { escapable in
-            start(Job(body: escapable))
+        try withoutActuallyEscaping({ outcome = Result { try body() } }) { escapable in
+            try runAll([Job(body: escapable)])
         }
-        guard status == 0 else { throw LabError("start", "a thread", errno: status) }
         guard let ended = outcome.take() else {
             throw LabError("run", "a thread", cause: "it ended without a result")
         }
         return try ended.get()
     }
 
-    /// The job lives on this stack: the thread is joined before the function returns, so nothing runs in parallel.
-    private static func start(_ job: Job) -> CInt {
-        var thread = pthread_t()
-        return withUnsafePointer(to: job) { pointer in
-            let status = pthread_create(
-                &thread, nil,
-                { raw in
-                    raw?.assumingMemoryBound(to: Job.self).pointee.body()
-                    return nil
-                }, UnsafeMutableRawPointer(mutating: pointer))
-            guard status == 0 else { return status }
-            return pthread_join(thread, nil)
+    /// Runs the closure on `count` threads at once, each with its number, and waits for all.
+    public static func parallel(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) throws(LabError) {
+        try runAll((0..<count).map { number in Job { body(number) } })
+    }
+
+    /// The jobs live in this call: every thread is joined before it returns or throws.
+    private static func runAll(_ jobs: [Job]) throws(LabError) {
+        var threads: [pthread_t] = []
+        let status: CInt = jobs.withUnsafeBufferPointer { jobs in
+            defer { for thread in threads { pthread_join(thread, nil) } }
+            for index in jobs.indices {
+                guard let job = jobs.baseAddress.map({ $0 + index }) else { return EINVAL }
+                var thread = pthread_t()
+                let status = pthread_create(&thread, nil, enter, UnsafeMutableRawPointer(mutating: job))
+                guard status == 0 else { return status }
+                threads.append(thread)
+            }
+            return 0
         }
+        guard status == 0 else { throw LabError("start", "a thread", errno: status) }
+    }
+
+    private static let enter: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { job in
+        job?.assumingMemoryBound(to: Job.self).pointee.body()
+        return nil
     }
 }

@@ -34,7 +34,12 @@ let package = Package(
             dependencies: ["CLibbpf", .product(name: "SystemPackage", package: "swift-system")],
             swiftSettings: strict),
         .target(name: "ServiceModel", swiftSettings: strict),
-        .target(name: "ServiceMaps", dependencies: ["BPFLoader", "CDatapath", "ServiceModel"], swiftSettings: strict),
+        .target(
+            name: "ServiceMaps",
+            dependencies: [
+                "BPFLoader", "CDatapath", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .target(
             name: "ManifestDirectory",
             dependencies: ["ServiceModel", .product(name: "Yams", package: "Yams")],

@@ -42,7 +42,11 @@ struct Applier<Store: MapStore> {
         var possible: [PlannedOperation] = []
         possible.reserveCapacity(operations.count)
         for planned in operations {
-            if outcome.failed.contains(planned.owner) { outcome.undone.append(planned) } else { possible.append(planned) }
+            if outcome.failed.contains(planned.owner) {
+                outcome.undone.append(planned)
+            } else {
+                possible.append(planned)
+            }
         }
         let errors = send(possible, to: map)
         for (index, planned) in possible.enumerated() {

@@ -10,10 +10,10 @@ public protocol MapStore {
     /// Removes entries in order until one fails; what is gone already counts as removed.
     func delete<Key: BitwiseCopyable>(_ map: ServiceMap, keys: [Key]) -> WriteOutcome
 
-    /// All entries, in any order.
-    func entries<Key: BitwiseCopyable, Value: BitwiseCopyable>(
-        _ map: ServiceMap, key: Key.Type, value: Value.Type
-    ) throws(MapError) -> [(key: Key, value: Value)]
+    /// Shows all entries, in any order.
+    func forEach<Key: BitwiseCopyable, Value: BitwiseCopyable>(
+        in map: ServiceMap, _ body: (Key, Value) -> Void
+    ) throws(MapError)
 
     /// The elements of an array at these indices, all of which exist.
     func elements<Value: BitwiseCopyable>(
@@ -71,7 +71,8 @@ public struct MapError: Error, Sendable, Hashable, CustomStringConvertible {
         let what =
             switch cause {
             case .full(let capacity): "\(map) is full (\(capacity))"
-            case .fragmented(let wanted, let longest): "\(map) has no \(wanted) free slots in a row (\(longest) at most)"
+            case .fragmented(let wanted, let longest):
+                "\(map) has no \(wanted) free slots in a row (\(longest) at most)"
             case .kernel(_, let text): text
             }
         return advice.map { "\(what); \($0)" } ?? what

@@ -9,8 +9,8 @@ extension Mirror {
     /// the first reclaim. Runs whose slots are not as they should be are kept until they have been replaced.
     init<Store: MapStore>(restoring store: Store, capacities: MapCapacities) throws(MapError) {
         self.init(capacities: capacities)
-        for (id, value) in try store.entries(.frontends, key: UInt32.self, value: frontend.self) where id != 0 {
-            restoreName(ServiceID(id), value.decoded)
+        try store.forEach(in: .frontends) { (id: UInt32, value: frontend) in
+            if id != 0 { restoreName(ServiceID(id), value.decoded) }
         }
         var restorer = Restorer()
         try restorer.restore(IPv4.self, from: store, into: &self)
@@ -18,8 +18,8 @@ extension Mirror {
         backendIDs = BackendIDSequence(after: restorer.highestBackend)
         try restoreShared(IPv4.self, from: store)
         try restoreShared(IPv6.self, from: store)
-        for (key, value) in try store.entries(.nodePorts, key: node_port_key.self, value: node_port.self) {
-            guard let key = key.decoded else { continue }
+        try store.forEach(in: .nodePorts) { (key: node_port_key, value: node_port) in
+            guard let key = key.decoded else { return }
             fill[.nodePorts] += 1
             shared.found(ServiceID(value.service_id), at: key)
         }
@@ -51,7 +51,7 @@ extension Mirror {
         _: Family.Type, from store: Store
     ) throws(MapError) {
         let map = ServiceMap.vips(Family.family)
-        for (key, value) in try store.entries(map, key: Family.VIPKey.self, value: vip.self) {
+        try store.forEach(in: map) { (key: Family.VIPKey, value: vip) in
             fill[map] += 1
             // What we would not write is shown as something that has to be written again.
             shared.found(value.decoded ?? VIPEntry(frontends: 0), at: key.ipAddress)
@@ -77,10 +77,10 @@ private struct Restorer {
     ) throws(MapError) {
         try restoreBackends(Family.self, from: store, into: &mirror)
         let services = ServiceMap.services(Family.family)
-        for (key, value) in try store.entries(services, key: Family.ServiceKey.self, value: service.self) {
+        try store.forEach(in: services) { (key: Family.ServiceKey, value: service) in
             guard let frontend = key.decoded, let entry = value.decoded(sealedFor: key.seal),
                 mirror.restoreRecord(entry.service, Family.family)
-            else { continue }
+            else { return }
             mirror.commit(frontend, entry)
         }
         try restoreRuns(Family.self, from: store, into: &mirror)
@@ -91,8 +91,8 @@ private struct Restorer {
     ) throws(MapError) {
         let map = ServiceMap.backends(Family.family)
         var touched: Set<ServiceID> = []
-        for (id, value) in try store.entries(map, key: UInt32.self, value: Family.Backend.self) where id != 0 {
-            guard let entry = value.decoded, mirror.restoreRecord(entry.service, Family.family) else { continue }
+        try store.forEach(in: map) { (id: UInt32, value: Family.Backend) in
+            guard id != 0, let entry = value.decoded, mirror.restoreRecord(entry.service, Family.family) else { return }
             highestBackend = max(highestBackend, id)
             mirror.fill[map] += 1
             touched.insert(entry.service)

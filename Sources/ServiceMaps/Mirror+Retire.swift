@@ -68,7 +68,9 @@ extension Mirror {
         let named = Set(record.runs.flatMap(\.backends))
         for index in record.backends.indices {
             let backend = record.backends[index]
-            guard !backend.flags.contains(.wanted), backend.retiredAt == 0, !named.contains(backend.id) else { continue }
+            guard !backend.flags.contains(.wanted), backend.retiredAt == 0, !named.contains(backend.id) else {
+                continue
+            }
             record.backends[index].retiredAt = retired.epoch
             let address = backend.address(record.family)
             retired.backends.append(.init(service: id, address: address, port: backend.port, epoch: retired.epoch))

@@ -202,3 +202,5 @@ extension Applier.Outcome {
         failed.formUnion(other.failed)
     }
 }
+
+extension ServiceMapWriter: Sendable where Store: Sendable {}

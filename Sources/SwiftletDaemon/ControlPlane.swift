@@ -13,7 +13,7 @@ actor ControlPlane {
     private var state: ClusterState
     private var compiler = Compiler()
     /// Nil when nothing is programmed.
-    private var writer: ServiceMapWriter<KernelMapStore>?
+    private var writer: ServiceMapWriter<BPFMapStore>?
     private var localAddresses = NodeAddresses.current()
     private var node: NodeConfiguration
     private var problems: Set<ManifestProblem> = []
@@ -24,7 +24,7 @@ actor ControlPlane {
     /// Nothing is pruned before the first complete list (spec 10).
     private var hasCompleteList = false
 
-    init(_ configuration: Configuration, writer: consuming ServiceMapWriter<KernelMapStore>?, log: Logger) {
+    init(_ configuration: Configuration, writer: consuming ServiceMapWriter<BPFMapStore>?, log: Logger) {
         self.configuration = configuration
         self.writer = writer
         self.log = log
@@ -104,7 +104,7 @@ actor ControlPlane {
         }
     }
 
-    private func beginReclaim() -> ServiceMapWriter<KernelMapStore>.ReclaimTicket? {
+    private func beginReclaim() -> ServiceMapWriter<BPFMapStore>.ReclaimTicket? {
         guard writer?.needsReclaim == true else { return nil }
         return writer?.beginReclaim()
     }

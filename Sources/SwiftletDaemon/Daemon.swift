@@ -28,7 +28,7 @@ public struct Daemon: Sendable {
             metadata: ["version": "\(Version.swiftlet)", "node": "\(settings.nodeName)", "pid": "\(getpid())"])
         let cgroup = try settings.cgroupRoot ?? CgroupFileSystem.root()
         var datapath: Datapath?
-        var writer: ServiceMapWriter<KernelMapStore>?
+        var writer: ServiceMapWriter<BPFMapStore>?
         if settings.kubeProxyReplacement {
             let loaded = try loadDatapath()
             writer = try restoreMaps(loaded.pins)
@@ -48,7 +48,7 @@ public struct Daemon: Sendable {
     }
 
     /// The complete list comes first, and is in the maps before any hook is attached.
-    private func programFirst(of batches: AsyncStream<ManifestBatch>, _ control: ControlPlane) async {
+    private func programFirst(of batches: ManifestBatches, _ control: ControlPlane) async {
         for await batch in batches {
             let summary = await control.ingest(batch)
             log.info(
@@ -62,7 +62,7 @@ public struct Daemon: Sendable {
     }
 
     private func serve(
-        _ batches: AsyncStream<ManifestBatch>, _ control: ControlPlane, _ directory: RunDirectory, _ cgroup: FilePath
+        _ batches: ManifestBatches, _ control: ControlPlane, _ directory: RunDirectory, _ cgroup: FilePath
     ) async throws {
         let base = report(cgroup: cgroup)
         let socket = ControlSocketService(directory: directory) { request in
@@ -101,9 +101,10 @@ public struct Daemon: Sendable {
 extension Daemon {
     private func loadDatapath() throws -> Datapath {
         let pins = DatapathPins(root: settings.bpfRoot)
-        let features = phase("probed the kernel") { KernelFeatures.probe() }
+        let features = try phase("probed the kernel") { try KernelFeatures.probe() }
         for feature in features.missing {
-            log.notice("this kernel lacks a feature", metadata: ["feature": "\(feature)"])
+            guard let cost = feature.costWhenMissing else { continue }
+            log.notice("this kernel lacks a feature", metadata: ["feature": "\(feature.name)", "cost": "\(cost)"])
         }
         return try phase("loaded the datapath") {
             try BPFFileSystem.mount(at: settings.bpfRoot.removingLastComponent())
@@ -119,10 +120,10 @@ extension Daemon {
             possibleCPUs: PossibleCPUs.count)
     }
 
-    private func restoreMaps(_ pins: DatapathPins) throws -> ServiceMapWriter<KernelMapStore> {
+    private func restoreMaps(_ pins: DatapathPins) throws -> ServiceMapWriter<BPFMapStore> {
         try phase("restored the maps") {
             try ServiceMapWriter(
-                store: try KernelMapStore(directory: pins.maps), grace: KernelGracePeriod(), capacities: capacities)
+                store: BPFMapStore(pins: pins), grace: RCUGracePeriod(), capacities: capacities)
         }
     }
 
@@ -154,7 +155,7 @@ extension Daemon {
 
 /// Feeds batches to the control plane, one after the other.
 struct ManifestService: Service {
-    let batches: AsyncStream<ManifestBatch>
+    let batches: ManifestBatches
     let control: ControlPlane
 
     func run() async throws {

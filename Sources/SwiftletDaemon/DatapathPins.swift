@@ -27,3 +27,8 @@ public struct DatapathPins: Sendable {
         .connect4, .connect6, .postBind4, .postBind6,
     ]
 }
+
+extension DatapathPins {
+    /// Whether there is a datapath at all.
+    public var isLoaded: Bool { (try? openIfPinned("services4")).map { $0 != nil } ?? false }
+}

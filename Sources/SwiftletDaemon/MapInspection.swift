@@ -38,17 +38,11 @@ public enum MapInspection {
     public static func counters(of pins: DatapathPins) throws(BPFError) -> [String: UInt64] {
         let map = try BPFMap(pinnedAt: pins.map(ServiceMap.counters.rawValue))
         var counters: [String: UInt64] = [:]
-        for (index, name) in counterNames.enumerated() {
-            let values: [UInt64]? = try map.lookupPerCPU(UInt32(index), as: UInt64.self)
-            counters[name] = (values ?? []).reduce(0, +)
+        for index in 0..<UInt32(COUNT_MAX.rawValue) {
+            guard let name = lb_counter_name(index) else { continue }
+            let values: [UInt64]? = try map.lookupPerCPU(index, as: UInt64.self)
+            counters[String(cString: name).lowercased()] = (values ?? []).reduce(0, +)
         }
         return counters
     }
-
-    /// The names of `enum counter`, in its order.
-    static let counterNames = [
-        "pass_not_a_service", "pass_protocol", "pass_host_only", "forward", "forward_affinity", "forward_same_flow",
-        "refuse_no_backend", "refuse_no_local_backend", "refuse_unknown_port", "refuse_bind", "reverse_reply",
-        "reverse_peer", "refuse_raced", "refuse_bad_slot", "no_way_back",
-    ]
 }

@@ -245,26 +245,41 @@ struct flows {
 
 /* ---- counters: PERCPU_ARRAY, reason -> how often -------------------------------------------- */
 
-/* Every connect, send, receive, peer name and bind that a hook sees ends in exactly one of these.
+/*
+ * Every connect, send, receive, peer name and bind that a hook sees and that has to do with us ends
+ * in exactly one of these. The order matters: PASS < FORWARD < REFUSE < the rest.
  */
-enum counter {
-	COUNT_PASS_NOT_A_SERVICE,
-	COUNT_PASS_PROTOCOL,	       /* not TCP, UDP or SCTP */
-	COUNT_PASS_HOST_ONLY,	       /* loopback NodePort from another network namespace */
-	COUNT_FORWARD,		       /* a backend was chosen */
-	COUNT_FORWARD_AFFINITY,	       /* session affinity chose */
-	COUNT_FORWARD_SAME_FLOW,       /* the UDP socket stays with its backend */
-	COUNT_REFUSE_NO_BACKEND,       /* no endpoint anywhere (spec 27, 29) */
-	COUNT_REFUSE_NO_LOCAL_BACKEND, /* Local policy without local endpoint (spec 17, 19) */
-	COUNT_REFUSE_UNKNOWN_PORT,     /* ClusterIP that does not serve the port (spec 28) */
-	COUNT_REFUSE_BIND,	       /* a listener on a NodePort of ours */
-	COUNT_REVERSE_REPLY,	       /* recvmsg: source shown as the VIP */
-	COUNT_REVERSE_PEER,	       /* getpeername: peer shown as the VIP */
-	COUNT_REFUSE_RACED,	       /* the entry was reused again and again while it was read */
-	COUNT_REFUSE_BAD_SLOT,	       /* the slot belongs to another service: must stay 0 */
-	COUNT_NO_WAY_BACK, /* no memory for sock_spill or sock_flows; forwarded without it */
-	COUNT_MAX,
-};
+#define LB_COUNTERS(X)                                                                             \
+	X(PASS_NOT_A_SERVICE)	   /* not ours */                                                  \
+	X(PASS_PROTOCOL)	   /* not TCP, UDP or SCTP */                                      \
+	X(PASS_HOST_ONLY)	   /* loopback NodePort from another network namespace */          \
+	X(FORWARD)		   /* a backend was chosen */                                      \
+	X(FORWARD_AFFINITY)	   /* session affinity chose */                                    \
+	X(FORWARD_SAME_FLOW)	   /* the UDP socket stays with its backend */                     \
+	X(REFUSE_NO_BACKEND)	   /* no endpoint anywhere (spec 27, 29) */                        \
+	X(REFUSE_NO_LOCAL_BACKEND) /* Local policy without local endpoint (spec 17, 19) */         \
+	X(REFUSE_UNKNOWN_PORT)	   /* ClusterIP that does not serve the port (spec 28) */          \
+	X(REFUSE_RACED)		   /* the entry was reused again and again while it was read */    \
+	X(REFUSE_BAD_SLOT)	   /* the slot belongs to another service: must stay 0 */          \
+	X(REFUSE_BIND)		   /* a listener on a NodePort of ours */                          \
+	X(REVERSE_REPLY)	   /* recvmsg: source shown as the VIP */                          \
+	X(REVERSE_PEER)		   /* getpeername: peer shown as the VIP */                        \
+	X(NO_WAY_BACK)		   /* no memory for the record; forwarded without it */
+
+#define LB_COUNTER_VALUE(name) COUNT_##name,
+enum counter { LB_COUNTERS(LB_COUNTER_VALUE) COUNT_MAX };
+#undef LB_COUNTER_VALUE
+
+#ifndef __bpf__
+/* A counter's name without COUNT_, or NULL. */
+static inline const char *lb_counter_name(__u32 counter)
+{
+#define LB_COUNTER_NAME(name) #name,
+	static const char *const names[] = {LB_COUNTERS(LB_COUNTER_NAME)};
+#undef LB_COUNTER_NAME
+	return counter < COUNT_MAX ? names[counter] : (const char *)0;
+}
+#endif
 
 /* ---- service_counters: PERCPU_ARRAY, service id -> how often -------------------------------- */
 

@@ -117,7 +117,7 @@ extension Daemon {
     private var capacities: MapCapacities {
         MapCapacities(
             services: settings.maxServices, slots: settings.maxSlots, backends: settings.maxBackends,
-            possibleCPUs: PossibleCPUs.count)
+            possibleCPUs: CPUs.possible)
     }
 
     private func restoreMaps(_ pins: DatapathPins) throws -> ServiceMapWriter<BPFMapStore> {

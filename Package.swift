@@ -59,14 +59,17 @@ let package = Package(
                 "BPFLoader", "CDatapath", "ManifestDirectory", "ServiceMaps", "ServiceModel",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "swiftlet",
             dependencies: [
-                "ConnectBenchmark", "SwiftletDaemon",
+                "ConnectBenchmark", "ServiceMaps", "ServiceModel", "SwiftletDaemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         // Echo pods and clients for the demo, the end-to-end tests and other kernels; never installed.

@@ -1,3 +1,5 @@
+import ServiceModel
+
 extension ProgrammedState {
     /// What the maps say, sorted, one fact a line: the text that `swiftlet maps dump` prints and tests compare.
     ///

@@ -1,4 +1,4 @@
-public import BPFLoader
+import BPFLoader
 import Glibc
 import ServiceMaps
 public import SystemPackage

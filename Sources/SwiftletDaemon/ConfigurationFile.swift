@@ -1,5 +1,5 @@
 import Foundation
-import Logging
+public import Logging
 import ServiceModel
 import SystemPackage
 import Yams

@@ -70,14 +70,13 @@ actor ControlPlane {
         var changes = DesiredChanges()
         summary.compile = clock.measure { changes = compiler.update(dirty: dirty, state: state, node: node) }
         reportConflicts()
-        var report = ApplyReport()
-        summary.apply = clock.measure {
-            report = writer?.apply(
-                upserts: changes.upserts, removals: changes.removals, prune: hasCompleteList) ?? report
+        let start = clock.now
+        if let report = writer?.apply(upserts: changes.upserts, removals: changes.removals, prune: hasCompleteList) {
+            reportFailures(report)
+            summary.writes = report.written + report.deleted
         }
-        reportFailures(report)
+        summary.apply = clock.now - start
         summary.services = changes.upserts.count + changes.removals.count
-        summary.writes = report.written + report.deleted
         if summary.services > 0 {
             log.debug(
                 "programmed",

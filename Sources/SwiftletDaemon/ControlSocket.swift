@@ -1,7 +1,7 @@
-import Foundation
+public import Foundation
 import Glibc
 import ServiceLifecycle
-public import SystemPackage
+import SystemPackage
 
 /// What the command line asks a running daemon.
 public enum ControlRequest: String, Sendable {
@@ -124,7 +124,7 @@ private final class UnixConnection {
     func write(_ data: Data) {
         var rest = data[...]
         while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+            let count = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             guard count > 0 else { return }
             rest = rest.dropFirst(count)
         }

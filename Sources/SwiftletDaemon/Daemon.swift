@@ -7,6 +7,7 @@ import ManifestDirectory
 import ServiceLifecycle
 import ServiceMaps
 import SystemPackage
+import UnixSignals
 
 /// `swiftlet run`: starts in phases, each with a log line, and then keeps the maps in step until it is told to end.
 /// The datapath stays when the process goes.
@@ -171,8 +172,8 @@ struct ReconcileService: Service {
     private static let usualPause = Duration.seconds(5)
 
     func run() async throws {
-        var pause = Self.usualPause
         await cancelWhenGracefulShutdown {
+            var pause = Self.usualPause
             while !Task.isCancelled {
                 guard (try? await Task.sleep(for: pause)) != nil else { return }
                 let isPending = await control.tick()

@@ -30,5 +30,8 @@ public struct DatapathPins: Sendable {
 
 extension DatapathPins {
     /// Whether there is a datapath at all.
-    public var isLoaded: Bool { (try? openIfPinned("services4")).map { $0 != nil } ?? false }
+    public var isLoaded: Bool {
+        guard let map = try? openIfPinned("services4") else { return false }
+        return map.maxEntries > 0
+    }
 }

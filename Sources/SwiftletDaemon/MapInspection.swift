@@ -1,6 +1,6 @@
 public import BPFLoader
 import CDatapath
-public import ServiceMaps
+import ServiceMaps
 
 /// Reading pinned maps for people: how full they are, and what was counted.
 public enum MapInspection {
@@ -12,7 +12,7 @@ public enum MapInspection {
             fill.append(
                 StatusReport.MapFill(
                     name: name.rawValue, entries: try entries(of: map, name), capacity: map.maxEntries,
-                    memory: map.info.memory))
+                    memory: try map.info.memory))
         }
         return fill
     }

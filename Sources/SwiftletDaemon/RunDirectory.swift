@@ -45,18 +45,20 @@ struct InstanceLock: ~Copyable {
 
     init(_ directory: RunDirectory) throws(ConfigurationError) {
         try directory.create()
-        descriptor = directory.lock.withPlatformString { open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o644) }
-        guard descriptor >= 0 else {
+        let file = directory.lock.withPlatformString { open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o644) }
+        guard file >= 0 else {
             throw ConfigurationError("cannot open \(directory.lock): \(Errno(rawValue: errno)); run as root")
         }
         var request = flock()
         request.l_type = Int16(F_WRLCK)
-        guard fcntl(descriptor, F_SETLK, &request) != 0 else { return }
-        close(descriptor)
-        let holder = directory.holder.map { "process \($0)" } ?? "another process"
-        throw ConfigurationError(
-            "cannot start: \(holder) already runs swiftlet on these maps (\(directory.lock)); "
-                + "stop it first, or use another --bpf-root")
+        guard fcntl(file, F_SETLK, &request) == 0 else {
+            close(file)
+            let holder = directory.holder.map { "process \($0)" } ?? "another process"
+            throw ConfigurationError(
+                "cannot start: \(holder) already runs swiftlet on these maps (\(directory.lock)); "
+                    + "stop it first, or use another --bpf-root")
+        }
+        descriptor = file
     }
 
     deinit { close(descriptor) }

@@ -1,8 +1,8 @@
 public import BPFLoader
-public import Foundation
+import Foundation
 public import ServiceMaps
 import ServiceModel
-public import SystemPackage
+import SystemPackage
 
 /// What `swiftlet status` prints: the kernel's own word on hooks and maps, a probe through a real hook, and what a
 /// running daemon says of itself.

@@ -59,11 +59,16 @@ struct RunCommand: AsyncParsableCommand {
     @Option(help: "trace, debug, info, notice, warning, error or critical (default: info).")
     var logLevel: String?
 
-    @Option(help: "text or json (default: text).")
+    @Option(help: "text or json (default: text).", transform: Self.logFormat)
     var logFormat: LogFormat?
 
     @Option(help: ArgumentHelp("YAML file with these settings in camel case; flags win.", valueName: "file"))
     var config: String?
+
+    private static func logFormat(_ text: String) throws -> LogFormat {
+        guard let format = LogFormat(rawValue: text) else { throw ValidationError("write text or json, not \(text)") }
+        return format
+    }
 
     func run() async throws {
         var settings = Configuration(nodeName: ProcessInfo.processInfo.hostName.lowercased())
@@ -86,5 +91,3 @@ struct RunCommand: AsyncParsableCommand {
         try await Daemon(settings).run()
     }
 }
-
-extension LogFormat: ExpressibleByArgument {}

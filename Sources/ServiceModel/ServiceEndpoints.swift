@@ -47,25 +47,37 @@ extension [ServiceEndpoints.Candidate] {
     /// Of duplicates one that does not terminate wins, then the one that came first (spec 9).
     fileprivate func sortedAndDistinct() -> Self {
         if count < 2 { return self }
-        let order = indices.sorted { left, right in
-            let (first, second) = (self[left], self[right])
-            if first.endpoint.address != second.endpoint.address {
-                return first.endpoint.address < second.endpoint.address
-            }
-            if first.port != second.port { return first.port < second.port }
-            if first.endpoint.terminating != second.endpoint.terminating { return second.endpoint.terminating }
-            return left < right
-        }
+        let ranks = indices.map { Rank(self[$0], index: $0) }.sorted()
         var distinct: Self = []
         distinct.reserveCapacity(count)
-        for candidate in order.lazy.map({ self[$0] }) {
-            if let last = distinct.last, last.endpoint.address == candidate.endpoint.address,
-                last.port == candidate.port
-            {
-                continue
-            }
-            distinct.append(candidate)
+        for (position, rank) in ranks.enumerated() {
+            if position > 0, rank.isDuplicate(of: ranks[position - 1]) { continue }
+            distinct.append(self[rank.index])
         }
         return distinct
+    }
+}
+
+/// What candidates are sorted by: plain bytes, because copies of an endpoint count references.
+private struct Rank: Comparable {
+    let address: IPAddress
+    let port: Port
+    let terminating: Bool
+    let index: Int
+
+    init(_ candidate: ServiceEndpoints.Candidate, index: Int) {
+        address = candidate.endpoint.address
+        port = candidate.port
+        terminating = candidate.endpoint.terminating
+        self.index = index
+    }
+
+    func isDuplicate(of other: Rank) -> Bool { address == other.address && port == other.port }
+
+    static func < (left: Rank, right: Rank) -> Bool {
+        if left.address != right.address { return left.address < right.address }
+        if left.port != right.port { return left.port < right.port }
+        if left.terminating != right.terminating { return right.terminating }
+        return left.index < right.index
     }
 }

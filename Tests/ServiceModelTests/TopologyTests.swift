@@ -46,6 +46,11 @@ struct TopologyTests {
         #expect(used(endpoints) == ["10.0.0.2"])
     }
 
+    @Test("spec 15: one ready endpoint without a node hint turns node hints off")
+    func missingNodeHint() {
+        #expect(used([.ready("10.0.0.1", nodeHints: ["here"]), .ready("10.0.0.2")]).count == 2)
+    }
+
     @Test("spec 15: without a node hint for this node the zone decides")
     func nodeHintsElsewhere() {
         let endpoints: [Endpoint] = [

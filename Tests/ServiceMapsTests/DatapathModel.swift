@@ -69,7 +69,16 @@ struct DatapathModel {
         return .served(endpoints, affinitySeconds: entry.affinitySeconds)
     }
 
-    struct Broken: Error { var text: String }
+    struct Broken: Error {
+        var text: String
+        /// The backend is there and serves the flows it has, but is in the set no more.
+        var isMembershipOnly = false
+    }
+
+    func entry<Family: ModelFamily>(_ key: Family.ServiceKey, _: Family.Type) -> ServiceEntry? {
+        let value: CDatapath.service? = contents.value(.services(Family.family), key)
+        return value?.decoded(sealedFor: key.seal)
+    }
 
     func backend<Family: ModelFamily>(
         in slot: UInt32, _ entry: ServiceEntry, _: Family.Type
@@ -84,7 +93,7 @@ struct DatapathModel {
         guard backend.service == entry.service, backend.address == slot.address, backend.port.number == slot.port
         else { return .failure(Broken(text: "backend \(slot.backend) is another one")) }
         guard entry.policy == .cluster ? backend.inCluster : backend.inLocal else {
-            return .failure(Broken(text: "backend \(slot.backend) is not in the set"))
+            return .failure(Broken(text: "backend \(slot.backend) is not in the set", isMembershipOnly: true))
         }
         return .success(Encounter.Endpoint(address: slot.address, port: slot.port))
     }

@@ -29,10 +29,12 @@ extension Mirror {
             shared.wrote(nil, at: key)
         case .clearSlots(let family, let run): self[slots: family].release(run)
         case .deleteBackend(let id, let service, let address, let port):
-            guard let (index, found) = records[service]?.position(of: address, port), found else { return }
-            records[service]?.backends.remove(at: index)
-            backendIDs.release(id)
             fill[map] -= 1
+            backendIDs.release(id)
+            guard let (index, found) = records[service]?.position(of: address, port), found,
+                records[service]?.backends[index].id == id
+            else { return }
+            records[service]?.backends.remove(at: index)
         case .deleteName(let id):
             if records[id]?.isNameWritten == true { fill[map] -= 1 }
             forget(id)

@@ -120,14 +120,14 @@ extension Mirror {
             }
             if target != first {
                 let operation = entry(backend, target, zones[zone], desired.port)
-                plan.append(operation, for: draft.id, to: .loseBackends, draft.family)
+                plan.losses.append(PlannedOperation(operation: operation, owner: draft.id))
             }
         }
         for backend in draft.backends where !backend.flags.contains(.wanted) {
             guard !backend.flags.isDisjoint(with: .membership), let port = Port(Int(backend.port)) else { continue }
             let target = backend.flags.subtracting(.membership)
             let operation = entry(backend, target, zones[backend.zone], port)
-            plan.append(operation, for: draft.id, to: .loseBackends, draft.family)
+            plan.losses.append(PlannedOperation(operation: operation, owner: draft.id))
         }
     }
 

@@ -23,19 +23,37 @@ extension Mirror {
             fill[.nodePorts] += 1
             shared.found(ServiceID(value.service_id), at: key)
         }
+        indexNames()
         disturbed = Set(records.ids)
         retire()
     }
 
     private mutating func restoreName(_ id: ServiceID, _ name: ServicePortName?) {
-        // A name that is there twice counts once; its other id is nobody's.
-        let unique = name.flatMap { self.id(of: $0) == nil ? $0 : nil }
         serviceIDs.take(id)
-        records[id] = PortRecord(name: unique, family: name?.family ?? .v4)
+        records[id] = PortRecord(name: name, family: name?.family ?? .v4)
         records[id]?.isNameWritten = true
-        records[id]?.isWanted = unique != nil
+        records[id]?.isWanted = name != nil
         fill[.frontends] += 1
-        if let unique { services[unique.service, default: []].append(id) }
+    }
+
+    /// Finds ids by name. Of two with the same name the one that has frontends keeps it; the other one is nobody's.
+    private mutating func indexNames() {
+        var holders: [ServicePortName: ServiceID] = [:]
+        for id in records.ids {
+            guard let record = records[id], let name = record.name else { continue }
+            var loser = id
+            if let holder = holders[name], !(records[holder]?.frontends.isEmpty ?? true) || record.frontends.isEmpty {
+                loser = id
+            } else {
+                loser = holders.updateValue(id, forKey: name) ?? ServiceID(0)
+            }
+            records[loser]?.name = nil
+            records[loser]?.isWanted = false
+            for index in records[loser]?.backends.indices ?? 0..<0 {
+                records[loser]?.backends[index].flags.remove(.wanted)
+            }
+        }
+        for (name, id) in holders { services[name.service, default: []].append(id) }
     }
 
     /// Makes sure of a record for an id that is found in a map; nil if it belongs to the other family.
@@ -105,11 +123,29 @@ private struct Restorer {
         for id in touched {
             guard var record = mirror.records.take(id) else { continue }
             record.backends.sort { ($0.high, $0.low, $0.port, $0.id) < ($1.high, $1.low, $1.port, $1.id) }
+            retireDoubles(&record, id, in: &mirror)
             if record.isWanted {
                 for index in record.backends.indices { record.backends[index].flags.insert(.wanted) }
             }
             mirror.records[id] = record
         }
+    }
+
+    /// An endpoint has one id; others of it are in nobody's way, and go.
+    private func retireDoubles(_ record: inout PortRecord, _ service: ServiceID, in mirror: inout Mirror) {
+        var kept: [MirroredBackend] = []
+        for backend in record.backends {
+            let address = backend.address(record.family)
+            if let last = kept.last, last.isAt(address, backend.port) {
+                mirror.retired.backends.append(
+                    .init(
+                        id: backend.id, service: service, address: address, port: backend.port,
+                        epoch: mirror.retired.epoch))
+            } else {
+                kept.append(backend)
+            }
+        }
+        record.backends = kept
     }
 
     private func restoreRuns<Family: MapFamily, Store: MapStore>(

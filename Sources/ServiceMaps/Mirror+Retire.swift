@@ -13,6 +13,7 @@ struct RetiredEntries {
     }
 
     struct Backend {
+        var id: BackendID
         var service: ServiceID
         var address: IPAddress
         var port: UInt16
@@ -73,8 +74,16 @@ extension Mirror {
             }
             record.backends[index].retiredAt = retired.epoch
             let address = backend.address(record.family)
-            retired.backends.append(.init(service: id, address: address, port: backend.port, epoch: retired.epoch))
+            retired.backends.append(
+                .init(id: backend.id, service: id, address: address, port: backend.port, epoch: retired.epoch))
         }
+    }
+
+    private func backend(of service: ServiceID, at address: IPAddress, _ port: UInt16) -> MirroredBackend? {
+        guard let record = records[service], case let (index, true) = record.position(of: address, port) else {
+            return nil
+        }
+        return record.backends[index]
     }
 
     /// Ends the epoch. What was retired in it, or before, may be freed after a grace period that begins now.
@@ -95,13 +104,13 @@ extension Mirror {
             }
             for retired in retired.backends where retired.epoch <= epoch && retired.address.family == family {
                 // It may have come back meanwhile, or have been retired again later.
-                guard let record = records[retired.service],
-                    case let (index, true) = record.position(of: retired.address, retired.port),
-                    record.backends[index].retiredAt == retired.epoch
-                else { continue }
+                if let held = backend(of: retired.service, at: retired.address, retired.port), held.id == retired.id,
+                    held.retiredAt != retired.epoch
+                {
+                    continue
+                }
                 append(
-                    .deleteBackend(
-                        record.backends[index].id, of: retired.service, address: retired.address, port: retired.port),
+                    .deleteBackend(retired.id, of: retired.service, address: retired.address, port: retired.port),
                     retired.service)
             }
         }
@@ -121,10 +130,13 @@ extension Mirror {
         switch planned.operation {
         case .clearSlots(let family, let run):
             retired.runs.append(.init(run: run, family: family, owner: planned.owner, epoch: epoch))
-        case .deleteBackend(_, let service, let address, let port):
-            guard let (index, found) = records[service]?.position(of: address, port), found else { return }
-            records[service]?.backends[index].retiredAt = epoch
-            retired.backends.append(.init(service: service, address: address, port: port, epoch: epoch))
+        case .deleteBackend(let id, let service, let address, let port):
+            if let (index, found) = records[service]?.position(of: address, port), found,
+                records[service]?.backends[index].id == id
+            {
+                records[service]?.backends[index].retiredAt = epoch
+            }
+            retired.backends.append(.init(id: id, service: service, address: address, port: port, epoch: epoch))
         case .deleteName(let id):
             records[id]?.retiredAt = epoch
             retired.records.append(.init(service: id, epoch: epoch))

@@ -13,8 +13,6 @@ struct Plan {
         case slots
         /// The moment of change: one atomic update for each frontend.
         case services
-        /// What old backends cease to be, now that no frontend leads to them.
-        case loseBackends
     }
 
     /// Those of IPv4 and IPv6 for each step.
@@ -25,6 +23,8 @@ struct Plan {
     var refusals: [(owner: ServiceID, error: MapError)] = []
     /// Frontends that these service ports want no more. They go last, unless somebody else takes them over.
     var surplus: [(key: FrontendKey, owner: ServiceID)] = []
+    /// What old backends cease to be. This is for when no frontend leads to them, so it goes after the surplus.
+    var losses: [PlannedOperation] = []
 
     mutating func append(_ operation: MapOperation, for owner: ServiceID, to step: Step, _ family: IPFamily) {
         steps[step.rawValue * 2 + (family == .v4 ? 0 : 1)].append(PlannedOperation(operation: operation, owner: owner))

@@ -31,47 +31,53 @@ public struct ServiceMapWriter<Store: MapStore> {
         var work = unfinished.takeAll()
         for service in removals { work.remove(service, idsOf(service)) }
         for service in upserts { work.replace(service, idsOf(service.name), mirror) }
-        var outcome = Applier<Store>.Outcome()
-        var surplus: [(key: FrontendKey, owner: ServiceID)] = []
-        var refusals: [ApplyReport.Failure] = []
-
+        var round = Round()
         var batch: [DesiredServicePort] = []
         for port in work.ports {
             batch.append(port)
-            if batch.count == portion { run(&batch, &outcome, &surplus, &refusals) }
+            if batch.count == portion { run(&batch, &round) }
         }
-        run(&batch, &outcome, &surplus, &refusals)
+        run(&batch, &round)
 
         var removal = Plan()
         let gone = prune ? work.removals.union(mirror.unconfirmedIDs) : work.removals
         for id in gone.sorted() { mirror.planRemoval(of: id, into: &removal) }
-        let refused = Set(refusals.compactMap(\.port))
-        unfinished.keep(names(of: outcome.failed).union(refused), of: work)
-        let undeleted = deleteSurplus(surplus + removal.surplus, &outcome)
-        unfinished.keep(names(of: outcome.failed.union(undeleted)).union(refused), of: work)
-        unfinished.removals = gone.intersection(undeleted)
-        let sharedOutcome = runShared()
+        round.surplus += removal.surplus
+        unfinished.keep(names(of: round.outcome.failed).union(round.refused), of: work)
+        deleteSurplus(&round)
+        unfinished.removals = gone.intersection(round.outcome.failed)
+        Applier(store: store).run(round.losses, mirror: &mirror, outcome: &round.outcome)
+        unfinished.keep(names(of: round.outcome.failed).union(round.refused), of: work)
+        let shared = runShared()
         mirror.retire()
-        return report([outcome, sharedOutcome], refusals)
+        return report([round.outcome, shared], round.refusals)
+    }
+
+    /// What comes together while an apply goes on.
+    private struct Round {
+        var outcome = Applier<Store>.Outcome()
+        var refusals: [ApplyReport.Failure] = []
+        var surplus: [(key: FrontendKey, owner: ServiceID)] = []
+        var losses: [PlannedOperation] = []
+
+        var refused: Set<ServicePortName> { Set(refusals.compactMap(\.port)) }
     }
 
     private func idsOf(_ service: ObjectName) -> [ServiceID] { mirror.services[service] ?? [] }
 
     /// Plans and carries out a portion; leaves the array empty.
-    private mutating func run(
-        _ ports: inout [DesiredServicePort], _ outcome: inout Applier<Store>.Outcome,
-        _ surplus: inout [(key: FrontendKey, owner: ServiceID)], _ refusals: inout [ApplyReport.Failure]
-    ) {
+    private mutating func run(_ ports: inout [DesiredServicePort], _ round: inout Round) {
         var plan = Plan()
         for port in ports {
             let id = mirror.id(of: port.name) ?? mirror.adopt(port.name)
             mirror.plan(port, as: id, into: &plan)
         }
         for (owner, error) in plan.refusals {
-            refusals.append(.init(port: mirror.records[owner]?.name, operation: nil, error: error))
+            round.refusals.append(.init(port: mirror.records[owner]?.name, operation: nil, error: error))
         }
-        Applier(store: store).run(plan.operations, mirror: &mirror, outcome: &outcome)
-        surplus += plan.surplus
+        Applier(store: store).run(plan.operations, mirror: &mirror, outcome: &round.outcome)
+        round.surplus += plan.surplus
+        round.losses += plan.losses
         ports.removeAll(keepingCapacity: true)
     }
 
@@ -81,21 +87,18 @@ public struct ServiceMapWriter<Store: MapStore> {
 
     /// Removes frontends that nobody wants, which is known only after everybody has taken over what he wants. One
     /// that somebody wants and could not get keeps leading where it led: that is better than nowhere.
-    ///
-    /// Returns the owners of those that are still there.
-    private mutating func deleteSurplus(
-        _ surplus: [(key: FrontendKey, owner: ServiceID)], _ outcome: inout Applier<Store>.Outcome
-    ) -> Set<ServiceID> {
+    /// The owners of those that are still there have failed as well.
+    private mutating func deleteSurplus(_ round: inout Round) {
         let claimed = Set(unfinished.ports.lazy.flatMap(\.frontends).map(\.key))
-        let remaining = surplus.filter { mirror.owners[$0.key] == $0.owner }
+        let remaining = round.surplus.filter { mirror.owners[$0.key] == $0.owner }
         var deletions = remaining.filter { !claimed.contains($0.key) }.map { key, owner in
             PlannedOperation(operation: .deleteService(key), owner: owner)
         }
         deletions.sort { $0.operation.map.rawValue < $1.operation.map.rawValue }
         var removal = Applier<Store>.Outcome()
         Applier(store: store).run(deletions, mirror: &mirror, outcome: &removal)
-        outcome.merge(removal)
-        return Set(remaining.filter { mirror.owners[$0.key] == $0.owner }.map(\.owner))
+        round.outcome.merge(removal)
+        for (key, owner) in remaining where mirror.owners[key] == owner { round.outcome.failed.insert(owner) }
     }
 
     private mutating func runShared() -> Applier<Store>.Outcome {

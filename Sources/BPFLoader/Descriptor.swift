@@ -32,7 +32,7 @@ struct Descriptor: ~Copyable, Sendable {
 enum PinnedKind: String {
     case map = "bpf-map"
     case program = "bpf-prog"
-    case link = "bpf_link"
+    case link = "bpf-link"
 }
 
 extension Descriptor {
@@ -40,9 +40,10 @@ extension Descriptor {
     init(pinnedAt path: FilePath, expecting kind: PinnedKind) throws(BPFError) {
         let subject = "\(kind) at \(path)"
         let descriptor = Descriptor(adopting: try checked(bpf_obj_get(path.string), .open, subject))
-        // Kernels write both "anon_inode:bpf-map" and "anon_inode:[bpf-map]".
+        // Kernels write "anon_inode:bpf-map" or "anon_inode:[bpf-map]", and "bpf_link" or "bpf-link".
         let target = readLink("/proc/self/fd/\(descriptor.rawValue)")
-        guard target.contains(kind.rawValue) else {
+        let isExpected = target.split(separator: "_").joined(separator: "-").contains(kind.rawValue)
+        guard isExpected else {
             throw BPFError(.open, subject, .invalidArgument, detail: "it is not a \(kind) but \(target)")
         }
         self = descriptor

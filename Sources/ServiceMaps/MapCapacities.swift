@@ -18,7 +18,7 @@ public struct MapCapacities: Sendable, Hashable {
 
     /// - Parameter possibleCPUs: what the kernel keeps a counter for, online or not.
     public init(
-        services: UInt32 = 131_072, slots: UInt32 = 262_144, backends: UInt32 = 131_072, affinity: UInt32 = 65_536,
+        services: UInt32 = 65_536, slots: UInt32 = 262_144, backends: UInt32 = 131_072, affinity: UInt32 = 65_536,
         possibleCPUs: Int
     ) {
         self.services = services

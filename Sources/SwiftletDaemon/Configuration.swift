@@ -14,7 +14,7 @@ public struct Configuration: Sendable {
     public var bpfRoot: FilePath = Configuration.defaultBPFRoot
     public var nodePortAddresses: NodePortAddresses = .primary
     public var bindProtection = true
-    public var maxServices: UInt32 = 131_072
+    public var maxServices: UInt32 = 65_536
     public var maxBackends: UInt32 = 131_072
     public var maxSlots: UInt32 = 262_144
     public var logLevel: Logger.Level = .info

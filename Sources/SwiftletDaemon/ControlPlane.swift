@@ -1,6 +1,7 @@
 import BPFLoader
 import Dispatch
 import Foundation
+import Glibc
 import Logging
 import ManifestDirectory
 import ServiceMaps
@@ -150,8 +151,15 @@ extension ControlPlane {
         report.nodePortAddresses = node.nodePortAddresses.map { "\($0.address)" }
         report.desired = compiler.desired.totals
         report.pending = reportedFailures.sorted() + (writer?.pending ?? []).map { "\($0)" }
+        report.residentBytes = Self.residentBytes
         report.problems = problems.map(\.description).sorted() + compiler.conflicts.map(\.description)
         return report
+    }
+
+    /// This process's resident memory, from the second field of statm.
+    private static var residentBytes: Int {
+        let fields = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ") ?? []
+        return fields.count > 1 ? (Int(fields[1]) ?? 0) * sysconf(Int32(_SC_PAGESIZE)) : 0
     }
 
     /// The daemon's part of `services`: every Service that it knows, by name.

@@ -4,9 +4,9 @@ public import Logging
 /// How swiftlet logs: to standard error, a constant message plus metadata, nothing per connection.
 public enum Logs {
     public static func logger(level: Logger.Level, format: LogFormat) -> Logger {
-        var logger = Logger(label: "swiftlet") { label in
+        var logger = Logger(label: "swiftlet") { _ in
             switch format {
-            case .text: StreamLogHandler.standardError(label: label)
+            case .text: TextLogHandler()
             case .json: JSONLogHandler()
             }
         }

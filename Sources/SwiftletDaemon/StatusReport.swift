@@ -53,7 +53,7 @@ extension StatusReport {
         let directory = RunDirectory(bpfRoot: pins.root)
         let daemon = ControlClient.ask(.status, at: directory)
             .flatMap { try? ReportCoding.decoder().decode(DaemonReport.self, from: $0) }
-        let cgroup = try daemon.map { FilePath($0.cgroupRoot) } ?? CgroupFileSystem.root()
+        let cgroup = try daemon.map { FilePath($0.cgroupRoot) } ?? attachedCgroup(pins) ?? CgroupFileSystem.root()
         let programmed = try ProgrammedState.read(from: BPFMapStore(pins: pins))
         let kernel = try KernelFeatures.probe()
         var report = StatusReport(
@@ -67,6 +67,21 @@ extension StatusReport {
         }
         report.degraded = report.complaints(lockHolder: directory.holder)
         return report
+    }
+
+    /// The cgroup that the pinned links are attached to; nil when it cannot be found.
+    private static func attachedCgroup(_ pins: DatapathPins) throws -> FilePath? {
+        guard let link = try? CgroupLink(pinnedAt: pins.link(.connect4)) else { return nil }
+        let id = try link.info.cgroupID
+        let root = try CgroupFileSystem.root()
+        if try CgroupFileSystem.id(of: root) == id { return root }
+        let below = FileManager.default.enumerator(
+            at: URL(fileURLWithPath: root.string), includingPropertiesForKeys: [.isDirectoryKey])
+        while let candidate = below?.nextObject() as? URL {
+            let path = FilePath(candidate.path)
+            if candidate.hasDirectoryPath, (try? CgroupFileSystem.id(of: path)) == id { return path }
+        }
+        return nil
     }
 
     private static func hook(_ hook: CgroupAttachType, pins: DatapathPins, cgroup: FilePath) throws -> Hook {

@@ -6,6 +6,11 @@
 #include "lib/lb.h"
 #include "lib/memory.h"
 
+/*
+ * Verifiers before kernel 6.3 refuse to read stack that no path has written, even a reload that the
+ * compiler hoisted and nobody uses: what is filled on some paths only starts out as zero.
+ */
+
 static __always_inline enum counter F(sock_frontend)(struct bpf_sock_addr *ctx, enum ctx_form form,
 						     struct FX(service, _key) *key,
 						     struct service *service, __u64 *netns)
@@ -65,7 +70,7 @@ static __always_inline void F(sock_remember)(struct origin *origin,
 static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_form form)
 {
 	struct FX(service, _key) key = {};
-	struct F(slot) slot;
+	struct F(slot) slot = {}; /* kernels before 6.3: see above */
 	struct service service;
 	enum counter reason;
 	__u64 netns = 0;
@@ -93,10 +98,10 @@ static __always_inline int F(sock_send)(struct bpf_sock_addr *ctx, enum ctx_form
 	struct FX(service, _key) key = {};
 	struct origin *flow = NULL;
 	struct flows *flows = NULL;
-	struct F(slot) slot;
+	struct F(slot) slot = {}; /* kernels before 6.3: see above */
 	struct service service;
 	enum counter reason;
-	struct peer vip;
+	struct peer vip = {};
 	__u64 netns = 0;
 
 	reason = F(sock_frontend)(ctx, form, &key, &service, &netns);

@@ -50,8 +50,9 @@ check_refusal() {
 	fi
 }
 
-last_error() {
-	grep -E '^(E|W):' "$log" | tail -n 1 || true
+# The cause stands in the first complaint, the last one only sums up.
+first_error() {
+	grep -m1 -E '^[EW]: Failed' "$log" || grep -m1 '^E:' "$log" || echo "see $log"
 }
 
 # The mirror that this machine takes Debian from, if it does; proxies and credentials are in apt.conf anyway.
@@ -96,7 +97,7 @@ update_index() {
 	apt_options
 	if ! apt-get "${options[@]}" update >"$log" 2>&1; then
 		check_refusal
-		cannot "$(last_error)"
+		cannot "$(first_error)"
 	fi
 }
 
@@ -122,7 +123,7 @@ download_packages() {
 	mkdir -p "$downloads"
 	if ! (cd "$downloads" && apt-get "${options[@]}" download "${packages[@]}") >>"$log" 2>&1; then
 		check_refusal
-		cannot "$(last_error)"
+		cannot "$(first_error)"
 	fi
 }
 

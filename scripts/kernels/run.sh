@@ -96,7 +96,7 @@ run_kernel() {
 	"$here/initramfs.sh" --output "$kernel/initramfs" --modules "$kernel/modules" \
 		--manifests "${MANIFESTS:-$here/manifests}" "${extra[@]}" \
 		"$build/swiftlet" "$build/swiftlet-lab" "$(command -v bpftool)"
-	boot "$kernel" 2>&1 | tr -d '\r' | tee "$kernel/console.log" | sed -u "s/^/$version | /" || status=$?
+	boot "$kernel" 2>&1 | tr -d '\r' | tee "$kernel/console.log" | sed -u "/reboot: Power down/d; s/^/$version | /" || status=$?
 	rm -f "$kernel/initramfs"
 	line=$(grep -a -m1 '^RESULT ' "$kernel/console.log" || true)
 	case $line in

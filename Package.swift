@@ -45,7 +45,8 @@ let package = Package(
             dependencies: ["ServiceModel", .product(name: "Yams", package: "Yams")],
             swiftSettings: strict),
         // Network namespaces, veth pairs and cgroups of our own: for tests, the demo and benchmarks.
-        .target(name: "NetworkLab", swiftSettings: strict),
+        .systemLibrary(name: "CNetworkLab"),
+        .target(name: "NetworkLab", dependencies: ["CNetworkLab"], swiftSettings: strict),
         .target(
             name: "ConnectBenchmark",
             dependencies: [

@@ -40,7 +40,7 @@ public struct MapCapacities: Sendable, Hashable {
         case .affinity: affinity
         case .serviceCounters: serviceCounters
         case .counters: UInt32(COUNT_MAX.rawValue)
-        case .socketOrigin4, .socketOrigin6, .socketFlows4, .socketFlows6: nil
+        case .socketOrigin, .socketSpill, .socketFlows: nil
         }
     }
 

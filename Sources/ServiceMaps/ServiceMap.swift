@@ -9,10 +9,9 @@ public enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringCo
     case nodePorts = "node_ports"
     case frontends
     case affinity
-    case socketOrigin4 = "sock_origin4"
-    case socketOrigin6 = "sock_origin6"
-    case socketFlows4 = "sock_flows4"
-    case socketFlows6 = "sock_flows6"
+    case socketOrigin = "sock_origin"
+    case socketSpill = "sock_spill"
+    case socketFlows = "sock_flows"
     case counters
     case serviceCounters = "service_counters"
 

@@ -1,0 +1,208 @@
+public import Glibc
+
+/// A process that we started; it is killed and reaped when its owner goes.
+///
+/// It can start inside a network namespace and a cgroup: small wrappers (`sh`, `nsenter`) move it there and then
+/// replace themselves by the command, so its pid is the command's.
+public struct ChildProcess: ~Copyable {
+    public enum Stream: Sendable {
+        case null
+        case inherited
+        case pipe
+        /// Standard error goes where standard output goes.
+        case merged
+    }
+
+    public enum Status: Sendable, Equatable, CustomStringConvertible {
+        case exited(CInt)
+        case killed(signal: CInt)
+
+        init(waitStatus: CInt) {
+            let signal = waitStatus & 0x7f
+            self = signal == 0 ? .exited((waitStatus >> 8) & 0xff) : .killed(signal: signal)
+        }
+
+        public var description: String {
+            switch self {
+            case .exited(let code): "exit code \(code)"
+            case .killed(let signal): "killed by signal \(signal)"
+            }
+        }
+    }
+
+    public let pid: pid_t
+    private let command: String
+    private var status: Status?
+    private var input: Descriptor?
+    private let output: Descriptor?
+    /// Read from the pipe but not yet handed out.
+    private var pending: [UInt8] = []
+
+    /// Starts a command, found in PATH.
+    ///
+    /// - Parameters:
+    ///   - namespace: path of a network namespace, as `NetworkNamespace.path`.
+    ///   - cgroup: path of a cgroup2 directory, as `Cgroup.path`.
+    public init(
+        _ arguments: [String], in namespace: String? = nil, cgroup: String? = nil,
+        input: Stream = .null, output: Stream = .inherited, errors: Stream = .inherited
+    ) throws(LabError) {
+        let full = Self.wrap(arguments, namespace, cgroup)
+        command = arguments.first ?? ""
+        var inputPipe = try Pipe(isNeeded: input == .pipe)
+        var outputPipe = try Pipe(isNeeded: output == .pipe)
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        Self.redirect(0, input, inputPipe.readingEnd, &actions, O_RDONLY)
+        Self.redirect(1, output, outputPipe.writingEnd, &actions, O_WRONLY)
+        Self.redirect(2, errors, -1, &actions, O_WRONLY)
+        pid = try Self.spawn(full, &actions)
+        // The child's ends close here.
+        self.input = inputPipe.writing.take()
+        self.output = outputPipe.reading.take()
+    }
+
+    deinit {
+        guard status == nil else { return }
+        kill(pid, SIGKILL)
+        while waitpid(pid, nil, 0) < 0 && errno == EINTR {}
+    }
+
+    /// Whether it still runs; reaps it if it does not.
+    public mutating func isRunning() -> Bool { poll() == nil }
+
+    /// Sends a signal; nothing happens when it has ended.
+    public mutating func signal(_ number: CInt) {
+        if poll() == nil { kill(pid, number) }
+    }
+
+    /// Asks it to end and waits; kills it when it takes longer than the grace time.
+    @discardableResult
+    public mutating func terminate(within milliseconds: Int = 2_000) throws(LabError) -> Status {
+        signal(SIGTERM)
+        if let status = try? wait(within: milliseconds) { return status }
+        signal(SIGKILL)
+        return try wait(within: 5_000)
+    }
+
+    /// Waits for its end.
+    ///
+    /// - Throws: when it still runs after the given time; it goes on running.
+    @discardableResult
+    public mutating func wait(within milliseconds: Int = 30_000) throws(LabError) -> Status {
+        let deadline = MonotonicClock.now + UInt64(milliseconds) * 1_000_000
+        var pause: UInt32 = 200
+        while true {
+            if let status = poll() { return status }
+            guard MonotonicClock.now < deadline else {
+                throw LabError("wait for", "\(command) (pid \(pid))", cause: "still running after \(milliseconds) ms")
+            }
+            usleep(pause)
+            pause = min(pause * 2, 10_000)
+        }
+    }
+
+    private mutating func poll() -> Status? {
+        if let status { return status }
+        var raw: CInt = 0
+        if waitpid(pid, &raw, WNOHANG) == pid { status = Status(waitStatus: raw) }
+        return status
+    }
+
+    // MARK: Pipes
+
+    /// Writes to its standard input, which must be a pipe.
+    public func write(_ text: String) throws(LabError) {
+        guard input != nil else { throw LabError("write to", command, cause: "its input is not a pipe or is closed") }
+        try input?.write(text)
+    }
+
+    /// Ends its standard input.
+    public mutating func closeInput() { input = nil }
+
+    /// The next line of its standard output, without the line feed; `nil` at the end.
+    ///
+    /// - Throws: when no line came in time.
+    public mutating func readLine(within milliseconds: Int = 5_000) throws(LabError) -> String? {
+        let deadline = MonotonicClock.now + UInt64(milliseconds) * 1_000_000
+        while true {
+            if let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
+                let line = String(decoding: pending[..<end], as: UTF8.self)
+                pending.removeSubrange(...end)
+                return line
+            }
+            let now = MonotonicClock.now
+            let left = now < deadline ? Int((deadline - now) / 1_000_000) : 0
+            guard try fill(within: left) else {
+                defer { pending = [] }
+                return pending.isEmpty ? nil : String(decoding: pending, as: UTF8.self)
+            }
+        }
+    }
+
+    /// All of its standard output until its end.
+    public mutating func readToEnd(within milliseconds: Int = 60_000) throws(LabError) -> String {
+        while try fill(within: milliseconds) {}
+        defer { pending = [] }
+        return String(decoding: pending, as: UTF8.self)
+    }
+
+    /// Reads what is there; `false` at the end of the output.
+    private mutating func fill(within milliseconds: Int) throws(LabError) -> Bool {
+        guard output != nil else { throw LabError("read from", command, cause: "its output is not a pipe") }
+        guard output?.isReadable(within: milliseconds) == true else {
+            throw LabError("read from", "\(command) (pid \(pid))", cause: "no output after \(milliseconds) ms")
+        }
+        let bytes = try output?.read() ?? []
+        pending += bytes
+        return !bytes.isEmpty
+    }
+}
+
+// MARK: - Spawning
+
+extension ChildProcess {
+    private static func wrap(_ arguments: [String], _ namespace: String?, _ cgroup: String?) -> [String] {
+        var full = arguments
+        if let namespace { full = ["nsenter", "--net=\(namespace)", "--"] + full }
+        if let cgroup { full = ["sh", "-c", #"echo $$ > "$0/cgroup.procs" && exec "$@""#, cgroup] + full }
+        return full
+    }
+
+    private static func redirect(
+        _ target: CInt, _ stream: Stream, _ end: CInt, _ actions: inout posix_spawn_file_actions_t, _ mode: CInt
+    ) {
+        switch stream {
+        case .inherited: break
+        case .null: posix_spawn_file_actions_addopen(&actions, target, "/dev/null", mode, 0)
+        case .merged: posix_spawn_file_actions_adddup2(&actions, 1, target)
+        case .pipe: posix_spawn_file_actions_adddup2(&actions, end, target)
+        }
+    }
+
+    private static func spawn(
+        _ arguments: [String], _ actions: inout posix_spawn_file_actions_t
+    ) throws(LabError) -> pid_t {
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        // What this process ignores or blocks is its own business: a child starts with the defaults.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        sigaddset(&signals, SIGPIPE)
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
+
+        var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
+        defer { for pointer in pointers { free(pointer) } }
+        var pid: pid_t = 0
+        let status = posix_spawnp(&pid, arguments.first ?? "", &actions, &attributes, &pointers, environ)
+        guard status == 0 else {
+            let missing = status == ENOENT ? "install \(arguments.first ?? "it")" : nil
+            throw LabError("start", arguments.first ?? "", cause: ErrnoName.text(of: status), advice: missing)
+        }
+        return pid
+    }
+}

@@ -1,0 +1,50 @@
+import Glibc
+
+/// Threads that run one closure and end.
+///
+/// `setns(2)` is per thread and a Swift task may change threads at every `await`: what enters a namespace must have a
+/// thread of its own. Calls that block do not belong on the cooperative pool either.
+public enum LabThread {
+    private struct Job {
+        let body: () -> Void
+    }
+
+    /// Runs the closure on a new thread while this one waits; throws what the closure throws.
+    static func run<Value: ~Copyable>(_ body: () throws -> Value) throws -> Value {
+        var outcome: Result<Value, any Error>?
+        try withoutActuallyEscaping({ outcome = Result { try body() } }) { escapable in
+            try runAll([Job(body: escapable)])
+        }
+        guard let ended = outcome.take() else {
+            throw LabError("run", "a thread", cause: "it ended without a result")
+        }
+        return try ended.get()
+    }
+
+    /// Runs the closure on `count` threads at once, each with its number, and waits for all.
+    public static func parallel(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) throws(LabError) {
+        try runAll((0..<count).map { number in Job { body(number) } })
+    }
+
+    /// The jobs live in this call: every thread is joined before it returns or throws.
+    private static func runAll(_ jobs: [Job]) throws(LabError) {
+        var threads: [pthread_t] = []
+        let status: CInt = jobs.withUnsafeBufferPointer { jobs in
+            defer { for thread in threads { pthread_join(thread, nil) } }
+            for index in jobs.indices {
+                guard let job = jobs.baseAddress.map({ $0 + index }) else { return EINVAL }
+                var thread = pthread_t()
+                let status = pthread_create(&thread, nil, enter, UnsafeMutableRawPointer(mutating: job))
+                guard status == 0 else { return status }
+                threads.append(thread)
+            }
+            return 0
+        }
+        guard status == 0 else { throw LabError("start", "a thread", errno: status) }
+    }
+
+    private static let enter: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { job in
+        job?.assumingMemoryBound(to: Job.self).pointee.body()
+        return nil
+    }
+}

@@ -1,0 +1,58 @@
+import ArgumentParser
+import Glibc
+import NetworkLab
+
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Be a pod: say who you are, then echo.",
+        discussion: """
+            TCP: on accept one line "NAME LOCAL PEER", both addresses as the pod sees them; then everything is echoed.
+            UDP: each datagram is answered with "NAME PAYLOAD".
+            The default address :: answers IPv4 as well. Prints "ready" when it listens; ends on SIGTERM.
+
+              swiftlet-lab serve --name pod-1 --tcp 8080 --udp 8080
+            """)
+
+    @Option(help: "What it calls itself.")
+    var name: String
+
+    @Option(name: .customLong("tcp"), help: "A TCP port; repeatable.")
+    var tcpPorts: [UInt16] = []
+
+    @Option(name: .customLong("udp"), help: "A UDP port; repeatable.")
+    var udpPorts: [UInt16] = []
+
+    @Option(help: "Where to listen.")
+    var address: String = "::"
+
+    func validate() throws {
+        if tcpPorts.isEmpty && udpPorts.isEmpty { throw ValidationError("give a port: --tcp 8080 or --udp 8080") }
+        if SocketAddress(host: address, port: 1) == nil { throw ValidationError("'\(address)' is not an address") }
+    }
+
+    func run() throws {
+        Interruption.catchSignals()
+        raiseDescriptorLimit()
+        let pod = try EchoPod(name: name)
+        for port in tcpPorts { try pod.listen(.tcp, on: try listenAddress(port)) }
+        for port in udpPorts { try pod.listen(.udp, on: try listenAddress(port)) }
+        Output.line("ready")
+        try pod.serve()
+    }
+
+    private func listenAddress(_ port: UInt16) throws -> SocketAddress {
+        guard let address = SocketAddress(host: address, port: port) else {
+            throw ValidationError("'\(self.address)' is not an address")
+        }
+        return address
+    }
+
+    /// Thousands of connections need thousands of descriptors.
+    private func raiseDescriptorLimit() {
+        var limit = rlimit()
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        guard getrlimit(resource, &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(resource, &limit)
+    }
+}

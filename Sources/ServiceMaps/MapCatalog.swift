@@ -52,10 +52,9 @@ public enum MapCatalog {
         case .nodePorts: ("hash", layout(node_port_key.self), layout(node_port.self))
         case .frontends: ("hash", number, layout(frontend.self))
         case .affinity: ("lru_hash", layout(affinity_key.self), layout(CDatapath.affinity.self))
-        case .socketOrigin4: ("sk_storage", socket, layout(origin4.self))
-        case .socketOrigin6: ("sk_storage", socket, layout(origin6.self))
-        case .socketFlows4: ("sk_storage", socket, layout(flows4.self))
-        case .socketFlows6: ("sk_storage", socket, layout(flows6.self))
+        case .socketOrigin: ("array", number, layout(origin.self))
+        case .socketSpill: ("sk_storage", socket, layout(origin.self))
+        case .socketFlows: ("sk_storage", socket, layout(flows.self))
         case .counters: ("percpu_array", number, ("__u64", 8))
         case .serviceCounters: ("percpu_array", number, layout(service_counter.self))
         }
@@ -75,10 +74,11 @@ public enum MapCatalog {
         case .nodePorts: ("NodePorts that no other listener may take", "the service id of one who serves it")
         case .frontends: ("service id to the names that people use", "family is 4 or 6")
         case .affinity: ("client and service port to the backend that serves it", "last_use in ns of CLOCK_MONOTONIC")
-        case .socketOrigin4, .socketOrigin6:
-            ("socket to the VIP that its program asked for", "as in services and slots")
-        case .socketFlows4, .socketFlows6:
-            ("unconnected UDP socket to the VIPs that it talks to", "the last \(LB_FLOWS) VIPs of a socket")
+        case .socketOrigin:
+            ("connected socket to what its program asked for, the way back", "the key is its cookie modulo the size")
+        case .socketSpill:
+            ("the same for sockets whose place in sock_origin is taken", "vip and address of IPv4 as ::ffff:a.b.c.d")
+        case .socketFlows: ("unconnected UDP socket to the VIPs that it talks to", "its last \(LB_FLOWS) VIPs")
         case .counters: ("how often each verdict was given", "the key is enum counter; events")
         case .serviceCounters: ("how often each service port was used", "the key is the service id; events")
         }
@@ -92,7 +92,7 @@ public enum MapCatalog {
         case .backends4, .backends6: (control, datapath, "until a grace period after the last run has left it")
         case .services4, .services6, .vips4, .vips6, .nodePorts: (control, datapath, "as long as the Service")
         case .affinity: (datapath, datapath, "until its time-out, or until newer clients need the room")
-        case .socketOrigin4, .socketOrigin6, .socketFlows4, .socketFlows6: (datapath, datapath, "the socket's")
+        case .socketOrigin, .socketSpill, .socketFlows: (datapath, datapath, "the socket's")
         case .counters: (datapath, "people", "as long as the map")
         case .serviceCounters: (datapath, "people", "zero when a service port gets the id")
         }

@@ -101,6 +101,18 @@ struct WriterTests {
         #expect(bench.meet(Bench.key(1)) == Bench.pods(2, 4))
     }
 
+    @Test("a frontend without a backend rejects, whatever was asked for")
+    func empty() throws {
+        var bench = try Bench()
+        var service = Bench.service("web", at: 1, pods: [])
+        service.ports[0].frontends[0].action = .balance
+        expectDone(bench.writer.apply(upserts: [service]))
+        #expect(bench.meet(Bench.key(1)) == .refused(.reject))
+        let state = try ProgrammedState.read(from: bench.store)
+        #expect(state.ports.flatMap(\.frontends).map(\.entry.action) == [.reject])
+        #expect(state.ports.flatMap(\.frontends).map(\.entry.run) == [.none])
+    }
+
     @Test("a frontend moves to another Service in one write")
     func move() throws {
         var bench = try Bench()

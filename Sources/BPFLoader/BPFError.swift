@@ -1,0 +1,78 @@
+import Glibc
+public import SystemPackage
+
+/// What went wrong with a kernel object: the action, the object, the cause and what to do about it.
+///
+/// `description` is the sentence for people: "cannot pin services4: operation not permitted; grant CAP_BPF and …".
+public struct BPFError: Error, Sendable {
+    /// What was attempted; the raw value is the verb of the message.
+    public enum Action: String, Sendable {
+        case attach, create, delete, detach, duplicate, enable, find, load, mount, open, pin, probe, query
+        case read, reuse, run, set, unpin, update, `wait`
+    }
+
+    public let action: Action
+    /// The object that the action was done to, as a person names it: "services4", "link at /sys/fs/bpf/…".
+    public let subject: String
+    /// The kernel's answer.
+    public let cause: Errno
+    /// The cause in better words than the errno has, when they are known: "map is full (65536)".
+    public let detail: String?
+    /// What to do about it; nil where nothing useful can be said.
+    public var advice: String?
+    /// Everything that libbpf and the verifier said, when a load failed.
+    public let log: String?
+
+    /// Describes a failure; without `advice`, the usual one for the cause is taken.
+    public init(
+        _ action: Action, _ subject: String, _ cause: Errno, detail: String? = nil, advice: String? = nil,
+        log: String? = nil
+    ) {
+        self.action = action
+        self.subject = subject
+        self.cause = cause
+        self.detail = detail
+        self.advice = advice ?? (detail == nil ? Self.usualAdvice(for: cause) : nil)
+        self.log = log
+    }
+
+    private static func usualAdvice(for cause: Errno) -> String? {
+        switch cause {
+        case .notPermitted, .permissionDenied: "grant CAP_BPF and CAP_NET_ADMIN"
+        case .tooManyOpenFiles: "raise the limit of open files"
+        case .noMemory: "free memory, or raise the memory limit of this cgroup"
+        default: nil
+        }
+    }
+}
+
+extension BPFError: CustomStringConvertible {
+    public var description: String {
+        let happened = "cannot \(action.rawValue) \(subject): \(detail ?? cause.plainText)"
+        return advice.map { "\(happened); \($0)" } ?? happened
+    }
+}
+
+extension Errno {
+    /// The kernel's internal ENOTSUPP, which escapes from BPF commands and which the C library cannot name.
+    static let notSupportedByKernel = Errno(rawValue: 524)
+
+    /// The C library's text in the middle of a sentence: "operation not permitted".
+    var plainText: String {
+        guard self != .notSupportedByKernel else { return "not supported by this kernel" }
+        let text = description
+        return text.prefix(1).lowercased() + text.dropFirst()
+    }
+
+    /// The reason of the C library call that just failed.
+    static var last: Errno { Errno(rawValue: errno) }
+}
+
+/// Passes on what a libbpf call returned, or throws it when it is a negative errno.
+@discardableResult
+func checked(
+    _ result: Int32, _ action: BPFError.Action, _ subject: @autoclosure () -> String
+) throws(BPFError) -> Int32 {
+    guard result < 0 else { return result }
+    throw BPFError(action, subject(), Errno(rawValue: -result))
+}

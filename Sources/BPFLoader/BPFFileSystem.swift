@@ -1,0 +1,40 @@
+import CLibbpf
+import Glibc
+public import SystemPackage
+
+/// The file system in which pins live.
+public enum BPFFileSystem {
+    private static let magic: UInt32 = 0xcafe_4a11
+
+    /// Whether a path, which must exist, is on a mounted bpffs.
+    public static func contains(_ path: FilePath) throws(BPFError) -> Bool {
+        var status = statfs()
+        let result = path.withPlatformString { statfs($0, &status) }
+        guard result == 0 else { throw BPFError(.find, "bpffs at \(path)", .last) }
+        return UInt32(truncatingIfNeeded: status.f_type) == magic
+    }
+
+    /// Makes sure that bpffs is mounted at a path: true if this call mounted it.
+    @discardableResult
+    public static func mount(at path: FilePath) throws(BPFError) -> Bool {
+        if try contains(path) { return false }
+        let flags = UInt(MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        let status = path.withPlatformString { Glibc.mount("bpf", $0, "bpf", flags, "mode=0700") }
+        guard status == 0 else {
+            let cause = Errno.last
+            let advice = cause == .notPermitted ? "mount -t bpf bpf \(path), or grant CAP_SYS_ADMIN" : nil
+            throw BPFError(.mount, "bpffs at \(path)", cause, advice: advice)
+        }
+        return true
+    }
+
+    /// Makes a directory and those above it, for root alone; what is there already stays as it is.
+    public static func makeDirectories(_ path: FilePath) throws(BPFError) {
+        var partial = FilePath(root: path.root, [])
+        for component in path.components {
+            partial.append(component)
+            let status = partial.withPlatformString { mkdir($0, 0o700) }
+            guard status == 0 || Errno.last == .fileExists else { throw BPFError(.create, "\(partial)", .last) }
+        }
+    }
+}

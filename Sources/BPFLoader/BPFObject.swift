@@ -1,0 +1,174 @@
+import CLibbpf
+public import SystemPackage
+
+/// An object file of BPF programs and maps, open but not yet loaded: the moment to set it up.
+///
+/// What is set here reaches the kernel. After loading nothing of it can be changed, so `load()` gives another type.
+public struct BPFObject: ~Copyable {
+    private let handle: ObjectHandle
+    /// What messages call it: "sock.bpf.o".
+    public let name: String
+
+    /// Opens an object from the bytes of its ELF file, which are not needed afterwards.
+    public init(name: String, bytes: UnsafeRawBufferPointer) throws(BPFError) {
+        let ((pointer, cause), log) = LibbpfLog.collecting {
+            var options = bpf_object_open_opts()
+            options.sz = MemoryLayout<bpf_object_open_opts>.size
+            return name.withCString { objectName -> (OpaquePointer?, Errno) in
+                options.object_name = objectName
+                return (bpf_object__open_mem(bytes.baseAddress, bytes.count, &options), .last)
+            }
+        }
+        guard let pointer else {
+            throw BPFError(.open, name, cause, detail: LoadLog(text: log).reason, log: log)
+        }
+        handle = ObjectHandle(adopting: pointer)
+        self.name = name
+    }
+
+    /// The programs of the object, in the order of the file.
+    public var programs: [ProgramDescription] { handle.programs }
+
+    /// The names of the maps, read-only data included.
+    public var mapNames: [String] { handle.mapNames }
+
+    /// Sets the first contents of a data section such as ".rodata.config" from a struct of the same layout.
+    public func setInitialValue<Value: BitwiseCopyable>(of map: String, to value: Value) throws(BPFError) {
+        let pointer = try handle.map(map, of: name)
+        let status = withUnsafePointer(to: value) {
+            bpf_map__set_initial_value(pointer, $0, MemoryLayout<Value>.stride)
+        }
+        guard status < 0 else { return }
+        var size = 0
+        _ = bpf_map__initial_value(pointer, &size)
+        let detail = "it has \(size) bytes, \(Value.self) has \(MemoryLayout<Value>.stride)"
+        throw BPFError(.set, "\(map) of \(name)", Errno(rawValue: -status), detail: detail)
+    }
+
+    /// Sets how many entries a map is created with.
+    public func setMaxEntries(of map: String, to count: Int) throws(BPFError) {
+        try checked(
+            bpf_map__set_max_entries(handle.map(map, of: name), UInt32(clamping: count)), .set,
+            "maximum of \(map) of \(name)")
+    }
+
+    /// Uses the map that is pinned at a path, if it is there and fits; otherwise creates the map and pins it there.
+    public func setPin(of map: String, at path: FilePath) throws(BPFError) {
+        try checked(bpf_map__set_pin_path(handle.map(map, of: name), path.string), .set, "pin of \(map) of \(name)")
+    }
+
+    /// Uses a map that is open already instead of creating one.
+    public func reuse(_ open: borrowing BPFMap, as map: String) throws(BPFError) {
+        let status = bpf_map__reuse_fd(try handle.map(map, of: name), open.descriptor.rawValue)
+        try checked(status, .reuse, "\(open.name) as \(map) of \(name)")
+    }
+
+    /// Leaves a program out of the load, or takes it in again.
+    public func setAutoload(of program: String, to isLoaded: Bool) throws(BPFError) {
+        try checked(
+            bpf_program__set_autoload(handle.program(program, of: name), isLoaded), .set,
+            "autoload of \(program) of \(name)")
+    }
+
+    /// Creates the maps and has the kernel verify the programs.
+    ///
+    /// Throws the verifier's last telling line as the `detail` and everything that was said as the `log`.
+    public consuming func load() throws(BPFError) -> LoadedBPFObject {
+        let pointer = handle.pointer
+        let (status, log) = LibbpfLog.collecting { bpf_object__load(pointer) }
+        guard status < 0 else { return LoadedBPFObject(handle: handle, name: name) }
+        let said = LoadLog(text: log)
+        let cause = Errno(rawValue: -status)
+        // Without a verifier log, missing rights speak for themselves better than libbpf does.
+        if cause == .notPermitted && !said.hasVerifierLog { throw BPFError(.load, name, cause, log: log) }
+        let advice = said.hasVerifierLog ? "the full log is at debug level" : nil
+        throw BPFError(.load, name, cause, detail: said.reason, advice: advice, log: log)
+    }
+}
+
+/// An object whose maps and programs are in the kernel. Dropping it lets go of all that nobody else holds: what is
+/// taken out of it with `map(named:)` and `program(named:)` stays.
+public struct LoadedBPFObject: ~Copyable {
+    private let handle: ObjectHandle
+    /// What messages call it: "sock.bpf.o".
+    public let name: String
+
+    fileprivate init(handle: consuming ObjectHandle, name: String) {
+        self.handle = handle
+        self.name = name
+    }
+
+    /// The programs that were loaded, in the order of the file.
+    public var programs: [ProgramDescription] { handle.programs.filter(\.isLoaded) }
+
+    /// The names of the maps, read-only data included.
+    public var mapNames: [String] { handle.mapNames }
+
+    /// A handle of its own on a map.
+    public func map(named map: String) throws(BPFError) -> BPFMap {
+        try BPFMap(duplicating: bpf_map__fd(handle.map(map, of: name)), named: map)
+    }
+
+    /// A handle of its own on a program.
+    public func program(named program: String) throws(BPFError) -> BPFProgram {
+        let descriptor = bpf_program__fd(try handle.program(program, of: name))
+        return try BPFProgram(duplicating: descriptor, named: program)
+    }
+}
+
+/// A program as the object file describes it.
+public struct ProgramDescription: Hashable, Sendable {
+    /// The function's name: "swl_connect4".
+    public let name: String
+    /// Its section, which says what it attaches to: "cgroup/connect4".
+    public let section: String
+    /// Whether `load()` takes it, or took it.
+    public let isLoaded: Bool
+}
+
+/// The owner of libbpf's object.
+private struct ObjectHandle: ~Copyable {
+    let pointer: OpaquePointer
+
+    init(adopting pointer: OpaquePointer) { self.pointer = pointer }
+    deinit { bpf_object__close(pointer) }
+
+    var programs: [ProgramDescription] {
+        var descriptions: [ProgramDescription] = []
+        var next = bpf_object__next_program(pointer, nil)
+        while let program = next {
+            descriptions.append(
+                ProgramDescription(
+                    name: String(cString: bpf_program__name(program)),
+                    section: String(cString: bpf_program__section_name(program)),
+                    isLoaded: bpf_program__autoload(program)))
+            next = bpf_object__next_program(pointer, program)
+        }
+        return descriptions
+    }
+
+    var mapNames: [String] {
+        var names: [String] = []
+        var next = bpf_object__next_map(pointer, nil)
+        while let map = next {
+            names.append(String(cString: bpf_map__name(map)))
+            next = bpf_object__next_map(pointer, map)
+        }
+        return names
+    }
+
+    func map(_ map: String, of object: String) throws(BPFError) -> OpaquePointer {
+        guard let found = bpf_object__find_map_by_name(pointer, map) else {
+            throw BPFError(.find, "map \(map) in \(object)", .noSuchFileOrDirectory, detail: "no map has this name")
+        }
+        return found
+    }
+
+    func program(_ program: String, of object: String) throws(BPFError) -> OpaquePointer {
+        guard let found = bpf_object__find_program_by_name(pointer, program) else {
+            let detail = "no program has this name"
+            throw BPFError(.find, "program \(program) in \(object)", .noSuchFileOrDirectory, detail: detail)
+        }
+        return found
+    }
+}

@@ -1,0 +1,59 @@
+import CLibbpf
+import SystemPackage
+
+/// What a run over packets gave.
+public struct PacketRun: Sendable {
+    /// What the program returned: a TC_ACT_… or XDP_… number.
+    public let result: UInt32
+    /// The packet as the program left it.
+    public let packet: [UInt8]
+    /// The mean time of one run.
+    public let duration: Duration
+}
+
+// The kernel runs a program on demand: `SEC("syscall")` on a context struct, tc and XDP on a packet. Programs of
+// cgroup sockets cannot be run like this.
+extension BPFProgram {
+    /// Runs a `SEC("syscall")` program on a context, which it may change, and returns what it returned.
+    public func run<Context: BitwiseCopyable>(context: inout Context) throws(BPFError) -> UInt32 {
+        var options = bpf_test_run_opts()
+        options.sz = MemoryLayout<bpf_test_run_opts>.size
+        let status = withUnsafeMutablePointer(to: &context) { context in
+            options.ctx_in = UnsafeRawPointer(context)
+            options.ctx_size_in = UInt32(MemoryLayout<Context>.size)
+            return bpf_prog_test_run_opts(descriptor.rawValue, &options)
+        }
+        try checked(status, .run, name)
+        return options.retval
+    }
+
+    /// Runs a `SEC("syscall")` program that takes no context.
+    public func run() throws(BPFError) -> UInt32 {
+        var options = bpf_test_run_opts()
+        options.sz = MemoryLayout<bpf_test_run_opts>.size
+        try checked(bpf_prog_test_run_opts(descriptor.rawValue, &options), .run, name)
+        return options.retval
+    }
+
+    /// Runs a tc or XDP program on a packet, `repetitions` times for a duration that means something.
+    public func run(packet: [UInt8], repetitions: Int = 1) throws(BPFError) -> PacketRun {
+        var options = bpf_test_run_opts()
+        options.sz = MemoryLayout<bpf_test_run_opts>.size
+        options.repeat = Int32(clamping: repetitions)
+        // A program may make the packet longer, by a tunnel header for example.
+        var output = [UInt8](repeating: 0, count: packet.count + 256)
+        let status = packet.withUnsafeBytes { input in
+            output.withUnsafeMutableBytes { output in
+                options.data_in = input.baseAddress
+                options.data_size_in = UInt32(input.count)
+                options.data_out = output.baseAddress
+                options.data_size_out = UInt32(output.count)
+                return bpf_prog_test_run_opts(descriptor.rawValue, &options)
+            }
+        }
+        try checked(status, .run, name)
+        output.removeLast(output.count - min(output.count, Int(options.data_size_out)))
+        return PacketRun(
+            result: options.retval, packet: output, duration: .nanoseconds(Int64(options.duration)))
+    }
+}

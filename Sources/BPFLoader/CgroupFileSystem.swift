@@ -1,0 +1,58 @@
+import Glibc
+public import SystemPackage
+
+/// The hierarchy of version 2 cgroups.
+public enum CgroupFileSystem {
+    /// Where it is mounted: /sys/fs/cgroup, /sys/fs/cgroup/unified, or where else the machine has it.
+    public static func root() throws(BPFError) -> FilePath {
+        guard let root = root(inMountInfo: try readText("/proc/self/mountinfo")) else {
+            throw BPFError(
+                .find, "cgroup2 in /proc/self/mountinfo", .noSuchFileOrDirectory, detail: "it is not mounted",
+                advice: "mount -t cgroup2 none /sys/fs/cgroup")
+        }
+        return root
+    }
+
+    /// The kernel's number for a cgroup, as links and programs give it: the inode number of its directory.
+    public static func id(of cgroup: FilePath) throws(BPFError) -> UInt64 {
+        var status = stat()
+        let result = cgroup.withPlatformString { stat($0, &status) }
+        guard result == 0 else { throw BPFError(.find, "cgroup \(cgroup)", .last) }
+        return UInt64(status.st_ino)
+    }
+
+    /// The mount point of the first cgroup2 that shows its whole hierarchy, or of any.
+    ///
+    /// A line reads "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw".
+    static func root(inMountInfo text: String) -> FilePath? {
+        var partial: FilePath?
+        for line in text.split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            guard fields.count > 6, let separator = fields.dropFirst(6).firstIndex(of: "-"),
+                separator + 1 < fields.endIndex, fields[separator + 1] == "cgroup2"
+            else { continue }
+            let path = FilePath(unescaped(fields[4]))
+            if fields[3] == "/" { return path }
+            partial = partial ?? path
+        }
+        return partial
+    }
+
+    /// The kernel writes a space in a path as "\040".
+    private static func unescaped(_ field: Substring) -> String {
+        var bytes: [UInt8] = []
+        var rest = Array(field.utf8)[...]
+        while let byte = rest.popFirst() {
+            let digits = rest.prefix(3)
+            if byte == UInt8(ascii: "\\"), digits.count == 3,
+                let code = UInt8(String(decoding: digits, as: UTF8.self), radix: 8)
+            {
+                bytes.append(code)
+                rest = rest.dropFirst(3)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,90 @@
+import CLibbpf
+import Glibc
+public import SystemPackage
+
+/// A program attached to a hook of a cgroup and all its descendants.
+///
+/// Dropping it detaches the program, unless it is pinned: a pinned link works on after this process.
+public struct CgroupLink: ~Copyable, Sendable {
+    let descriptor: Descriptor
+
+    private init(_ descriptor: consuming Descriptor) {
+        self.descriptor = descriptor
+    }
+
+    /// Attaches a program, beside those that others have attached to the same hook.
+    public static func attach(
+        _ program: borrowing BPFProgram, to cgroup: FilePath, as type: CgroupAttachType
+    ) throws(BPFError) -> CgroupLink {
+        let directory = try Descriptor(directory: cgroup)
+        let descriptor = bpf_link_create(program.descriptor.rawValue, directory.rawValue, type.kernelType, nil)
+        let subject = "\(program.name) to cgroup \(cgroup)"
+        // The kernel has no better words for a directory of another file system.
+        let isForeign = descriptor == -EBADF
+        guard !isForeign else {
+            throw BPFError(.attach, subject, .badFileDescriptor, detail: "this is no cgroup of version 2")
+        }
+        return CgroupLink(Descriptor(adopting: try checked(descriptor, .attach, subject)))
+    }
+
+    /// Opens the link that is pinned at a path.
+    public init(pinnedAt path: FilePath) throws(BPFError) {
+        descriptor = try Descriptor(pinnedAt: path, expecting: .link)
+    }
+
+    /// Keeps the program attached after this process exits.
+    public func pin(at path: FilePath) throws(BPFError) {
+        try descriptor.pin(at: path, subject: "link")
+    }
+
+    /// Puts another program in the place of the attached one; no connect sees neither.
+    ///
+    /// Throws ENOLINK when the cgroup is gone.
+    public func update(to program: borrowing BPFProgram) throws(BPFError) {
+        let status = bpf_link_update(descriptor.rawValue, program.descriptor.rawValue, nil)
+        guard status == -ENOLINK else {
+            try checked(status, .update, "link to \(program.name)")
+            return
+        }
+        throw BPFError(
+            .update, "link to \(program.name)", Errno(rawValue: ENOLINK), detail: "its cgroup is gone",
+            advice: "unpin it and attach again")
+    }
+
+    /// Takes the program off the hook, even while the link is pinned; the pin stays, as a link to nothing.
+    public func detach() throws(BPFError) {
+        let status = bpf_link_detach(descriptor.rawValue)
+        // Detached already, by us or because the cgroup went away.
+        guard status != -ENOLINK else { return }
+        try checked(status, .detach, "link")
+    }
+
+    /// What the kernel says about the link now.
+    public var info: Info {
+        get throws(BPFError) {
+            var info = bpf_link_info()
+            var length = UInt32(MemoryLayout<bpf_link_info>.size)
+            try checked(bpf_obj_get_info_by_fd(descriptor.rawValue, &info, &length), .read, "link")
+            guard info.type == BPF_LINK_TYPE_CGROUP.rawValue else {
+                throw BPFError(.read, "link \(info.id)", .invalidArgument, detail: "it is not a link to a cgroup")
+            }
+            return Info(
+                id: info.id, programID: info.prog_id, cgroupID: info.cgroup.cgroup_id,
+                attachType: CgroupAttachType(bpf_attach_type(rawValue: info.cgroup.attach_type)))
+        }
+    }
+
+    /// A description of a link, as a value that can be kept.
+    public struct Info: Hashable, Sendable {
+        /// The kernel's number for this link, as bpftool shows it.
+        public let id: UInt32
+        public let programID: UInt32
+        /// The cgroup, by the number that `CgroupFileSystem.id(of:)` gives; 0 once it is gone or the link detached.
+        public let cgroupID: UInt64
+        /// The hook; nil for one that this list does not name.
+        public let attachType: CgroupAttachType?
+
+        /// False when the cgroup was removed, or the link detached: the program never runs.
+        public var isAttached: Bool { cgroupID != 0 }
+    }
+}

@@ -1,0 +1,39 @@
+import CLibbpf
+import Glibc
+public import SystemPackage
+
+/// What is attached to the hooks of a cgroup, ours and others'.
+public enum CgroupQuery {
+    /// A program on a hook.
+    public struct AttachedProgram: Hashable, Sendable {
+        public let id: UInt32
+        /// The kernel's name; nil if the program went away, or may not be looked at.
+        public let name: String?
+    }
+
+    /// The programs attached to a hook of a cgroup, in the order in which they run; with `effective`, also those
+    /// that the cgroup inherits from its ancestors.
+    public static func programs(
+        on cgroup: FilePath, at type: CgroupAttachType, effective: Bool = false
+    ) throws(BPFError) -> [AttachedProgram] {
+        let directory = try Descriptor(directory: cgroup)
+        let flags = effective ? UInt32(BPF_F_QUERY_EFFECTIVE) : 0
+        var capacity: UInt32 = 64
+        while true {
+            var ids = [UInt32](repeating: 0, count: Int(capacity))
+            var count = capacity
+            let status = bpf_prog_query(directory.rawValue, type.kernelType, flags, nil, &ids, &count)
+            if status == -ENOSPC {
+                capacity = max(count, capacity * 2)
+                continue
+            }
+            try checked(status, .query, "\(type) of cgroup \(cgroup)")
+            return ids.prefix(Int(count)).map { AttachedProgram(id: $0, name: name(of: $0)) }
+        }
+    }
+
+    private static func name(of id: UInt32) -> String? {
+        guard let program = try? BPFProgram(id: id) else { return nil }
+        return program.name
+    }
+}

@@ -50,7 +50,7 @@ let package = Package(
         .target(
             name: "ConnectBenchmark",
             dependencies: [
-                "BPFLoader", "NetworkLab", .product(name: "Histogram", package: "hdrhistogram-swift"),
+                "BPFLoader", "CDatapath", "NetworkLab", .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: strict),
         .target(
@@ -94,7 +94,8 @@ let package = Package(
             name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "TestKit"],
             swiftSettings: strict),
         .testTarget(
-            name: "ConnectBenchmarkTests", dependencies: ["ConnectBenchmark", "TestKit"], swiftSettings: strict),
+            name: "ConnectBenchmarkTests", dependencies: ["ConnectBenchmark", "NetworkLab", "TestKit"],
+            swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [

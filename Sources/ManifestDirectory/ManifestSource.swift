@@ -40,7 +40,7 @@ public final class ManifestSource: Sendable {
     /// Ends the thread and, after the last batch, the stream.
     public func stop() {
         // Nobody listens when the thread has ended already, which is no reason to die of SIGPIPE.
-        _ = send(stopSignal.number, [0], 1, Int32(MSG_NOSIGNAL.rawValue))
+        _ = send(stopSignal.number, [0], 1, Int32(MSG_NOSIGNAL))
     }
 
     /// The batches, the complete list first; for one reader. A slow reader gets several merged into one.

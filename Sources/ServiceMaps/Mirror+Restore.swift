@@ -24,7 +24,8 @@ extension Mirror {
             shared.found(ServiceID(value.service_id), at: key)
         }
         indexNames()
-        disturbed = Set(records.ids)
+        unconfirmed = Set(records.ids)
+        disturbed = unconfirmed
         retire()
     }
 

@@ -42,7 +42,7 @@ public struct ServiceMapWriter<Store: MapStore> {
         run(&batch, &round)
 
         var removal = Plan()
-        let gone = prune ? work.removals.union(mirror.unconfirmedIDs) : work.removals
+        let gone = prune ? work.removals.union(mirror.unconfirmed) : work.removals
         for id in gone.sorted() { mirror.planRemoval(of: id, into: &removal) }
         round.surplus += removal.surplus
         unfinished.keep(names(of: round.outcome.failed).union(round.refused), of: work)
@@ -192,11 +192,6 @@ extension ServiceMapWriter {
         let shared = mirror.shared.plan().map(\.owner)
         return names(of: unfinished.removals.union(shared)).union(unfinished.ports.lazy.map(\.name)).sorted()
     }
-}
-
-extension Mirror {
-    /// Service ports that were found at the start and have not been desired since.
-    var unconfirmedIDs: [ServiceID] { records.ids.filter { records[$0]?.isConfirmed == false } }
 }
 
 extension Applier.Outcome {

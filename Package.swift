@@ -66,7 +66,7 @@ let package = Package(
         .executableTarget(
             name: "swiftlet",
             dependencies: [
-                "ConnectBenchmark", "ServiceMaps", "ServiceModel", "SwiftletDaemon",
+                "BPFLoader", "ConnectBenchmark", "NetworkLab", "ServiceMaps", "ServiceModel", "SwiftletDaemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],

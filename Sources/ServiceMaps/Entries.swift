@@ -75,7 +75,7 @@ public struct NodePortKey: Sendable, Hashable, Comparable {
     }
 }
 
-/// What `service_counters` counted for a service port, added up over the CPUs.
+/// What `service_counts` counted for a service port, added up over the CPUs.
 public struct ServiceCounter: Sendable, Hashable {
     /// Connections, and UDP sends to a backend that the socket did not have.
     public var forwarded: UInt64 = 0

@@ -39,7 +39,8 @@ public final class ManifestSource: Sendable {
 
     /// Ends the thread and, after the last batch, the stream.
     public func stop() {
-        _ = write(stopSignal.number, [0], 1)
+        // Nobody listens when the thread has ended already, which is no reason to die of SIGPIPE.
+        _ = send(stopSignal.number, [0], 1, Int32(MSG_NOSIGNAL))
     }
 
     /// The batches, the complete list first; for one reader. A slow reader gets several merged into one.
@@ -60,8 +61,8 @@ public struct ManifestBatches: AsyncSequence, Sendable {
         fileprivate var signals: AsyncStream<Void>.AsyncIterator
 
         /// The next batch; nil when the source was stopped or the task was cancelled.
-        public mutating func next() async -> ManifestBatch? {
-            while await signals.next() != nil {
+        public mutating func next(isolation actor: isolated (any Actor)?) async -> ManifestBatch? {
+            while await signals.next(isolation: actor) != nil {
                 if let batch = mailbox.take() { return batch }
             }
             return nil

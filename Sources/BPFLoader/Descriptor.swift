@@ -32,7 +32,7 @@ struct Descriptor: ~Copyable, Sendable {
 enum PinnedKind: String {
     case map = "bpf-map"
     case program = "bpf-prog"
-    case link = "bpf_link"
+    case link = "bpf-link"
 }
 
 extension Descriptor {
@@ -40,10 +40,11 @@ extension Descriptor {
     init(pinnedAt path: FilePath, expecting kind: PinnedKind) throws(BPFError) {
         let subject = "\(kind) at \(path)"
         let descriptor = Descriptor(adopting: try checked(bpf_obj_get(path.string), .open, subject))
-        // Kernels write both "anon_inode:bpf-map" and "anon_inode:[bpf-map]".
-        let target = readLink("/proc/self/fd/\(descriptor.rawValue)")
-        guard target.contains(kind.rawValue) else {
-            throw BPFError(.open, subject, .invalidArgument, detail: "it is not a \(kind) but \(target)")
+        // "anon_inode:bpf-map"; older kernels write "anon_inode:bpf_link".
+        let target = String(readLink("/proc/self/fd/\(descriptor.rawValue)").map { $0 == "_" ? "-" : $0 })
+        guard target.hasSuffix(kind.rawValue) else {
+            let found = target.split(separator: ":").last ?? "something else"
+            throw BPFError(.open, subject, .invalidArgument, detail: "it is a \(found)")
         }
         self = descriptor
     }

@@ -2,18 +2,33 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
-# The distribution's clang compiles the datapath; the Swift toolchain's own is for the rest.
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# The distribution's clang compiles the datapath; the Swift toolchain's own may speak a newer BPF than kernel 5.10.
 BPF_CLANG ?= /usr/bin/clang
 CLANG_FORMAT ?= clang-format
-MULTIARCH := $(shell gcc -print-multiarch 2>/dev/null || $(BPF_CLANG) -print-multiarch 2>/dev/null)
-BPF_CFLAGS := -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror -Ibpf/include -Ibpf -I/usr/include/$(MULTIARCH)
+MULTIARCH = $(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || uname -m | sed 's/$$/-linux-gnu/')
+BPF_CFLAGS = -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
+	-Ibpf/include -Ibpf -I/usr/include/$(MULTIARCH)
 
 BPF_SOURCES := $(wildcard bpf/*.bpf.c) $(wildcard bpf/tests/*.bpf.c)
 BPF_HEADERS := $(wildcard bpf/lib/*.h) $(wildcard bpf/include/swiftlet/*.h)
 BPF_OBJECTS := $(patsubst %.bpf.c,build/bpf/%.bpf.o,$(notdir $(BPF_SOURCES)))
+C_FILES := $(shell find bpf Sources -name '*.[ch]' 2>/dev/null)
 
-.PHONY: bpf
-bpf: $(BPF_OBJECTS)
+# SwiftPM follows #embed only when it looks for changed headers; a new object has a new time.
+SWIFT_RELEASE := swift build -c release -Xswiftc -static-stdlib --product
+
+.PHONY: setup bpf build lab install uninstall test test-pure test-kernel test-e2e test-kernels demo bench \
+	fmt check clean
+
+## setup: installs the Debian or Ubuntu packages that are missing, after saying which
+setup:
+	@scripts/setup.sh
+
+## bpf: compiles the datapath
+bpf: setup $(BPF_OBJECTS)
 
 build/bpf/%.bpf.o: bpf/%.bpf.c $(BPF_HEADERS)
 	@mkdir -p $(@D)
@@ -22,3 +37,56 @@ build/bpf/%.bpf.o: bpf/%.bpf.c $(BPF_HEADERS)
 build/bpf/%.bpf.o: bpf/tests/%.bpf.c $(BPF_HEADERS)
 	@mkdir -p $(@D)
 	$(BPF_CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+## build: leaves the release binary at build/swiftlet
+build: bpf
+	$(SWIFT_RELEASE) swiftlet
+	@install -m 755 -s "$$(swift build -c release --show-bin-path)/swiftlet" build/swiftlet
+	@ls -lh build/swiftlet | awk '{print "build/swiftlet: " $$5}'
+
+## lab: leaves the echo pods and clients of the demo at build/swiftlet-lab
+lab: bpf
+	$(SWIFT_RELEASE) swiftlet-lab
+	@install -m 755 -s "$$(swift build -c release --show-bin-path)/swiftlet-lab" build/swiftlet-lab
+
+install: build
+	install -D -m 755 build/swiftlet $(DESTDIR)$(PREFIX)/bin/swiftlet
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/swiftlet
+
+## demo: Services for three pods in namespaces of its own, shown step by step
+demo: build lab
+	@scripts/demo.sh
+
+## test: all that this machine allows; it says what it could not run and why
+test: bpf
+	@scripts/test.sh
+
+test-pure: bpf
+	@scripts/test.sh pure
+
+test-kernel: bpf
+	@scripts/test.sh kernel
+
+test-e2e: bpf
+	@scripts/test.sh e2e
+
+## bench: writes docs/benchmarks.md with a plot, for 1, 1,000 and 10,000 Services
+bench: build
+	@scripts/bench.sh
+
+fmt:
+	swift format -i -r Package.swift Sources Tests
+	$(CLANG_FORMAT) -i $(C_FILES)
+
+## check: style of both languages; warnings are errors in every build
+check: bpf
+	swift format lint --strict -r Package.swift Sources Tests
+	$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
+	@scripts/check-links.sh
+
+clean:
+	rm -rf build .build
+
+-include scripts/kernels/kernels.mk

@@ -22,7 +22,6 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.1.0"),
-        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
     ],
     targets: [
         // The map ABI and the embedded BPF objects; `make bpf` compiles these first.
@@ -34,7 +33,12 @@ let package = Package(
             dependencies: ["CLibbpf", .product(name: "SystemPackage", package: "swift-system")],
             swiftSettings: strict),
         .target(name: "ServiceModel", swiftSettings: strict),
-        .target(name: "ServiceMaps", dependencies: ["BPFLoader", "CDatapath", "ServiceModel"], swiftSettings: strict),
+        .target(
+            name: "ServiceMaps",
+            dependencies: [
+                "BPFLoader", "CDatapath", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .target(
             name: "ManifestDirectory",
             dependencies: ["ServiceModel", .product(name: "Yams", package: "Yams")],
@@ -54,14 +58,17 @@ let package = Package(
                 "BPFLoader", "CDatapath", "ManifestDirectory", "ServiceMaps", "ServiceModel",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "swiftlet",
             dependencies: [
-                "ConnectBenchmark", "SwiftletDaemon",
+                "BPFLoader", "ConnectBenchmark", "NetworkLab", "ServiceMaps", "ServiceModel", "SwiftletDaemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         // Echo pods and clients for the demo, the end-to-end tests and other kernels; never installed.
@@ -93,9 +100,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: [
-                "BPFLoader", "NetworkLab", "TestKit", .product(name: "Subprocess", package: "swift-subprocess"),
-            ],
+            dependencies: ["BPFLoader", "NetworkLab", "TestKit", "swiftlet", "swiftlet-lab"],
             swiftSettings: strict),
     ]
 )

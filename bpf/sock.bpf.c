@@ -1,18 +1,93 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* A program that does nothing: what the kernel itself takes to call one. */
+/*
+ * Service translation in the socket: the hooks, and nothing else. They are attached to a cgroup and
+ * see every socket of the processes in it. What they do is in lib/socket.h, once for both families.
+ */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+#define FAMILY 4
+#include "lib/socket.h"
+#undef FAMILY
+#define FAMILY 6
+#include "lib/socket.h"
+#undef FAMILY
+
 SEC("cgroup/connect4")
-int swl_empty4(struct bpf_sock_addr *ctx)
+int swl_connect4(struct bpf_sock_addr *ctx)
 {
-	return 1;
+	return sock_connect4(ctx, CTX_IP4);
 }
 
 SEC("cgroup/connect6")
-int swl_empty6(struct bpf_sock_addr *ctx)
+int swl_connect6(struct bpf_sock_addr *ctx)
 {
-	return 1;
+	if (ctx_is_mapped(ctx))
+		return sock_connect4(ctx, CTX_MAPPED);
+	return sock_connect6(ctx, CTX_IP6);
+}
+
+SEC("cgroup/sendmsg4")
+int swl_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return sock_send4(ctx, CTX_IP4);
+}
+
+/* The kernel sends IPv4-mapped addresses to sendmsg4; written back here they would be refused. */
+SEC("cgroup/sendmsg6")
+int swl_sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return sock_send6(ctx, CTX_IP6);
+}
+
+SEC("cgroup/recvmsg4")
+int swl_recvmsg4(struct bpf_sock_addr *ctx)
+{
+	return sock_reverse(ctx, CTX_IP4, COUNT_REVERSE_REPLY);
+}
+
+SEC("cgroup/recvmsg6")
+int swl_recvmsg6(struct bpf_sock_addr *ctx)
+{
+	return sock_reverse(ctx, CTX_IP6, COUNT_REVERSE_REPLY);
+}
+
+SEC("cgroup/getpeername4")
+int swl_getpeername4(struct bpf_sock_addr *ctx)
+{
+	return sock_reverse(ctx, CTX_IP4, COUNT_REVERSE_PEER);
+}
+
+SEC("cgroup/getpeername6")
+int swl_getpeername6(struct bpf_sock_addr *ctx)
+{
+	return sock_reverse(ctx, CTX_IP6, COUNT_REVERSE_PEER);
+}
+
+SEC("cgroup/sock_release")
+int swl_sock_release(struct bpf_sock *sk)
+{
+	wayback_release(bpf_get_socket_cookie(sk));
+	return HOOK_ALLOW;
+}
+
+SEC("cgroup/post_bind4")
+int swl_post_bind4(struct bpf_sock *sk)
+{
+	const __u32 address = sk->src_ip4;
+
+	return sock_bind4(sk, (const __u8 *)&address, address == 0);
+}
+
+SEC("cgroup/post_bind6")
+int swl_post_bind6(struct bpf_sock *sk)
+{
+	const __u32 address[4] = {sk->src_ip6[0], sk->src_ip6[1], sk->src_ip6[2], sk->src_ip6[3]};
+	const bool any = !(address[0] | address[1] | address[2] | address[3]);
+
+	if (!address[0] && !address[1] && address[2] == bpf_htonl(0xffff))
+		return sock_bind4(sk, (const __u8 *)&address[3], address[3] == 0);
+	return sock_bind6(sk, (const __u8 *)address, any);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

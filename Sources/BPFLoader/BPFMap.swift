@@ -124,7 +124,7 @@ extension BPFMap {
 }
 
 /// The CPUs of the machine, as maps count them.
-enum CPUs {
+public enum CPUs {
     /// How many values an entry of a per-CPU map has.
-    static let possible = Int(max(1, libbpf_num_possible_cpus()))
+    public static let possible = Int(max(1, libbpf_num_possible_cpus()))
 }

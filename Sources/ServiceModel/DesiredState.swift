@@ -1,3 +1,10 @@
+/// What the datapath must do on this node: the result of compiling all the Services.
+public struct DesiredState: Sendable, Hashable {
+    public var services: [ObjectName: DesiredService]
+
+    public init(services: [ObjectName: DesiredService] = [:]) { self.services = services }
+}
+
 /// What the datapath must do for one Service on this node: the result of compiling it.
 public struct DesiredService: Sendable, Hashable {
     public var name: ObjectName
@@ -5,11 +12,17 @@ public struct DesiredService: Sendable, Hashable {
     public var ports: [DesiredServicePort]
     /// Why the Service has no frontend at all (headless, ExternalName, not ours); nil when it has some.
     public var leftAlone: LeftAlone?
+    /// Where the count of local endpoints is to be served, for a LoadBalancer with the Local policy (spec 26).
+    public var healthCheckNodePort: Port?
 
-    public init(name: ObjectName, ports: [DesiredServicePort] = [], leftAlone: LeftAlone? = nil) {
+    public init(
+        name: ObjectName, ports: [DesiredServicePort] = [], leftAlone: LeftAlone? = nil,
+        healthCheckNodePort: Port? = nil
+    ) {
         self.name = name
         self.ports = ports
         self.leftAlone = leftAlone
+        self.healthCheckNodePort = healthCheckNodePort
     }
 }
 
@@ -51,11 +64,14 @@ public enum EmptyReason: String, Sendable, Hashable {
     case selectorMatchesNothing = "selector matches no pod"
     case notReady = "endpoints not ready"
     case noMatchingPort = "no endpoint port with this name and protocol"
+    /// Local policy, and the usable endpoints are all on other nodes (spec 17, 19).
+    case notOnThisNode = "no endpoint on this node"
 }
 
 /// An endpoint that a frontend may use, or that still serves the flows it has.
 public struct DesiredBackend: Sendable, Hashable {
     public enum State: Sendable, Hashable {
+        /// In a set of usable backends; or in none, but a UDP flow that it has must live on (spec 32): check the sets.
         case active
         /// Keeps its flows and gets no new ones.
         case terminating

@@ -10,21 +10,22 @@ public enum IPFamily: UInt8, Sendable, Hashable, CaseIterable, Comparable {
 ///
 /// An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`) parses as the IPv4 address that it stands for.
 public struct IPAddress: Sendable, Hashable {
-    public let family: IPFamily
     /// The address in network order: IPv6's first and last eight bytes, or IPv4's four in the low half.
     public let high: UInt64
     public let low: UInt64
+    /// Last, so that what follows an address in a structure fills its padding.
+    public let family: IPFamily
 
     public init(v4 value: UInt32) {
-        family = .v4
         high = 0
         low = UInt64(value)
+        family = .v4
     }
 
     public init(v6 high: UInt64, _ low: UInt64) {
-        family = .v6
         self.high = high
         self.low = low
+        family = .v6
     }
 
     /// The bytes as they are written: four for IPv4, sixteen for IPv6.
@@ -40,5 +41,34 @@ extension IPAddress: Comparable {
     /// IPv4 before IPv6, then numerically.
     public static func < (left: IPAddress, right: IPAddress) -> Bool {
         (left.family, left.high, left.low) < (right.family, right.high, right.low)
+    }
+}
+
+extension IPAddress {
+    /// `127.0.0.0/8` or `::1`.
+    public var isLoopback: Bool {
+        switch family {
+        case .v4: low >> 24 == 127
+        case .v6: high == 0 && low == 1
+        }
+    }
+
+    /// `0.0.0.0` or `::`.
+    public var isUnspecified: Bool { high == 0 && low == 0 }
+
+    /// `224.0.0.0/4` or `ff00::/8`.
+    public var isMulticast: Bool {
+        switch family {
+        case .v4: low >> 28 == 0xe
+        case .v6: high >> 56 == 0xff
+        }
+    }
+
+    /// `169.254.0.0/16` or `fe80::/10`.
+    public var isLinkLocal: Bool {
+        switch family {
+        case .v4: low >> 16 == 0xa9fe
+        case .v6: high >> 54 == 0x3fa
+        }
     }
 }

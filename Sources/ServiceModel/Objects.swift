@@ -104,32 +104,6 @@ public struct EndpointSlice: Sendable, Hashable {
     }
 }
 
-/// One endpoint of a slice: its first address (spec 5) and its conditions with defaults applied (spec 7).
-public struct Endpoint: Sendable, Hashable {
-    public var address: IPAddress
-    public var ready: Bool
-    public var serving: Bool
-    public var terminating: Bool
-    public var nodeName: String?
-    public var zone: String?
-    public var zoneHints: [String]
-    public var nodeHints: [String]
-
-    public init(
-        address: IPAddress, ready: Bool = true, serving: Bool = true, terminating: Bool = false,
-        nodeName: String? = nil, zone: String? = nil, zoneHints: [String] = [], nodeHints: [String] = []
-    ) {
-        self.address = address
-        self.ready = ready
-        self.serving = serving
-        self.terminating = terminating
-        self.nodeName = nodeName
-        self.zone = zone
-        self.zoneHints = zoneHints
-        self.nodeHints = nodeHints
-    }
-}
-
 /// The parts of a Node that decide what is local and which addresses serve NodePorts.
 public struct Node: Sendable, Hashable {
     public var name: String

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* `make bpf` compiles the objects; #embed puts them into the program and tracks them as dependencies. */
+/* `make bpf` compiles the objects; #embed puts them into the program and tracks them as
+ * dependencies. */
 #pragma clang diagnostic ignored "-Wc23-extensions"
 #include "swiftlet/objects.h"
 

@@ -9,8 +9,8 @@
  *  - a small enum has a type, so that its name is printed;
  *  - no unions, no bit-fields, and padding is a named field that is always zero.
  *
- * A changed layout needs a new LB_MAP_VERSION: it is part of the pin directory, so that a new layout
- * never opens old maps.
+ * A changed layout needs a new LB_MAP_VERSION: it is part of the pin directory, so that a new
+ * layout never opens old maps.
  */
 #ifndef SWIFTLET_MAPS_H
 #define SWIFTLET_MAPS_H
@@ -23,7 +23,7 @@
 #define LB_ENUM enum __attribute__((packed))
 
 /* Numbers of IANA, the ones that a Service may have. */
-LB_ENUM ip_protocol {
+LB_ENUM ip_protocol{
 	PROTO_ANY = 0,
 	TCP = 6,
 	UDP = 17,
@@ -34,36 +34,36 @@ LB_ENUM ip_protocol {
  * Who asks. Under an external Local policy clients outside the node see another backend set than
  * pods and the node itself (spec 14, 18); such a frontend has an entry for each scope.
  */
-LB_ENUM lb_scope {
+LB_ENUM lb_scope{
 	FROM_NODE = 0,	  /* sockets and pods of this node */
 	FROM_OUTSIDE = 1, /* packets that arrive on a device */
 };
 
-LB_ENUM frontend_kind {
+LB_ENUM frontend_kind{
 	CLUSTER_IP = 1,
 	NODE_PORT = 2,
 	LOAD_BALANCER = 3,
 	EXTERNAL_IP = 4,
 };
 
-LB_ENUM frontend_action {
+LB_ENUM frontend_action{
 	BALANCE = 1, /* pick one of the `count` slots */
 	REJECT = 2,  /* no endpoint anywhere (spec 27, 29): refuse at once */
 	DROP = 3,    /* Local policy, endpoints only elsewhere (spec 17, 19) */
 };
 
-LB_ENUM lb_algorithm {
+LB_ENUM lb_algorithm{
 	RANDOM = 1, /* uniform for each connection (spec 38) */
 };
 
 /* Which of a service port's two sets of usable backends a frontend takes (spec 12-14). */
-LB_ENUM lb_policy {
+LB_ENUM lb_policy{
 	CLUSTER = 1,
 	LOCAL = 2,
 };
 
-LB_ENUM backend_state {
-	ACTIVE = 1,	 /* in a set of usable backends */
+LB_ENUM backend_state{
+	ACTIVE = 1,	 /* serves; whether it gets new flows say in_cluster and in_local */
 	TERMINATING = 2, /* serves the flows it has, gets no new ones */
 };
 
@@ -86,10 +86,10 @@ struct service6_key {
 _Static_assert(sizeof(struct service6_key) == 20, "changed layout: bump LB_MAP_VERSION");
 
 struct service {
-	__u32 service_id; /* names the service port of one family: see frontends */
-	__u32 first_slot; /* its run in slots4/6 ... */
-	__u32 count;	  /* ... and how long it is */
-	__u32 seal;	  /* lb_seal() of the key: see there */
+	__u32 service_id;	/* names the service port of one family: see frontends */
+	__u32 first_slot;	/* its run in slots4/6 ... */
+	__u32 count;		/* ... and how long it is */
+	__u32 seal;		/* lb_seal() of the key: see there */
 	__u32 affinity_seconds; /* 0: no session affinity */
 	enum frontend_kind kind;
 	enum frontend_action action;
@@ -213,64 +213,75 @@ struct affinity {
 };
 _Static_assert(sizeof(struct affinity) == 16, "changed layout: bump LB_MAP_VERSION");
 
-/* ---- sock_origin4/6: SK_STORAGE, socket -> what its program asked for ----------------------- */
+/* ---- sock_origin: ARRAY, socket cookie modulo size -> what the socket's program asked for ---- */
 
-struct origin4 {
+/*
+ * The way back of a connected socket. Cookies are handed out in sequence, so that a place is free
+ * unless a socket that is exactly one turn older still lives; then sock_spill keeps the record.
+ * A record that is never evicted costs a tenth of one in an LRU map: docs/decisions/0002.
+ */
+struct origin {
+	__u64 cookie; /* of the socket that owns the place; 0: none */
+	__u32 owners; /* 1: taken. Only who raised it from 0 may write */
 	__u32 service_id;
 	__u32 backend_id;
-	__u8 vip[4];
-	__u8 address[4]; /* the backend's */
 	__u16 vip_port;
-	__u16 port;
-};
-_Static_assert(sizeof(struct origin4) == 20, "changed layout: bump LB_MAP_VERSION");
-
-struct origin6 {
-	__u32 service_id;
-	__u32 backend_id;
-	__u8 vip[16];
+	__u16 port;   /* the backend's, like address */
+	__u8 vip[16]; /* IPv4 as ::ffff:a.b.c.d */
 	__u8 address[16];
-	__u16 vip_port;
-	__u16 port;
 };
-_Static_assert(sizeof(struct origin6) == 44, "changed layout: bump LB_MAP_VERSION");
+_Static_assert(sizeof(struct origin) == 56, "changed layout: bump LB_MAP_VERSION");
 
-/* sock_flows4/6: SK_STORAGE, the VIPs that an unconnected UDP socket talks to, oldest replaced. */
+#define LB_ORIGINS 65536 /* a power of two */
+
+/* sock_flows: SK_STORAGE, the VIPs that an unconnected UDP socket talks to, oldest replaced. */
 #define LB_FLOWS 8
 
-struct flows4 {
+struct flows {
 	__u32 next; /* where the next new VIP goes */
-	struct origin4 flow[LB_FLOWS];
-};
-
-struct flows6 {
-	__u32 next;
-	struct origin6 flow[LB_FLOWS];
+	__u32 last; /* the one that was sent to last */
+	struct origin flow[LB_FLOWS];
 };
 
 /* ---- counters: PERCPU_ARRAY, reason -> how often -------------------------------------------- */
 
-/* Every connect, send, receive, peer name and bind that a hook sees ends in exactly one of these. */
-enum counter {
-	COUNT_PASS_NOT_A_SERVICE,
-	COUNT_PASS_PROTOCOL,	      /* not TCP, UDP or SCTP */
-	COUNT_PASS_HOST_ONLY,	      /* loopback NodePort from another network namespace */
-	COUNT_FORWARD,		      /* a backend was chosen */
-	COUNT_FORWARD_AFFINITY,	      /* session affinity chose */
-	COUNT_FORWARD_SAME_FLOW,      /* the UDP socket stays with its backend */
-	COUNT_REFUSE_NO_BACKEND,      /* no endpoint anywhere (spec 27, 29) */
-	COUNT_REFUSE_NO_LOCAL_BACKEND, /* Local policy without local endpoint (spec 17, 19) */
-	COUNT_REFUSE_UNKNOWN_PORT,    /* ClusterIP that does not serve the port (spec 28) */
-	COUNT_REFUSE_BIND,	      /* a listener on a NodePort of ours */
-	COUNT_REVERSE_REPLY,	      /* recvmsg: source shown as the VIP */
-	COUNT_REVERSE_PEER,	      /* getpeername: peer shown as the VIP */
-	COUNT_ERROR_RACED,	      /* entry was reused twice while it was read; passed */
-	COUNT_ERROR_SLOT,	      /* the slot does not belong to the service; passed */
-	COUNT_ERROR_STORAGE,	      /* no memory for the way back; forwarded without it */
-	COUNT_MAX,
-};
+/*
+ * Every connect, send, receive, peer name and bind that a hook sees and that has to do with us ends
+ * in exactly one of these. The order matters: PASS < FORWARD < REFUSE < the rest.
+ */
+#define LB_COUNTERS(X)                                                                             \
+	X(PASS_NOT_A_SERVICE)	   /* not ours */                                                  \
+	X(PASS_PROTOCOL)	   /* not TCP, UDP or SCTP */                                      \
+	X(PASS_HOST_ONLY)	   /* loopback NodePort from another network namespace */          \
+	X(FORWARD)		   /* a backend was chosen */                                      \
+	X(FORWARD_AFFINITY)	   /* session affinity chose */                                    \
+	X(FORWARD_SAME_FLOW)	   /* the UDP socket stays with its backend */                     \
+	X(REFUSE_NO_BACKEND)	   /* no endpoint anywhere (spec 27, 29) */                        \
+	X(REFUSE_NO_LOCAL_BACKEND) /* Local policy without local endpoint (spec 17, 19) */         \
+	X(REFUSE_UNKNOWN_PORT)	   /* ClusterIP that does not serve the port (spec 28) */          \
+	X(REFUSE_RACED)		   /* the entry was reused again and again while it was read */    \
+	X(REFUSE_BAD_SLOT)	   /* the slot belongs to another service: must stay 0 */          \
+	X(REFUSE_BIND)		   /* a listener on a NodePort of ours */                          \
+	X(REVERSE_REPLY)	   /* recvmsg: source shown as the VIP */                          \
+	X(REVERSE_PEER)		   /* getpeername: peer shown as the VIP */                        \
+	X(NO_WAY_BACK)		   /* no memory for the record; forwarded without it */
 
-/* ---- service_counters: PERCPU_ARRAY, service id -> how often -------------------------------- */
+#define LB_COUNTER_VALUE(name) COUNT_##name,
+enum counter { LB_COUNTERS(LB_COUNTER_VALUE) COUNT_MAX };
+#undef LB_COUNTER_VALUE
+
+#ifndef __bpf__
+/* A counter's name without COUNT_, or NULL. */
+static inline const char *lb_counter_name(__u32 counter)
+{
+#define LB_COUNTER_NAME(name) #name,
+	static const char *const names[] = {LB_COUNTERS(LB_COUNTER_NAME)};
+#undef LB_COUNTER_NAME
+	return counter < COUNT_MAX ? names[counter] : (const char *)0;
+}
+#endif
+
+/* ---- service_counts: PERCPU_ARRAY, service id -> how often -------------------------------- */
 
 struct service_counter {
 	__u64 forwarded; /* connections, and UDP sends to a backend that the socket did not have */
@@ -282,13 +293,12 @@ struct service_counter {
 struct datapath_config {
 	__u64 host_netns_cookie; /* the node's network namespace; 0: the initial one */
 	__u8 has_set_retval;	 /* bpf_set_retval: kernel 5.18 */
-	__u8 has_netns_cookie;
-	__u8 pad[6];
+	__u8 pad[7];
 };
 
 /*
- * A hash map may reuse a deleted element at once while a reader still looks at it (the elements come
- * from a free list, not from RCU). The value therefore repeats its key in short: a reader that
+ * A hash map may reuse a deleted element at once while a reader still looks at it (the elements
+ * come from a free list, not from RCU). The value therefore repeats its key in short: a reader that
  * finds another seal than its own key's has lost its entry, and looks again.
  */
 static __inline __attribute__((always_inline)) __u32 lb_seal(const __u8 *address, __u32 length,

@@ -1,0 +1,100 @@
+import ServiceModel
+
+/// Which Services claim which VIP:port and NodePort, to notice when two claim the same.
+struct ClaimIndex {
+    struct Claim: Hashable, Comparable, CustomStringConvertible {
+        /// Nil for a NodePort.
+        var address: IPAddress?
+        var port: Port
+        var proto: IPProtocol
+
+        var description: String {
+            address.map { $0.family == .v4 ? "\($0):\(port)/\(proto)" : "[\($0)]:\(port)/\(proto)" }
+                ?? "NodePort \(port)/\(proto)"
+        }
+
+        static func < (left: Claim, right: Claim) -> Bool { left.description < right.description }
+    }
+
+    /// The Services of one claim, of which there is almost always one.
+    private enum Claimants {
+        case one(ObjectName)
+        case many(Set<ObjectName>)
+    }
+
+    private var claimants: [Claim: Claimants] = [:]
+    /// What each Service claims, in collections whose storage is shared with the Service itself.
+    private var services: [ObjectName: Claimant] = [:]
+    private var contested: Set<Claim> = []
+
+    mutating func setService(_ service: Service?, name: ObjectName) {
+        let before = services[name]?.claims ?? []
+        services[name] = service.map(Claimant.init)
+        let after = services[name]?.claims ?? []
+        for claim in before.subtracting(after) { remove(claim, of: name) }
+        for claim in after.subtracting(before) { add(claim, of: name) }
+    }
+
+    /// Each claim of more than one Service, and these in order.
+    var conflicts: [(claim: Claim, services: [ObjectName])] {
+        contested.sorted().map { claim in
+            guard case .many(let names) = claimants[claim] else { return (claim, []) }
+            return (claim, names.sorted())
+        }
+    }
+
+    private mutating func add(_ claim: Claim, of name: ObjectName) {
+        switch claimants[claim] {
+        case nil: claimants[claim] = .one(name)
+        case .one(let other):
+            claimants[claim] = .many([other, name])
+            contested.insert(claim)
+        case .many(let names): claimants[claim] = .many(names.union([name]))
+        }
+    }
+
+    private mutating func remove(_ claim: Claim, of name: ObjectName) {
+        guard case .many(let names) = claimants[claim] else {
+            claimants[claim] = nil
+            return
+        }
+        let rest = names.subtracting([name])
+        claimants[claim] = .many(rest)
+        if let last = rest.first, rest.count == 1 {
+            claimants[claim] = .one(last)
+            contested.remove(claim)
+        }
+    }
+}
+
+/// The parts of a Service that claim something.
+private struct Claimant {
+    private var ports: [Service.PortSpec] = []
+    private var clusterIPs: [IPAddress] = []
+    private var externalIPs: [IPAddress] = []
+    private var ingress: [Service.Ingress] = []
+    private var servesNodePorts = false
+
+    init(_ service: Service) {
+        if service.kind == .externalName || service.isHeadless { return }
+        ports = service.ports
+        clusterIPs = service.clusterIPs
+        externalIPs = service.externalIPs
+        ingress = service.ingress
+        servesNodePorts = service.kind != .clusterIP
+    }
+
+    var claims: Set<ClaimIndex.Claim> {
+        let addresses = clusterIPs + externalIPs + ingress.filter { $0.mode == .vip }.map(\.address)
+        var claims: Set<ClaimIndex.Claim> = []
+        for port in ports {
+            for address in addresses {
+                claims.insert(ClaimIndex.Claim(address: address, port: port.port, proto: port.proto))
+            }
+            if servesNodePorts, let nodePort = port.nodePort {
+                claims.insert(ClaimIndex.Claim(address: nil, port: nodePort, proto: port.proto))
+            }
+        }
+        return claims
+    }
+}

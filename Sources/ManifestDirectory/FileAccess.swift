@@ -1,0 +1,124 @@
+import Glibc
+
+/// What tells two states of a file apart without reading it.
+struct FileStamp: Hashable, Sendable {
+    var inode: UInt
+    var size: Int
+    var modified: Int
+    var changed: Int
+
+    init(_ status: stat) {
+        inode = UInt(status.st_ino)
+        size = Int(status.st_size)
+        modified = status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec
+        changed = status.st_ctim.tv_sec * 1_000_000_000 + status.st_ctim.tv_nsec
+    }
+}
+
+/// What a path leads to, symlinks followed.
+enum PathKind {
+    case file(FileStamp)
+    case directory(DirectoryIdentity)
+    /// A socket, a device, a pipe: never opened.
+    case other
+    case missing(Int32)
+
+    init(_ path: String) {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            self = .missing(errno)
+            return
+        }
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: self = .file(FileStamp(status))
+        case S_IFDIR: self = .directory(DirectoryIdentity(device: UInt(status.st_dev), inode: UInt(status.st_ino)))
+        default: self = .other
+        }
+    }
+
+    var isDirectory: Bool {
+        if case .directory = self { true } else { false }
+    }
+
+    /// Why there is no directory.
+    var absence: SystemError {
+        if case .missing(let number) = self { SystemError(number) } else { SystemError(ENOTDIR) }
+    }
+}
+
+struct DirectoryIdentity: Hashable, Sendable {
+    var device: UInt
+    var inode: UInt
+}
+
+enum FileAccess {
+    /// Reads a whole file and the stamp that it had when it was opened.
+    static func read(_ path: String) -> Result<(bytes: [UInt8], stamp: FileStamp), SystemError> {
+        let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard number >= 0 else { return .failure(SystemError(errno)) }
+        let descriptor = Descriptor(adopting: number)
+        var status = stat()
+        guard fstat(descriptor.number, &status) == 0 else { return .failure(SystemError(errno)) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: max(4096, Int(status.st_size) + 1))
+        while true {
+            let count = Glibc.read(descriptor.number, &buffer, buffer.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { return .failure(SystemError(errno)) }
+            if count == 0 { return .success((bytes, FileStamp(status))) }
+            bytes.append(contentsOf: buffer[..<count])
+        }
+    }
+
+    /// The names in a directory, sorted.
+    static func names(in directory: String) -> Result<[String], SystemError> {
+        guard let stream = opendir(directory) else { return .failure(SystemError(errno)) }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return .success(names.sorted())
+    }
+
+    static func isSymlink(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+    }
+
+    /// The directory that really holds the file behind a symlink.
+    static func realDirectory(of path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        let text = String(cString: resolved)
+        return text.lastIndex(of: "/").map { String(text[..<$0]) }.map { $0.isEmpty ? "/" : $0 }
+    }
+
+    static func isManifest(_ name: String) -> Bool {
+        !name.hasPrefix(".") && [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) }
+    }
+}
+
+/// An error number of the system.
+struct SystemError: Error, Hashable {
+    var number: Int32
+
+    init(_ number: Int32) { self.number = number }
+
+    var isAbsence: Bool { number == ENOENT || number == ENOTDIR }
+
+    func problem(with path: String) -> ManifestProblem {
+        let advice =
+            switch number {
+            case ENOENT: "create it"
+            case ENOTDIR: "name the directory that holds the manifests"
+            case ENOSPC: "raise fs.inotify.max_user_watches"
+            case EACCES, EPERM: "let swiftlet read it"
+            default: "check the file system"
+            }
+        return ManifestProblem(.unreadable, file: path, cause: errorText(number), advice: advice)
+    }
+}

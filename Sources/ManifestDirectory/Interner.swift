@@ -1,0 +1,37 @@
+import Synchronization
+
+/// Gives equal texts and label sets one storage: thousands of endpoints name the same few nodes and zones.
+///
+/// It lives as long as one round of reading, so that texts of the past are not kept.
+final class Interner: Sendable {
+    private struct Tables {
+        var texts: Set<String> = []
+        var maps: Set<[String: String]> = []
+    }
+
+    /// The longest text that Swift keeps without storage of its own.
+    private static let longestInline = 15
+
+    private let tables = Mutex(Tables())
+
+    func callAsFunction(_ text: String) -> String {
+        if text.utf8.count <= Self.longestInline { return text }
+        return tables.withLock { $0.texts.insert(text).memberAfterInsert }
+    }
+
+    func callAsFunction(_ text: String?) -> String? {
+        text.map { self($0) }
+    }
+
+    func callAsFunction(_ map: [String: String]) -> [String: String] {
+        if map.isEmpty { return [:] }
+        return tables.withLock { tables in
+            if let known = tables.maps.firstIndex(of: map) { return tables.maps[known] }
+            var own: [String: String] = [:]
+            for (key, value) in map {
+                own[tables.texts.insert(key).memberAfterInsert] = tables.texts.insert(value).memberAfterInsert
+            }
+            return tables.maps.insert(own).memberAfterInsert
+        }
+    }
+}

@@ -1,0 +1,22 @@
+public import ServiceModel
+
+/// Reads manifest directories once, for tools that need no changes.
+public enum ManifestLoader {
+    /// Everything that the directories define, and what is wrong in them. A directory that is not there is a
+    /// problem like any other.
+    public static func load(directories: [String]) -> (events: [ClusterEvent], problems: [ManifestProblem]) {
+        var tree = ManifestTree(roots: directories)
+        let batch = tree.load()
+        return (batch.events, batch.problems)
+    }
+
+    /// What one text defines, read as YAML or, if the name ends in `.json`, as JSON.
+    public static func load(
+        text: String, named name: String = "manifest.yaml"
+    ) -> (events: [ClusterEvent], problems: [ManifestProblem]) {
+        var state = ManifestState()
+        state.apply(.parsed(ManifestParser().parse(Array(text.utf8), file: name)), of: name)
+        let batch = state.commit(isInitial: true)
+        return (batch.events, batch.problems)
+    }
+}

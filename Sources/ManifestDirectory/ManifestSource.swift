@@ -1,0 +1,73 @@
+import Foundation
+import Glibc
+
+/// Watches directories of Kubernetes manifests and tells what they define, as a stream of batches.
+///
+/// It owns a thread and an inotify descriptor, which end with `stop()` or with the source itself.
+public final class ManifestSource: Sendable {
+    private let mailbox = BatchMailbox()
+    /// The thread polls the other end of this pair.
+    private let stopSignal: Descriptor
+
+    /// Begins to watch; the directories are read on the source's own thread.
+    ///
+    /// - Parameter directories: each must be there now; one that vanishes later is a problem in a batch.
+    public init(directories: [String]) throws(ManifestSourceError) {
+        let roots = directories.map(trimmedPath)
+        for root in roots where !PathKind(root).isDirectory {
+            throw ManifestSourceError(
+                .watch, "manifests in \(root)", errno: PathKind(root).absence.number,
+                advice: "create the directory or name another one")
+        }
+        let inotify = try Inotify.open()
+        var ends: [Int32] = [0, 0]
+        let kind = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue
+        guard socketpair(AF_UNIX, Int32(kind), 0, &ends) == 0 else {
+            throw ManifestSourceError(.watch, "manifests", errno: errno, advice: "raise the limit of open files")
+        }
+        let stop = Descriptor(adopting: ends[0])
+        stopSignal = Descriptor(adopting: ends[1])
+        let thread = Thread { [mailbox] in
+            var watcher = ManifestWatcher(roots: roots, inotify: inotify, stop: stop, mailbox: mailbox)
+            watcher.run()
+        }
+        thread.name = "manifests"
+        thread.start()
+    }
+
+    deinit { stop() }
+
+    /// Ends the thread and, after the last batch, the stream.
+    public func stop() {
+        // Nobody listens when the thread has ended already, which is no reason to die of SIGPIPE.
+        _ = send(stopSignal.number, [0], 1, Int32(MSG_NOSIGNAL))
+    }
+
+    /// The batches, the complete list first; for one reader. A slow reader gets several merged into one.
+    public func batches() -> ManifestBatches { ManifestBatches(source: self) }
+
+    fileprivate func iterator() -> ManifestBatches.AsyncIterator {
+        ManifestBatches.AsyncIterator(source: self, mailbox: mailbox, signals: mailbox.signals.makeAsyncIterator())
+    }
+}
+
+/// The batches of a `ManifestSource`, which lives at least as long as they are read.
+public struct ManifestBatches: AsyncSequence, Sendable {
+    fileprivate let source: ManifestSource
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate let source: ManifestSource
+        fileprivate let mailbox: BatchMailbox
+        fileprivate var signals: AsyncStream<Void>.AsyncIterator
+
+        /// The next batch; nil when the source was stopped or the task was cancelled.
+        public mutating func next() async -> ManifestBatch? {
+            while await signals.next() != nil {
+                if let batch = mailbox.take() { return batch }
+            }
+            return nil
+        }
+    }
+
+    public func makeAsyncIterator() -> AsyncIterator { source.iterator() }
+}

@@ -1,0 +1,184 @@
+import ServiceModel
+
+/// What the files define, and which file an object is taken from. It never touches a disk.
+///
+/// The objects themselves are not kept: a hash of each says whether it changed, and to leave an object as it is
+/// means to send no event for it.
+struct ManifestState {
+    /// What became of a file.
+    enum Outcome: Sendable {
+        case parsed(ParsedFile)
+        /// It is there and cannot be read: what it defined stays.
+        case unreadable(ManifestProblem)
+        case gone
+    }
+
+    private struct Record {
+        var objects: [ObjectRecord] = []
+        var problems: [ManifestProblem] = []
+    }
+
+    private struct ObjectRecord {
+        var key: ObjectKey
+        var document: Int
+    }
+
+    private struct Owner {
+        var file: String
+        var hash: Int
+    }
+
+    private var records: [String: Record] = [:]
+    private var owners: [ObjectKey: Owner] = [:]
+    /// Files that define an object which is taken from another one: the first file by name keeps it.
+    private var shadows: [ObjectKey: Set<String>] = [:]
+    /// Objects that lost their file since the last commit, with the hash that was last sent.
+    private var released: [ObjectKey: Int] = [:]
+    private var events: [ClusterEvent] = []
+    private var synthesis = SliceSynthesis()
+    private var claims = ClaimIndex()
+    private var reported: [ManifestProblem.Identity: ManifestProblem] = [:]
+
+    mutating func apply(_ outcome: Outcome, of file: String) {
+        switch outcome {
+        case .parsed(let parsed): apply(parsed, of: file)
+        case .unreadable(let problem): records[file, default: Record()].problems = [problem]
+        case .gone: if records[file] != nil { apply(ParsedFile(), of: file) }
+        }
+        if case .gone = outcome { records[file] = nil }
+    }
+
+    /// Files that must be read again, since they define objects that another file gave up.
+    func filesToReadAgain() -> [String] {
+        let orphans = released.keys.filter { owners[$0] == nil }
+        return Set(orphans.compactMap { shadows[$0]?.min() }).sorted()
+    }
+
+    /// Ends a round of changes and says what they come to.
+    mutating func commit(isInitial: Bool = false) -> ManifestBatch {
+        for key in released.keys.sorted() where owners[key] == nil { take(nil, key: key) }
+        released = [:]
+        var batch = ManifestBatch(events: events + synthesis.flush(), isInitial: isInitial)
+        events = []
+        let current = Dictionary(problems().map { ($0.identity, $0) }, uniquingKeysWith: { first, _ in first })
+        batch.problems = current.filter { reported[$0.key] == nil }.values.sorted(by: Self.precedes)
+        batch.resolved = reported.filter { current[$0.key] == nil }.values.sorted(by: Self.precedes)
+        reported = current
+        return batch
+    }
+
+    private static func precedes(_ left: ManifestProblem, _ right: ManifestProblem) -> Bool {
+        (left.file, left.document ?? 0, left.description) < (right.file, right.document ?? 0, right.description)
+    }
+}
+
+/// Ownership: one file for each object.
+extension ManifestState {
+    private mutating func apply(_ parsed: ParsedFile, of file: String) {
+        let before = records[file]?.objects ?? []
+        if !shadows.isEmpty { for object in before { removeShadow(object.key, of: file) } }
+        var record = Record(objects: [], problems: parsed.problems)
+        var documents: [ObjectKey: Int] = [:]
+        for object in parsed.objects {
+            if let first = documents[object.key] {
+                record.problems.append(
+                    ManifestProblem(
+                        .duplicate, file: file, document: object.document, object: "\(object.key)",
+                        cause: "document \(first) of this file defines it already", advice: "keep one of them"))
+                continue
+            }
+            documents[object.key] = object.document
+            if settle(object, of: file) {
+                record.objects.append(ObjectRecord(key: object.key, document: object.document))
+            }
+        }
+        for object in before where documents[object.key] == nil {
+            if owners[object.key]?.file != file { continue }
+            if parsed.isComplete { release(object.key) } else { record.objects.append(object) }
+        }
+        record.objects.reserveCapacity(record.objects.count)
+        records[file] = record
+    }
+
+    /// True when the file has a share in the object: its owner, or waiting to be.
+    private mutating func settle(_ object: ParsedFile.Object, of file: String) -> Bool {
+        let owner = owners[object.key]
+        guard let content = object.content else { return owner?.file == file }
+        if let owner, owner.file < file {
+            shadows[object.key, default: []].insert(file)
+            return true
+        }
+        if let owner, owner.file != file { shadows[object.key, default: []].insert(owner.file) }
+        let hash = content.hashValue
+        if (owner?.hash ?? released[object.key]) != hash { take(content, key: object.key) }
+        owners[object.key] = Owner(file: file, hash: hash)
+        return true
+    }
+
+    private mutating func release(_ key: ObjectKey) {
+        released[key] = owners.removeValue(forKey: key)?.hash
+    }
+
+    private mutating func removeShadow(_ key: ObjectKey, of file: String) {
+        shadows[key]?.remove(file)
+        if shadows[key]?.isEmpty == true { shadows[key] = nil }
+    }
+
+    /// Passes an object on; nil when it is gone.
+    private mutating func take(_ content: ManifestObject?, key: ObjectKey) {
+        switch (key.kind, content) {
+        case (_, .service(let manifest)):
+            events.append(.service(manifest.service))
+            synthesis.setService(manifest, name: key.name)
+            claims.setService(manifest.service, name: key.name)
+        case (_, .slice(let slice)):
+            events.append(.slice(slice))
+            synthesis.setSlice(slice, name: key.name)
+        case (_, .node(let node)): events.append(.node(node))
+        case (_, .endpoints(let manifest)): synthesis.setEndpoints(manifest, name: key.name)
+        case (_, .pod(let pod)): synthesis.setPod(pod, name: key.name)
+        case (.service, nil):
+            events.append(.serviceGone(key.name))
+            synthesis.setService(nil, name: key.name)
+            claims.setService(nil, name: key.name)
+        case (.slice, nil):
+            events.append(.sliceGone(key.name))
+            synthesis.setSlice(nil, name: key.name)
+        case (.node, nil): events.append(.nodeGone(key.name.name))
+        case (.endpoints, nil): synthesis.setEndpoints(nil, name: key.name)
+        case (.pod, nil): synthesis.setPod(nil, name: key.name)
+        }
+    }
+}
+
+/// Problems: those of each file, and those between files.
+extension ManifestState {
+    private func problems() -> [ManifestProblem] {
+        var all = records.values.flatMap(\.problems)
+        for (key, files) in shadows {
+            let owner = owners[key]?.file ?? ""
+            for file in files {
+                all.append(
+                    ManifestProblem(
+                        .duplicate, file: file, document: document(of: key, in: file), object: "\(key)",
+                        cause: "\(owner) defines it already", advice: "keep one of them"))
+            }
+        }
+        for (claim, services) in claims.conflicts {
+            guard let first = services.first else { continue }
+            for service in services.dropFirst() {
+                let key = ObjectKey(kind: .service, name: service)
+                guard let file = owners[key]?.file else { continue }
+                all.append(
+                    ManifestProblem(
+                        .conflict, file: file, document: document(of: key, in: file), object: "\(key)",
+                        cause: "\(claim) is also claimed by Service \(first)", advice: "change one of them"))
+            }
+        }
+        return all
+    }
+
+    private func document(of key: ObjectKey, in file: String) -> Int? {
+        records[file]?.objects.first { $0.key == key }?.document
+    }
+}

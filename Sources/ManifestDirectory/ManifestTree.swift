@@ -1,0 +1,125 @@
+/// The manifests on disk and what they define: every way of reading them ends here.
+struct ManifestTree {
+    private struct Known {
+        /// Nil when the file could not be read, so that the next look reads it again.
+        var stamp: FileStamp?
+        var hash: Int?
+    }
+
+    private let roots: [String]
+    private let table: WatchTable?
+    private var files: [String: Known] = [:]
+    private var directories: Set<String> = []
+    private var faults: Set<String> = []
+    private var state = ManifestState()
+
+    /// - Parameter table: gets a watch for each directory that is found; nil to read only once.
+    init(roots: [String], watching table: WatchTable? = nil) {
+        self.roots = roots.map(trimmedPath)
+        self.table = table
+    }
+
+    /// Given directories that are not there.
+    var missingRoots: [String] { roots.filter { !directories.contains($0) } }
+
+    /// The first, complete look.
+    mutating func load() -> ManifestBatch {
+        var rest = look(at: Set(roots)).sorted()[...]
+        let parser = ManifestParser()
+        // A few files at a time, so that few texts are in memory at once.
+        while !rest.isEmpty {
+            let chunk = Array(rest.prefix(64))
+            rest = rest.dropFirst(chunk.count)
+            for reading in FileReading.read(chunk, by: parser) { apply(reading) }
+        }
+        let batch = commit(isInitial: true)
+        trimHeap()
+        return batch
+    }
+
+    /// Looks at paths again, and at all that is below them.
+    /// - Returns: the files that must be read.
+    mutating func look(at paths: Set<String>) -> Set<String> {
+        var changed: Set<String> = []
+        for path in paths.sorted() { changed.formUnion(look(at: path)) }
+        table?.watchLinks(changed)
+        return changed
+    }
+
+    /// Looks at everything and trusts no stamp: what the kernel had to tell was lost.
+    mutating func lookAtEverything() -> Set<String> {
+        look(at: Set(roots)).union(files.keys)
+    }
+
+    func isKnown(_ file: String) -> Bool { files[file] != nil }
+
+    func read(_ path: String) -> FileReading {
+        FileReading(of: path, knownHash: files[path]?.hash, parser: ManifestParser())
+    }
+
+    mutating func apply(_ reading: FileReading) {
+        switch reading.outcome {
+        case .same(let stamp): files[reading.path]?.stamp = stamp
+        case .changed(let stamp, let hash, let parsed):
+            files[reading.path] = Known(stamp: stamp, hash: hash)
+            state.apply(.parsed(parsed), of: reading.path)
+        case .failed(let error) where error.isAbsence: forget(reading.path)
+        case .failed(let error):
+            files[reading.path] = Known()
+            state.apply(.unreadable(error.problem(with: reading.path)), of: reading.path)
+        }
+    }
+
+    /// Ends a round of changes.
+    mutating func commit(isInitial: Bool = false) -> ManifestBatch {
+        while true {
+            let again = state.filesToReadAgain()
+            if again.isEmpty { return state.commit(isInitial: isInitial) }
+            for path in again {
+                files[path]?.hash = nil
+                apply(read(path))
+            }
+        }
+    }
+}
+
+/// Looking: which files are there, and which of them changed.
+extension ManifestTree {
+    private mutating func look(at path: String) -> Set<String> {
+        let scan = DirectoryScan(path, watching: table)
+        let below = path + "/"
+        let isUnder = { (candidate: String) in candidate == path || candidate.hasPrefix(below) }
+        // Most looks are at a single file, which needs no search through the others.
+        let isTree = directories.contains(path) || !scan.directories.isEmpty
+        let known = isTree ? files.keys.filter(isUnder) : [path].filter(isKnown)
+        for file in known where scan.files[file] == nil && !scan.hides(file) { forget(file) }
+        let found = Set(scan.directories)
+        for directory in directories where isTree && isUnder(directory) {
+            if found.contains(directory) || scan.hides(directory) { continue }
+            directories.remove(directory)
+            table?.drop(directory)
+        }
+        directories.formUnion(found)
+        reportFaults(scan, isUnder)
+        return Set(scan.files.filter { files[$0.key]?.stamp != $0.value }.keys)
+    }
+
+    private mutating func forget(_ file: String) {
+        files[file] = nil
+        table?.drop(file)
+        state.apply(.gone, of: file)
+    }
+
+    /// Reports directories that cannot be listed or watched, and given ones that are not there.
+    private mutating func reportFaults(_ scan: DirectoryScan, _ isUnder: (String) -> Bool) {
+        var now = scan.unreadable.merging(scan.unwatched) { first, _ in first }
+        for root in missingRoots { now[root] = PathKind(root).absence }
+        for directory in faults where now[directory] == nil && (isUnder(directory) || roots.contains(directory)) {
+            faults.remove(directory)
+            state.apply(.gone, of: directory)
+        }
+        for (directory, error) in now where faults.insert(directory).inserted {
+            state.apply(.unreadable(error.problem(with: directory)), of: directory)
+        }
+    }
+}

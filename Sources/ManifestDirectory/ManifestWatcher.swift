@@ -1,0 +1,107 @@
+import Glibc
+
+/// The watching thread's work: waits for the kernel, lets bursts end, reads what changed, leaves batches.
+///
+/// It blocks, and so runs on a thread of its own.
+struct ManifestWatcher: ~Copyable {
+    /// How long a file that is being written is left alone when its writer neither writes on nor closes it.
+    private static let patience = Duration.milliseconds(200)
+    /// How often a directory that is not there is looked for: nothing tells of it, since what held it may be
+    /// gone as well.
+    private static let searchInterval = Duration.milliseconds(20)
+
+    private let clock = ContinuousClock()
+    private let stop: Descriptor
+    private let mailbox: BatchMailbox
+    private let table: WatchTable
+    private var tree: ManifestTree
+    private var burst = QuietPeriod()
+    private var stale: Set<String> = []
+    private var written: Set<String> = []
+    private var inFlux: [String: ContinuousClock.Instant] = [:]
+    private var hasOverflown = false
+
+    init(roots: [String], inotify: Descriptor, stop: Descriptor, mailbox: BatchMailbox) {
+        self.stop = stop
+        self.mailbox = mailbox
+        table = WatchTable(Inotify(inotify))
+        tree = ManifestTree(roots: roots, watching: table)
+    }
+
+    /// Works until `stop` is written to.
+    mutating func run() {
+        mailbox.leave(tree.load())
+        while waitForNews() {
+            takeNotices()
+            takeFiles(after: Self.patience)
+            stale.formUnion(tree.missingRoots.filter { PathKind($0).isDirectory })
+            if !stale.isEmpty && burst.end == nil { burst.noteChange(at: clock.now) }
+            if let end = burst.end, end <= clock.now { finishBurst() }
+        }
+        mailbox.close()
+    }
+
+    /// Sleeps until the kernel has news or a time-out ends; false when it is time to stop.
+    private func waitForNews() -> Bool {
+        var descriptors = [
+            pollfd(fd: table.descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: stop.number, events: Int16(POLLIN), revents: 0),
+        ]
+        let deadlines = [
+            burst.end,
+            inFlux.values.min().map { $0 + Self.patience },
+            tree.missingRoots.isEmpty ? nil : clock.now + Self.searchInterval,
+        ]
+        let timeOut = deadlines.compactMap { $0 }.min().map { milliseconds(until: $0) } ?? -1
+        _ = poll(&descriptors, 2, timeOut)
+        return descriptors[1].revents == 0
+    }
+
+    /// Rounded up, so that the time has come when poll(2) returns.
+    private func milliseconds(until instant: ContinuousClock.Instant) -> Int32 {
+        let rest = (instant - clock.now).components
+        if rest.seconds < 0 || rest.attoseconds < 0 { return 0 }
+        return Int32(clamping: rest.seconds * 1000 + rest.attoseconds / 1_000_000_000_000_000 + 1)
+    }
+
+    private mutating func takeNotices() {
+        let notice = table.notices()
+        if notice.isEmpty { return }
+        let now = clock.now
+        if notice.hasOverflown {
+            hasOverflown = true
+            inFlux = [:]
+        }
+        for path in notice.settled { inFlux[path] = nil }
+        for path in notice.inFlux { inFlux[path] = now }
+        stale.formUnion(notice.stale)
+        written.subtract(notice.inFlux)
+        written.formUnion(notice.written)
+        if notice.hasOverflown || !stale.isEmpty || !written.isEmpty { burst.noteChange(at: now) }
+    }
+
+    /// Gives up waiting for writers that keep a file open: what is there is read.
+    private mutating func takeFiles(after patience: Duration) {
+        let now = clock.now
+        for (path, since) in inFlux where since + patience <= now {
+            inFlux[path] = nil
+            written.insert(path)
+            burst.noteChange(at: now)
+        }
+    }
+
+    private mutating func finishBurst() {
+        burst.reset()
+        var changed = hasOverflown ? tree.lookAtEverything() : []
+        changed.formUnion(tree.look(at: stale.union(written.filter { !tree.isKnown($0) })))
+        changed.formUnion(written)
+        hasOverflown = false
+        stale = []
+        written = []
+        let readings = changed.subtracting(inFlux.keys).sorted().map { tree.read($0) }
+        // A file whose writer began while it was read may have been read by half.
+        takeNotices()
+        for reading in readings where inFlux[reading.path] == nil { tree.apply(reading) }
+        mailbox.leave(tree.commit())
+    }
+}

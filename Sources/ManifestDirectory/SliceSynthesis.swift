@@ -1,0 +1,145 @@
+import ServiceModel
+
+/// Makes the slices that nobody wrote: from Pods for a Service with a selector, from Endpoints for one without.
+///
+/// - Slices in the manifests win: a Service that has one gets none from here.
+/// - A Service with a selector takes the pods of its namespace that have all its labels. Its Endpoints object,
+///   if there is one, is ignored, as Kubernetes' mirroring does.
+/// - Endpoints of a Service without a selector are mirrored: one slice for each subset and family.
+///
+/// The names contain an `@`, which Kubernetes does not allow, so they never meet a written one.
+struct SliceSynthesis {
+    /// What is kept of a Service; its collections share their storage with the model's.
+    struct ServiceEntry {
+        var selector: [String: String]?
+        var ports: [Service.PortSpec]
+        var targets: [ServiceManifest.TargetPort]
+        var families: [IPFamily]
+        var publishesNotReady: Bool
+    }
+
+    private struct Label: Hashable {
+        var namespace: String
+        var key: String
+        var value: String
+    }
+
+    private var services: [ObjectName: ServiceEntry] = [:]
+    private var pods: [ObjectName: PodManifest] = [:]
+    private var podsByLabel: [Label: Set<ObjectName>] = [:]
+    private var endpoints: [ObjectName: EndpointsManifest] = [:]
+    private var servicesOfSlices: [ObjectName: String] = [:]
+    private var sliceCounts: [ObjectName: Int] = [:]
+    /// The slices that were made, by Service, with a hash of each.
+    private var made: [ObjectName: [ObjectName: Int]] = [:]
+    private var dirty: Set<ObjectName> = []
+    /// Labels of pods that changed, came or went.
+    private var dirtyLabels: Set<Label> = []
+
+    /// Makes what the changes so far ask for; only slices that differ from the last time are in the result.
+    mutating func flush() -> [ClusterEvent] {
+        markServicesOfChangedPods()
+        var events: [ClusterEvent] = []
+        for service in dirty.sorted() {
+            let before = made[service] ?? [:]
+            var after: [ObjectName: Int] = [:]
+            for slice in slices(of: service) {
+                let hash = slice.hashValue
+                after[slice.name] = hash
+                if before[slice.name] != hash { events.append(.slice(slice)) }
+            }
+            for name in before.keys.sorted() where after[name] == nil { events.append(.sliceGone(name)) }
+            made[service] = after.isEmpty ? nil : after
+        }
+        dirty = []
+        return events
+    }
+
+    private func slices(of name: ObjectName) -> [EndpointSlice] {
+        guard let service = services[name], sliceCounts[name] == nil else { return [] }
+        if let selector = service.selector {
+            return podSlices(of: name, service, pods: matchingPods(selector, in: name.namespace))
+        }
+        return endpoints[name].map { mirroredSlices(of: name, $0) } ?? []
+    }
+}
+
+/// Changes of objects, each of which marks the Services that it may concern.
+extension SliceSynthesis {
+    mutating func setService(_ manifest: ServiceManifest?, name: ObjectName) {
+        services[name] = manifest.map { manifest in
+            let service = manifest.service
+            let isSelecting = service.selector != nil
+            return ServiceEntry(
+                selector: service.selector, ports: isSelecting ? service.ports : [],
+                targets: isSelecting ? manifest.targets : [], families: manifest.families,
+                publishesNotReady: service.publishNotReadyAddresses)
+        }
+        dirty.insert(name)
+    }
+
+    mutating func setSlice(_ slice: EndpointSlice?, name: ObjectName) {
+        let before = servicesOfSlices[name]
+        let after = slice.flatMap { $0.serviceName.isEmpty ? nil : $0.serviceName }
+        guard before != after else { return }
+        servicesOfSlices[name] = after
+        for (service, step) in [(before, -1), (after, 1)] {
+            guard let service else { continue }
+            let owner = ObjectName(namespace: name.namespace, name: service)
+            let count = (sliceCounts[owner] ?? 0) + step
+            sliceCounts[owner] = count == 0 ? nil : count
+            dirty.insert(owner)
+        }
+    }
+
+    mutating func setEndpoints(_ manifest: EndpointsManifest?, name: ObjectName) {
+        endpoints[name] = manifest
+        dirty.insert(name)
+    }
+
+    mutating func setPod(_ pod: PodManifest?, name: ObjectName) {
+        for (key, value) in pods[name]?.labels ?? [:] {
+            let label = Label(namespace: name.namespace, key: key, value: value)
+            dirtyLabels.insert(label)
+            podsByLabel.remove(name, at: label)
+        }
+        pods[name] = pod
+        for (key, value) in pod?.labels ?? [:] {
+            let label = Label(namespace: name.namespace, key: key, value: value)
+            dirtyLabels.insert(label)
+            podsByLabel[label, default: []].insert(name)
+        }
+    }
+
+    /// One pass over the Services in place of an index of their selectors, which would outweigh them.
+    private mutating func markServicesOfChangedPods() {
+        if dirtyLabels.isEmpty { return }
+        for (name, service) in services {
+            guard let selector = service.selector, let label = Self.index(of: selector, in: name.namespace) else {
+                continue
+            }
+            if dirtyLabels.contains(label) { dirty.insert(name) }
+        }
+        dirtyLabels = []
+    }
+
+    /// One label stands for a whole selector: a pod that lacks it cannot match.
+    private static func index(of selector: [String: String], in namespace: String) -> Label? {
+        selector.min { $0.key < $1.key }.map { Label(namespace: namespace, key: $0.key, value: $0.value) }
+    }
+
+    private func matchingPods(_ selector: [String: String], in namespace: String) -> [PodManifest] {
+        guard let label = Self.index(of: selector, in: namespace) else { return [] }
+        return (podsByLabel[label] ?? []).sorted().compactMap { name in
+            guard let pod = pods[name] else { return nil }
+            return selector.allSatisfy { pod.labels[$0.key] == $0.value } ? pod : nil
+        }
+    }
+}
+
+extension Dictionary {
+    fileprivate mutating func remove<Element>(_ element: Element, at key: Key) where Value == Set<Element> {
+        self[key]?.remove(element)
+        if self[key]?.isEmpty == true { self[key] = nil }
+    }
+}

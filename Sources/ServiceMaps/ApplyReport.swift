@@ -1,0 +1,26 @@
+public import ServiceModel
+
+/// What became of an apply or a reclaim.
+public struct ApplyReport: Sendable {
+    /// One failed operation of a service port; what depended on it has not been done either.
+    public struct Failure: Sendable, Hashable, CustomStringConvertible {
+        /// Nil where entries of an unknown origin could not be removed.
+        public var port: ServicePortName?
+        /// What could not be written or removed; nil when there was no room to begin with.
+        public var operation: MapOperation?
+        public var error: MapError
+
+        public var map: ServiceMap { error.map }
+
+        public var description: String {
+            "cannot program \(port.map { "\($0)" } ?? "entries of nobody"): \(error)"
+        }
+    }
+
+    /// Entries written and entries removed.
+    public internal(set) var written = 0
+    public internal(set) var deleted = 0
+    public internal(set) var failures: [Failure] = []
+    /// Service ports that are not yet as they should be: the next apply tries again.
+    public internal(set) var pending: [ServicePortName] = []
+}

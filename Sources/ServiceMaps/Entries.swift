@@ -1,0 +1,83 @@
+public import ServiceModel
+
+/// The value of a frontend in `services4/6`.
+public struct ServiceEntry: Sendable, Hashable {
+    public var service: ServiceID
+    /// Where its backends are; `.none` unless the action is to balance and there is one.
+    public var run: SlotRun
+    /// 0 without session affinity.
+    public var affinitySeconds: UInt32
+    public var kind: DesiredFrontend.Kind
+    public var action: DesiredFrontend.Action
+    public var policy: Service.TrafficPolicy
+    public var hostOnly: Bool
+    public var hasOutside: Bool
+
+    /// The datapath picks one of the slots without asking how many there are, so none of them means to reject.
+    init(_ frontend: DesiredFrontend, of service: ServiceID, run: SlotRun, affinitySeconds: UInt32) {
+        let isEmpty = frontend.action == .balance && run.count == 0
+        self.init(
+            service: service, run: run, affinitySeconds: affinitySeconds, kind: frontend.kind,
+            action: isEmpty ? .reject : frontend.action, policy: frontend.policy, hostOnly: frontend.hostOnly,
+            hasOutside: frontend.hasOutside)
+    }
+
+    init(
+        service: ServiceID, run: SlotRun, affinitySeconds: UInt32, kind: DesiredFrontend.Kind,
+        action: DesiredFrontend.Action, policy: Service.TrafficPolicy, hostOnly: Bool, hasOutside: Bool
+    ) {
+        self.service = service
+        self.run = run
+        self.affinitySeconds = affinitySeconds
+        self.kind = kind
+        self.action = action
+        self.policy = policy
+        self.hostOnly = hostOnly
+        self.hasOutside = hasOutside
+    }
+}
+
+/// One element of `slots4/6` that is taken.
+public struct SlotEntry: Sendable, Hashable {
+    public var service: ServiceID
+    public var backend: BackendID
+    public var address: IPAddress
+    public var port: UInt16
+}
+
+/// One endpoint of one service port in `backends4/6`.
+public struct BackendEntry: Sendable, Hashable {
+    public var service: ServiceID
+    public var address: IPAddress
+    public var port: Port
+    public var proto: IPProtocol
+    public var state: DesiredBackend.State
+    public var isLocal: Bool
+    public var inCluster: Bool
+    public var inLocal: Bool
+    /// Empty if unknown; at most 31 bytes, longer ones are cut.
+    public var zone: String
+}
+
+/// The value of an address in `vips4/6`: a port there that nobody serves is refused (spec 28).
+public struct VIPEntry: Sendable, Hashable {
+    /// How many entries of `services4/6` have this address.
+    public var frontends: UInt32
+}
+
+/// The key of `node_ports`.
+public struct NodePortKey: Sendable, Hashable, Comparable {
+    public var port: Port
+    public var proto: IPProtocol
+
+    public static func < (left: NodePortKey, right: NodePortKey) -> Bool {
+        (left.port, left.proto) < (right.port, right.proto)
+    }
+}
+
+/// What `service_counts` counted for a service port, added up over the CPUs.
+public struct ServiceCounter: Sendable, Hashable {
+    /// Connections, and UDP sends to a backend that the socket did not have.
+    public var forwarded: UInt64 = 0
+    public var refused: UInt64 = 0
+}

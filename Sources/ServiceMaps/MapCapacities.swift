@@ -1,0 +1,57 @@
+internal import CDatapath
+
+/// How many entries each map may hold. A hash map takes memory for what it holds, an array for all of it.
+public struct MapCapacities: Sendable, Hashable {
+    /// Frontends per IP family; also VIPs per family and NodePorts. There is room for twice as many names of service
+    /// ports, because both families share that map.
+    public var services: UInt32
+    /// Slots per IP family: about one for each endpoint of each service port, and room to replace a run.
+    public var slots: UInt32
+    /// Endpoints of service ports per IP family.
+    public var backends: UInt32
+    /// Clients with session affinity that are remembered; the oldest are forgotten first.
+    public var affinity: UInt32
+    /// Service ports that are counted one by one: those with an id below this.
+    public var serviceCounters: UInt32
+
+    /// Memory that the per-CPU counters of service ports may take.
+    static let serviceCounterMemory = 32 << 20
+
+    /// - Parameter possibleCPUs: what the kernel keeps a counter for, online or not.
+    public init(
+        services: UInt32 = 65_536, slots: UInt32 = 262_144, backends: UInt32 = 131_072, affinity: UInt32 = 65_536,
+        possibleCPUs: Int
+    ) {
+        self.services = services
+        self.slots = slots
+        self.backends = backends
+        self.affinity = affinity
+        let perService = MemoryLayout<service_counter>.size * max(possibleCPUs, 1)
+        serviceCounters = min(services, UInt32(Self.serviceCounterMemory / perService))
+    }
+
+    /// The configured number of entries; nil for maps whose size is not ours to choose.
+    public subscript(map: ServiceMap) -> UInt32? {
+        switch map {
+        case .services4, .services6, .vips4, .vips6, .nodePorts: services
+        case .frontends: services * 2
+        case .slots4, .slots6: slots
+        case .backends4, .backends6: backends
+        case .affinity: affinity
+        case .serviceCounters: serviceCounters
+        case .counters: UInt32(COUNT_MAX.rawValue)
+        case .socketOrigin, .socketSpill, .socketFlows: nil
+        }
+    }
+
+    /// What these maps really have: one that was pinned before keeps its size.
+    func limited(by store: some MapStore) -> MapCapacities {
+        var limited = self
+        limited.services = [ServiceMap.services4, .services6, .vips4, .vips6, .nodePorts]
+            .map(store.capacity).reduce(min(services, store.capacity(of: .frontends) / 2), min)
+        limited.slots = min(slots, store.capacity(of: .slots4), store.capacity(of: .slots6))
+        limited.backends = min(backends, store.capacity(of: .backends4), store.capacity(of: .backends6))
+        limited.serviceCounters = min(serviceCounters, store.capacity(of: .serviceCounters))
+        return limited
+    }
+}

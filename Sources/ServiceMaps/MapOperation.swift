@@ -1,0 +1,50 @@
+public import ServiceModel
+
+/// One thing to write, small enough to succeed or fail as a whole.
+public enum MapOperation: Sendable, Hashable {
+    /// Counting of a service port starts at zero, whoever had its id before.
+    case resetCounter(ServiceID)
+    case putName(ServiceID, ServicePortName)
+    case putBackend(BackendID, BackendEntry)
+    /// Fills a run from its first slot on; nobody reads it yet.
+    case putSlots(IPFamily, first: UInt32, [SlotEntry])
+    /// Creates or replaces a frontend: what is atomic for the datapath.
+    case putService(FrontendKey, ServiceEntry)
+    case deleteService(FrontendKey)
+    case putVIP(IPAddress, VIPEntry)
+    case deleteVIP(IPAddress)
+    case putNodePort(NodePortKey, ServiceID)
+    case deleteNodePort(NodePortKey)
+    /// Frees the slots of a run that nobody reads any more.
+    case clearSlots(IPFamily, SlotRun)
+    case deleteBackend(BackendID, of: ServiceID, address: IPAddress, port: UInt16)
+    case deleteName(ServiceID)
+
+    /// The map that it writes.
+    public var map: ServiceMap {
+        switch self {
+        case .resetCounter: .serviceCounters
+        case .putName, .deleteName: .frontends
+        case .putBackend(_, let entry): .backends(entry.address.family)
+        case .deleteBackend(_, _, let address, _): .backends(address.family)
+        case .putSlots(let family, _, _), .clearSlots(let family, _): .slots(family)
+        case .putService(let key, _), .deleteService(let key): .services(key.address.family)
+        case .putVIP(let address, _), .deleteVIP(let address): .vips(address.family)
+        case .putNodePort, .deleteNodePort: .nodePorts
+        }
+    }
+
+    /// Whether it removes an entry.
+    var isDeletion: Bool {
+        switch self {
+        case .deleteService, .deleteVIP, .deleteNodePort, .deleteBackend, .deleteName: true
+        default: false
+        }
+    }
+}
+
+/// An operation and the service port that waits for it.
+struct PlannedOperation: Sendable, Hashable {
+    var operation: MapOperation
+    var owner: ServiceID
+}

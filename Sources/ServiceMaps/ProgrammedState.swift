@@ -1,0 +1,112 @@
+internal import CDatapath
+public import ServiceModel
+
+/// What the maps say, and nothing else: for people, when the daemon is away or is not to be believed.
+public struct ProgrammedState: Sendable, Hashable {
+    /// A service port of one family.
+    public struct Port: Sendable, Hashable {
+        public var id: ServiceID
+        /// Nil if the map of names has none for this id.
+        public var name: ServicePortName?
+        /// Sorted by key.
+        public var frontends: [Frontend] = []
+        /// Sorted by address and port.
+        public var backends: [Backend] = []
+        /// Nil past the end of the array of counters.
+        public var counter: ServiceCounter?
+    }
+
+    /// A front door.
+    public struct Frontend: Sendable, Hashable {
+        public var key: FrontendKey
+        public var entry: ServiceEntry
+        /// Where a client may be sent, in the order of the slots. A nil is a slot of somebody else.
+        public var slots: [SlotEntry?] = []
+    }
+
+    public struct Backend: Sendable, Hashable {
+        public var id: BackendID
+        public var entry: BackendEntry
+    }
+
+    /// Sorted by name; those without one come last, by id.
+    public var ports: [Port] = []
+    /// Addresses that refuse a port which nobody serves.
+    public var vips: [IPAddress: VIPEntry] = [:]
+    /// NodePorts on which nobody else may listen.
+    public var nodePorts: [NodePortKey: ServiceID] = [:]
+    /// Entries of `services4/6` that do not belong to their key, or are not understood.
+    public var unreadable = 0
+
+    /// Reads all maps. Entries that are written meanwhile may be missed.
+    public static func read<Store: MapStore>(from store: Store) throws(MapError) -> ProgrammedState {
+        var reader = Reader()
+        try store.forEach(in: .frontends) { (id: UInt32, value: frontend) in
+            reader.ports[ServiceID(id)] = Port(id: ServiceID(id), name: value.decoded)
+        }
+        try reader.read(IPv4.self, from: store)
+        try reader.read(IPv6.self, from: store)
+        try store.forEach(in: .nodePorts) { (key: node_port_key, value: node_port) in
+            if let key = key.decoded { reader.state.nodePorts[key] = ServiceID(value.service_id) }
+        }
+        return try reader.finish(store)
+    }
+}
+
+/// Puts together what belongs to one id.
+private struct Reader {
+    var state = ProgrammedState()
+    var ports: [ServiceID: ProgrammedState.Port] = [:]
+
+    mutating func read<Family: MapFamily, Store: MapStore>(_: Family.Type, from store: Store) throws(MapError) {
+        var frontends: [ProgrammedState.Frontend] = []
+        try store.forEach(in: .services(Family.family)) { (key: Family.ServiceKey, value: service) in
+            guard let frontend = key.decoded, let entry = value.decoded(sealedFor: key.seal) else {
+                state.unreadable += 1
+                return
+            }
+            frontends.append(.init(key: frontend, entry: entry))
+        }
+        let slots = ServiceMap.slots(Family.family)
+        let capacity = store.capacity(of: slots)
+        for var frontend in frontends {
+            let (run, owner) = (frontend.entry.run, frontend.entry.service)
+            if run.count > 0, run.first < capacity {
+                let range = run.first..<min(capacity, run.first.addingReportingOverflow(run.count).partialValue)
+                frontend.slots = try store.elements(slots, at: range, as: Family.Slot.self).map { slot in
+                    slot.decoded.flatMap { $0.service == owner ? $0 : nil }
+                }
+            }
+            port(owner) { $0.frontends.append(frontend) }
+        }
+        try store.forEach(in: .backends(Family.family)) { (id: UInt32, value: Family.Backend) in
+            guard let entry = value.decoded else { return }
+            port(entry.service) { $0.backends.append(.init(id: BackendID(id), entry: entry)) }
+        }
+        try store.forEach(in: .vips(Family.family)) { (key: Family.VIPKey, value: vip) in
+            if let entry = value.decoded { state.vips[key.ipAddress] = entry }
+        }
+    }
+
+    private mutating func port(_ id: ServiceID, _ change: (inout ProgrammedState.Port) -> Void) {
+        change(&ports[id, default: ProgrammedState.Port(id: id, name: nil)])
+    }
+
+    mutating func finish<Store: MapStore>(_ store: Store) throws(MapError) -> ProgrammedState {
+        for (id, var port) in ports {
+            port.frontends.sort { $0.key < $1.key }
+            port.backends.sort { ($0.entry.address, $0.entry.port) < ($1.entry.address, $1.entry.port) }
+            let counters = try store.perCPU(.serviceCounters, at: id.number, as: service_counter.self)
+            port.counter = counters.map { ServiceCounter(addingUp: $0) }
+            state.ports.append(port)
+        }
+        state.ports.sort { left, right in
+            switch (left.name, right.name) {
+            case (let left?, let right?): left < right
+            case (nil, nil): left.id < right.id
+            case (let name, _): name != nil
+            }
+        }
+        return state
+    }
+}

@@ -1,0 +1,24 @@
+internal import ServiceModel
+
+/// A map of the datapath; the raw value is its name as pinned.
+public enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringConvertible {
+    case services4, services6
+    case slots4, slots6
+    case backends4, backends6
+    case vips4, vips6
+    case nodePorts = "node_ports"
+    case frontends
+    case affinity
+    case socketOrigin = "sock_origin"
+    case socketSpill = "sock_spill"
+    case socketFlows = "sock_flows"
+    case counters
+    case serviceCounters = "service_counts"
+
+    public var description: String { rawValue }
+
+    static func services(_ family: IPFamily) -> ServiceMap { family == .v4 ? .services4 : .services6 }
+    static func slots(_ family: IPFamily) -> ServiceMap { family == .v4 ? .slots4 : .slots6 }
+    static func backends(_ family: IPFamily) -> ServiceMap { family == .v4 ? .backends4 : .backends6 }
+    static func vips(_ family: IPFamily) -> ServiceMap { family == .v4 ? .vips4 : .vips6 }
+}

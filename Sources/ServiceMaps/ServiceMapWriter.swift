@@ -1,0 +1,207 @@
+public import ServiceModel
+
+/// Makes the maps follow the desired state. It is the only one who writes them, so it lives in one actor.
+///
+/// What it wrote it remembers, so it writes only what differs. A service port whose entries could not all be written
+/// stays pending; call `apply` again after a while, with or without changes, and the rest is tried again.
+public struct ServiceMapWriter<Store: MapStore> {
+    private let store: Store
+    private let grace: any GracePeriod
+    private var mirror: Mirror
+    private var unfinished = UnfinishedPorts()
+    /// Planning in portions bounds the memory of the operations.
+    private let portion = 512
+
+    /// Starts from what the maps hold: after a restart, every service port keeps its id, backends and slots.
+    public init(store: Store, grace: any GracePeriod, capacities: MapCapacities) throws(MapError) {
+        self.store = store
+        self.grace = grace
+        mirror = try Mirror(restoring: store, capacities: capacities)
+    }
+
+    /// Applies the new desired values of some Services, and the end of others.
+    ///
+    /// A service port that does not fit is left as it was. `reclaim` may make room for it.
+    ///
+    /// - Parameters:
+    ///   - upserts: in these no frontend may be claimed twice; the model decides conflicts (spec 25).
+    ///   - prune: what was found in the maps at the start and has not been desired since goes away. Only after the
+    ///     first complete list (spec 10), with which all desired Services have been seen.
+    public mutating func apply(
+        upserts: [DesiredService] = [], removals: [ObjectName] = [], prune: Bool = false
+    ) -> ApplyReport {
+        var work = unfinished.takeAll()
+        for service in removals { work.remove(service, idsOf(service)) }
+        for service in upserts { work.replace(service, idsOf(service.name), mirror) }
+        var round = Round()
+        var batch: [DesiredServicePort] = []
+        for port in work.ports {
+            batch.append(port)
+            if batch.count == portion { run(&batch, &round) }
+        }
+        run(&batch, &round)
+
+        var removal = Plan()
+        let gone = prune ? work.removals.union(mirror.unconfirmed) : work.removals
+        for id in gone.sorted() { mirror.planRemoval(of: id, into: &removal) }
+        round.surplus += removal.surplus
+        unfinished.keep(names(of: round.outcome.failed).union(round.refused), of: work)
+        deleteSurplus(&round)
+        unfinished.removals = gone.intersection(round.outcome.failed)
+        Applier(store: store).run(round.losses, mirror: &mirror, outcome: &round.outcome)
+        unfinished.keep(names(of: round.outcome.failed).union(round.refused), of: work)
+        let shared = runShared()
+        mirror.retire()
+        return report([round.outcome, shared], round.refusals)
+    }
+
+    /// What comes together while an apply goes on.
+    private struct Round {
+        var outcome = Applier<Store>.Outcome()
+        var refusals: [ApplyReport.Failure] = []
+        var surplus: [(key: FrontendKey, owner: ServiceID)] = []
+        var losses: [PlannedOperation] = []
+
+        var refused: Set<ServicePortName> { Set(refusals.compactMap(\.port)) }
+    }
+
+    private func idsOf(_ service: ObjectName) -> [ServiceID] { mirror.services[service] ?? [] }
+
+    /// Plans and carries out a portion; leaves the array empty.
+    private mutating func run(_ ports: inout [DesiredServicePort], _ round: inout Round) {
+        var plan = Plan()
+        for port in ports {
+            let id = mirror.id(of: port.name) ?? mirror.adopt(port.name)
+            mirror.plan(port, as: id, into: &plan)
+        }
+        for (owner, error) in plan.refusals {
+            round.refusals.append(.init(port: mirror.records[owner]?.name, operation: nil, error: error))
+        }
+        Applier(store: store).run(plan.operations, mirror: &mirror, outcome: &round.outcome)
+        round.surplus += plan.surplus
+        round.losses += plan.losses
+        ports.removeAll(keepingCapacity: true)
+    }
+
+    private func names(of ids: Set<ServiceID>) -> Set<ServicePortName> {
+        Set(ids.compactMap { mirror.records[$0]?.name })
+    }
+
+    /// Removes frontends that nobody wants, which is known only after everybody has taken over what he wants. One
+    /// that somebody wants and could not get keeps leading where it led: that is better than nowhere.
+    ///
+    /// The owners of those that are still there have failed as well, so they are tried again.
+    private mutating func deleteSurplus(_ round: inout Round) {
+        let claimed = Set(unfinished.ports.lazy.flatMap(\.frontends).map(\.key))
+        let remaining = round.surplus.filter { mirror.owners[$0.key] == $0.owner }
+        var deletions = remaining.filter { !claimed.contains($0.key) }.map { key, owner in
+            PlannedOperation(operation: .deleteService(key), owner: owner)
+        }
+        deletions.sort { $0.operation.map.rawValue < $1.operation.map.rawValue }
+        var removal = Applier<Store>.Outcome()
+        Applier(store: store).run(deletions, mirror: &mirror, outcome: &removal)
+        round.outcome.merge(removal)
+        for (key, owner) in remaining where mirror.owners[key] == owner { round.outcome.failed.insert(owner) }
+    }
+
+    private mutating func runShared() -> Applier<Store>.Outcome {
+        var outcome = Applier<Store>.Outcome()
+        Applier(store: store).run(mirror.shared.plan(), mirror: &mirror, outcome: &outcome)
+        return outcome
+    }
+
+    private func report(
+        _ outcomes: [Applier<Store>.Outcome], _ refusals: [ApplyReport.Failure]
+    ) -> ApplyReport {
+        var report = ApplyReport()
+        report.failures = refusals
+        report.pending = pending
+        for outcome in outcomes {
+            report.written += outcome.written
+            report.deleted += outcome.deleted
+            for (planned, error) in outcome.failures {
+                let port = mirror.records[planned.owner]?.name
+                report.failures.append(.init(port: port, operation: planned.operation, error: error))
+            }
+        }
+        return report
+    }
+}
+
+// MARK: - Reclaiming
+
+extension ServiceMapWriter {
+    /// Names the grace period after which `finishReclaim` may free what was retired before it began.
+    public struct ReclaimTicket: Sendable {
+        let epoch: Epoch
+    }
+
+    /// Whether there is anything to free.
+    public var needsReclaim: Bool { !mirror.retired.isEmpty }
+
+    /// Waits for a grace period and frees what nobody reads any more: slots, backends, ids.
+    ///
+    /// This blocks. An actor calls `beginReclaim`, waits elsewhere, and calls `finishReclaim`.
+    public mutating func reclaim() throws(GracePeriodError) -> ApplyReport {
+        guard needsReclaim else { return ApplyReport() }
+        let ticket = beginReclaim()
+        try grace.wait()
+        return finishReclaim(ticket)
+    }
+
+    /// To be followed by a grace period that begins after this call.
+    public mutating func beginReclaim() -> ReclaimTicket { ReclaimTicket(epoch: mirror.endEpoch()) }
+
+    /// Frees what was retired before the ticket. What fails is tried again at the next reclaim.
+    public mutating func finishReclaim(_ ticket: ReclaimTicket) -> ApplyReport {
+        var outcome = Applier<Store>.Outcome()
+        Applier(store: store).run(mirror.planReclaim(upTo: ticket.epoch), mirror: &mirror, outcome: &outcome)
+        for planned in outcome.undone { mirror.retireAgain(planned) }
+        return report([outcome], [])
+    }
+}
+
+// MARK: - Looking
+
+extension ServiceMapWriter {
+    /// How full each map is, with what it has room for.
+    public var statistics: [ServiceMap: (entries: Int, capacity: Int)] {
+        var statistics: [ServiceMap: (entries: Int, capacity: Int)] = [:]
+        for map in [ServiceMap.services4, .services6, .backends4, .backends6, .vips4, .vips6, .nodePorts, .frontends] {
+            statistics[map] = (mirror.fill[map], Int(mirror.capacities[map] ?? 0))
+        }
+        for family in IPFamily.allCases {
+            let slots = mirror[slots: family]
+            let usable = Int(slots.capacity) - 1
+            statistics[.slots(family)] = (usable - Int(slots.free), usable)
+        }
+        return statistics
+    }
+
+    /// The id of a service port, which stays the same for as long as the maps live.
+    public func id(of port: ServicePortName) -> ServiceID? { mirror.id(of: port) }
+
+    /// Where the frontends of a service port lead now, without doubles.
+    public func runs(of port: ServicePortName) -> [SlotRun] {
+        guard let id = mirror.id(of: port), let record = mirror.records[id] else { return [] }
+        return Set(record.frontends.map(\.entry.run)).filter { $0.count > 0 }.sorted { $0.first < $1.first }
+    }
+
+    /// Service ports that are not yet as they should be: the next `apply` tries again.
+    public var pending: [ServicePortName] {
+        let shared = mirror.shared.plan().map(\.owner)
+        return names(of: unfinished.removals.union(shared)).union(unfinished.ports.lazy.map(\.name)).sorted()
+    }
+}
+
+extension Applier.Outcome {
+    mutating func merge(_ other: Self) {
+        written += other.written
+        deleted += other.deleted
+        failures += other.failures
+        undone += other.undone
+        failed.formUnion(other.failed)
+    }
+}
+
+extension ServiceMapWriter: Sendable where Store: Sendable {}

@@ -1,0 +1,111 @@
+/// Everything that is known of the cluster, by name, whatever the order in which it arrived.
+///
+/// Slices are kept one by one, because endpoints move between them, and are merged when a Service is compiled.
+/// Only what decides a translation is kept: other labels and all annotations are dropped, and changing them makes
+/// nothing dirty.
+public struct ClusterState: Sendable {
+    /// A Service and its slices, of which either may come first.
+    fileprivate struct Entry: Sendable {
+        var service: Service?
+        /// Sorted by name.
+        var slices: [EndpointSlice] = []
+    }
+
+    private var entries: [ObjectName: Entry] = [:]
+    /// Slice to the name of its Service, which is in the same namespace.
+    private var owners: [ObjectName: String] = [:]
+    private var nodes: [String: Node] = [:]
+    private var pool = PlacementPool()
+    private let ownNode: String?
+
+    /// - Parameter ownNode: the node whose changes concern all the Services; nil if any node's do.
+    public init(ownNode: String? = nil) { self.ownNode = ownNode }
+
+    public func service(named name: ObjectName) -> Service? { entries[name]?.service }
+
+    /// The slices of a Service, sorted by name, whether or not the Service is known.
+    public func slices(of service: ObjectName) -> [EndpointSlice] { entries[service]?.slices ?? [] }
+
+    public func node(named name: String) -> Node? { nodes[name] }
+
+    /// The names of all the Services, unsorted.
+    public var serviceNames: [ObjectName] { entries.compactMap { $1.service == nil ? nil : $0 } }
+
+    public var sliceCount: Int { owners.count }
+
+    /// Takes note of a change and returns the Services that need compiling; none if nothing changed.
+    public mutating func apply(_ event: ClusterEvent) -> Set<ObjectName> {
+        switch event {
+        case .service(let service): put(service.onlyDecisive)
+        case .serviceGone(let name): removeService(name)
+        case .slice(let slice): slice.isTranslatable ? put(slice.onlyDecisive) : removeSlice(slice.name)
+        case .sliceGone(let name): removeSlice(name)
+        case .node(let node): setNode(node.name, to: node.onlyDecisive)
+        case .nodeGone(let name): setNode(name, to: nil)
+        }
+    }
+
+    /// Applies a burst, so that it costs one compile of each dirty Service.
+    public mutating func apply(_ events: some Sequence<ClusterEvent>) -> Set<ObjectName> {
+        events.reduce(into: []) { $0.formUnion(apply($1)) }
+    }
+
+    private mutating func put(_ service: Service) -> Set<ObjectName> {
+        guard entries[service.name]?.service != service else { return [] }
+        entries[service.name, default: Entry()].service = service
+        return [service.name]
+    }
+
+    private mutating func removeService(_ name: ObjectName) -> Set<ObjectName> {
+        guard let entry = entries[name], entry.service != nil else { return [] }
+        if entry.slices.isEmpty {
+            entries[name] = nil
+        } else {
+            entries[name]?.service = nil
+        }
+        return [name]
+    }
+
+    private mutating func put(_ slice: EndpointSlice) -> Set<ObjectName> {
+        let service = slice.service
+        var dirty: Set<ObjectName> = []
+        if let owner = owners[slice.name], owner != slice.serviceName { dirty = removeSlice(slice.name) }
+        guard entries[service, default: Entry()].put(slice, sharing: &pool) else { return dirty }
+        owners[slice.name] = slice.serviceName
+        if entries[service]?.service != nil { dirty.insert(service) }
+        return dirty
+    }
+
+    private mutating func removeSlice(_ name: ObjectName) -> Set<ObjectName> {
+        guard let owner = owners.removeValue(forKey: name) else { return [] }
+        let service = ObjectName(namespace: name.namespace, name: owner)
+        entries[service]?.slices.removeAll { $0.name == name }
+        guard let entry = entries[service], entry.service == nil else { return [service] }
+        if entry.slices.isEmpty { entries[service] = nil }
+        return []
+    }
+
+    private mutating func setNode(_ name: String, to node: Node?) -> Set<ObjectName> {
+        guard nodes[name] != node else { return [] }
+        nodes[name] = node
+        guard ownNode == nil || ownNode == name else { return [] }
+        return Set(serviceNames)
+    }
+}
+
+extension ClusterState.Entry {
+    /// Returns false if the slice is known as it is.
+    fileprivate mutating func put(_ slice: EndpointSlice, sharing pool: inout PlacementPool) -> Bool {
+        let place = slices.firstIndex { $0.name >= slice.name } ?? slices.endIndex
+        let isKnown = place < slices.endIndex && slices[place].name == slice.name
+        if isKnown, slices[place] == slice { return false }
+        var slice = slice
+        pool.share(&slice.endpoints)
+        if isKnown {
+            slices[place] = slice
+        } else {
+            slices.insert(slice, at: place)
+        }
+        return true
+    }
+}

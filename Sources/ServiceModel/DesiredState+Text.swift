@@ -1,0 +1,63 @@
+extension FrontendKey: CustomStringConvertible {
+    /// As people write it: `10.96.0.15:80/TCP`, `[fd00::15]:80/TCP`; the scope is left out.
+    public var description: String { "\(socketText(address, port))/\(proto)" }
+}
+
+extension DesiredState: CustomStringConvertible {
+    /// One line for each frontend, backend and Service that is left alone, sorted: equal states, equal texts.
+    ///
+    ///     frontend 10.96.0.15:80/TCP clusterIP cluster → default/my-api 3 backends
+    ///     backend default/my-api v4 10.0.0.1:8080 active cluster local
+    ///     service default/my-db left alone: headless
+    public var description: String {
+        let sorted = services.values.sorted { $0.name < $1.name }
+        let ports = sorted.flatMap(\.ports)
+        let frontends = ports.flatMap { port in port.frontends.map { (key: $0.key, text: $0.text(of: port)) } }
+        let backends = ports.flatMap { port in port.backends.map { $0.text(of: port) } }
+        let others = sorted.compactMap { service in
+            service.leftAlone.map { "service \(service.name) left alone: \($0.rawValue)" }
+        }
+        let lines = frontends.sorted { $0.key < $1.key }.map(\.text) + backends + others
+        return lines.map { $0 + "\n" }.joined()
+    }
+}
+
+private func socketText(_ address: IPAddress, _ port: Port) -> String {
+    switch address.family {
+    case .v4: "\(address):\(port)"
+    case .v6: "[\(address)]:\(port)"
+    }
+}
+
+extension DesiredFrontend {
+    fileprivate func text(of port: DesiredServicePort) -> String {
+        var words = ["frontend", "\(key)", "\(kind)", policy == .cluster ? "cluster" : "local"]
+        if hostOnly { words.append("host-only") }
+        if hasOutside { words.append("from-node") }
+        if key.scope == .fromOutside { words.append("from-outside") }
+        if port.affinitySeconds > 0 { words.append("affinity \(port.affinitySeconds)s") }
+        words += ["→", "\(port.name)"]
+        switch action {
+        case .balance:
+            let count = port.backends.count { policy == .cluster ? $0.inCluster : $0.inLocal }
+            words.append("\(count) \(count == 1 ? "backend" : "backends")")
+        case .reject, .drop:
+            let reason = port.emptyReason ?? .notOnThisNode
+            words.append("\(action): \(reason.rawValue)")
+        }
+        return words.joined(separator: " ")
+    }
+}
+
+extension DesiredBackend {
+    fileprivate func text(of port: DesiredServicePort) -> String {
+        var words = [
+            "backend", "\(port.name)", "v\(port.name.family.rawValue)", socketText(address, self.port), "\(state)",
+        ]
+        if inCluster { words.append("cluster") }
+        if inLocal { words.append("local") }
+        if isLocal { words.append("on-this-node") }
+        if let zone { words.append("zone=\(zone)") }
+        return words.joined(separator: " ")
+    }
+}

@@ -1,0 +1,113 @@
+/// One endpoint of a slice: its first address (spec 5) and its conditions with defaults applied (spec 7).
+///
+/// A cluster has many of them, so where an endpoint runs is kept out of line and shared: 32 bytes each.
+public struct Endpoint: Sendable, Hashable {
+    public var address: IPAddress
+    public var ready: Bool
+    public var serving: Bool
+    public var terminating: Bool
+    /// Nil when nothing is known about where it runs.
+    var placement: Placement?
+
+    public init(
+        address: IPAddress, ready: Bool = true, serving: Bool = true, terminating: Bool = false,
+        nodeName: String? = nil, zone: String? = nil, zoneHints: [String] = [], nodeHints: [String] = []
+    ) {
+        self.address = address
+        self.ready = ready
+        self.serving = serving
+        self.terminating = terminating
+        placement = Placement(nodeName: nodeName, zone: zone, zoneHints: zoneHints, nodeHints: nodeHints).unlessEmpty
+    }
+
+    public var nodeName: String? {
+        get { placement?.nodeName }
+        set { place { $0.nodeName = newValue } }
+    }
+
+    public var zone: String? {
+        get { placement?.zone }
+        set { place { $0.zone = newValue } }
+    }
+
+    /// Zones whose clients should prefer this endpoint (spec 15).
+    public var zoneHints: [String] {
+        get { placement?.zoneHints ?? [] }
+        set { place { $0.zoneHints = newValue } }
+    }
+
+    /// Nodes whose clients should prefer this endpoint (spec 15).
+    public var nodeHints: [String] {
+        get { placement?.nodeHints ?? [] }
+        set { place { $0.nodeHints = newValue } }
+    }
+
+    private mutating func place(_ change: (inout Placement.Content) -> Void) {
+        var content = placement?.content ?? Placement.Content()
+        change(&content)
+        placement = Placement(content).unlessEmpty
+    }
+}
+
+/// Where an endpoint runs and who should prefer it: the same for all the endpoints of a node, mostly.
+///
+/// A class because sharing is its purpose; it never changes.
+final class Placement: Sendable, Hashable {
+    struct Content: Sendable, Hashable {
+        var nodeName: String?
+        var zone: String?
+        var zoneHints: [String] = []
+        var nodeHints: [String] = []
+    }
+
+    let content: Content
+
+    init(_ content: Content) { self.content = content }
+
+    convenience init(nodeName: String?, zone: String?, zoneHints: [String], nodeHints: [String]) {
+        self.init(Content(nodeName: nodeName, zone: zone, zoneHints: zoneHints, nodeHints: nodeHints))
+    }
+
+    var nodeName: String? { content.nodeName }
+    var zone: String? { content.zone }
+    var zoneHints: [String] { content.zoneHints }
+    var nodeHints: [String] { content.nodeHints }
+
+    var unlessEmpty: Placement? { content == Content() ? nil : self }
+
+    static func == (left: Placement, right: Placement) -> Bool { left === right || left.content == right.content }
+    func hash(into hasher: inout Hasher) { hasher.combine(content) }
+}
+
+/// The placements in use, one object for each content.
+struct PlacementPool: Sendable {
+    private var placements: [Placement.Content: Placement] = [:]
+    private var sweepAt = 1024
+
+    /// Replaces the placement of each endpoint by the pool's equal one.
+    mutating func share(_ endpoints: inout [Endpoint]) {
+        for index in endpoints.indices {
+            guard let own = endpoints[index].placement else { continue }
+            endpoints[index].placement = shared(own)
+        }
+        if placements.count >= sweepAt { sweep() }
+    }
+
+    private mutating func shared(_ own: Placement) -> Placement {
+        if let known = placements[own.content] { return known }
+        placements[own.content] = own
+        return own
+    }
+
+    /// Forgets what no endpoint uses any more: nodes come and go for as long as the process runs.
+    private mutating func sweep() {
+        var unused: [Placement.Content] = []
+        var index = placements.startIndex
+        while index != placements.endIndex {
+            if isKnownUniquelyReferenced(&placements.values[index]) { unused.append(placements.keys[index]) }
+            placements.formIndex(after: &index)
+        }
+        for content in unused { placements[content] = nil }
+        sweepAt = max(1024, 2 * placements.count)
+    }
+}

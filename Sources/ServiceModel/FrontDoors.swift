@@ -1,0 +1,83 @@
+/// The addresses on which one service port is served in one family (spec 20 to 23).
+struct FrontDoors {
+    private struct Door {
+        var address: IPAddress
+        var port: Port
+        var kind: DesiredFrontend.Kind
+        var hostOnly = false
+    }
+
+    private var doors: [Door] = []
+    private let proto: IPProtocol
+    private let internalPolicy: Service.TrafficPolicy
+    private let externalPolicy: Service.TrafficPolicy
+
+    /// Served to others than clients of the ClusterIP: what makes the external policy count (spec 14).
+    ///
+    /// Also true when no address of this node serves the NodePort.
+    private(set) var areExternal = false
+
+    init(
+        of port: Service.PortSpec, of service: Service, clusterIP: IPAddress, nodePortAddresses: [NodePortAddress]
+    ) {
+        proto = port.proto
+        internalPolicy = service.internalPolicy
+        externalPolicy = service.externalPolicy
+        let family = clusterIP.family
+        doors.append(Door(address: clusterIP, port: port.port, kind: .clusterIP))
+        for address in service.externalIPs where address.family == family {
+            addExternal(Door(address: address, port: port.port, kind: .externalIP))
+        }
+        for ingress in service.servedIngress where ingress.address.family == family {
+            addExternal(Door(address: ingress.address, port: port.port, kind: .loadBalancer))
+        }
+        guard let nodePort = service.hasNodePorts ? port.nodePort : nil else { return }
+        areExternal = true
+        for served in nodePortAddresses where served.address.family == family {
+            addExternal(
+                Door(address: served.address, port: nodePort, kind: .nodePort, hostOnly: served.hostOnly))
+        }
+    }
+
+    /// An address that serves in two ways is one door, and its first kind is shown.
+    private mutating func addExternal(_ door: Door) {
+        areExternal = true
+        guard !doors.contains(where: { $0.address == door.address && $0.port == door.port }) else { return }
+        doors.append(door)
+    }
+
+    /// Sorted by key.
+    func frontends(for endpoints: UsableEndpoints) -> [DesiredFrontend] {
+        var frontends: [DesiredFrontend] = []
+        frontends.reserveCapacity(doors.count)
+        for door in doors {
+            let policy = door.kind == .clusterIP ? internalPolicy : externalPolicy
+            guard door.kind != .clusterIP, policy == .local else {
+                frontends.append(frontend(door, .fromNode, policy, endpoints))
+                continue
+            }
+            // Short-circuit: pods and the node itself take the Cluster set (spec 18).
+            var inside = frontend(door, .fromNode, .cluster, endpoints)
+            inside.hasOutside = !door.hostOnly
+            frontends.append(inside)
+            if !door.hostOnly { frontends.append(frontend(door, .fromOutside, .local, endpoints)) }
+        }
+        if frontends.count > 1 { frontends.sort { $0.key < $1.key } }
+        return frontends
+    }
+
+    private func frontend(
+        _ door: Door, _ scope: FrontendKey.Scope, _ policy: Service.TrafficPolicy, _ endpoints: UsableEndpoints
+    ) -> DesiredFrontend {
+        DesiredFrontend(
+            key: FrontendKey(address: door.address, port: door.port, proto: proto, scope: scope),
+            kind: door.kind, action: endpoints.action(for: policy), policy: policy, hostOnly: door.hostOnly)
+    }
+}
+
+extension Service {
+    fileprivate var hasNodePorts: Bool { kind == .nodePort || kind == .loadBalancer }
+
+    /// Behind `ipMode: Proxy` the load balancer must see all the traffic, ours too (spec 22).
+    fileprivate var servedIngress: [Ingress] { kind == .loadBalancer ? ingress.filter { $0.mode == .vip } : [] }
+}

@@ -1,0 +1,56 @@
+/// The labels that decide something.
+enum Label {
+    /// Present: another proxy serves this Service, unless the value is our own name (spec 2).
+    static let proxyName = "service.kubernetes.io/service-proxy-name"
+    /// Present: neither Service nor slice is for a proxy (spec 3).
+    static let headless = "service.kubernetes.io/headless"
+    /// Of a Node (spec 15).
+    static let zone = "topology.kubernetes.io/zone"
+}
+
+extension [String: String] {
+    fileprivate func only(_ labels: String...) -> Self {
+        if isEmpty { return self }
+        return labels.reduce(into: [:]) { $0[$1] = self[$1] }
+    }
+}
+
+extension Service {
+    /// Without the labels and annotations that decide nothing: they may be large and change for no reason of ours.
+    var onlyDecisive: Service {
+        var service = self
+        service.labels = labels.only(Label.proxyName, Label.headless)
+        service.annotations = [:]
+        return service
+    }
+}
+
+extension EndpointSlice {
+    var onlyDecisive: EndpointSlice {
+        var slice = self
+        slice.labels = labels.only(Label.headless)
+        return slice
+    }
+
+    /// Belongs to a Service and has addresses (spec 3, 4).
+    var isTranslatable: Bool { !serviceName.isEmpty && addressType != .fqdn && labels[Label.headless] == nil }
+
+    /// The Service that the slice belongs to.
+    var service: ObjectName { ObjectName(namespace: name.namespace, name: serviceName) }
+
+    var family: IPFamily? {
+        switch addressType {
+        case .ipv4: .v4
+        case .ipv6: .v6
+        case .fqdn: nil
+        }
+    }
+}
+
+extension Node {
+    var onlyDecisive: Node {
+        var node = self
+        node.labels = labels.only(Label.zone)
+        return node
+    }
+}

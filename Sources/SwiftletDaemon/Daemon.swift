@@ -1,0 +1,184 @@
+import BPFLoader
+import CDatapath
+import Foundation
+import Glibc
+import Logging
+import ManifestDirectory
+import ServiceLifecycle
+import ServiceMaps
+import SystemPackage
+import UnixSignals
+
+/// `swiftlet run`: starts in phases, each with a log line, and then keeps the maps in step until it is told to end.
+/// The datapath stays when the process goes.
+public struct Daemon: Sendable {
+    private let settings: Configuration
+    private let log: Logger
+
+    public init(_ settings: Configuration) {
+        self.settings = settings
+        log = Logs.logger(level: settings.logLevel, format: settings.logFormat)
+    }
+
+    public func run() async throws {
+        let started = ContinuousClock.now
+        let directory = RunDirectory(bpfRoot: settings.bpfRoot)
+        let lock = try InstanceLock(directory)
+        log.info(
+            "starting",
+            metadata: ["version": "\(Version.swiftlet)", "node": "\(settings.nodeName)", "pid": "\(getpid())"])
+        let cgroup = try settings.cgroupRoot ?? CgroupFileSystem.root()
+        var datapath: Datapath?
+        var writer: ServiceMapWriter<BPFMapStore>?
+        if settings.kubeProxyReplacement {
+            let loaded = try loadDatapath()
+            writer = try restoreMaps(loaded.pins)
+            datapath = consume loaded
+        } else {
+            log.notice("observing only: nothing is programmed; run with --kube-proxy-replacement=true to serve")
+        }
+        let control = ControlPlane(settings, writer: writer, log: log)
+        let source = try phase("reading manifests") { try ManifestSource(directories: settings.manifests) }
+        let batches = source.batches()
+        await programFirst(of: batches, control)
+        if let datapath { try attach(datapath, to: cgroup) }
+        log.info("ready", metadata: ["duration": "\(Self.text(ContinuousClock.now - started))"])
+        try await serve(batches, control, directory, cgroup)
+        log.info("stopped; the datapath works on, `swiftlet cleanup` would remove it")
+        _ = consume lock
+    }
+
+    /// The complete list comes first, and is in the maps before any hook is attached.
+    private func programFirst(of batches: ManifestBatches, _ control: ControlPlane) async {
+        for await batch in batches {
+            let summary = await control.ingest(batch)
+            log.info(
+                "programmed the first list",
+                metadata: [
+                    "services": "\(summary.services)", "writes": "\(summary.writes)",
+                    "compile": "\(Self.text(summary.compile))", "duration": "\(Self.text(summary.apply))",
+                ])
+            if batch.isInitial { return }
+        }
+    }
+
+    private func serve(
+        _ batches: ManifestBatches, _ control: ControlPlane, _ directory: RunDirectory, _ cgroup: FilePath
+    ) async throws {
+        let base = report(cgroup: cgroup)
+        let socket = ControlSocketService(directory: directory) { request in
+            await Self.answer(request, control: control, base: base)
+        }
+        // The group's own lines about its services say nothing that a person needs.
+        var groupLog = log
+        groupLog.logLevel = max(.warning, settings.logLevel)
+        let group = ServiceGroup(
+            services: [ManifestService(batches: batches, control: control), ReconcileService(control: control), socket],
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: groupLog)
+        try await group.run()
+    }
+
+    private static func answer(_ request: ControlRequest, control: ControlPlane, base: DaemonReport) async -> Data {
+        let encoder = ReportCoding.encoder()
+        let answer: Data? =
+            switch request {
+            case .status: try? encoder.encode(await control.report(base))
+            case .services: try? encoder.encode(await control.serviceReports())
+            }
+        return answer ?? Data()
+    }
+
+    private func report(cgroup: FilePath) -> DaemonReport {
+        DaemonReport(
+            pid: getpid(), version: Version.swiftlet, nodeName: settings.nodeName,
+            kubeProxyReplacement: settings.kubeProxyReplacement, cgroupRoot: cgroup.string, startedAt: Date(),
+            sources: settings.manifests.map { "manifests \($0)" }, nodePortAddresses: [], desired: .init(),
+            programmed: .init(), pending: [], problems: [], residentBytes: 0)
+    }
+}
+
+// MARK: - Phases of the start
+
+extension Daemon {
+    private func loadDatapath() throws -> Datapath {
+        let pins = DatapathPins(root: settings.bpfRoot)
+        let features = try phase("probed the kernel") { try KernelFeatures.probe() }
+        for feature in features.missing {
+            guard let cost = feature.costWhenMissing else { continue }
+            log.notice("this kernel lacks a feature", metadata: ["feature": "\(feature.name)", "cost": "\(cost)"])
+        }
+        return try phase("loaded the datapath") {
+            try BPFFileSystem.mount(at: settings.bpfRoot.removingLastComponent())
+            return try Datapath(
+                pins: pins, capacities: capacities, features: features,
+                hostNetnsCookie: try NetworkNamespace.cookie())
+        }
+    }
+
+    private var capacities: MapCapacities {
+        MapCapacities(
+            services: settings.maxServices, slots: settings.maxSlots, backends: settings.maxBackends,
+            possibleCPUs: CPUs.possible)
+    }
+
+    private func restoreMaps(_ pins: DatapathPins) throws -> ServiceMapWriter<BPFMapStore> {
+        try phase("restored the maps") {
+            try ServiceMapWriter(
+                store: BPFMapStore(pins: pins), grace: RCUGracePeriod(), capacities: capacities)
+        }
+    }
+
+    private func attach(_ datapath: borrowing Datapath, to cgroup: FilePath) throws {
+        let start = ContinuousClock.now
+        let summary = try datapath.attach(to: cgroup, bindProtection: settings.bindProtection)
+        log.info(
+            "attached the hooks",
+            metadata: [
+                "cgroup": "\(cgroup)", "attached": "\(summary.attached)", "updated": "\(summary.updated)",
+                "duration": "\(Self.text(ContinuousClock.now - start))",
+            ])
+    }
+
+    /// Runs a phase of the start and logs how long it took.
+    private func phase<Result: ~Copyable>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
+        let start = ContinuousClock.now
+        let result = try body()
+        log.info("\(name)", metadata: ["duration": "\(Self.text(ContinuousClock.now - start))"])
+        return result
+    }
+
+    private static func text(_ duration: Duration) -> String {
+        duration.formatted(.units(allowed: [.seconds, .milliseconds, .microseconds], width: .narrow, maximumUnitCount: 1))
+    }
+}
+
+// MARK: - Long-running parts
+
+/// Feeds batches to the control plane, one after the other.
+struct ManifestService: Service {
+    let batches: ManifestBatches
+    let control: ControlPlane
+
+    func run() async throws {
+        for await batch in batches.cancelOnGracefulShutdown() {
+            _ = await control.ingest(batch)
+        }
+    }
+}
+
+/// Tries again what failed, with growing pauses, and follows the node's addresses.
+struct ReconcileService: Service {
+    let control: ControlPlane
+    private static let usualPause = Duration.seconds(5)
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var pause = Self.usualPause
+            while !Task.isCancelled {
+                guard (try? await Task.sleep(for: pause)) != nil else { return }
+                let isPending = await control.tick()
+                pause = isPending ? min(pause * 2, .seconds(60)) : Self.usualPause
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+public import BPFLoader
+
+extension KernelFeature {
+    /// What users notice where a kernel lacks the feature; nil if the socket datapath does not need it.
+    public var costWhenMissing: String? {
+        switch self {
+        case .setReturnValueInSocketAddress:
+            "a refused connect goes to a closed port of loopback to get ECONNREFUSED; a refused sendmsg gets EPERM"
+        case .setReturnValueInSocket: "a listener on a NodePort is refused with EPERM instead of EADDRINUSE"
+        case .networkNamespaceCookie: "session affinity and loopback NodePorts do not work"
+        case .networkNamespaceCookieOfSocket:
+            "loopback NodePorts are served in the initial network namespace, also when swiftlet runs in another one"
+        case .socketStorage: "unconnected UDP is not translated back"
+        case .batchOperations: "maps are written one entry at a time: large updates take longer"
+        case .runStatistics: "`bench connect` cannot tell the time of a program run"
+        case .ringBuffer, .syscallPrograms, .tcx, .typeInformation: nil
+        }
+    }
+}

@@ -1,0 +1,96 @@
+import BPFLoader
+import Foundation
+import Glibc
+public import ServiceModel
+public import SystemPackage
+
+/// Whether the hooks do what they should: a process in a child cgroup asks a known ClusterIP for a port that it does
+/// not serve, with a UDP socket. No packet is sent; only our hook can refuse such a connect (spec 28).
+public enum HookProbe {
+    public enum Outcome: String, Sendable, Codable {
+        case effective
+        /// The connect went through as if nothing were attached.
+        case ineffective
+        /// There is no ClusterIP to ask.
+        case nothingToAsk
+        /// The probe itself could not be run.
+        case failed
+    }
+
+    /// Runs the probe in a process of its own, below the cgroup: `executable probe …` joins it and connects.
+    public static func run(cgroup: FilePath, vip: IPAddress, executable: String) -> Outcome {
+        let child = cgroup.appending("swiftlet-probe-\(getpid())")
+        guard child.withPlatformString({ mkdir($0, 0o755) }) == 0 else { return .failed }
+        defer { _ = child.withPlatformString { rmdir($0) } }
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: executable)
+        process.arguments = ["probe-hook", "--cgroup", child.string, "--address", "\(vip)"]
+        process.standardInput = nil
+        do {
+            try process.run()
+        } catch {
+            return .failed
+        }
+        process.waitUntilExit()
+        switch process.terminationStatus {
+        case 0: return .effective
+        case 4: return .ineffective
+        default: return .failed
+        }
+    }
+
+    /// The child's part: joins the cgroup and connects. Linux has no port that is less likely to be served than 1.
+    public static func connect(in cgroup: String, to vip: IPAddress) throws(ConfigurationError) -> Outcome {
+        let file = open(cgroup + "/cgroup.procs", O_WRONLY | O_CLOEXEC)
+        guard file >= 0, write(file, "0", 1) == 1 else {
+            throw ConfigurationError("cannot join cgroup \(cgroup): \(Errno(rawValue: errno)); run as root")
+        }
+        close(file)
+        let descriptor = socket(vip.family == .v4 ? AF_INET : AF_INET6, Int32(SOCK_DGRAM.rawValue), 0)
+        defer { close(descriptor) }
+        let refused = vip.withSocketAddress(port: 1) { Glibc.connect(descriptor, $0, $1) == -1 && errno == ECONNREFUSED }
+        if refused { return .effective }
+        // Below kernel 5.18 the hook sends the socket to port 0 of loopback instead.
+        return isConnectedToPortZero(descriptor) ? .effective : .ineffective
+    }
+
+    private static func isConnectedToPortZero(_ descriptor: Int32) -> Bool {
+        var address = sockaddr_in6()
+        var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        let status = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(descriptor, $0, &length) }
+        }
+        // The port stands at the same place in both families. Port 0 as a peer reads as "not connected".
+        return (status == 0 && address.sin6_port == 0) || (status != 0 && errno == ENOTCONN)
+    }
+}
+
+extension IPAddress {
+    /// The address as the kernel wants it.
+    fileprivate func withSocketAddress<Result>(
+        port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+    ) -> Result {
+        switch family {
+        case .v4:
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = port.bigEndian
+            address.sin_addr.s_addr = UInt32(truncatingIfNeeded: low).bigEndian
+            return withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+        case .v6:
+            var address = sockaddr_in6()
+            address.sin6_family = sa_family_t(AF_INET6)
+            address.sin6_port = port.bigEndian
+            withUnsafeMutableBytes(of: &address.sin6_addr) { $0.copyBytes(from: bytes) }
+            return withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    body($0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+                }
+            }
+        }
+    }
+}

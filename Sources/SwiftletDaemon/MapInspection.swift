@@ -1,0 +1,48 @@
+public import BPFLoader
+import CDatapath
+import ServiceMaps
+
+/// Reading pinned maps for people: how full they are, and what was counted.
+public enum MapInspection {
+    /// Every map with its number of entries, in the order of the catalogue. Of an array of slots the taken ones count.
+    public static func fill(of pins: DatapathPins) throws(BPFError) -> [StatusReport.MapFill] {
+        var fill: [StatusReport.MapFill] = []
+        for name in ServiceMap.allCases {
+            guard let map = try pins.openIfPinned(name.rawValue) else { continue }
+            fill.append(
+                StatusReport.MapFill(
+                    name: name.rawValue, entries: try entries(of: map, name), capacity: map.maxEntries,
+                    memory: try map.info.memory))
+        }
+        return fill
+    }
+
+    private static func entries(of map: borrowing BPFMap, _ name: ServiceMap) throws(BPFError) -> Int {
+        switch name {
+        case .slots4: try taken(map, as: slot4.self) { $0.service_id != 0 }
+        case .slots6: try taken(map, as: slot6.self) { $0.service_id != 0 }
+        case .socketOrigin: try taken(map, as: origin.self) { $0.owners != 0 }
+        case .counters, .serviceCounters: 0
+        case .socketSpill, .socketFlows: 0
+        default: try map.rawEntries().count
+        }
+    }
+
+    private static func taken<Value: BitwiseCopyable>(
+        _ map: borrowing BPFMap, as _: Value.Type, where isTaken: (Value) -> Bool
+    ) throws(BPFError) -> Int {
+        try map.values(in: 0..<UInt32(map.maxEntries), as: Value.self).count(where: isTaken)
+    }
+
+    /// The verdicts, by the name of their `enum counter`, added up over the CPUs.
+    public static func counters(of pins: DatapathPins) throws(BPFError) -> [String: UInt64] {
+        let map = try BPFMap(pinnedAt: pins.map(ServiceMap.counters.rawValue))
+        var counters: [String: UInt64] = [:]
+        for index in 0..<UInt32(COUNT_MAX.rawValue) {
+            guard let name = lb_counter_name(index) else { continue }
+            let values: [UInt64]? = try map.lookupPerCPU(index, as: UInt64.self)
+            counters[String(cString: name).lowercased()] = (values ?? []).reduce(0, +)
+        }
+        return counters
+    }
+}

@@ -1,0 +1,68 @@
+public import Foundation
+
+/// What a running daemon says of itself: the part of `swiftlet status` that the kernel does not know.
+public struct DaemonReport: Codable, Sendable {
+    public var pid: Int32
+    public var version: String
+    public var nodeName: String
+    public var kubeProxyReplacement: Bool
+    public var cgroupRoot: String
+    public var startedAt: Date
+    public var sources: [String]
+    public var lastEventAt: Date?
+    public var nodePortAddresses: [String]
+    public var desired: Totals
+    public var programmed: Totals
+    /// Service ports that are not in the maps as they should be: which, and why.
+    public var pending: [String]
+    /// Manifests and objects that were refused, and addresses that two Services claim.
+    public var problems: [String]
+    public var residentBytes: Int
+
+    /// How much there is of what.
+    public struct Totals: Codable, Sendable, Hashable {
+        public var services = 0
+        public var servicePorts = 0
+        public var frontends = 0
+        public var backends = 0
+
+        public init() {}
+    }
+}
+
+/// What a running daemon knows of a Service beyond the maps: the part of `swiftlet services` that explains.
+public struct ServiceReport: Codable, Sendable {
+    public struct Port: Codable, Sendable {
+        public var name: String
+        public var `protocol`: String
+        public var family: Int
+        /// Why it has no backend; nil when it has one.
+        public var reason: String?
+    }
+
+    public var namespace: String
+    public var name: String
+    public var type: String
+    public var externalPolicy: String
+    public var internalPolicy: String
+    /// Why it is rightly not programmed: headless, ExternalName, another proxy's; nil when it is.
+    public var leftAlone: String?
+    public var ports: [Port]
+    public var problems: [String]
+}
+
+/// The one way in which reports become JSON: sorted keys, ISO 8601 dates.
+public enum ReportCoding {
+    public static func encoder(pretty: Bool = false) -> JSONEncoder {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = pretty ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes] : [.sortedKeys]
+        encoder.dateEncodingStrategy = .iso8601
+        return encoder
+    }
+
+    public static func decoder() -> JSONDecoder {
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        return decoder
+    }
+}

@@ -1,0 +1,65 @@
+import Glibc
+public import SystemPackage
+
+/// Where a running daemon keeps its lock and its control socket: one directory for each bpf root.
+public struct RunDirectory: Sendable {
+    public let path: FilePath
+
+    public init(bpfRoot: FilePath) {
+        let name = bpfRoot.string.split(separator: "/").joined(separator: "-")
+        path = FilePath("/run/swiftlet").appending(name)
+    }
+
+    public var lock: FilePath { path.appending("lock") }
+    public var socket: FilePath { path.appending("control.sock") }
+
+    func create() throws(ConfigurationError) {
+        for directory in [path.removingLastComponent(), path] {
+            let status = directory.withPlatformString { mkdir($0, 0o755) }
+            guard status == 0 || errno == EEXIST else {
+                throw ConfigurationError("cannot create \(directory): \(Errno(rawValue: errno)); run as root")
+            }
+        }
+    }
+
+    func remove() {
+        for file in [socket, lock] { _ = file.withPlatformString { Glibc.unlink($0) } }
+        _ = path.withPlatformString { rmdir($0) }
+    }
+
+    /// The process that holds the lock; nil when no daemon runs on this bpf root.
+    public var holder: Int32? {
+        let descriptor = lock.withPlatformString { open($0, O_RDWR | O_CLOEXEC) }
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var request = flock()
+        request.l_type = Int16(F_WRLCK)
+        guard fcntl(descriptor, F_GETLK, &request) == 0, request.l_type != Int16(F_UNLCK) else { return nil }
+        return request.l_pid
+    }
+}
+
+/// Held while a daemon runs, so that a second one on the same maps refuses. The kernel drops it with the process.
+struct InstanceLock: ~Copyable {
+    private let descriptor: Int32
+
+    init(_ directory: RunDirectory) throws(ConfigurationError) {
+        try directory.create()
+        let file = directory.lock.withPlatformString { open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o644) }
+        guard file >= 0 else {
+            throw ConfigurationError("cannot open \(directory.lock): \(Errno(rawValue: errno)); run as root")
+        }
+        var request = flock()
+        request.l_type = Int16(F_WRLCK)
+        guard fcntl(file, F_SETLK, &request) == 0 else {
+            close(file)
+            let holder = directory.holder.map { "process \($0)" } ?? "another process"
+            throw ConfigurationError(
+                "cannot start: \(holder) already runs swiftlet on these maps (\(directory.lock)); "
+                    + "stop it first, or use another --bpf-root")
+        }
+        descriptor = file
+    }
+
+    deinit { close(descriptor) }
+}

@@ -1,0 +1,155 @@
+public import BPFLoader
+import Foundation
+public import ServiceMaps
+import ServiceModel
+import SystemPackage
+
+/// What `swiftlet status` prints: the kernel's own word on hooks and maps, a probe through a real hook, and what a
+/// running daemon says of itself.
+public struct StatusReport: Codable, Sendable {
+    public struct Hook: Codable, Sendable {
+        public var name: String
+        public var program: String?
+        public var programID: UInt32?
+        public var linkID: UInt32?
+        public var isAttached: Bool
+        /// Programs of others on the same hook of the same cgroup, in the order in which they run.
+        public var foreign: [String]
+    }
+
+    public struct Feature: Codable, Sendable {
+        public var name: String
+        public var since: String
+        public var isPresent: Bool
+        /// What is lost without it.
+        public var cost: String?
+    }
+
+    public struct MapFill: Codable, Sendable {
+        public var name: String
+        public var entries: Int
+        public var capacity: Int
+        /// Kernel memory in bytes.
+        public var memory: Int
+    }
+
+    public var kernel: String
+    public var bpfRoot: String
+    public var cgroupRoot: String
+    public var daemon: DaemonReport?
+    public var hooks: [Hook]
+    public var probe: HookProbe.Outcome
+    public var features: [Feature]
+    public var maps: [MapFill]
+    public var counters: [String: UInt64]
+    /// What a person must act on; empty when all is well.
+    public var degraded: [String]
+}
+
+extension StatusReport {
+    /// Looks at the datapath that is pinned; nil when there is none.
+    public static func collect(pins: DatapathPins, executable: String) throws -> StatusReport? {
+        guard try pins.openIfPinned(ServiceMap.services4.rawValue) != nil else { return nil }
+        let directory = RunDirectory(bpfRoot: pins.root)
+        let daemon = ControlClient.ask(.status, at: directory)
+            .flatMap { try? ReportCoding.decoder().decode(DaemonReport.self, from: $0) }
+        let cgroup = try daemon.map { FilePath($0.cgroupRoot) } ?? attachedCgroup(pins) ?? CgroupFileSystem.root()
+        let programmed = try ProgrammedState.read(from: BPFMapStore(pins: pins))
+        let kernel = try KernelFeatures.probe()
+        var report = StatusReport(
+            kernel: kernel.release, bpfRoot: pins.root.string, cgroupRoot: cgroup.string, daemon: daemon,
+            hooks: try DatapathPins.hooks.map { try hook($0, pins: pins, cgroup: cgroup) }, probe: .nothingToAsk,
+            features: features(kernel), maps: try MapInspection.fill(of: pins),
+            counters: try MapInspection.counters(of: pins), degraded: [])
+        report.daemon?.programmed = programmed.totals
+        if let vip = programmed.vips.keys.min() {
+            report.probe = HookProbe.run(cgroup: cgroup, vip: vip, executable: executable)
+        }
+        report.degraded = report.complaints(lockHolder: directory.holder)
+        return report
+    }
+
+    /// The cgroup that the pinned links are attached to; nil when it cannot be found.
+    private static func attachedCgroup(_ pins: DatapathPins) throws -> FilePath? {
+        guard let link = try? CgroupLink(pinnedAt: pins.link(.connect4)) else { return nil }
+        let id = try link.info.cgroupID
+        let root = try CgroupFileSystem.root()
+        if try CgroupFileSystem.id(of: root) == id { return root }
+        let below = FileManager.default.enumerator(
+            at: URL(fileURLWithPath: root.string), includingPropertiesForKeys: [.isDirectoryKey])
+        while let candidate = below?.nextObject() as? URL {
+            let path = FilePath(candidate.path)
+            if candidate.hasDirectoryPath, (try? CgroupFileSystem.id(of: path)) == id { return path }
+        }
+        return nil
+    }
+
+    private static func hook(_ hook: CgroupAttachType, pins: DatapathPins, cgroup: FilePath) throws -> Hook {
+        let link = try? CgroupLink(pinnedAt: pins.link(hook))
+        let info = try link?.info
+        let attached = (try? CgroupQuery.programs(on: cgroup, at: hook)) ?? []
+        let ours = info.flatMap { info in attached.first { $0.id == info.programID } }
+        let foreign = attached.filter { $0.id != info?.programID }.map { "\($0.name ?? "?") (id \($0.id))" }
+        return Hook(
+            name: "\(hook)", program: ours?.name, programID: info?.programID, linkID: info?.id,
+            isAttached: info?.isAttached == true && ours != nil, foreign: foreign)
+    }
+
+    private static func features(_ kernel: KernelFeatures) -> [Feature] {
+        KernelFeature.allCases.compactMap { feature in
+            guard let cost = feature.costWhenMissing else { return nil }
+            let isPresent = kernel.has(feature)
+            return Feature(
+                name: feature.name, since: feature.since, isPresent: isPresent, cost: isPresent ? nil : cost)
+        }
+    }
+
+    /// Everything that is not as it should be, each with what to do. A kernel's missing features are no complaint: they
+    /// are listed with what they cost.
+    private func complaints(lockHolder: Int32?) -> [String] {
+        var complaints: [String] = []
+        if daemon == nil {
+            complaints.append(
+                lockHolder.map { "the daemon (process \($0)) does not answer; look at its log" }
+                    ?? "no daemon runs: Services work as they were, changes are not followed; start `swiftlet run`")
+        }
+        let optional = Set(["\(CgroupAttachType.postBind4)", "\(CgroupAttachType.postBind6)"])
+        for hook in hooks where !hook.isAttached && !(optional.contains(hook.name) && hook.linkID == nil) {
+            complaints.append("\(hook.name) is not attached to \(cgroupRoot); restart `swiftlet run`")
+        }
+        switch probe {
+        case .effective: break
+        case .nothingToAsk: break
+        case .ineffective:
+            complaints.append(
+                "the hooks are not effective: a probe below \(cgroupRoot) was not translated; "
+                    + "check that --cgroup-root is the cgroup2 hierarchy that processes are in")
+        case .failed: complaints.append("the probe below \(cgroupRoot) could not run; run status as root")
+        }
+        for map in maps where map.capacity > 0 && map.entries * 10 > map.capacity * 9 {
+            complaints.append("\(map.name) is \(map.entries * 100 / map.capacity) % full; see docs/operations.md")
+        }
+        complaints += (daemon?.pending ?? []).map { "not programmed: \($0)" }
+        complaints += daemon?.problems ?? []
+        return complaints
+    }
+}
+
+extension ProgrammedState {
+    var totals: DaemonReport.Totals {
+        var totals = DaemonReport.Totals()
+        let named = ports.filter { !$0.frontends.isEmpty }
+        totals.services = Set(named.compactMap(\.name?.service)).count
+        totals.servicePorts = named.count
+        totals.frontends = named.reduce(0) { $0 + $1.frontends.count }
+        totals.backends = named.reduce(0) { $0 + $1.backends.count }
+        return totals
+    }
+}
+
+extension BPFMapStore {
+    /// The maps of a pin directory.
+    public init(pins: DatapathPins) throws(BPFError) {
+        try self.init { map throws(BPFError) in try BPFMap(pinnedAt: pins.map(map.rawValue)) }
+    }
+}

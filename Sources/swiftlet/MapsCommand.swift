@@ -1,0 +1,87 @@
+import ArgumentParser
+import Foundation
+import ServiceMaps
+import SwiftletDaemon
+
+struct MapsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "maps",
+        abstract: "Show the pinned maps.",
+        discussion: """
+            Examples:
+              swiftlet maps
+              swiftlet maps dump
+              bpftool map dump pinned /sys/fs/bpf/swiftlet/v\(Version.mapABI)/maps/backends4
+            """,
+        subcommands: [List.self, Dump.self], defaultSubcommand: List.self)
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List the maps: what they are for, and how full they are.")
+
+        @OptionGroup var pins: PinOptions
+        @OptionGroup var format: OutputOptions
+
+        func run() throws {
+            try pins.requireDatapath()
+            let fill = try MapInspection.fill(of: pins.pins)
+            if format.output == .json {
+                return try printJSON(fill)
+            }
+            var table =
+                format.output == .wide
+                ? Table("NAME", "TYPE", "KEY", "VALUE", "ENTRIES", "CAPACITY", "MEMORY", "WRITTEN BY", "PURPOSE")
+                : Table("NAME", "TYPE", "ENTRIES", "CAPACITY", "MEMORY", "PURPOSE")
+            for map in fill {
+                guard let known = ServiceMap(rawValue: map.name) else { continue }
+                let about = MapCatalog.description(of: known)
+                let (entries, capacity) = (String(map.entries), String(map.capacity))
+                let memory = bytesText(map.memory)
+                if format.output == .wide {
+                    table.add(
+                        map.name, about.type, about.key, about.value, entries, capacity, memory, about.writer,
+                        about.purpose)
+                } else {
+                    table.add(map.name, about.type, entries, capacity, memory, about.purpose)
+                }
+            }
+            print(table.text)
+        }
+    }
+
+    struct Dump: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print what the maps say, joined and sorted, one fact a line.")
+
+        @OptionGroup var pins: PinOptions
+
+        func run() throws {
+            try pins.requireDatapath()
+            print(try ProgrammedState.read(from: BPFMapStore(pins: pins.pins)).dump, terminator: "")
+        }
+    }
+}
+
+extension PinOptions {
+    /// Says clearly that there is nothing to look at.
+    func requireDatapath() throws {
+        guard !pins.isLoaded else { return }
+        throw ConfigurationError(
+            "nothing is loaded below \(bpfRoot); start `swiftlet run --kube-proxy-replacement=true --manifests DIR`, "
+                + "or name another --bpf-root")
+    }
+}
+
+func printJSON(_ value: some Encodable) throws {
+    print(String(decoding: try ReportCoding.encoder(pretty: true).encode(value), as: UTF8.self))
+}
+
+/// 4194304 → "4.0 MiB".
+func bytesText(_ bytes: Int) -> String {
+    var value = Double(bytes)
+    for unit in ["B", "KiB", "MiB"] {
+        if value < 1024 { return unit == "B" ? "\(bytes) B" : String(format: "%.1f %@", value, unit) }
+        value /= 1024
+    }
+    return String(format: "%.1f GiB", value)
+}

@@ -1,0 +1,117 @@
+import ArgumentParser
+import Foundation
+import SwiftletDaemon
+
+struct StatusCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Say whether the datapath is attached and effective, and what needs attention.",
+        discussion: """
+            A child process in a cgroup of its own asks a known VIP through the real hooks; no packet is sent.
+            Exit code 0: all is well; 3: degraded, the reasons are listed; 1: nothing is loaded.
+
+            Examples:
+              swiftlet status
+              swiftlet status -o json
+            """)
+
+    @OptionGroup var pins: PinOptions
+    @OptionGroup var format: OutputOptions
+
+    func run() throws {
+        try pins.requireDatapath()
+        let executable = Bundle.main.executablePath ?? "/proc/self/exe"
+        guard let report = try StatusReport.collect(pins: pins.pins, executable: executable) else { return }
+        if format.output == .json {
+            try printJSON(report)
+        } else {
+            printText(report, wide: format.output == .wide)
+        }
+        if !report.degraded.isEmpty { throw ExitCode.degraded }
+    }
+
+    private func printText(_ report: StatusReport, wide: Bool) {
+        printSummary(report)
+        printHooks(report)
+        printFeatures(report, all: wide)
+        printMaps(report, all: wide)
+        printCounters(report)
+        print("")
+        if report.degraded.isEmpty {
+            print(Terminal.styled("all is well", .good))
+        } else {
+            print(Terminal.styled("degraded:", .bad))
+            for complaint in report.degraded { print("  - \(complaint)") }
+        }
+    }
+
+    private func printSummary(_ report: StatusReport) {
+        print("swiftlet \(Version.swiftlet), kernel \(report.kernel)")
+        print("  maps and links:  \(report.bpfRoot)/v\(Version.mapABI)")
+        print("  cgroup:          \(report.cgroupRoot)")
+        let effective =
+            switch report.probe {
+            case .effective: Terminal.styled("yes, a probe was translated", .good)
+            case .ineffective: Terminal.styled("no, a probe passed untouched", .bad)
+            case .nothingToAsk: "not probed: there is no ClusterIP to ask"
+            case .failed: Terminal.styled("the probe could not run", .warning)
+            }
+        print("  effective:       \(effective)")
+        guard let daemon = report.daemon else {
+            print("  daemon:          \(Terminal.styled("not running", .warning))")
+            return
+        }
+        print("  daemon:          process \(daemon.pid), node \(daemon.nodeName), \(bytesText(daemon.residentBytes)) resident")
+        print("  started:         \(daemon.startedAt.formatted(.iso8601))")
+        print("  source:          \(daemon.sources.joined(separator: ", "))")
+        print("  last event:      \(daemon.lastEventAt?.formatted(.iso8601) ?? "none")")
+        print("  NodePorts on:    \(daemon.nodePortAddresses.joined(separator: ", "))")
+        let (desired, programmed) = (daemon.desired, daemon.programmed)
+        print(
+            "  desired:         \(desired.servicePorts) service ports, \(desired.frontends) frontends, "
+                + "\(desired.backends) backends")
+        print(
+            "  programmed:      \(programmed.servicePorts) service ports, \(programmed.frontends) frontends, "
+                + "\(programmed.backends) backends")
+    }
+
+    private func printHooks(_ report: StatusReport) {
+        var table = Table("HOOK", "ATTACHED", "PROGRAM", "PROG ID", "LINK ID", "OTHERS ON THE HOOK")
+        for hook in report.hooks {
+            table.add(
+                hook.name, hook.isAttached ? "yes" : "no", hook.program ?? "-", hook.programID.map { "\($0)" } ?? "-",
+                hook.linkID.map { "\($0)" } ?? "-", hook.foreign.isEmpty ? "-" : hook.foreign.joined(separator: ", "))
+        }
+        print("\n\(table.text)")
+    }
+
+    private func printFeatures(_ report: StatusReport, all: Bool) {
+        let listed = report.features.filter { all || !$0.isPresent }
+        guard !listed.isEmpty else {
+            print("\nkernel features: all \(report.features.count) that swiftlet uses are present")
+            return
+        }
+        var table = Table("KERNEL FEATURE", "SINCE", "PRESENT", "COST OF ITS ABSENCE")
+        for feature in listed {
+            table.add(feature.name, feature.since, feature.isPresent ? "yes" : "no", feature.cost ?? "-")
+        }
+        print("\n\(table.text)")
+    }
+
+    private func printMaps(_ report: StatusReport, all: Bool) {
+        var table = Table("MAP", "ENTRIES", "CAPACITY", "MEMORY")
+        for map in report.maps where all || map.entries > 0 && map.entries < map.capacity {
+            table.add(map.name, "\(map.entries)", "\(map.capacity)", bytesText(map.memory))
+        }
+        let total = report.maps.reduce(0) { $0 + $1.memory }
+        print("\n\(table.text)\nall maps: \(bytesText(total)) of kernel memory")
+    }
+
+    private func printCounters(_ report: StatusReport) {
+        var table = Table("VERDICT", "COUNTED")
+        for (name, value) in report.counters.sorted(by: { $0.key < $1.key }) where value > 0 {
+            table.add(name, "\(value)")
+        }
+        print("\n\(table.text)")
+    }
+}

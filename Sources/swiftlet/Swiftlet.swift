@@ -1,0 +1,46 @@
+import ArgumentParser
+import SwiftletDaemon
+
+@main
+struct Swiftlet: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "swiftlet",
+        abstract: "An eBPF kube-proxy replacement for any Linux node, with or without a cluster.",
+        discussion: """
+            Examples:
+              swiftlet run --kube-proxy-replacement=true --manifests /etc/swiftlet/manifests
+              swiftlet status
+              swiftlet services my-api
+              swiftlet bench connect
+              bpftool map dump pinned /sys/fs/bpf/swiftlet/v\(Version.mapABI)/maps/services4
+
+            Exit codes: 0 good, 1 failed, 2 wrong usage; status: 3 when degraded.
+            """,
+        version: "swiftlet \(Version.swiftlet)",
+        subcommands: [
+            RunCommand.self, StatusCommand.self, ServicesCommand.self, MapsCommand.self, BenchCommand.self,
+            CleanupCommand.self, VersionCommand.self, ProbeCommand.self,
+        ])
+
+    /// ArgumentParser's own code for wrong usage is 64; here it is 2.
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            let code = exitCode(for: error)
+            let isUsage = code == .validationFailure
+            if error is ExitCode || isUsage || code == .success {
+                guard isUsage else { exit(withError: error) }
+                Terminal.write(error: message(for: error))
+                exit(withError: ExitCode(2))
+            }
+            Terminal.write(error: "\(error)")
+            exit(withError: ExitCode.failure)
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import CDatapath
+import ServiceModel
+
+@testable import ServiceMaps
+
+/// What a client of a frontend meets, read from the maps as the datapath reads them.
+enum Encounter: Hashable {
+    /// Nobody has this frontend.
+    case miss
+    case refused(DesiredFrontend.Action)
+    case served(Set<Endpoint>, affinitySeconds: UInt32)
+    /// What must never be seen.
+    case broken(String)
+
+    struct Endpoint: Hashable {
+        var address: IPAddress
+        var port: UInt16
+    }
+}
+
+/// The C types of one family, chosen apart from the program's own table.
+protocol ModelFamily {
+    associatedtype ServiceKey: ServiceKeyLayout & BitwiseCopyable
+    associatedtype Slot: SlotLayout & BitwiseCopyable
+    associatedtype Backend: BackendLayout & BitwiseCopyable
+
+    static var family: IPFamily { get }
+}
+
+enum Model4: ModelFamily {
+    typealias ServiceKey = service4_key
+    typealias Slot = slot4
+    typealias Backend = backend4
+
+    static let family = IPFamily.v4
+}
+
+enum Model6: ModelFamily {
+    typealias ServiceKey = service6_key
+    typealias Slot = slot6
+    typealias Backend = backend6
+
+    static let family = IPFamily.v6
+}
+
+/// The datapath's look-ups: service, slot, and (spec 44) the backend that the slot names.
+struct DatapathModel {
+    var contents: FakeStore.Contents
+
+    func meet(_ key: FrontendKey) -> Encounter {
+        key.address.family == .v4 ? meet(key, Model4.self) : meet(key, Model6.self)
+    }
+
+    private func meet<Family: ModelFamily>(_ key: FrontendKey, _: Family.Type) -> Encounter {
+        let layout = Family.ServiceKey(key)
+        guard let value: service = contents.value(.services(Family.family), layout) else { return .miss }
+        guard let entry = value.decoded(sealedFor: layout.seal) else { return .broken("seal of \(key)") }
+        guard contents.maps[.frontends]?[bytes(entry.service.number)] != nil else { return .broken("no name") }
+        guard entry.action == .balance else { return .refused(entry.action) }
+        guard entry.run.count > 0 else { return .broken("balances over nothing") }
+        var endpoints: Set<Encounter.Endpoint> = []
+        for slot in entry.run.first..<entry.run.end {
+            switch backend(in: slot, entry, Family.self) {
+            case .success(let endpoint): endpoints.insert(endpoint)
+            case .failure(let broken): return .broken(broken.text)
+            }
+        }
+        return .served(endpoints, affinitySeconds: entry.affinitySeconds)
+    }
+
+    struct Broken: Error {
+        var text: String
+        /// The backend is there and serves the flows it has, but is in the set no more.
+        var isMembershipOnly = false
+    }
+
+    func entry<Family: ModelFamily>(_ key: Family.ServiceKey, _: Family.Type) -> ServiceEntry? {
+        let value: CDatapath.service? = contents.value(.services(Family.family), key)
+        return value?.decoded(sealedFor: key.seal)
+    }
+
+    func backend<Family: ModelFamily>(
+        in slot: UInt32, _ entry: ServiceEntry, _: Family.Type
+    ) -> Result<Encounter.Endpoint, Broken> {
+        guard let value: Family.Slot = contents.value(.slots(Family.family), slot), let slot = value.decoded else {
+            return .failure(Broken(text: "slot \(slot) is free"))
+        }
+        guard slot.service == entry.service else { return .failure(Broken(text: "slot of somebody else")) }
+        guard let value: Family.Backend = contents.value(.backends(Family.family), slot.backend.number),
+            let backend = value.decoded
+        else { return .failure(Broken(text: "backend \(slot.backend) is missing")) }
+        guard backend.service == entry.service, backend.address == slot.address, backend.port.number == slot.port
+        else { return .failure(Broken(text: "backend \(slot.backend) is another one")) }
+        guard entry.policy == .cluster ? backend.inCluster : backend.inLocal else {
+            return .failure(Broken(text: "backend \(slot.backend) is not in the set", isMembershipOnly: true))
+        }
+        return .success(Encounter.Endpoint(address: slot.address, port: slot.port))
+    }
+}
+
+extension DesiredServicePort {
+    /// What clients of this frontend should meet.
+    func encounter(_ frontend: DesiredFrontend) -> Encounter {
+        guard frontend.action == .balance else { return .refused(frontend.action) }
+        let usable = backends.filter { frontend.policy == .cluster ? $0.inCluster : $0.inLocal }
+        guard !usable.isEmpty else { return .refused(.reject) }
+        return .served(
+            Set(usable.map { Encounter.Endpoint(address: $0.address, port: $0.port.number) }),
+            affinitySeconds: affinitySeconds)
+    }
+}

@@ -1,0 +1,82 @@
+import CDatapath
+import ServiceModel
+import Testing
+
+@testable import ServiceMaps
+
+@Suite("Layout of the map ABI")
+struct LayoutTests {
+    @Test("addresses are bytes as written, integers in host order")
+    func readable() {
+        let key = FrontendKey(address: IPAddress(v4: 0x0A60_000F), port: RandomCluster.port(80), proto: .udp)
+        #expect(bytes(service4_key(key)) == [10, 96, 0, 15] + bytes(UInt16(80)) + [17, 0])
+        let address = IPAddress(v6: 0x2001_0DB8_0000_0000, 0x0000_0000_0000_0102)
+        #expect(bytes(vip6_key(address)) == [0x20, 1, 0x0D, 0xB8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2])
+        #expect(vip6_key(address).ipAddress == address)
+    }
+
+    @Test("a frontend survives the way through its entry", arguments: RandomCluster.frontends)
+    func services(key: FrontendKey) {
+        for action in [DesiredFrontend.Action.balance, .reject, .drop] {
+            for policy in [Service.TrafficPolicy.cluster, .local] {
+                let entry = ServiceEntry(
+                    service: ServiceID(7), run: SlotRun(first: 9, count: 3), affinitySeconds: 10_800, kind: .nodePort,
+                    action: action, policy: policy, hostOnly: true, hasOutside: policy == .local)
+                if key.address.family == .v4 {
+                    check(service4_key(key), key, entry)
+                } else {
+                    check(service6_key(key), key, entry)
+                }
+            }
+        }
+    }
+
+    private func check(_ layout: some ServiceKeyLayout, _ key: FrontendKey, _ entry: ServiceEntry) {
+        #expect(layout.decoded == key)
+        let value = service(entry, seal: layout.seal)
+        #expect(value.algorithm == RANDOM && value.pad == 0)
+        #expect(value.decoded(sealedFor: layout.seal) == entry)
+        #expect(value.decoded(sealedFor: layout.seal ^ 1) == nil)
+    }
+
+    @Test("a backend survives, with a zone of at most 31 bytes", arguments: IPFamily.allCases)
+    func backends(family: IPFamily) {
+        var entry = BackendEntry(
+            service: ServiceID(3), address: RandomCluster.pod(4, family), port: RandomCluster.port(8080), proto: .sctp,
+            state: .terminating, isLocal: true, inCluster: false, inLocal: true, zone: "zone-a")
+        func roundTrip(_ entry: BackendEntry) -> BackendEntry? {
+            family == .v4 ? backend4(entry).decoded : backend6(entry).decoded
+        }
+        #expect(roundTrip(entry) == entry)
+        entry.zone = String(repeating: "é", count: 20)
+        #expect(roundTrip(entry)?.zone == String(repeating: "é", count: 15))
+        entry.zone = String(repeating: "z", count: 31)
+        #expect(roundTrip(entry) == entry)
+    }
+
+    @Test("slots, VIPs, NodePorts and names survive")
+    func others() {
+        let slot = SlotEntry(service: ServiceID(3), backend: BackendID(9), address: IPAddress(v6: 1, 2), port: 53)
+        #expect(slot6(slot).decoded == slot)
+        #expect(slot6().decoded == nil)
+        #expect(vip(VIPEntry(frontends: 4)).decoded == VIPEntry(frontends: 4))
+        let key = NodePortKey(port: RandomCluster.port(30080), proto: .udp)
+        #expect(node_port_key(key).decoded == key)
+        let service = ObjectName(namespace: String(repeating: "n", count: 63), name: "web")
+        let name = ServicePortName(service: service, port: "", proto: .tcp, family: .v6)
+        #expect(frontend(name).decoded == name)
+    }
+
+    @Test("text is cut between characters", arguments: [("abc", "abc"), ("abcd", "abc"), ("abé", "ab"), ("€€", "€")])
+    func cut(text: String, kept: String) {
+        #expect(FixedText.cut(text, toFit: 4) == kept)
+    }
+
+    @Test("the catalogue knows every map with its size")
+    func catalogue() {
+        #expect(MapCatalog.all.map(\.map) == ServiceMap.allCases)
+        let services = MapCatalog.description(of: .services6)
+        #expect(services.keySize == 20 && services.valueSize == 28 && services.key == "struct service6_key")
+        #expect(MapCapacities(possibleCPUs: 512).serviceCounters == 4096)
+    }
+}

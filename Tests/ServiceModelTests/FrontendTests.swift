@@ -1,0 +1,123 @@
+import ServiceModel
+import Testing
+
+@Suite("Frontends of a Service")
+struct FrontendTests {
+    private let slice = EndpointSlice.make(.ready("10.0.0.1"))
+    private let slice6 = EndpointSlice.make(.ready("fd00::1"), name: "api-2", type: .ipv6)
+
+    /// Address, port and kind of each frontend.
+    private func frontends(_ service: Service, on node: NodeConfiguration = .here) -> [String] {
+        outcome(service, slice, slice6, on: node).split(separator: "\n").filter { $0.hasPrefix("frontend ") }
+            .map { $0.split(separator: " ")[1...2].joined(separator: " ") }
+    }
+
+    @Test("spec 20: one for each port and family")
+    func clusterIP() {
+        let service = Service.make(
+            clusterIPs: ["fd00:96::15", "10.96.0.15"],
+            ports: [.init(name: "web", port: 80), .init(name: "tls", port: 443)])
+        #expect(
+            frontends(service) == [
+                "10.96.0.15:80/TCP clusterIP", "10.96.0.15:443/TCP clusterIP", "[fd00:96::15]:80/TCP clusterIP",
+                "[fd00:96::15]:443/TCP clusterIP",
+            ])
+    }
+
+    @Test("spec 20: a family without a ClusterIP is not served in any way")
+    func singleStack() {
+        let service = Service.make("api", .nodePort, ports: [.init(port: 80, nodePort: 30080)]) {
+            $0.externalIPs = ["2001:db8::99"]
+        }
+        #expect(
+            frontends(service) == [
+                "10.96.0.15:80/TCP clusterIP", "127.0.0.1:30080/TCP nodePort", "192.0.2.1:30080/TCP nodePort",
+            ])
+    }
+
+    @Test("spec 21: a NodePort on every selected address, loopback for the host only")
+    func nodePort() {
+        let service = Service.make(
+            "api", .nodePort, clusterIPs: ["10.96.0.15", "fd00:96::15"], ports: [.init(port: 80, nodePort: 30080)])
+        #expect(
+            outcome(service, slice, slice6) == """
+                frontend 10.96.0.15:80/TCP clusterIP cluster → default/api 1 backend
+                frontend 127.0.0.1:30080/TCP nodePort cluster host-only → default/api 1 backend
+                frontend 192.0.2.1:30080/TCP nodePort cluster → default/api 1 backend
+                frontend [::1]:30080/TCP nodePort cluster host-only → default/api 1 backend
+                frontend [2001:db8::1]:30080/TCP nodePort cluster → default/api 1 backend
+                frontend [fd00:96::15]:80/TCP clusterIP cluster → default/api 1 backend
+                backend default/api v4 10.0.0.1:8080 active cluster
+                backend default/api v6 [fd00::1]:8080 active cluster
+                """)
+    }
+
+    @Test("spec 21: the number alone is not enough, the type must say NodePort")
+    func nodePortOfClusterIP() {
+        let service = Service.make(ports: [.init(port: 80, nodePort: 30080)])
+        #expect(frontends(service) == ["10.96.0.15:80/TCP clusterIP"])
+    }
+
+    @Test("spec 22: load balancer addresses, but not those in proxy mode")
+    func loadBalancer() {
+        let service = Service.make("api", .loadBalancer) {
+            $0.ingress = [
+                .init(address: "203.0.113.1"), .init(address: "203.0.113.2", mode: .proxy),
+                .init(address: "2001:db8::2"),
+            ]
+        }
+        #expect(frontends(service) == ["10.96.0.15:80/TCP clusterIP", "203.0.113.1:80/TCP loadBalancer"])
+    }
+
+    @Test("spec 23: external IPs of the family, and only the Service's port of an address of the node")
+    func externalIP() {
+        let service = Service.make { $0.externalIPs = ["198.51.100.1", "2001:db8::3", "192.0.2.1"] }
+        #expect(
+            frontends(service) == [
+                "10.96.0.15:80/TCP clusterIP", "192.0.2.1:80/TCP externalIP", "198.51.100.1:80/TCP externalIP",
+            ])
+    }
+
+    @Test("an address in several lists is one frontend")
+    func repeated() {
+        let service = Service.make("api", .loadBalancer) {
+            $0.externalIPs = ["198.51.100.1", "10.96.0.15"]
+            $0.ingress = [.init(address: "198.51.100.1")]
+            $0.externalPolicy = .local
+        }
+        #expect(
+            outcome(service, slice) == """
+                frontend 10.96.0.15:80/TCP clusterIP cluster → default/api 1 backend
+                frontend 198.51.100.1:80/TCP externalIP cluster from-node → default/api 1 backend
+                frontend 198.51.100.1:80/TCP externalIP local from-outside → default/api drop: no endpoint on this node
+                backend default/api v4 10.0.0.1:8080 active cluster
+                """)
+    }
+
+    @Test("two ports that meet on an address: the first keeps it")
+    func portsMeet() {
+        let service = Service.make(
+            "api", .nodePort, ports: [.init(name: "a", port: 80, nodePort: 443), .init(name: "b", port: 443)]
+        ) { $0.externalIPs = ["192.0.2.1"] }
+        let text = outcome(service)
+        #expect(text.contains("frontend 192.0.2.1:443/TCP nodePort cluster → default/api:a"))
+        #expect(!text.contains("frontend 192.0.2.1:443/TCP externalIP"))
+    }
+
+    @Test("spec 39: one port number in three protocols is three frontends")
+    func protocols() {
+        let service = Service.make(
+            ports: IPProtocol.allCases.map { .init(name: "\($0)", proto: $0, port: 53) })
+        let slice = EndpointSlice.make(
+            .ready("10.0.0.1"), ports: IPProtocol.allCases.map { .init(name: "\($0)", proto: $0, port: 53) })
+        #expect(
+            outcome(service, slice) == """
+                frontend 10.96.0.15:53/TCP clusterIP cluster → default/api:TCP 1 backend
+                frontend 10.96.0.15:53/UDP clusterIP cluster → default/api:UDP 1 backend
+                frontend 10.96.0.15:53/SCTP clusterIP cluster → default/api:SCTP 1 backend
+                backend default/api:SCTP v4 10.0.0.1:53 active cluster
+                backend default/api:TCP v4 10.0.0.1:53 active cluster
+                backend default/api:UDP v4 10.0.0.1:53 active cluster
+                """)
+    }
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Counting. Atomic although per CPU: another task may preempt this one between read and write. */
+#ifndef LIB_COUNT_H
+#define LIB_COUNT_H
+
+#include "lib/maps.h"
+
+static __always_inline void count(enum counter reason)
+{
+	__u32 index = reason;
+	__u64 *value = bpf_map_lookup_elem(&counters, &index);
+
+	if (value)
+		__sync_fetch_and_add(value, 1);
+}
+
+static __always_inline void count_service(__u32 service_id, enum counter reason)
+{
+	struct service_counter *value = bpf_map_lookup_elem(&service_counts, &service_id);
+
+	if (!value)
+		return; /* more services than per-CPU memory was set aside for: the total still
+			   counts */
+	if (reason >= COUNT_REFUSE_NO_BACKEND)
+		__sync_fetch_and_add(&value->refused, 1);
+	else if (reason != COUNT_FORWARD_SAME_FLOW)
+		__sync_fetch_and_add(&value->forwarded, 1);
+}
+
+#endif

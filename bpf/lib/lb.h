@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Load balancing for one family (see family.h): from what a client asks for to a backend.
+ *
+ * Decisions take plain arguments and return the counter that names their reason:
+ * COUNT_PASS_*: not ours; COUNT_FORWARD*: there is a backend; COUNT_REFUSE_*: there is none.
+ * Helpers that only some program types have are called in the hooks, and their results passed in.
+ */
+#include "lib/maps.h"
+#include "lib/family.h"
+
+/* How often a look-up is repeated that lost its entry to a reuse; see lb_seal(). */
+#define LB_TRIES 2
+
+/*
+ * Finds the frontend and copies it: the entry may be replaced at any time. Returns COUNT_FORWARD
+ * for one that balances. Two look-ups at most, one when the frontend is known.
+ */
+static __always_inline enum counter F(lb_frontend)(const struct FX(service, _key) *key,
+						   struct service *service)
+{
+	struct FX(vip, _key) vip_key;
+	struct service *entry;
+	struct vip *vip;
+	int try;
+
+#pragma clang loop unroll(full)
+	for (try = 0; try < LB_TRIES; try++) {
+		entry = bpf_map_lookup_elem(&F(services), key);
+		if (!entry)
+			break;
+		*service = *entry;
+		barrier(); /* the copy is whole before its seal is believed */
+		if (service->seal !=
+		    lb_seal(key->address, ADDRESS_SIZE, key->port, key->protocol, key->scope))
+			continue;
+		if (service->action == BALANCE)
+			return COUNT_FORWARD;
+		return service->action == DROP ? COUNT_REFUSE_NO_LOCAL_BACKEND
+					       : COUNT_REFUSE_NO_BACKEND;
+	}
+	service->service_id = 0;
+	if (entry)
+		return COUNT_REFUSE_RACED;
+
+	__builtin_memcpy(vip_key.address, key->address, ADDRESS_SIZE);
+	vip = bpf_map_lookup_elem(&F(vips), &vip_key);
+	if (vip && vip->unknown_port == REJECT)
+		return COUNT_REFUSE_UNKNOWN_PORT; /* spec 28 */
+	return COUNT_PASS_NOT_A_SERVICE;
+}
+
+/* Whether a remembered backend may still be used through this frontend; if so, fills the slot. */
+static __always_inline bool F(lb_usable)(const struct service *service, __u32 backend_id,
+					 struct F(slot) *slot)
+{
+	struct F(backend) *backend = bpf_map_lookup_elem(&F(backends), &backend_id);
+
+	if (!backend || backend->service_id != service->service_id)
+		return false;
+	if (!(service->policy == LOCAL ? backend->in_local : backend->in_cluster))
+		return false;
+	slot->service_id = service->service_id;
+	slot->backend_id = backend_id;
+	__builtin_memcpy(slot->address, backend->address, ADDRESS_SIZE);
+	slot->port = backend->port;
+	barrier(); /* the entry may have been reused while it was copied: it must still be ours */
+	return *(volatile __u32 *)&backend->service_id == service->service_id;
+}
+
+/* Uniform choice (spec 38): one array read. */
+static __always_inline bool F(lb_random)(const struct service *service, __u32 random,
+					 struct F(slot) *slot)
+{
+	__u32 index = service->first_slot + (__u32)(((__u64)random * service->count) >> 32);
+	struct F(slot) *entry = bpf_map_lookup_elem(&F(slots), &index);
+
+	if (!entry)
+		return false;
+	*slot = *entry;
+	barrier();
+	return slot->service_id == service->service_id;
+}
+
+/* ClientIP affinity (spec 34): the client's last backend while it is usable and not timed out. */
+static __always_inline enum counter F(lb_affine)(const struct service *service, __u64 netns_cookie,
+						 __u32 random, struct F(slot) *slot)
+{
+	const __u64 timeout = (__u64)service->affinity_seconds * 1000000000ull;
+	struct affinity_key client = {
+		.netns_cookie = netns_cookie,
+		.service_id = service->service_id,
+	};
+	struct affinity fresh = {.last_use = bpf_ktime_get_ns()};
+	struct affinity *known = bpf_map_lookup_elem(&affinity, &client);
+
+	if (known && fresh.last_use - known->last_use < timeout &&
+	    F(lb_usable)(service, known->backend_id, slot)) {
+		known->last_use = fresh.last_use;
+		return COUNT_FORWARD_AFFINITY;
+	}
+	if (!F(lb_random)(service, random, slot))
+		return COUNT_REFUSE_BAD_SLOT;
+	fresh.backend_id = slot->backend_id;
+	bpf_map_update_elem(&affinity, &client, &fresh, BPF_ANY);
+	return COUNT_FORWARD;
+}
+
+/* Chooses a backend of a frontend that balances. */
+static __always_inline enum counter F(lb_select)(const struct service *service, __u64 netns_cookie,
+						 __u32 random, struct F(slot) *slot)
+{
+	if (service->affinity_seconds)
+		return F(lb_affine)(service, netns_cookie, random, slot);
+	return F(lb_random)(service, random, slot) ? COUNT_FORWARD : COUNT_REFUSE_BAD_SLOT;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The maps themselves. The control plane sets max_entries before load: see docs/maps.md. */
+#ifndef LIB_MAPS_H
+#define LIB_MAPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "swiftlet/maps.h"
+
+#define barrier() asm volatile("" ::: "memory")
+
+const volatile struct datapath_config config SEC(".rodata.config") = {};
+
+#define LB_HASH(name_, key_, value_)                                                               \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
+		__uint(max_entries, 1024);                                                         \
+		__type(key, key_);                                                                 \
+		__type(value, value_);                                                             \
+	} name_ SEC(".maps")
+
+#define LB_ARRAY(type_, name_, value_, entries_)                                                   \
+	struct {                                                                                   \
+		__uint(type, type_);                                                               \
+		__uint(max_entries, entries_);                                                     \
+		__type(key, __u32);                                                                \
+		__type(value, value_);                                                             \
+	} name_ SEC(".maps")
+
+#define LB_SOCKET_STORAGE(name_, value_)                                                           \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_SK_STORAGE);                                             \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
+		__type(key, int);                                                                  \
+		__type(value, value_);                                                             \
+	} name_ SEC(".maps")
+
+LB_HASH(services4, struct service4_key, struct service);
+LB_HASH(services6, struct service6_key, struct service);
+LB_ARRAY(BPF_MAP_TYPE_ARRAY, slots4, struct slot4, 1024);
+LB_ARRAY(BPF_MAP_TYPE_ARRAY, slots6, struct slot6, 1024);
+LB_HASH(backends4, __u32, struct backend4);
+LB_HASH(backends6, __u32, struct backend6);
+LB_HASH(vips4, struct vip4_key, struct vip);
+LB_HASH(vips6, struct vip6_key, struct vip);
+LB_HASH(node_ports, struct node_port_key, struct node_port);
+LB_HASH(frontends, __u32, struct frontend);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct affinity_key);
+	__type(value, struct affinity);
+} affinity SEC(".maps");
+
+LB_ARRAY(BPF_MAP_TYPE_ARRAY, sock_origin, struct origin, LB_ORIGINS);
+LB_SOCKET_STORAGE(sock_spill, struct origin);
+LB_SOCKET_STORAGE(sock_flows, struct flows);
+
+LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, counters, __u64, COUNT_MAX);
+LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, service_counts, struct service_counter, 1024);
+
+#endif

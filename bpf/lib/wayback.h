@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The way back: what a socket's program asked for. Addresses are kept in IPv6 form here, IPv4 as
+ * ::ffff:a.b.c.d, so that a dual-stack socket has one record whatever it talks to.
+ */
+#ifndef LIB_WAYBACK_H
+#define LIB_WAYBACK_H
+
+#include <bpf/bpf_endian.h>
+#include "lib/maps.h"
+
+/* An address in IPv6 form, and a port in host order. */
+struct peer {
+	__u32 address[4];
+	__u16 port;
+};
+
+static __always_inline void peer_fill(struct peer *peer, const __u8 *address, int size, __u16 port)
+{
+	const __u32 *words = (const __u32 *)address;
+
+	peer->port = port;
+	if (size == 16) {
+		__builtin_memcpy(peer->address, words, 16);
+		return;
+	}
+	peer->address[0] = 0;
+	peer->address[1] = 0;
+	peer->address[2] = bpf_htonl(0xffff);
+	peer->address[3] = words[0];
+}
+
+static __always_inline bool peer_is(const struct peer *peer, const __u8 *address, __u16 port)
+{
+	const __u32 *words = (const __u32 *)address;
+
+	/* The last word tells most addresses apart. */
+	return peer->port == port && peer->address[3] == words[3] && peer->address[2] == words[2] &&
+	       peer->address[1] == words[1] && peer->address[0] == words[0];
+}
+
+static __always_inline void wayback_fill(struct origin *origin, __u32 service_id, __u32 backend_id,
+					 const struct peer *vip, const struct peer *backend)
+{
+	origin->service_id = service_id;
+	origin->backend_id = backend_id;
+	origin->vip_port = vip->port;
+	origin->port = backend->port;
+	__builtin_memcpy(origin->vip, vip->address, 16);
+	__builtin_memcpy(origin->address, backend->address, 16);
+}
+
+static __always_inline struct origin *wayback_place(__u64 cookie)
+{
+	__u32 index = (__u32)cookie & (LB_ORIGINS - 1);
+
+	return bpf_map_lookup_elem(&sock_origin, &index);
+}
+
+/*
+ * A place for this socket, its own or a free one; NULL when another live socket has it. The adds
+ * are atomic but return nothing (fetching ones need kernel 5.12): of several that come at once
+ * none, or one, reads 1.
+ */
+static __always_inline struct origin *wayback_claim(__u64 cookie)
+{
+	struct origin *place = wayback_place(cookie);
+
+	if (!place || place->cookie == cookie)
+		return place;
+	if (place->owners)
+		return NULL;
+	__sync_fetch_and_add(&place->owners, 1);
+	if (*(volatile __u32 *)&place->owners == 1) {
+		place->cookie = cookie;
+		return place;
+	}
+	__sync_fetch_and_add(&place->owners, -1);
+	return NULL;
+}
+
+static __always_inline void wayback_release(__u64 cookie)
+{
+	struct origin *place = wayback_place(cookie);
+
+	if (!place || place->cookie != cookie)
+		return;
+	place->cookie = 0;
+	__sync_fetch_and_add(&place->owners, -1);
+}
+
+/* The flow of an unconnected socket to a VIP, or NULL. */
+static __always_inline struct origin *wayback_to_vip(struct flows *flows, const struct peer *vip)
+{
+	int i;
+
+#pragma clang loop unroll(full)
+	for (i = 0; i < LB_FLOWS; i++) {
+		struct origin *flow = &flows->flow[i];
+
+		if (flow->service_id && peer_is(vip, flow->vip, flow->vip_port)) {
+			flows->last = i;
+			return flow;
+		}
+	}
+	return NULL;
+}
+
+static __always_inline bool wayback_from(const struct origin *flow, const struct peer *backend)
+{
+	return flow->service_id && peer_is(backend, flow->address, flow->port);
+}
+
+/* The flow that a reply belongs to, or NULL; the one that was sent to last goes first. */
+static __always_inline struct origin *wayback_from_any(struct flows *flows,
+						       const struct peer *backend)
+{
+	__u32 last = flows->last % LB_FLOWS;
+	int i;
+
+	if (wayback_from(&flows->flow[last], backend))
+		return &flows->flow[last];
+#pragma clang loop unroll(full)
+	for (i = 0; i < LB_FLOWS; i++) {
+		if (wayback_from(&flows->flow[i], backend))
+			return &flows->flow[i];
+	}
+	return NULL;
+}
+
+/* A place for a new flow: the oldest one's. */
+static __always_inline struct origin *wayback_new(struct flows *flows)
+{
+	__u32 place = flows->next % LB_FLOWS;
+
+	flows->next = place + 1;
+	flows->last = place;
+	return &flows->flow[place];
+}
+
+#endif

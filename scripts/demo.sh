@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# The demo: three echo pods, the manifests of examples/, and what swiftlet makes of them. Everything happens in
+# network namespaces, a cgroup and a bpffs directory of its own, which are removed whatever happens.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+[ "$(id -u)" = 0 ] || { echo "demo: needs root for BPF and network namespaces: sudo make demo" >&2; exit 1; }
+
+id=demo$$
+swiftlet=$PWD/build/swiftlet
+lab=$PWD/build/swiftlet-lab
+bpf_root=/sys/fs/bpf/swiftlet-$id
+cgroup_mount=$(awk '{ for (i = 7; i < NF; i++) if ($i == "-" && $(i + 1) == "cgroup2") { print $5; exit } }' /proc/self/mountinfo)
+[ -n "$cgroup_mount" ] || { echo "demo: no cgroup2 hierarchy: mount -t cgroup2 none /sys/fs/cgroup/unified" >&2; exit 1; }
+cgroup=$cgroup_mount/swiftlet-$id
+work=$(mktemp -d)
+pids=()
+
+clean_up() {
+	local status=$?
+	set +e
+	trap - EXIT INT TERM
+	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
+	for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null; done
+	[ -d "$bpf_root" ] && "$swiftlet" cleanup --bpf-root "$bpf_root" >/dev/null
+	for namespace in node pod1 pod2 pod3 outside; do ip netns del "$namespace-$id" 2>/dev/null; done
+	for _ in 1 2 3 4 5; do rmdir "$cgroup" 2>/dev/null && break; [ -d "$cgroup" ] || break; sleep 0.2; done
+	if [ $status -ne 0 ] && [ -s "$work/daemon.log" ]; then
+		echo "demo: failed; the daemon's log ends with:" >&2
+		tail -20 "$work/daemon.log" >&2
+	fi
+	rm -rf "$work"
+	exit $status
+}
+trap clean_up EXIT INT TERM
+
+title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+say() { printf '  %s\n' "$*"; }
+show() { printf '  \033[2m$ %s\033[0m\n' "$1"; shift; "$@" 2>&1 | sed 's/^/    /'; }
+
+# Runs a command in a namespace and in the demo's cgroup, as a container runtime would.
+inside() {
+	local namespace=$1
+	shift
+	nsenter --net="/run/netns/$namespace-$id" sh -c 'echo $$ > "$0/cgroup.procs" && exec "$@"' "$cgroup" "$@"
+}
+
+# A veth pair from the node to another namespace: its name, the two addresses with their prefix.
+connect_to_node() {
+	local namespace=$1 node_address=$2 address=$3
+	ip netns add "$namespace-$id"
+	ip -n "$namespace-$id" link set lo up
+	ip -n "node-$id" link add "$namespace" type veth peer name eth0 netns "$namespace-$id"
+	ip -n "node-$id" address add "$node_address" dev "$namespace"
+	ip -n "node-$id" link set "$namespace" up
+	ip -n "$namespace-$id" address add "$address" dev eth0
+	ip -n "$namespace-$id" link set eth0 up
+	ip -n "$namespace-$id" route add default via "${node_address%/*}"
+}
+
+wait_for() {
+	for _ in $(seq 100); do
+		"$@" >/dev/null 2>&1 && return 0
+		sleep 0.1
+	done
+	echo "demo: gave up waiting for: $*" >&2
+	return 1
+}
+
+title "1. A node, three pods and a host outside: network namespaces of our own"
+mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
+mkdir "$cgroup"
+ip netns add "node-$id"
+ip -n "node-$id" link set lo up
+nsenter --net="/run/netns/node-$id" sysctl -qw net.ipv4.ip_forward=1
+for n in 1 2 3; do
+	connect_to_node "pod$n" 10.244.0.$((4 * n + 97))/30 10.244.0.$((4 * n + 98))/30
+	ip -n "pod$n-$id" address add 10.244.0.1$n/32 dev lo
+	ip -n "node-$id" route add 10.244.0.1$n via 10.244.0.$((4 * n + 98))
+	inside "pod$n" "$lab" serve --name "pod-$n" --tcp 8080 --tcp 9090 --udp 8080 >/dev/null &
+	pids+=($!)
+done
+connect_to_node outside 192.0.2.1/24 192.0.2.53/24
+inside outside "$lab" serve --name external-database --tcp 5432 >/dev/null &
+pids+=($!)
+for n in 1 2 3; do wait_for inside node "$lab" call "10.244.0.1$n:8080" --timeout 500; done
+say "three echo pods: 10.244.0.11, .12 and .13, port 8080; a database outside: 192.0.2.53:5432"
+
+title "2. Load the datapath and serve the manifests in examples/"
+cp -r examples "$work/manifests"
+printf '  \033[2m$ swiftlet run --kube-proxy-replacement=true --manifests examples --node-name demo-node\033[0m\n'
+nsenter --net="/run/netns/node-$id" "$swiftlet" run --kube-proxy-replacement=true --manifests "$work/manifests" \
+	--node-name demo-node --cgroup-root "$cgroup" --bpf-root "$bpf_root" 2> "$work/daemon.log" &
+pids+=($!)
+wait_for grep -q ' ready' "$work/daemon.log"
+sed 's/^/    /' "$work/daemon.log"
+
+title "3. Requests spread over the pods"
+show "call 10.96.0.15:80, 300 times, from the node" inside node "$lab" call 10.96.0.15:80 --count 300
+show "call 10.96.0.15:80, 300 times, from pod-1" inside pod1 "$lab" call 10.96.0.15:80 --count 300
+show "UDP, unconnected: the reply's source is the Service address" \
+	inside node "$lab" call 10.96.0.16:53 --udp --unconnected
+
+title "4. Session affinity sticks"
+show "call 10.96.0.17:80, 20 times, from the node" inside node "$lab" call 10.96.0.17:80 --count 20
+show "call 10.96.0.17:80, 20 times, from pod-2" inside pod2 "$lab" call 10.96.0.17:80 --count 20
+
+title "5. A NodePort, on the node's address and on loopback; a Service that leads outside"
+show "call 192.0.2.1:30080" inside node "$lab" call 192.0.2.1:30080 --count 30
+show "call 127.0.0.1:30080" inside node "$lab" call 127.0.0.1:30080 --count 30
+show "call 10.96.0.19:5432" inside node "$lab" call 10.96.0.19:5432
+
+title "6. A Service without a ready endpoint is refused at once, and says why"
+show "call 10.96.0.20:80" inside node "$lab" call 10.96.0.20:80 --expect refused
+show "swiftlet services not-ready" "$swiftlet" services not-ready --bpf-root "$bpf_root"
+
+title "7. All the Services"
+show "swiftlet services" "$swiftlet" services --bpf-root "$bpf_root"
+
+title "8. What the kernel holds, with plain bpftool"
+show "bpftool map dump pinned $bpf_root/v1/maps/backends4" \
+	sh -c "bpftool map dump pinned $bpf_root/v1/maps/backends4 | head -34; echo '…'"
+
+title "9. What a connect costs"
+show "swiftlet bench connect --connects 4000" "$swiftlet" bench connect --connects 4000
+
+title "Done: everything that the demo made is removed again."

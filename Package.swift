@@ -93,7 +93,10 @@ let package = Package(
             name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "TestKit"],
             swiftSettings: strict),
         .testTarget(
-            name: "ConnectBenchmarkTests", dependencies: ["ConnectBenchmark", "NetworkLab", "TestKit"],
+            name: "ConnectBenchmarkTests",
+            dependencies: [
+                "ConnectBenchmark", "NetworkLab", "TestKit", .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",

@@ -141,7 +141,7 @@ private struct Opening {
     }
 }
 
-/// The owner of libbpf's object. Not private: a release build of another module refers to its metadata.
+/// The owner of libbpf's object.
 struct ObjectHandle: ~Copyable {
     let pointer: OpaquePointer
 

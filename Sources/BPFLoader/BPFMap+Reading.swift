@@ -118,7 +118,7 @@ extension BPFMap {
     }
 
     /// The same, one entry at a time: for kernels and types of map without batch calls.
-    private func forEachKey(_ visit: (UnsafeRawPointer, UnsafeRawPointer) -> Void) throws(BPFError) {
+    func forEachKey(_ visit: (UnsafeRawPointer, UnsafeRawPointer) -> Void) throws(BPFError) {
         var window = BatchWindow(entries: 1, keySize: keySize, valueSize: transferSize)
         var isFirst = true
         // Deleting the key at which the walk stands makes the kernel start again: the bound ends that.

@@ -11,18 +11,13 @@ public struct BPFObject: ~Copyable {
 
     /// Opens an object from the bytes of its ELF file, which are not needed afterwards.
     public init(name: String, bytes: UnsafeRawBufferPointer) throws(BPFError) {
-        let ((pointer, cause), log) = LibbpfLog.collecting {
-            var options = bpf_object_open_opts()
-            options.sz = MemoryLayout<bpf_object_open_opts>.size
-            return name.withCString { objectName -> (OpaquePointer?, Errno) in
-                options.object_name = objectName
-                return (bpf_object__open_mem(bytes.baseAddress, bytes.count, &options), .last)
-            }
-        }
-        guard let pointer else {
-            throw BPFError(.open, name, cause, detail: LoadLog(text: log).reason, log: log)
-        }
-        handle = ObjectHandle(adopting: pointer)
+        handle = try ObjectHandle(Opening(of: bytes, name: name), name: name)
+        self.name = name
+    }
+
+    /// Opens an object from the bytes of its ELF file.
+    public init(name: String, bytes: [UInt8]) throws(BPFError) {
+        handle = try ObjectHandle(bytes.withUnsafeBytes { Opening(of: $0, name: name) }, name: name)
         self.name = name
     }
 
@@ -57,7 +52,7 @@ public struct BPFObject: ~Copyable {
         try checked(bpf_map__set_pin_path(handle.map(map, of: name), path.string), .set, "pin of \(map) of \(name)")
     }
 
-    /// Uses a map that is open already instead of creating one.
+    /// Uses a map that is open already instead of creating one; the object then knows it by the open map's name.
     public func reuse(_ open: borrowing BPFMap, as map: String) throws(BPFError) {
         let status = bpf_map__reuse_fd(try handle.map(map, of: name), open.descriptor.rawValue)
         try checked(status, .reuse, "\(open.name) as \(map) of \(name)")
@@ -81,7 +76,7 @@ public struct BPFObject: ~Copyable {
         let cause = Errno(rawValue: -status)
         // Without a verifier log, missing rights speak for themselves better than libbpf does.
         if cause == .notPermitted && !said.hasVerifierLog { throw BPFError(.load, name, cause, log: log) }
-        let advice = said.hasVerifierLog ? "the full log is at debug level" : nil
+        let advice = said.hasVerifierLog ? "the full log is at debug level" : said.advice
         throw BPFError(.load, name, cause, detail: said.reason, advice: advice, log: log)
     }
 }
@@ -126,11 +121,38 @@ public struct ProgramDescription: Hashable, Sendable {
     public let isLoaded: Bool
 }
 
+/// What libbpf answered when it was asked to open an object.
+private struct Opening {
+    let pointer: OpaquePointer?
+    let cause: Errno
+    let log: String
+
+    init(of bytes: UnsafeRawBufferPointer, name: String) {
+        var options = bpf_object_open_opts()
+        options.sz = MemoryLayout<bpf_object_open_opts>.size
+        let (answer, log) = LibbpfLog.collecting {
+            name.withCString { objectName -> (OpaquePointer?, Errno) in
+                options.object_name = objectName
+                return (bpf_object__open_mem(bytes.baseAddress, bytes.count, &options), .last)
+            }
+        }
+        (pointer, cause) = answer
+        self.log = log
+    }
+}
+
 /// The owner of libbpf's object.
 private struct ObjectHandle: ~Copyable {
     let pointer: OpaquePointer
 
-    init(adopting pointer: OpaquePointer) { self.pointer = pointer }
+    init(_ opening: Opening, name: String) throws(BPFError) {
+        guard let pointer = opening.pointer else {
+            let reason = LoadLog(text: opening.log).reason
+            throw BPFError(.open, name, opening.cause, detail: reason, log: opening.log)
+        }
+        self.pointer = pointer
+    }
+
     deinit { bpf_object__close(pointer) }
 
     var programs: [ProgramDescription] {

@@ -41,10 +41,10 @@ extension Descriptor {
         let subject = "\(kind) at \(path)"
         let descriptor = Descriptor(adopting: try checked(bpf_obj_get(path.string), .open, subject))
         // Kernels write "anon_inode:bpf-map" or "anon_inode:[bpf-map]", and "bpf_link" or "bpf-link".
-        let target = readLink("/proc/self/fd/\(descriptor.rawValue)")
-        let isExpected = target.split(separator: "_").joined(separator: "-").contains(kind.rawValue)
-        guard isExpected else {
-            throw BPFError(.open, subject, .invalidArgument, detail: "it is not a \(kind) but \(target)")
+        let target = String(readLink("/proc/self/fd/\(descriptor.rawValue)").map { $0 == "_" ? "-" : $0 })
+        guard target.contains(kind.rawValue) else {
+            let found = target.split(whereSeparator: { ":[]".contains($0) }).last ?? "something else"
+            throw BPFError(.open, subject, .invalidArgument, detail: "it is a \(found)")
         }
         self = descriptor
     }

@@ -11,8 +11,9 @@ enum LibbpfLog {
     private static let collected = Mutex<[pthread_t: String]>([:])
 
     private static let installed: Void = {
-        _ = libbpf_set_print { _, format, arguments in
-            guard let format, let arguments, let text = LibbpfLog.formatted(format, arguments) else { return 0 }
+        _ = libbpf_set_print { level, format, arguments in
+            guard level != LIBBPF_DEBUG, let format, let arguments, let text = LibbpfLog.formatted(format, arguments)
+            else { return 0 }
             LibbpfLog.collected.withLock { $0[pthread_self()]?.append(text) }
             return 0
         }
@@ -46,7 +47,11 @@ struct LoadLog {
     var reason: String? {
         let lines = text.split(separator: "\n").map(String.init)
         guard let begin = lines.lastIndex(where: { $0.contains("BEGIN PROG LOAD LOG") }) else {
-            return lines.last { !$0.contains("failed to load object") }.map(Self.withoutPrefix)
+            // libbpf goes on from the cause to what follows from it; a pin that does not fit is said early.
+            let telling =
+                lines.first { $0.contains("couldn't reuse pinned map") }
+                ?? lines.last { !$0.contains("failed to load object") }
+            return telling.map(Self.withoutPrefix)
         }
         let end = lines[begin...].firstIndex { $0.contains("END PROG LOAD LOG") } ?? lines.endIndex
         let program = lines[begin].split(separator: "'").dropFirst().first.map(String.init) ?? "a program"
@@ -56,6 +61,11 @@ struct LoadLog {
 
     /// True if the verifier spoke, so that the cause is in the program and not in the caller's rights.
     var hasVerifierLog: Bool { text.contains("BEGIN PROG LOAD LOG") }
+
+    /// What to do when no program is to blame.
+    var advice: String? {
+        text.contains("couldn't reuse pinned map") ? "it is of another version: unpin it, or choose another path" : nil
+    }
 
     private static func withoutPrefix(_ line: String) -> String {
         line.hasPrefix("libbpf: ") ? String(line.dropFirst("libbpf: ".count)) : line

@@ -22,7 +22,6 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.1.0"),
-        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
     ],
     targets: [
         // The map ABI and the embedded BPF objects; `make bpf` compiles these first.
@@ -50,7 +49,7 @@ let package = Package(
         .target(
             name: "ConnectBenchmark",
             dependencies: [
-                "BPFLoader", "NetworkLab", .product(name: "Histogram", package: "hdrhistogram-swift"),
+                "BPFLoader", "CDatapath", "NetworkLab", .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: strict),
         .target(
@@ -67,7 +66,7 @@ let package = Package(
         .executableTarget(
             name: "swiftlet",
             dependencies: [
-                "ConnectBenchmark", "ServiceMaps", "ServiceModel", "SwiftletDaemon",
+                "BPFLoader", "ConnectBenchmark", "NetworkLab", "ServiceMaps", "ServiceModel", "SwiftletDaemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
@@ -94,12 +93,11 @@ let package = Package(
             name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "TestKit"],
             swiftSettings: strict),
         .testTarget(
-            name: "ConnectBenchmarkTests", dependencies: ["ConnectBenchmark", "TestKit"], swiftSettings: strict),
+            name: "ConnectBenchmarkTests", dependencies: ["ConnectBenchmark", "NetworkLab", "TestKit"],
+            swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: [
-                "BPFLoader", "NetworkLab", "TestKit", .product(name: "Subprocess", package: "swift-subprocess"),
-            ],
+            dependencies: ["BPFLoader", "NetworkLab", "TestKit", "swiftlet", "swiftlet-lab"],
             swiftSettings: strict),
     ]
 )

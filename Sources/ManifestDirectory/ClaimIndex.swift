@@ -23,13 +23,14 @@ struct ClaimIndex {
     }
 
     private var claimants: [Claim: Claimants] = [:]
-    private var claims: [ObjectName: Set<Claim>] = [:]
+    /// What each Service claims, in collections whose storage is shared with the Service itself.
+    private var services: [ObjectName: Claimant] = [:]
     private var contested: Set<Claim> = []
 
     mutating func setService(_ service: Service?, name: ObjectName) {
-        let after = service.map(Self.claims(of:)) ?? []
-        let before = claims[name] ?? []
-        claims[name] = after.isEmpty ? nil : after
+        let before = services[name]?.claims ?? []
+        services[name] = service.map(Claimant.init)
+        let after = services[name]?.claims ?? []
         for claim in before.subtracting(after) { remove(claim, of: name) }
         for claim in after.subtracting(before) { add(claim, of: name) }
     }
@@ -64,17 +65,34 @@ struct ClaimIndex {
             contested.remove(claim)
         }
     }
+}
 
-    private static func claims(of service: Service) -> Set<Claim> {
-        if service.kind == .externalName || service.isHeadless { return [] }
-        let ingress = service.ingress.filter { $0.mode == .vip }.map(\.address)
-        var claims: Set<Claim> = []
-        for port in service.ports {
-            for address in service.clusterIPs + service.externalIPs + ingress {
-                claims.insert(Claim(address: address, port: port.port, proto: port.proto))
+/// The parts of a Service that claim something.
+private struct Claimant {
+    private var ports: [Service.PortSpec] = []
+    private var clusterIPs: [IPAddress] = []
+    private var externalIPs: [IPAddress] = []
+    private var ingress: [Service.Ingress] = []
+    private var servesNodePorts = false
+
+    init(_ service: Service) {
+        if service.kind == .externalName || service.isHeadless { return }
+        ports = service.ports
+        clusterIPs = service.clusterIPs
+        externalIPs = service.externalIPs
+        ingress = service.ingress
+        servesNodePorts = service.kind != .clusterIP
+    }
+
+    var claims: Set<ClaimIndex.Claim> {
+        let addresses = clusterIPs + externalIPs + ingress.filter { $0.mode == .vip }.map(\.address)
+        var claims: Set<ClaimIndex.Claim> = []
+        for port in ports {
+            for address in addresses {
+                claims.insert(ClaimIndex.Claim(address: address, port: port.port, proto: port.proto))
             }
-            if let nodePort = port.nodePort, service.kind != .clusterIP {
-                claims.insert(Claim(address: nil, port: nodePort, proto: port.proto))
+            if servesNodePorts, let nodePort = port.nodePort {
+                claims.insert(ClaimIndex.Claim(address: nil, port: nodePort, proto: port.proto))
             }
         }
         return claims

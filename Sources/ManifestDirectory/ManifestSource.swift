@@ -39,7 +39,8 @@ public final class ManifestSource: Sendable {
 
     /// Ends the thread and, after the last batch, the stream.
     public func stop() {
-        _ = write(stopSignal.number, [0], 1)
+        // Nobody listens when the thread has ended already, which is no reason to die of SIGPIPE.
+        _ = send(stopSignal.number, [0], 1, Int32(MSG_NOSIGNAL))
     }
 
     /// The batches, the complete list first; for one reader. A slow reader gets several merged into one.

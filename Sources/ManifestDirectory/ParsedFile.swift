@@ -92,7 +92,7 @@ struct ManifestParser: Sendable {
         }
         let written = metadata?.text("namespace") ?? ""
         let namespace = kind == .node ? "" : written.isEmpty ? "default" : written
-        let key = ObjectKey(kind: kind, name: ObjectName(namespace: intern(namespace), name: name))
+        let key = ObjectKey(kind: kind, name: ObjectName(namespace: intern(namespace), name: intern(name)))
         let content = content(field, key: key)
         let isValid = field.findings.all.isEmpty
         parsed.objects.append(.init(key: key, document: document, content: isValid ? content : nil))

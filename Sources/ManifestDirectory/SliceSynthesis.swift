@@ -25,7 +25,6 @@ struct SliceSynthesis {
     }
 
     private var services: [ObjectName: ServiceEntry] = [:]
-    private var servicesByLabel: [Label: Set<ObjectName>] = [:]
     private var pods: [ObjectName: PodManifest] = [:]
     private var podsByLabel: [Label: Set<ObjectName>] = [:]
     private var endpoints: [ObjectName: EndpointsManifest] = [:]
@@ -34,9 +33,12 @@ struct SliceSynthesis {
     /// The slices that were made, by Service, with a hash of each.
     private var made: [ObjectName: [ObjectName: Int]] = [:]
     private var dirty: Set<ObjectName> = []
+    /// Labels of pods that changed, came or went.
+    private var dirtyLabels: Set<Label> = []
 
     /// Makes what the changes so far ask for; only slices that differ from the last time are in the result.
     mutating func flush() -> [ClusterEvent] {
+        markServicesOfChangedPods()
         var events: [ClusterEvent] = []
         for service in dirty.sorted() {
             let before = made[service] ?? [:]
@@ -65,9 +67,6 @@ struct SliceSynthesis {
 /// Changes of objects, each of which marks the Services that it may concern.
 extension SliceSynthesis {
     mutating func setService(_ manifest: ServiceManifest?, name: ObjectName) {
-        if let label = services[name]?.selector.flatMap({ Self.index(of: $0, in: name.namespace) }) {
-            servicesByLabel.remove(name, at: label)
-        }
         services[name] = manifest.map { manifest in
             let service = manifest.service
             let isSelecting = service.selector != nil
@@ -75,9 +74,6 @@ extension SliceSynthesis {
                 selector: service.selector, ports: isSelecting ? service.ports : [],
                 targets: isSelecting ? manifest.targets : [], families: manifest.families,
                 publishesNotReady: service.publishNotReadyAddresses)
-        }
-        if let label = services[name]?.selector.flatMap({ Self.index(of: $0, in: name.namespace) }) {
-            servicesByLabel[label, default: []].insert(name)
         }
         dirty.insert(name)
     }
@@ -104,15 +100,27 @@ extension SliceSynthesis {
     mutating func setPod(_ pod: PodManifest?, name: ObjectName) {
         for (key, value) in pods[name]?.labels ?? [:] {
             let label = Label(namespace: name.namespace, key: key, value: value)
-            dirty.formUnion(servicesByLabel[label] ?? [])
+            dirtyLabels.insert(label)
             podsByLabel.remove(name, at: label)
         }
         pods[name] = pod
         for (key, value) in pod?.labels ?? [:] {
             let label = Label(namespace: name.namespace, key: key, value: value)
-            dirty.formUnion(servicesByLabel[label] ?? [])
+            dirtyLabels.insert(label)
             podsByLabel[label, default: []].insert(name)
         }
+    }
+
+    /// One pass over the Services in place of an index of their selectors, which would outweigh them.
+    private mutating func markServicesOfChangedPods() {
+        if dirtyLabels.isEmpty { return }
+        for (name, service) in services {
+            guard let selector = service.selector, let label = Self.index(of: selector, in: name.namespace) else {
+                continue
+            }
+            if dirtyLabels.contains(label) { dirty.insert(name) }
+        }
+        dirtyLabels = []
     }
 
     /// One label stands for a whole selector: a pod that lacks it cannot match.

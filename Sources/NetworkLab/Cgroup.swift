@@ -55,6 +55,11 @@ public struct Cgroup: ~Copyable, Sendable {
         throw LabError("find", "this process's cgroup", cause: "it is in no cgroup2 hierarchy")
     }
 
+    /// Moves this process, with all its threads, into a cgroup2 directory.
+    public static func enter(_ path: String) throws(LabError) {
+        try SmallFile.write("0", to: "\(path)/cgroup.procs")
+    }
+
     private static func processes(of path: String) throws(LabError) -> [pid_t] {
         try SmallFile.read("\(path)/cgroup.procs").split(separator: "\n").compactMap { pid_t($0) }
     }

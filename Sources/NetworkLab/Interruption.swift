@@ -9,14 +9,29 @@ private let requested = Atomic<Bool>(false)
 /// A signal that ends the process would leave namespaces and cgroups behind: their owners must unwind. So long work
 /// catches the signals, looks at the flag between steps, and throws or returns.
 public enum Interruption {
-    /// Whether somebody asked this process to end since `catchSignals()`.
+    /// Whether somebody asked this process to end while the signals were caught.
     public static var isRequested: Bool { requested.load(ordering: .relaxed) }
 
-    /// Takes over both signals for the rest of the process. Blocking calls return with EINTR.
-    public static func catchSignals() {
-        var action = sigaction()
-        action.__sigaction_handler.sa_handler = { _ in requested.store(true, ordering: .relaxed) }
-        sigaction(SIGINT, &action, nil)
-        sigaction(SIGTERM, &action, nil)
+    /// Takes over both signals until the result goes; then they do again what they did before. Blocking calls return
+    /// with EINTR.
+    public static func catchSignals() -> Caught { Caught() }
+
+    /// While it lives, the signals are a flag.
+    public struct Caught: ~Copyable {
+        private var interrupt = sigaction()
+        private var terminate = sigaction()
+
+        fileprivate init() {
+            var action = sigaction()
+            action.__sigaction_handler.sa_handler = { _ in requested.store(true, ordering: .relaxed) }
+            sigaction(SIGINT, &action, &interrupt)
+            sigaction(SIGTERM, &action, &terminate)
+        }
+
+        deinit {
+            var (interrupt, terminate) = (interrupt, terminate)
+            sigaction(SIGINT, &interrupt, nil)
+            sigaction(SIGTERM, &terminate, nil)
+        }
     }
 }

@@ -1,3 +1,4 @@
+import CNetworkLab
 import Glibc
 
 /// Threads that run one closure and end.
@@ -10,7 +11,7 @@ public enum LabThread {
     }
 
     /// Runs the closure on a new thread while this one waits; throws what the closure throws.
-    static func run<Value: ~Copyable>(_ body: () throws -> Value) throws -> Value {
+    public static func run<Value: ~Copyable>(_ body: () throws -> Value) throws -> Value {
         var outcome: Result<Value, any Error>?
         try withoutActuallyEscaping({ outcome = Result { try body() } }) { escapable in
             try runAll([Job(body: escapable)])
@@ -20,6 +21,47 @@ public enum LabThread {
         }
         return try ended.get()
     }
+
+    /// Starts the closure on a new thread; whoever owns the result waits for its end by dropping it.
+    public static func start(_ body: @escaping @Sendable () -> Void) throws(LabError) -> Running {
+        var thread = pthread_t()
+        let job = UnsafeMutablePointer<Job>.allocate(capacity: 1)
+        job.initialize(to: Job(body: body))
+        let status = pthread_create(
+            &thread, nil,
+            { raw in
+                let job = raw?.assumingMemoryBound(to: Job.self)
+                job?.pointee.body()
+                job?.deinitialize(count: 1)
+                job?.deallocate()
+                return nil
+            }, job)
+        guard status == 0 else {
+            job.deinitialize(count: 1)
+            job.deallocate()
+            throw LabError("start", "a thread", errno: status)
+        }
+        return Running(thread: thread)
+    }
+
+    /// A thread that was started.
+    public struct Running: ~Copyable {
+        fileprivate let thread: pthread_t
+
+        deinit { pthread_join(thread, nil) }
+    }
+
+    /// Moves the calling thread, which must be one of these threads, into a network namespace for the rest of its life.
+    public static func enterNamespace(_ path: String) throws(LabError) {
+        let namespace = try Descriptor(opening: path)
+        guard lab_enter_network_namespace(namespace.rawValue) == 0 else {
+            throw LabError("enter", "network namespace \(path)", errno: errno)
+        }
+    }
+
+    /// Keeps the calling thread on its processor from now on; `false` where the kernel does not allow it.
+    @discardableResult
+    public static func stayOnProcessor() -> Bool { lab_stay_on_processor() == 0 }
 
     /// Runs the closure on `count` threads at once, each with its number, and waits for all.
     public static func parallel(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) throws(LabError) {
@@ -34,17 +76,17 @@ public enum LabThread {
             for index in jobs.indices {
                 guard let job = jobs.baseAddress.map({ $0 + index }) else { return EINVAL }
                 var thread = pthread_t()
-                let status = pthread_create(&thread, nil, enter, UnsafeMutableRawPointer(mutating: job))
+                let status = pthread_create(
+                    &thread, nil,
+                    { raw in
+                        raw?.assumingMemoryBound(to: Job.self).pointee.body()
+                        return nil
+                    }, UnsafeMutableRawPointer(mutating: job))
                 guard status == 0 else { return status }
                 threads.append(thread)
             }
             return 0
         }
         guard status == 0 else { throw LabError("start", "a thread", errno: status) }
-    }
-
-    private static let enter: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { job in
-        job?.assumingMemoryBound(to: Job.self).pointee.body()
-        return nil
     }
 }

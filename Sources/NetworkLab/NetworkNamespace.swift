@@ -1,4 +1,3 @@
-import CNetworkLab
 import Glibc
 import Synchronization
 
@@ -69,11 +68,8 @@ public struct NetworkNamespace: ~Copyable, Sendable {
     /// The thread ends afterwards, so no task and no later work runs in the namespace by accident. Sockets made inside
     /// stay in the namespace for life and may be used anywhere.
     public func run<Value: ~Copyable>(_ body: () throws -> Value) throws -> Value {
-        let namespace = try Descriptor(opening: path)
-        return try LabThread.run {
-            guard lab_enter_network_namespace(namespace.rawValue) == 0 else {
-                throw LabError("enter", "network namespace \(namespace.rawValue)")
-            }
+        try LabThread.run {
+            try LabThread.enterNamespace(path)
             return try body()
         }
     }

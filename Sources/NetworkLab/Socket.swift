@@ -41,9 +41,9 @@ public struct Socket: ~Copyable, Sendable {
 
     /// Opens a listener (TCP) or a bound socket (UDP). An IPv6 one answers IPv4 as well.
     public static func bound(
-        _ kind: Kind, to address: SocketAddress, backlog: CInt = 4096
+        _ kind: Kind, to address: SocketAddress, nonblocking: Bool = true, backlog: CInt = 4096
     ) throws(SocketError) -> Socket {
-        let socket = try Socket(kind, v4: address.isV4, nonblocking: true)
+        let socket = try Socket(kind, v4: address.isV4, nonblocking: nonblocking)
         if kind == .tcp { try socket.setOption(SOL_SOCKET, SO_REUSEADDR, 1) }
         if !address.isV4 { try socket.setOption(CInt(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
         try socket.bind(to: address)
@@ -82,13 +82,22 @@ public struct Socket: ~Copyable, Sendable {
         guard status == 0 else { throw SocketError("bind", errno) }
     }
 
+    /// Binds the address now and leaves the port to connect(2), which can share it between destinations.
+    public func bindSource(_ address: SocketAddress) throws(SocketError) {
+        try setOption(CInt(IPPROTO_IP), IP_BIND_ADDRESS_NO_PORT, 1)
+        try bind(to: address)
+    }
+
     /// Connects; a blocking socket whose time is over reports ETIMEDOUT, as the kernel's own limit does.
     public func connect(to address: SocketAddress) throws(SocketError) {
         let status = Self.with(address) { Glibc.connect(rawValue, $0, $1) }
         guard status == 0 else { throw SocketError("connect", errno == EINPROGRESS ? ETIMEDOUT : errno) }
     }
 
-    /// The next connection of a listener, not blocking; `nil` when none waits.
+    /// Ends a listener for good: a thread that blocks in `accept()` gets EINVAL.
+    public func stopListening() { shutdown(rawValue, CInt(SHUT_RDWR)) }
+
+    /// The next connection of a listener, itself not blocking; `nil` when none waits at a listener that does not block.
     public func accept() throws(SocketError) -> Socket? {
         let flags = CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
         while true {

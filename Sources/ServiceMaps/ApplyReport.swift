@@ -13,7 +13,7 @@ public struct ApplyReport: Sendable {
         public var map: ServiceMap { error.map }
 
         public var description: String {
-            "cannot program \(port.map { "\($0)" } ?? "entries of nobody") in \(error.map): \(error)"
+            "cannot program \(port.map { "\($0)" } ?? "entries of nobody"): \(error)"
         }
     }
 

@@ -88,7 +88,10 @@ extension MapError {
         if error.cause == .argListTooLong {
             self.init(map, .full(capacity: capacity))
         } else {
-            self.init(map, .kernel(errno: error.cause.rawValue, text: "\(error)"))
+            // Not the whole sentence of the error: that has the entry as the C struct that it is.
+            let text = error.cause.description
+            let cause = error.detail ?? text.prefix(1).lowercased() + text.dropFirst()
+            self.init(map, .kernel(errno: error.cause.rawValue, text: cause), advice: error.advice)
         }
     }
 }
@@ -97,11 +100,11 @@ extension MapError {
 public struct RCUGracePeriod: GracePeriod {
     public init() {}
 
-    public func wait() throws(MapError) {
+    public func wait() throws(GracePeriodError) {
         do throws(BPFError) {
             try RCU.synchronize()
         } catch {
-            throw MapError(.services4, error, 0)
+            throw GracePeriodError("\(error)")
         }
     }
 }

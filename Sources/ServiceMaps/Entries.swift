@@ -13,10 +13,12 @@ public struct ServiceEntry: Sendable, Hashable {
     public var hostOnly: Bool
     public var hasOutside: Bool
 
+    /// The datapath picks one of the slots without asking how many there are, so none of them means to reject.
     init(_ frontend: DesiredFrontend, of service: ServiceID, run: SlotRun, affinitySeconds: UInt32) {
+        let isEmpty = frontend.action == .balance && run.count == 0
         self.init(
             service: service, run: run, affinitySeconds: affinitySeconds, kind: frontend.kind,
-            action: frontend.action, policy: frontend.policy, hostOnly: frontend.hostOnly,
+            action: isEmpty ? .reject : frontend.action, policy: frontend.policy, hostOnly: frontend.hostOnly,
             hasOutside: frontend.hasOutside)
     }
 
@@ -73,7 +75,7 @@ public struct NodePortKey: Sendable, Hashable, Comparable {
     }
 }
 
-/// What `service_counters` counted for a service port, added up over the CPUs.
+/// What `service_counts` counted for a service port, added up over the CPUs.
 public struct ServiceCounter: Sendable, Hashable {
     /// Connections, and UDP sends to a backend that the socket did not have.
     public var forwarded: UInt64 = 0

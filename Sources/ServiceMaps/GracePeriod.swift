@@ -4,5 +4,12 @@
 /// names any more has no reader left.
 public protocol GracePeriod: Sendable {
     /// Returns when every reader that was running at the call has finished; may take tens of milliseconds.
-    func wait() throws(MapError)
+    func wait() throws(GracePeriodError)
+}
+
+/// The end of a grace period could not be waited for, so nothing may be freed yet.
+public struct GracePeriodError: Error, Sendable, Hashable, CustomStringConvertible {
+    public var description: String
+
+    public init(_ description: String) { self.description = description }
 }

@@ -1,4 +1,4 @@
-/// Names a service port of one IP family in the maps. Dense from 1, because it indexes `service_counters`.
+/// Names a service port of one IP family in the maps. Dense from 1, because it indexes `service_counts`.
 public struct ServiceID: Sendable, Hashable, Comparable, CustomStringConvertible {
     public let number: UInt32
 

@@ -1,6 +1,6 @@
 internal import CDatapath
 
-/// `service_counters`: the key is the service id, the value one of these for each possible CPU.
+/// `service_counts`: the key is the service id, the value one of these for each possible CPU.
 extension ServiceCounter {
     init(addingUp perCPU: [service_counter]) {
         self.init()

@@ -2,7 +2,8 @@ internal import CDatapath
 
 /// How many entries each map may hold. A hash map takes memory for what it holds, an array for all of it.
 public struct MapCapacities: Sendable, Hashable {
-    /// Frontends per IP family; also NodePorts, VIPs and the names of service ports.
+    /// Frontends per IP family; also VIPs per family and NodePorts. There is room for twice as many names of service
+    /// ports, because both families share that map.
     public var services: UInt32
     /// Slots per IP family: about one for each endpoint of each service port, and room to replace a run.
     public var slots: UInt32
@@ -33,7 +34,7 @@ public struct MapCapacities: Sendable, Hashable {
     public subscript(map: ServiceMap) -> UInt32? {
         switch map {
         case .services4, .services6, .vips4, .vips6, .nodePorts: services
-        case .frontends: services
+        case .frontends: services * 2
         case .slots4, .slots6: slots
         case .backends4, .backends6: backends
         case .affinity: affinity
@@ -41,5 +42,16 @@ public struct MapCapacities: Sendable, Hashable {
         case .counters: UInt32(COUNT_MAX.rawValue)
         case .socketOrigin, .socketSpill, .socketFlows: nil
         }
+    }
+
+    /// What these maps really have: one that was pinned before keeps its size.
+    func limited(by store: some MapStore) -> MapCapacities {
+        var limited = self
+        limited.services = [ServiceMap.services4, .services6, .vips4, .vips6, .nodePorts]
+            .map(store.capacity).reduce(min(services, store.capacity(of: .frontends) / 2), min)
+        limited.slots = min(slots, store.capacity(of: .slots4), store.capacity(of: .slots6))
+        limited.backends = min(backends, store.capacity(of: .backends4), store.capacity(of: .backends6))
+        limited.serviceCounters = min(serviceCounters, store.capacity(of: .serviceCounters))
+        return limited
     }
 }

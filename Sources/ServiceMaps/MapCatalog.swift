@@ -75,14 +75,10 @@ public enum MapCatalog {
         case .frontends: ("service id to the names that people use", "family is 4 or 6")
         case .affinity: ("client and service port to the backend that serves it", "last_use in ns of CLOCK_MONOTONIC")
         case .socketOrigin:
-            (
-                "connected socket to the VIP that its program asked for",
-                "the key is the socket's cookie modulo the size; addresses in IPv6 form"
-            )
+            ("connected socket to what its program asked for, the way back", "the key is its cookie modulo the size")
         case .socketSpill:
-            ("the same for a socket whose place in sock_origin is taken", "as in sock_origin")
-        case .socketFlows:
-            ("unconnected UDP socket to the VIPs that it talks to", "the last \(LB_FLOWS) VIPs of a socket")
+            ("the same for sockets whose place in sock_origin is taken", "vip and address of IPv4 as ::ffff:a.b.c.d")
+        case .socketFlows: ("unconnected UDP socket to the VIPs that it talks to", "its last \(LB_FLOWS) VIPs")
         case .counters: ("how often each verdict was given", "the key is enum counter; events")
         case .serviceCounters: ("how often each service port was used", "the key is the service id; events")
         }

@@ -73,7 +73,7 @@ public struct MapError: Error, Sendable, Hashable, CustomStringConvertible {
             case .full(let capacity): "\(map) is full (\(capacity))"
             case .fragmented(let wanted, let longest):
                 "\(map) has no \(wanted) free slots in a row (\(longest) at most)"
-            case .kernel(_, let text): text
+            case .kernel(_, let text): "\(map): \(text)"
             }
         return advice.map { "\(what); \($0)" } ?? what
     }

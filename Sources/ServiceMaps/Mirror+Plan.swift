@@ -8,7 +8,7 @@ extension Mirror {
         if backendIDs.mustLearn { backendIDs.learn(inUse: idsInUse()) }
         guard var record = records.take(id) else { return }
         defer { records[id] = record }
-        record.isConfirmed = true
+        unconfirmed.remove(id)
         disturbed.insert(id)
 
         var draft = PortDraft(desired, id: id, record: record)
@@ -39,7 +39,7 @@ extension Mirror {
         guard var record = records.take(id) else { return }
         defer { records[id] = record }
         disturbed.insert(id)
-        record.isConfirmed = true
+        unconfirmed.remove(id)
         record.isWanted = false
         record.backends.removeAll { !$0.flags.contains(.written) }
         for index in record.backends.indices { record.backends[index].flags.remove(.wanted) }

@@ -8,7 +8,7 @@ extension Mirror {
     /// What no service entry leads to is garbage of an update that was cut off: it is retired at once, and freed by
     /// the first reclaim. Runs whose slots are not as they should be are kept until they have been replaced.
     init<Store: MapStore>(restoring store: Store, capacities: MapCapacities) throws(MapError) {
-        self.init(capacities: capacities)
+        self.init(capacities: capacities.limited(by: store))
         try store.forEach(in: .frontends) { (id: UInt32, value: frontend) in
             if id != 0 { restoreName(ServiceID(id), value.decoded) }
         }
@@ -24,7 +24,8 @@ extension Mirror {
             shared.found(ServiceID(value.service_id), at: key)
         }
         indexNames()
-        disturbed = Set(records.ids)
+        unconfirmed = Set(records.ids)
+        disturbed = unconfirmed
         retire()
     }
 

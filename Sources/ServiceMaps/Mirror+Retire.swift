@@ -38,7 +38,7 @@ extension Mirror {
     ///
     /// What is wanted stays, even where a failed write has left it without a use: the retry will need it.
     mutating func retire() {
-        for id in disturbed {
+        for id in disturbed.sorted() {
             guard var record = records.take(id) else { continue }
             retire(&record, id)
             records[id] = record

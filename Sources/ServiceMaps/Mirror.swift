@@ -18,6 +18,8 @@ struct Mirror {
     var slots6: SlotAllocator
     var fill = MapFill()
     var retired = RetiredEntries()
+    /// Service ports that were found at the start and have not been desired since: they may be pruned (spec 10).
+    var unconfirmed: Set<ServiceID> = []
     /// Service ports that may have something to retire.
     var disturbed: Set<ServiceID> = []
 
@@ -54,6 +56,7 @@ struct Mirror {
             if services[service]?.isEmpty == true { services[service] = nil }
         }
         records[id] = nil
+        unconfirmed.remove(id)
         serviceIDs.release(id)
     }
 }
@@ -66,8 +69,6 @@ struct PortRecord {
     var name: ServicePortName?
     let family: IPFamily
     var isNameWritten = false
-    /// Whether it has been wanted since the start; what has not may be pruned (spec 10).
-    var isConfirmed = false
     /// Cleared by the plan that removes the service port.
     var isWanted = true
     /// The epoch in which its last trace was retired; 0 while it is in use.

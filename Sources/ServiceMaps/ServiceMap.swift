@@ -13,7 +13,7 @@ public enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringCo
     case socketSpill = "sock_spill"
     case socketFlows = "sock_flows"
     case counters
-    case serviceCounters = "service_counters"
+    case serviceCounters = "service_counts"
 
     public var description: String { rawValue }
 

@@ -21,6 +21,8 @@ public struct ServiceMapWriter<Store: MapStore> {
 
     /// Applies the new desired values of some Services, and the end of others.
     ///
+    /// A service port that does not fit is left as it was. `reclaim` may make room for it.
+    ///
     /// - Parameters:
     ///   - upserts: in these no frontend may be claimed twice; the model decides conflicts (spec 25).
     ///   - prune: what was found in the maps at the start and has not been desired since goes away. Only after the
@@ -40,7 +42,7 @@ public struct ServiceMapWriter<Store: MapStore> {
         run(&batch, &round)
 
         var removal = Plan()
-        let gone = prune ? work.removals.union(mirror.unconfirmedIDs) : work.removals
+        let gone = prune ? work.removals.union(mirror.unconfirmed) : work.removals
         for id in gone.sorted() { mirror.planRemoval(of: id, into: &removal) }
         round.surplus += removal.surplus
         unfinished.keep(names(of: round.outcome.failed).union(round.refused), of: work)
@@ -87,7 +89,8 @@ public struct ServiceMapWriter<Store: MapStore> {
 
     /// Removes frontends that nobody wants, which is known only after everybody has taken over what he wants. One
     /// that somebody wants and could not get keeps leading where it led: that is better than nowhere.
-    /// The owners of those that are still there have failed as well.
+    ///
+    /// The owners of those that are still there have failed as well, so they are tried again.
     private mutating func deleteSurplus(_ round: inout Round) {
         let claimed = Set(unfinished.ports.lazy.flatMap(\.frontends).map(\.key))
         let remaining = round.surplus.filter { mirror.owners[$0.key] == $0.owner }
@@ -139,7 +142,7 @@ extension ServiceMapWriter {
     /// Waits for a grace period and frees what nobody reads any more: slots, backends, ids.
     ///
     /// This blocks. An actor calls `beginReclaim`, waits elsewhere, and calls `finishReclaim`.
-    public mutating func reclaim() throws(MapError) -> ApplyReport {
+    public mutating func reclaim() throws(GracePeriodError) -> ApplyReport {
         guard needsReclaim else { return ApplyReport() }
         let ticket = beginReclaim()
         try grace.wait()
@@ -189,11 +192,6 @@ extension ServiceMapWriter {
         let shared = mirror.shared.plan().map(\.owner)
         return names(of: unfinished.removals.union(shared)).union(unfinished.ports.lazy.map(\.name)).sorted()
     }
-}
-
-extension Mirror {
-    /// Service ports that were found at the start and have not been desired since.
-    var unconfirmedIDs: [ServiceID] { records.ids.filter { records[$0]?.isConfirmed == false } }
 }
 
 extension Applier.Outcome {

@@ -51,7 +51,8 @@ struct Load: ParsableCommand {
     }
 
     func run() throws {
-        Interruption.catchSignals()
+        let signals = Interruption.catchSignals()
+        defer { withExtendedLifetime(signals) {} }
         let generator = LoadGenerator(
             targets: targets.map { FlowOptions(target: $0, kind: udp ? .udp : .tcp, timeout: timeout) },
             interval: 1_000_000_000 / UInt64(rate), duration: UInt64(seconds * 1e9))

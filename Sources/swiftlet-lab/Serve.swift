@@ -31,7 +31,8 @@ struct Serve: ParsableCommand {
     }
 
     func run() throws {
-        Interruption.catchSignals()
+        let signals = Interruption.catchSignals()
+        defer { withExtendedLifetime(signals) {} }
         raiseDescriptorLimit()
         let pod = try EchoPod(name: name)
         for port in tcpPorts { try pod.listen(.tcp, on: try listenAddress(port)) }

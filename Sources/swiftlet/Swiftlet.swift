@@ -18,7 +18,7 @@ struct Swiftlet: AsyncParsableCommand {
             """,
         version: "swiftlet \(Version.swiftlet)",
         subcommands: [
-            RunCommand.self, StatusCommand.self, ServicesCommand.self, MapsCommand.self,
+            RunCommand.self, StatusCommand.self, ServicesCommand.self, MapsCommand.self, BenchCommand.self,
             CleanupCommand.self, VersionCommand.self, ProbeCommand.self,
         ])
 

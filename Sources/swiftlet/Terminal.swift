@@ -11,7 +11,7 @@ enum Terminal {
         case bold = "1"
     }
 
-    private static let hasColours =
+    static let hasColours =
         isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == nil
         && getenv("TERM").map { String(cString: $0) } != "dumb"
 

@@ -105,9 +105,8 @@ extension KernelTests {
             #expect(try map.lookup(UInt32(2)) == UInt64(20))
         }
 
-        @Test("a map without batch calls is read and written one by one")
-        func fallback() throws {
-            // The stack of a queue has neither keys nor batches; a trie of prefixes has keys, batches since 5.13 only.
+        @Test("a trie of prefixes is written and read, on kernels with batch calls for it and without")
+        func trie() throws {
             let noPreallocation: UInt32 = 1
             let map = try BPFMap.create(
                 .lpmTrie, name: "test_prefixes", keySize: 8, valueSize: 4, maxEntries: 100, flags: noPreallocation)

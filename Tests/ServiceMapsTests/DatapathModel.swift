@@ -56,9 +56,8 @@ struct DatapathModel {
         guard let value: service = contents.value(.services(Family.family), layout) else { return .miss }
         guard let entry = value.decoded(sealedFor: layout.seal) else { return .broken("seal of \(key)") }
         guard contents.maps[.frontends]?[bytes(entry.service.number)] != nil else { return .broken("no name") }
-        guard entry.run.count > 0 else {
-            return entry.action == .balance ? .refused(.reject) : .refused(entry.action)
-        }
+        guard entry.action == .balance else { return .refused(entry.action) }
+        guard entry.run.count > 0 else { return .broken("balances over nothing") }
         var endpoints: Set<Encounter.Endpoint> = []
         for slot in entry.run.first..<entry.run.end {
             switch backend(in: slot, entry, Family.self) {

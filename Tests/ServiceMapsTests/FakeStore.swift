@@ -120,7 +120,7 @@ struct LoggedGrace: GracePeriod {
     // Safety: tests use a store and its grace period from one thread.
     nonisolated(unsafe) let store: FakeStore
 
-    func wait() throws(MapError) { store.log.append(.grace) }
+    func wait() throws(GracePeriodError) { store.log.append(.grace) }
 }
 
 func bytes<Value: BitwiseCopyable>(_ value: Value) -> [UInt8] { withUnsafeBytes(of: value) { Array($0) } }

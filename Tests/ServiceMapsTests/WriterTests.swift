@@ -101,6 +101,18 @@ struct WriterTests {
         #expect(bench.meet(Bench.key(1)) == Bench.pods(2, 4))
     }
 
+    @Test("a frontend without a backend rejects, whatever was asked for")
+    func empty() throws {
+        var bench = try Bench()
+        var service = Bench.service("web", at: 1, pods: [])
+        service.ports[0].frontends[0].action = .balance
+        expectDone(bench.writer.apply(upserts: [service]))
+        #expect(bench.meet(Bench.key(1)) == .refused(.reject))
+        let state = try ProgrammedState.read(from: bench.store)
+        #expect(state.ports.flatMap(\.frontends).map(\.entry.action) == [.reject])
+        #expect(state.ports.flatMap(\.frontends).map(\.entry.run) == [.none])
+    }
+
     @Test("a frontend moves to another Service in one write")
     func move() throws {
         var bench = try Bench()
@@ -147,7 +159,7 @@ struct WriterTests {
         #expect(report.failures.map(\.error) == [MapError(.backends4, .full(capacity: 8))])
         #expect(
             report.failures.first?.description
-                == "cannot program default/big in backends4: backends4 is full (8); raise --max-backends")
+                == "cannot program default/big: backends4 is full (8); raise --max-backends")
         #expect(
             bench.meet(Bench.key(1)) == Bench.pods(0, 1, 2, 3) && bench.meet(Bench.key(3)) == Bench.pods(0, 1, 2, 3))
         #expect(bench.meet(Bench.key(2)) == .miss)

@@ -16,7 +16,7 @@ static __always_inline void count(enum counter reason)
 
 static __always_inline void count_service(__u32 service_id, enum counter reason)
 {
-	struct service_counter *value = bpf_map_lookup_elem(&service_counters, &service_id);
+	struct service_counter *value = bpf_map_lookup_elem(&service_counts, &service_id);
 
 	if (!value)
 		return; /* more services than per-CPU memory was set aside for: the total still

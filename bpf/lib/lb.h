@@ -64,7 +64,8 @@ static __always_inline bool F(lb_usable)(const struct service *service, __u32 ba
 	slot->backend_id = backend_id;
 	__builtin_memcpy(slot->address, backend->address, ADDRESS_SIZE);
 	slot->port = backend->port;
-	return true;
+	barrier(); /* the entry may have been reused while it was copied: it must still be ours */
+	return *(volatile __u32 *)&backend->service_id == service->service_id;
 }
 
 /* Uniform choice (spec 38): one array read. */

@@ -61,6 +61,6 @@ LB_SOCKET_STORAGE(sock_spill, struct origin);
 LB_SOCKET_STORAGE(sock_flows, struct flows);
 
 LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, counters, __u64, COUNT_MAX);
-LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, service_counters, struct service_counter, 1024);
+LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, service_counts, struct service_counter, 1024);
 
 #endif

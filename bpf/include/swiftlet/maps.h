@@ -63,7 +63,7 @@ LB_ENUM lb_policy{
 };
 
 LB_ENUM backend_state{
-	ACTIVE = 1,	 /* in a set of usable backends */
+	ACTIVE = 1,	 /* serves; whether it gets new flows say in_cluster and in_local */
 	TERMINATING = 2, /* serves the flows it has, gets no new ones */
 };
 
@@ -281,7 +281,7 @@ static inline const char *lb_counter_name(__u32 counter)
 }
 #endif
 
-/* ---- service_counters: PERCPU_ARRAY, service id -> how often -------------------------------- */
+/* ---- service_counts: PERCPU_ARRAY, service id -> how often -------------------------------- */
 
 struct service_counter {
 	__u64 forwarded; /* connections, and UDP sends to a backend that the socket did not have */

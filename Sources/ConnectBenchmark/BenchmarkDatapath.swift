@@ -1,0 +1,17 @@
+public import NetworkLab
+
+/// The datapath that is measured: how the benchmark, which knows no Service, has services programmed.
+///
+/// One conformer loads the real programs; the protocol is the seam to the kernel.
+public protocol BenchmarkDatapath {
+    /// Path of the cgroup2 directory that the hooks are attached to; the process is moved into it while it measures.
+    var cgroup: String { get }
+
+    /// The kernel's number of the attached connect4 program, for its run statistics.
+    var connect4: UInt32 { get }
+
+    /// Programs this many services with these backends each, in place of what was programmed before.
+    ///
+    /// - Returns: one frontend for each service, in order.
+    func program(services: Int, backends: [SocketAddress]) throws -> [SocketAddress]
+}

@@ -1,0 +1,74 @@
+import Foundation
+
+/// What one run of the benchmark found; its JSON form is `json()`.
+public struct BenchmarkResult: Codable, Sendable, Equatable {
+    /// How many services were programmed; absent when a target was given.
+    public var services: Int?
+    public var rounds: Int
+    public var machine: Machine
+    /// Connects straight to a backend.
+    public var direct: Latency
+    /// Connects to one frontend; absent when there is no datapath to measure.
+    public var vip: Latency?
+    /// `vip` ÷ `direct`.
+    public var ratio: LatencyRatio?
+    /// Direct connects measured a second time, ÷ `direct`: what the method reads for equal things.
+    public var control: LatencyRatio
+    /// Connects to random ones of all frontends; absent with one service.
+    public var random: Comparison?
+    /// Direct connects from outside the cgroup with the hooks.
+    public var unhooked: Comparison?
+    /// By name of the packet filter: connects to one frontend through the rules that kube-proxy would write.
+    public var against: [String: Comparison] = [:]
+    /// What one run of connect4 costs; absent where the kernel or the target does not let it be measured.
+    public var programs: ProgramCosts?
+
+    /// Another path, beside direct connects of the same rounds.
+    public struct Comparison: Codable, Sendable, Equatable {
+        public let latency: Latency
+        public let ratio: LatencyRatio
+        /// How long the rules took to load, in milliseconds.
+        public var loadMilliseconds: Int?
+    }
+
+    /// Objects `direct`, `vip`, `ratio`, each with p50, p90, p99, p999; times in nanoseconds, keys in snake case.
+    public func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+}
+
+/// The machine that was measured on: a ratio means nothing without it.
+public struct Machine: Codable, Sendable, Equatable {
+    public var kernel: String
+    public var processor: String
+    public var processors: Int
+
+    /// This machine.
+    public static var current: Machine {
+        Machine(
+            kernel: read("/proc/sys/kernel/osrelease"), processor: processorName,
+            processors: ProcessInfo.processInfo.activeProcessorCount)
+    }
+
+    private static var processorName: String {
+        let line = read("/proc/cpuinfo").split(separator: "\n").first { $0.hasPrefix("model name") }
+        let name = line?.split(separator: ":", maxSplits: 1).last ?? "unknown"
+        return name.trimmingCharacters(in: .whitespaces)
+    }
+
+    private static func read(_ path: String) -> String {
+        let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? "unknown"
+        return text.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+}
+
+/// A result with the samples behind it, for pictures.
+public struct BenchmarkReport: Sendable {
+    public let result: BenchmarkResult
+    let samples: [PathSamples]
+
+    func samples(of kind: ConnectPath.Kind) -> PathSamples? { samples.first { $0.kind == kind } }
+}

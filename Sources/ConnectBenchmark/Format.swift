@@ -1,0 +1,42 @@
+import Foundation
+
+/// Numbers and columns as tables and plots show them.
+enum Format {
+    /// `17.6 µs`.
+    static func microseconds(_ nanoseconds: UInt64) -> String {
+        let microseconds = Double(nanoseconds) / 1_000
+        return fixed(microseconds, microseconds < 100 ? 1 : 0) + " µs"
+    }
+
+    static func nanoseconds(_ value: Double) -> String { fixed(value, 0) + " ns" }
+
+    static func ratio(_ value: Double) -> String { fixed(value, 3) }
+
+    static func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+
+    /// `10,000`.
+    static func count(_ value: Int) -> String {
+        let digits = String(value)
+        return String(
+            digits.enumerated().flatMap { index, digit -> [Character] in
+                index > 0 && (digits.count - index) % 3 == 0 ? [",", digit] : [digit]
+            })
+    }
+
+    static func padded(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+
+    /// The first column to the left, the others to the right, two blanks between.
+    static func columns(_ rows: [[String]]) -> [String] {
+        let widths = (0..<(rows.first?.count ?? 0)).map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
+            let cells = row.enumerated().map { column, cell in
+                let blank = String(repeating: " ", count: widths[column] - cell.count)
+                return column == 0 ? cell + blank : blank + cell
+            }
+            let line = cells.joined(separator: "  ")
+            return String(line.reversed().drop { $0 == " " }.reversed())
+        }
+    }
+}

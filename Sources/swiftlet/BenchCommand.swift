@@ -1,0 +1,110 @@
+import ArgumentParser
+import ConnectBenchmark
+import Foundation
+import Glibc
+import NetworkLab
+import SwiftletDaemon
+
+struct BenchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench", abstract: "Measure what a Service costs on this machine.",
+        subcommands: [Connect.self], defaultSubcommand: Connect.self)
+
+    struct Connect: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "connect",
+            abstract: "Time real TCP connects, straight to a backend and through a VIP, in the same rounds.",
+            discussion: """
+                Without --target everything happens in network namespaces, a cgroup and maps of its own, which are
+                removed afterwards. With --target, the Services that work on this node are measured.
+
+                Examples:
+                  swiftlet bench connect
+                  swiftlet bench connect --services 10000 --against nftables,iptables
+                  swiftlet bench connect --target 10.96.0.15:80 --backend 10.244.0.11:8080
+                """)
+
+        @Option(help: ArgumentHelp("How many Services to program.", valueName: "n"))
+        var services = 1
+
+        @Option(help: ArgumentHelp("How many connects of each kind to time.", valueName: "n"))
+        var connects = 40_000
+
+        @Option(help: ArgumentHelp("Rule sets to measure beside: nftables, iptables or both.", valueName: "list"))
+        var against = ""
+
+        @Option(help: ArgumentHelp("A VIP and port that works on this node.", valueName: "address:port"))
+        var target: String?
+
+        @Option(help: ArgumentHelp("The backends behind --target; may be repeated.", valueName: "address:port"))
+        var backend: [String] = []
+
+        @Option(help: ArgumentHelp("Also write an SVG plot.", valueName: "file"))
+        var plot: String?
+
+        @OptionGroup var format: OutputOptions
+
+        /// Connects of one kind before it is another one's turn.
+        private static let roundSize = 200
+
+        func validate() throws {
+            guard services > 0, services <= 200_000 else { throw ValidationError("--services goes from 1 to 200000") }
+            guard connects >= Self.roundSize * 4 else {
+                throw ValidationError("--connects must be at least \(Self.roundSize * 4): fewer tell nothing")
+            }
+            guard (target == nil) == backend.isEmpty else {
+                throw ValidationError("--target and --backend go together: the direct connect needs an address")
+            }
+        }
+
+        func run() throws {
+            var options = BenchmarkOptions()
+            options.services = services
+            options.connects = Self.roundSize
+            options.rounds = connects / Self.roundSize
+            options.against = try against.split(separator: ",").map { name in
+                guard let rules = RuleSet(rawValue: String(name)) else {
+                    throw ValidationError("--against knows nftables and iptables, not \(name)")
+                }
+                return rules
+            }
+            let benchmark = ConnectBenchmark(options, progress: Progress.show)
+            let report: BenchmarkReport
+            if let target {
+                report = try benchmark.run(
+                    BenchmarkTarget(frontends: [try socketAddress(target)], backends: try backend.map(socketAddress)))
+            } else {
+                report = try benchmark.run(try BenchDatapath(services: services))
+            }
+            Progress.clear()
+            if let plot { try BenchmarkPlot([report.result]).svg.write(toFile: plot, atomically: true, encoding: .utf8) }
+            print(
+                format.output == .json
+                    ? try report.result.json()
+                    : BenchmarkText(report, color: Terminal.hasColours).description)
+        }
+
+        private func socketAddress(_ text: String) throws -> SocketAddress {
+            guard let address = SocketAddress(text) else {
+                throw ValidationError("\(text) is not an address and port such as 10.96.0.15:80")
+            }
+            return address
+        }
+    }
+}
+
+/// A line that tells where a long measurement is, on a terminal only.
+private enum Progress {
+    private static let isShown = isatty(STDERR_FILENO) == 1
+
+    static func show(_ progress: BenchmarkProgress) {
+        guard isShown else { return }
+        let share = progress.share > 0 ? String(format: " %.0f %%", progress.share * 100) : ""
+        FileHandle.standardError.write(Data("\r\u{1b}[K\(progress.phase)\(share)".utf8))
+    }
+
+    static func clear() {
+        guard isShown else { return }
+        FileHandle.standardError.write(Data("\r\u{1b}[K".utf8))
+    }
+}

@@ -1,0 +1,221 @@
+import ManifestDirectory
+import ServiceModel
+import Testing
+
+/// A mistake in a manifest and the sentence that it must bring.
+struct Mistake: Sendable, CustomTestStringConvertible {
+    var text: String
+    var sentence: String
+    var testDescription: String { sentence }
+
+    init(_ sentence: String, _ text: String) {
+        self.text = text
+        self.sentence = sentence
+    }
+
+    /// A Service with these lines in its `spec`.
+    init(_ sentence: String, spec: String) {
+        self.init(
+            "cannot use Service default/web in f.yaml (document 1): spec." + sentence,
+            "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {\(spec)}\n")
+    }
+
+    /// An EndpointSlice with these fields.
+    init(_ sentence: String, slice: String) {
+        self.init(
+            "cannot use EndpointSlice default/web-1 in f.yaml (document 1): " + sentence,
+            "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: web-1}\n\(slice)\n")
+    }
+}
+
+let serviceMistakes: [Mistake] = [
+    Mistake("ports[0].port is 0; write a port from 1 to 65535", spec: "ports: [{port: 0}]"),
+    Mistake(
+        "ports[1].port is 70000; write a port from 1 to 65535",
+        spec: "ports: [{name: a, port: 1}, {name: b, port: 70000}]"),
+    Mistake("ports[0].port is \"80\"; write a number without quotes", spec: "ports: [{port: '80'}]"),
+    Mistake("ports[0].port is http; write a whole number", spec: "ports: [{port: http}]"),
+    Mistake("ports[0].port is missing; write a port from 1 to 65535", spec: "ports: [{name: a}]"),
+    Mistake("ports is missing; write at least one port", spec: "clusterIP: 10.96.0.15"),
+    Mistake("ports is a map; write a list", spec: "ports: {port: 80}, clusterIP: None"),
+    Mistake("ports[0].protocol is ICMP; write TCP, UDP or SCTP", spec: "ports: [{port: 80, protocol: ICMP}]"),
+    Mistake(
+        "ports[1].port repeats 80/TCP of spec.ports[0]; write each port once",
+        spec: "ports: [{name: a, port: 80}, {name: b, port: 80}]"),
+    Mistake(
+        "ports[1].name repeats a of spec.ports[0]; give each port its own name",
+        spec: "ports: [{name: a, port: 80}, {name: a, port: 81}]"),
+    Mistake(
+        "ports[1].name is missing; give each port of the Service a name",
+        spec: "ports: [{name: a, port: 80}, {port: 81}]"),
+    Mistake(
+        "ports[1].nodePort repeats 30080/TCP of spec.ports[0]; write another NodePort",
+        spec: "type: NodePort, ports: [{name: a, port: 80, nodePort: 30080}, {name: b, port: 81, nodePort: 30080}]"),
+    Mistake(
+        "ports[0].nodePort is 70000; write a port from 1 to 65535",
+        spec: "type: NodePort, ports: [{port: 80, nodePort: 70000}]"),
+    Mistake(
+        "ports[0].targetPort is 70000; write a port from 1 to 65535", spec: "ports: [{port: 80, targetPort: 70000}]"),
+    Mistake(
+        "ports[0].targetPort is \"8080\"; write a number without quotes, or a port's name with a letter in it",
+        spec: "ports: [{port: 80, targetPort: '8080'}]"),
+    Mistake(
+        "type is Cluster; write ClusterIP, NodePort, LoadBalancer or ExternalName",
+        spec: "type: Cluster, ports: [{port: 80}]"),
+    Mistake("externalName is missing; write the DNS name that the Service stands for", spec: "type: ExternalName"),
+    Mistake(
+        "clusterIP is 10.96.0.300, which is no IP address; write an IPv4 or IPv6 address",
+        spec: "clusterIP: 10.96.0.300, ports: [{port: 80}]"),
+    Mistake(
+        "clusterIP is 10.96.0.15, but spec.ipFamilies[0] is IPv6; write an IPv6 address or correct the family",
+        spec: "clusterIP: 10.96.0.15, ipFamilies: [IPv6], ports: [{port: 80}]"),
+    Mistake(
+        "clusterIPs[1] is a second IPv4 address; write at most one address of each family",
+        spec: "clusterIPs: [10.96.0.15, 10.96.0.16], ports: [{port: 80}]"),
+    Mistake(
+        "clusterIPs[0] is 10.96.0.16, but spec.clusterIP is 10.96.0.15; write the same address",
+        spec: "clusterIP: 10.96.0.15, clusterIPs: [10.96.0.16], ports: [{port: 80}]"),
+    Mistake(
+        "clusterIPs has None and addresses; write None alone",
+        spec: "clusterIPs: [None, 10.96.0.16], ports: [{port: 80}]"),
+    Mistake("ipFamilies[0] is v4; write IPv4 or IPv6", spec: "ipFamilies: [v4], ports: [{port: 80}]"),
+    Mistake(
+        "externalIPs[0] is node-1, which is no IP address; write an IPv4 or IPv6 address",
+        spec: "externalIPs: [node-1], ports: [{port: 80}]"),
+    Mistake("sessionAffinity is Client; write None or ClientIP", spec: "sessionAffinity: Client, ports: [{port: 80}]"),
+    Mistake(
+        "sessionAffinityConfig.clientIP.timeoutSeconds is 0; write a time-out from 1 to 86400 seconds",
+        spec: "sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 0}}, ports: [{port: 80}]"),
+    Mistake(
+        "sessionAffinityConfig.clientIP.timeoutSeconds is 86401; write a time-out from 1 to 86400 seconds",
+        spec:
+            "sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 86401}}, ports: [{port: 80}]"
+    ),
+    Mistake(
+        "internalTrafficPolicy is local; write Cluster or Local",
+        spec: "internalTrafficPolicy: local, ports: [{port: 80}]"),
+    Mistake(
+        "publishNotReadyAddresses is \"true\"; write true or false",
+        spec: "publishNotReadyAddresses: 'true', ports: [{port: 80}]"),
+    Mistake("selector is app; write a map with keys and values", spec: "selector: app, ports: [{port: 80}]"),
+]
+
+let otherMistakes: [Mistake] = [
+    Mistake("addressType is missing; write IPv4, IPv6 or FQDN", slice: "endpoints: []"),
+    Mistake("addressType is IPv5; write IPv4, IPv6 or FQDN", slice: "addressType: IPv5"),
+    Mistake("ports[0].port is 0; write a port from 1 to 65535", slice: "addressType: IPv4\nports: [{port: 0}]"),
+    Mistake(
+        "ports[1].name repeats an unnamed TCP port; give each port its own name",
+        slice: "addressType: IPv4\nports: [{port: 1}, {port: 2}]"),
+    Mistake(
+        "endpoints[1].addresses[0] is 10.0.0, which is no IP address; write an IPv4 or IPv6 address",
+        slice: "addressType: IPv4\nendpoints: [{addresses: [10.0.0.1]}, {addresses: [10.0.0]}]"),
+    Mistake(
+        "endpoints[0].addresses[0] is fd00::1, but addressType is IPv4; move it to a slice of its family",
+        slice: "addressType: IPv4\nendpoints: [{addresses: ['fd00::1']}]".replacing("'fd00::1'", with: "fd00::1")),
+    Mistake(
+        "endpoints[0].addresses is missing; write the address of the endpoint",
+        slice: "addressType: IPv4\nendpoints: [{}]"),
+    Mistake(
+        "endpoints[0].conditions.ready is 1; write true or false",
+        slice: "addressType: IPv4\nendpoints: [{addresses: [10.0.0.1], conditions: {ready: 1}}]"),
+    Mistake(
+        "cannot use Endpoints default/web in f.yaml (document 1): subsets[0].addresses[0].ip is missing; write the address of the endpoint",
+        "apiVersion: v1\nkind: Endpoints\nmetadata: {name: web}\nsubsets: [{addresses: [{hostname: a}]}]"),
+    Mistake(
+        "cannot use Pod default/a in f.yaml (document 1): status.podIP is x, which is no IP address; write an IPv4 or IPv6 address",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nstatus: {podIP: x}"),
+    Mistake(
+        "cannot use Node n in f.yaml (document 1): status.addresses[0].address is x, which is no IP address; write an IPv4 or IPv6 address",
+        "apiVersion: v1\nkind: Node\nmetadata: {name: n}\nstatus: {addresses: [{type: InternalIP, address: x}]}"),
+    Mistake(
+        "cannot use Service in f.yaml (document 1): metadata.name is missing; give the Service a name",
+        "apiVersion: v1\nkind: Service\nmetadata: {namespace: a}\nspec: {}"),
+    Mistake(
+        "cannot use f.yaml (document 1): kind is missing; write what the object is",
+        "apiVersion: v1\nmetadata: {name: a}"),
+    Mistake(
+        "cannot use f.yaml (document 1): it is a text, not an object; write an object with apiVersion and kind", "hello"
+    ),
+    Mistake(
+        "cannot parse f.yaml (document 1): line 2: the key kind appears twice; correct the YAML",
+        "kind: Service\nkind: Service\n"),
+    Mistake(
+        "cannot use Service default/web in f.yaml (document 1): items[0].spec.ports[0].port is 0; write a port from 1 to 65535",
+        "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{port: 0}]}}]"
+    ),
+    Mistake(
+        "cannot use Service default/web in f.yaml (document 2): document 1 of this file defines it already; keep one of them",
+        Manifests.documents(Manifests.service(), Manifests.service())),
+    Mistake(
+        "cannot give Service default/web2 in f.yaml (document 2) all that it claims: "
+            + "10.96.0.15:80/TCP is also claimed by Service default/web; change one of them",
+        Manifests.documents(Manifests.service(), Manifests.service("web2"))),
+    Mistake(
+        "cannot give Service default/web2 in f.yaml (document 2) all that it claims: "
+            + "NodePort 30080/TCP is also claimed by Service default/web; change one of them",
+        Manifests.documents(nodePort("web", "10.96.0.15"), nodePort("web2", "10.96.0.16"))),
+]
+
+private func nodePort(_ name: String, _ ip: String) -> String {
+    """
+    apiVersion: v1
+    kind: Service
+    metadata: {name: \(name)}
+    spec: {type: NodePort, clusterIP: \(ip), ports: [{port: 80, nodePort: 30080}]}
+    """
+}
+
+@Suite("Validation")
+struct ValidationTests {
+    @Test("a mistake brings one sentence", arguments: serviceMistakes + otherMistakes)
+    func sentence(mistake: Mistake) {
+        let problems = ManifestLoader.load(text: mistake.text, named: "f.yaml").problems
+        #expect(problems.map(\.description) == [mistake.sentence])
+    }
+
+    @Test("an object with a mistake is not passed on", arguments: serviceMistakes)
+    func notPassedOn(mistake: Mistake) {
+        #expect(ManifestLoader.load(text: mistake.text, named: "f.yaml").events.isEmpty)
+    }
+
+    @Test("every mistake of an object is told")
+    func allMistakes() {
+        let text = Manifests.service(ip: "1.2.3", port: 0, extra: "sessionAffinity: Sticky")
+        #expect(
+            ManifestLoader.load(text: text).problems.map(\.field) == [
+                "spec.clusterIP", "spec.ports[0].port", "spec.sessionAffinity",
+            ])
+    }
+
+    @Test("a broken document leaves the others untouched")
+    func brokenDocument() {
+        let text = Manifests.documents(Manifests.service("a", ip: "10.96.0.1"), "kind: [", Manifests.service("b"))
+        let result = ManifestLoader.load(text: text, named: "f.yaml")
+        #expect(result.events.count == 2)
+        #expect(result.problems.map(\.kind) == [.unparsable])
+        #expect(result.problems.first?.document == 2)
+        #expect(result.problems.first?.description.hasPrefix("cannot parse f.yaml (document 2): line ") == true)
+    }
+
+    @Test("broken JSON is told with its place")
+    func brokenJSON() {
+        let problems = ManifestLoader.load(text: "{\"kind\": \"Service\",, }", named: "f.json").problems
+        #expect(problems.count == 1)
+        #expect(problems.first?.description.hasPrefix("cannot parse f.json (document 1): ") == true)
+        #expect(problems.first?.description.hasSuffix("; correct the JSON") == true)
+    }
+
+    @Test("a bad source range is the model's affair")
+    func sourceRange() {
+        let text = Manifests.service(extra: "loadBalancerSourceRanges: [nonsense]")
+        #expect(ManifestLoader.load(text: text).problems.isEmpty)
+    }
+
+    @Test("deep nesting is refused, not a crash")
+    func nesting() {
+        let text = String(repeating: "[", count: 100_000)
+        #expect(ManifestLoader.load(text: text).problems.count == 1)
+        #expect(ManifestLoader.load(text: text, named: "f.json").problems.count == 1)
+    }
+}

@@ -1,0 +1,275 @@
+import Foundation
+import ManifestDirectory
+import ServiceModel
+import Testing
+
+/// The state that the batches of a source come to, waited for with a bound.
+private struct Reader: ~Copyable {
+    let source: ManifestSource
+    private var batches: ManifestBatches.AsyncIterator
+    private(set) var ports: [String: UInt16] = [:]
+    private(set) var slices: Set<String> = []
+    private(set) var problems: Set<ManifestProblem> = []
+    private(set) var count = 0
+
+    init(_ directories: [String]) throws {
+        source = try ManifestSource(directories: directories)
+        batches = source.batches().makeAsyncIterator()
+    }
+
+    init(_ directory: TemporaryDirectory) throws { try self.init([directory.path]) }
+
+    deinit { source.stop() }
+
+    /// Takes batches until the ports of the Services are these; the watchdog ends the stream after 5 s.
+    mutating func waitForPorts(_ expected: [String: UInt16], _ place: SourceLocation = #_sourceLocation) async {
+        await wait(place) { $0.ports == expected }
+        #expect(ports == expected, sourceLocation: place)
+    }
+
+    mutating func wait(_ place: SourceLocation = #_sourceLocation, until isDone: (borrowing Reader) -> Bool) async {
+        let watchdog = Task { [source] in
+            try await Task.sleep(for: .seconds(5))
+            source.stop()
+        }
+        defer { watchdog.cancel() }
+        repeat {
+            guard let batch = await batches.next() else {
+                Issue.record("no batch came within 5 s", sourceLocation: place)
+                return
+            }
+            apply(batch)
+        } while !isDone(self)
+    }
+
+    private mutating func apply(_ batch: ManifestBatch) {
+        #expect(batch.isInitial == (count == 0))
+        count += 1
+        for event in batch.events {
+            switch event {
+            case .service(let service): ports[service.name.name] = service.ports.first?.port.number ?? 0
+            case .serviceGone(let name): ports[name.name] = nil
+            case .slice(let slice): slices.insert(slice.name.name)
+            case .sliceGone(let name): slices.remove(name.name)
+            case .node, .nodeGone: break
+            }
+        }
+        problems.subtract(batch.resolved)
+        problems.formUnion(batch.problems)
+    }
+}
+
+@Suite("Watching directories", .serialized)
+struct WatchingTests {
+    private let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    @Test("files are written, rewritten, renamed and removed")
+    func files() async throws {
+        try directory.write(Manifests.service(), to: "web.yaml")
+        var reader = try Reader(directory)
+        await reader.waitForPorts(["web": 80])
+        try directory.write(Manifests.service(port: 81), to: "web.yaml")
+        await reader.waitForPorts(["web": 81])
+        try directory.write(Manifests.service("api", ip: "10.96.0.16"), to: "api.tmp")
+        try directory.rename("api.tmp", to: "api.yml")
+        await reader.waitForPorts(["web": 81, "api": 80])
+        try directory.rename("api.yml", to: "api.off")
+        await reader.waitForPorts(["web": 81])
+        try directory.remove("web.yaml")
+        await reader.waitForPorts([:])
+    }
+
+    @Test("a change arrives within 50 ms of the write")
+    func latency() async throws {
+        var reader = try Reader(directory)
+        await reader.waitForPorts([:])
+        var delays: [Duration] = []
+        for port in 1...20 {
+            try directory.write(Manifests.service(port: port), to: "web.yaml")
+            let written = ContinuousClock().now
+            await reader.waitForPorts(["web": UInt16(port)])
+            delays.append(ContinuousClock().now - written)
+        }
+        // The median, since other tests share the machine.
+        #expect(delays.sorted()[10] < .milliseconds(50))
+    }
+
+    @Test("sub-directories come, move and go")
+    func subdirectories() async throws {
+        try directory.makeDirectory("a/b")
+        try directory.write(Manifests.service(), to: "a/b/web.yaml")
+        var reader = try Reader(directory)
+        await reader.waitForPorts(["web": 80])
+        try directory.makeDirectory("c/d")
+        try directory.write(Manifests.service("api", ip: "10.96.0.16"), to: "c/d/api.yaml")
+        await reader.waitForPorts(["web": 80, "api": 80])
+        try directory.rename("c/d", to: "a/e")
+        try directory.write(Manifests.service("api", ip: "10.96.0.16", port: 81), to: "a/e/api.yaml")
+        await reader.waitForPorts(["web": 80, "api": 81])
+        try directory.remove("a")
+        await reader.waitForPorts([:])
+    }
+
+    @Test("a ConfigMap volume swaps its symlink")
+    func configMap() async throws {
+        for (name, port) in [("..2024_01", 80), ("..2024_02", 81), ("..2024_03", 82)] {
+            try directory.makeDirectory(name)
+            try directory.write(Manifests.service(port: port), to: "\(name)/web.yaml")
+        }
+        try directory.link("..data", to: "..2024_01")
+        try directory.link("web.yaml", to: "..data/web.yaml")
+        var reader = try Reader(directory)
+        await reader.waitForPorts(["web": 80])
+        #expect(reader.problems.isEmpty)
+        for (old, new, port) in [("..2024_01", "..2024_02", UInt16(81)), ("..2024_02", "..2024_03", 82)] {
+            try directory.link("..data_tmp", to: new)
+            try directory.rename("..data_tmp", to: "..data")
+            try directory.remove(old)
+            await reader.waitForPorts(["web": port])
+        }
+        #expect(reader.problems.isEmpty)
+    }
+
+    @Test("a manifest behind a symlink to another place is followed")
+    func symlink() async throws {
+        let elsewhere = try TemporaryDirectory()
+        try elsewhere.write(Manifests.service(), to: "web.yaml")
+        try directory.link("web.yaml", to: elsewhere.path + "/web.yaml")
+        try directory.link("loop", to: directory.path)
+        var reader = try Reader(directory)
+        await reader.waitForPorts(["web": 80])
+        try elsewhere.write(Manifests.service(port: 81), to: "web.yaml")
+        await reader.waitForPorts(["web": 81])
+        try elsewhere.write(Manifests.service(port: 82), to: "new")
+        try elsewhere.rename("new", to: "web.yaml")
+        await reader.waitForPorts(["web": 82])
+    }
+
+    @Test("the directory itself is deleted and made again")
+    func recreated() async throws {
+        try directory.makeDirectory("m")
+        try directory.write(Manifests.service(), to: "m/web.yaml")
+        var reader = try Reader([directory.path + "/m"])
+        await reader.waitForPorts(["web": 80])
+        try directory.remove("m")
+        await reader.waitForPorts([:])
+        #expect(
+            reader.problems.map(\.description) == [
+                "cannot read \(directory.path)/m: no such file or directory; create it"
+            ])
+        try directory.makeDirectory("m")
+        try directory.write(Manifests.service(port: 81), to: "m/web.yaml")
+        await reader.waitForPorts(["web": 81])
+        #expect(reader.problems.isEmpty)
+        try directory.write(Manifests.service(port: 82), to: "m/web.yaml")
+        await reader.waitForPorts(["web": 82])
+    }
+
+    @Test("a broken file keeps the last good version and says so once")
+    func broken() async throws {
+        try directory.write(Manifests.service(), to: "web.yaml")
+        var reader = try Reader(directory)
+        await reader.waitForPorts(["web": 80])
+        try directory.write("spec: [", to: "web.yaml")
+        await reader.wait { !$0.problems.isEmpty }
+        #expect(reader.ports == ["web": 80])
+        #expect(reader.problems.map(\.file) == [directory.path + "/web.yaml"])
+        try directory.write(Manifests.service(port: 81), to: "web.yaml")
+        await reader.waitForPorts(["web": 81])
+        #expect(reader.problems.isEmpty)
+    }
+
+    @Test("a file half written is not read until its writer closes it")
+    func halfWritten() async throws {
+        try directory.write(Manifests.service(), to: "web.yaml")
+        var reader = try Reader(directory)
+        await reader.waitForPorts(["web": 80])
+        let file = try #require(FileHandle(forWritingAtPath: directory.path + "/web.yaml"))
+        try file.truncate(atOffset: 0)
+        // Another change makes the source look while the first file is empty.
+        try directory.write(Manifests.service("api", ip: "10.96.0.16"), to: "api.yaml")
+        await reader.waitForPorts(["web": 80, "api": 80])
+        try file.write(contentsOf: Data(Manifests.service(port: 81).utf8))
+        try file.close()
+        await reader.waitForPorts(["web": 81, "api": 80])
+    }
+
+    @Test("a burst of 500 writes comes in few batches")
+    func burst() async throws {
+        var reader = try Reader(directory)
+        await reader.waitForPorts([:])
+        let start = ContinuousClock().now
+        for number in 0..<500 {
+            try directory.write(
+                Manifests.service("s\(number)", ip: "10.96.\(number / 250).\(number % 250)"), to: "\(number).yaml")
+        }
+        let duration = ContinuousClock().now - start
+        await reader.wait { $0.ports.count == 500 }
+        let most = Int(duration / QuietBounds.longest) + 4
+        #expect(reader.count - 1 <= most, "\(reader.count - 1) batches for a burst of \(duration)")
+    }
+
+    private enum QuietBounds { static let longest = Duration.milliseconds(40) }
+
+    @Test("an unreadable file is told and read once it may be")
+    func unreadable() async throws {
+        try directory.link("web.yaml", to: "web.yaml")
+        try directory.write(Manifests.service("api", ip: "10.96.0.16"), to: "api.yaml")
+        var reader = try Reader(directory)
+        await reader.waitForPorts(["api": 80])
+        try directory.remove("web.yaml")
+        try directory.write(Manifests.service(), to: "web.yaml")
+        await reader.waitForPorts(["web": 80, "api": 80])
+    }
+
+    @Test("a file without permission is a problem", .enabled(if: geteuid() != 0, "root may read everything"))
+    func permission() throws {
+        try directory.write(Manifests.service(), to: "web.yaml")
+        chmod(directory.path + "/web.yaml", 0)
+        let problems = ManifestLoader.load(directories: [directory.path]).problems
+        #expect(
+            problems.map(\.description) == [
+                "cannot read \(directory.path)/web.yaml: permission denied; let swiftlet read it"
+            ])
+    }
+
+    @Test("a directory that is not there is refused at the start")
+    func missing() {
+        let error = #expect(throws: ManifestSourceError.self) {
+            _ = try ManifestSource(directories: [directory.path + "/absent"])
+        }
+        #expect(
+            error?.description == "cannot watch manifests in \(directory.path)/absent: "
+                + "no such file or directory; create the directory or name another one")
+    }
+
+    @Test("several directories are one state")
+    func several() async throws {
+        let other = try TemporaryDirectory()
+        try directory.write(Manifests.service(), to: "web.yaml")
+        try other.write(Manifests.slice(), to: "slice.json.yaml")
+        var reader = try Reader([directory.path, other.path + "/"])
+        await reader.waitForPorts(["web": 80])
+        #expect(reader.slices == ["web-1"])
+    }
+
+    @Test("a source that is stopped ends its stream and frees its descriptors")
+    func stopping() async throws {
+        let before = try descriptors()
+        for _ in 0..<50 {
+            let source = try ManifestSource(directories: [directory.path])
+            source.stop()
+            for await _ in source.batches() {}
+        }
+        // The stream ends a little before the thread does.
+        for _ in 0..<200 where try descriptors() > before + 20 { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(try descriptors() <= before + 20)
+    }
+
+    /// Descriptors of this process, to which other tests add a few.
+    private func descriptors() throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+    }
+}

@@ -1,0 +1,280 @@
+#!/bin/sh
+# SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+# /init of a test kernel (busybox sh): loads swiftlet, makes calls to VIPs, prints one RESULT line
+# and switches the machine off. run.sh reads what is printed here.
+#
+#   RESULT ok|fail kernel=RELEASE programs=LOADED/EXPECTED calls=GOOD/MADE degraded=A,B seconds=N reason=…
+#
+# The kernel hands over as environment: swiftlet_programs, how many programs must be loaded.
+export PATH=/usr/bin:/bin:/sbin
+export LD_LIBRARY_PATH=/lib/shared
+export HOME=/tmp TMPDIR=/tmp LANG=C.UTF-8
+
+good=0 made=0 programs=0 degraded='' failures='' outcome=fail
+
+say() {
+	echo "$*"
+}
+
+uptime_seconds() {
+	cut -d. -f1 /proc/uptime
+}
+
+fail() {
+	say "FAIL $*"
+	failures="${failures:+$failures; }$*"
+}
+
+note_degraded() {
+	case ",$degraded," in
+	*",$1,"*) ;;
+	*) degraded="${degraded:+$degraded,}$1" ;;
+	esac
+}
+
+finish() {
+	[ -n "$failures" ] || outcome=ok
+	say "RESULT $outcome kernel=$(uname -r) programs=$programs/${swiftlet_programs:-?} calls=$good/$made" \
+		"degraded=${degraded:-none} seconds=$(uptime_seconds) reason=${failures:-none}"
+	sync
+	poweroff -f
+	# Not reached, unless the machine has no way to switch itself off.
+	exec sleep 3600
+}
+
+mount_filesystems() {
+	/bin/busybox mkdir -p /proc /sys /dev /sbin
+	/bin/busybox mount -t proc proc /proc
+	/bin/busybox mount -t sysfs sys /sys
+	/bin/busybox mount -t devtmpfs dev /dev 2>/dev/null
+	/bin/busybox --install -s /bin
+	mount -t bpf bpf /sys/fs/bpf || fail "cannot mount bpffs"
+	mount -t cgroup2 cgroup2 /sys/fs/cgroup || fail "cannot mount cgroup2"
+	mount -t tmpfs tmpfs /run
+	# Where the kernel keeps its own count of program runs; bench and status may want it.
+	mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
+}
+
+insert_modules() {
+	for module in /lib/modules/*.ko; do
+		[ -e "$module" ] || continue
+		insmod "$module" || fail "cannot insert ${module##*/}"
+	done
+}
+
+# Pods are addresses of lo: the kernel, not the wire, is under test.
+set_up_network() {
+	ip link set lo up
+	for address in 10.244.0.11/32 10.244.0.12/32 192.0.2.10/32; do
+		ip address add "$address" dev lo || fail "cannot add $address"
+	done
+	for address in fd00:244::11/128 fd00:244::12/128; do
+		ip -6 address add "$address" dev lo nodad 2>/dev/null || ip -6 address add "$address" dev lo ||
+			fail "cannot add $address"
+	done
+}
+
+# Repeats a command five times a second until it succeeds; gives up after so many seconds.
+wait_until() {
+	limit=$(($(uptime_seconds) + $1))
+	shift
+	until "$@"; do
+		[ "$(uptime_seconds)" -lt "$limit" ] || return 1
+		usleep 200000
+	done
+}
+
+start_pods() {
+	swiftlet-lab serve --name pod-1 --tcp 8080 --udp 8080 >/tmp/pod-1.log 2>&1 &
+	swiftlet-lab serve --name pod-2 --tcp 8081 --udp 8081 >/tmp/pod-2.log 2>&1 &
+	for pod in 10.244.0.11:8080 10.244.0.12:8081; do
+		wait_until 20 answers "$pod" || fail "the pod at $pod does not answer: $(cat /tmp/pod-*.log)"
+	done
+}
+
+answers() {
+	timeout 5 swiftlet-lab call "$@" -o json >/dev/null 2>&1
+}
+
+# Answers: 0 it works, 3 it works and this kernel lacks something, which status lists.
+status_answers() {
+	kill -0 "$daemon" 2>/dev/null || return 0
+	timeout 20 swiftlet status >/tmp/status 2>&1
+	status=$?
+	[ "$status" = 0 ] || [ "$status" = 3 ]
+}
+
+start_swiftlet() {
+	swiftlet run --kube-proxy-replacement=true --manifests /manifests --hostname-override kernel-test \
+		>/tmp/swiftlet.log 2>&1 &
+	daemon=$!
+	if ! wait_until 60 status_answers; then
+		fail "swiftlet status does not answer within 60 s"
+	elif ! kill -0 "$daemon" 2>/dev/null; then
+		fail "swiftlet run ended"
+	else
+		# The datapath is there before the manifests are in the maps.
+		wait_until 20 answers 10.96.0.15:80 || fail "the first VIP does not answer within 20 s"
+	fi
+}
+
+# Counted by the kernel, not by us.
+count_programs() {
+	programs=$(bpftool prog show 2>/dev/null | grep -c ' name swl_')
+	[ "$programs" = "${swiftlet_programs:-$programs}" ] && [ "$programs" -gt 0 ] ||
+		fail "$programs of ${swiftlet_programs:-?} programs are loaded"
+}
+
+# record NAME STATUS: one call was made, and STATUS says how it went.
+record() {
+	made=$((made + 1))
+	if [ "$2" = 0 ]; then
+		good=$((good + 1))
+		say "ok   $1"
+	else
+		fail "$1"
+		say "     $(head -c 400 /tmp/call)"
+	fi
+}
+
+# The way back: getpeername and recvmsg show the address that was asked for, in every call.
+shows_only() {
+	address=${1%:*}
+	address=${address#[}
+	address=${address%]}
+	grep -o -E '"(peer|source)":"[^"]+"' /tmp/call >/tmp/shown && ! grep -v -q -F "$address" /tmp/shown
+}
+
+# answered NAME PODS ADDRESS:PORT OPTIONS...: 20 calls, answered by exactly so many pods.
+answered() {
+	name=$1 pods=$2
+	shift 2
+	timeout 30 swiftlet-lab call "$@" --count 20 -o json >/tmp/call 2>&1 &&
+		[ "$(grep -o 'pod-[12]' /tmp/call | sort -u | wc -l)" = "$pods" ] &&
+		shows_only "$1"
+	record "$name" $?
+}
+
+# refused NAME ADDRESS:PORT OPTIONS...: the caller is told at once that nobody is there.
+refused() {
+	name=$1
+	shift
+	timeout 10 swiftlet-lab call "$@" --expect refused -o json >/tmp/call 2>&1
+	record "$name" $?
+}
+
+# Before 6.1 such a hook cannot choose the errno of a refused send: "not permitted" is what is left.
+refused_send() {
+	name=$1
+	shift
+	if timeout 10 swiftlet-lab call "$@" --expect refused -o json >/tmp/call 2>&1; then
+		record "$name" 0
+	elif grep -qi -E 'not permitted|EPERM' /tmp/call && kernel_before 6 1; then
+		record "$name (not permitted)" 0
+		note_degraded sendmsg-refusal
+	else
+		record "$name" 1
+	fi
+}
+
+kernel_before() {
+	uname -r | awk -F'[.-]' -v major="$1" -v minor="$2" \
+		'{ exit !($1 < major || ($1 == major && $2 < minor)) }'
+}
+
+call_cluster_ips() {
+	answered "TCP, IPv4" 2 10.96.0.15:80
+	answered "TCP, IPv6" 2 '[fd00:96::15]:80'
+	answered "TCP, IPv4-mapped" 2 10.96.0.15:80 --mapped
+	answered "connected UDP, IPv4" 2 10.96.0.15:53 --udp
+	answered "connected UDP, IPv6" 2 '[fd00:96::15]:53' --udp
+	answered "connected UDP, IPv4-mapped" 2 10.96.0.15:53 --udp --mapped
+	answered "session affinity, IPv4" 1 10.96.0.17:80
+	answered "session affinity, IPv6" 1 '[fd00:96::17]:80'
+	# The pod itself, past the hooks: not ours, not touched.
+	answered "a pod's own address, IPv4" 1 10.244.0.11:8080
+	answered "a pod's own address, IPv6" 1 '[fd00:244::11]:8080'
+}
+
+# The calls of one invocation may share a socket, which then stays with its pod: any number of pods is right.
+call_unconnected() {
+	for call in "10.96.0.15:53" "[fd00:96::15]:53" "10.96.0.15:53 --mapped"; do
+		# The words of $call are arguments.
+		# shellcheck disable=SC2086
+		timeout 30 swiftlet-lab call $call --udp --unconnected --count 20 -o json >/tmp/call 2>&1 &&
+			grep -q 'pod-[12]' /tmp/call && shows_only "${call%% *}"
+		record "unconnected UDP, $call" $?
+	done
+}
+
+call_node_ports() {
+	answered "NodePort on 127.0.0.1, TCP" 2 127.0.0.1:30080
+	answered "NodePort on 127.0.0.1, TCP, IPv4-mapped" 2 127.0.0.1:30080 --mapped
+	answered "NodePort on ::1, TCP" 2 '[::1]:30080'
+	answered "NodePort on 127.0.0.1, UDP" 2 127.0.0.1:30053 --udp
+	answered "NodePort on ::1, UDP" 2 '[::1]:30053' --udp
+	answered "NodePort on a node address, TCP" 2 192.0.2.10:30080
+}
+
+call_refused() {
+	refused "no endpoint, TCP, IPv4" 10.96.0.16:80
+	refused "no endpoint, TCP, IPv6" '[fd00:96::16]:80'
+	refused "no endpoint, TCP, IPv4-mapped" 10.96.0.16:80 --mapped
+	refused "no endpoint, connected UDP, IPv4" 10.96.0.16:53 --udp
+	refused "no endpoint, connected UDP, IPv6" '[fd00:96::16]:53' --udp
+	refused_send "no endpoint, unconnected UDP, IPv4" 10.96.0.16:53 --udp --unconnected
+	refused_send "no endpoint, unconnected UDP, IPv6" '[fd00:96::16]:53' --udp --unconnected
+	refused_send "no endpoint, unconnected UDP, IPv4-mapped" 10.96.0.16:53 --udp --unconnected --mapped
+	refused "unknown port, TCP, IPv4" 10.96.0.15:81
+	refused "unknown port, TCP, IPv6" '[fd00:96::15]:81'
+	refused "unknown port, TCP, IPv4-mapped" 10.96.0.15:81 --mapped
+}
+
+# The objects of `status -o json`, one a line; names without spaces.
+status_objects() {
+	tr '\n' ' ' </tmp/status.json | tr '{}' '\n\n' | grep "\"$1\" *: *false" |
+		sed 's/.*"name" *: *"\([^"]*\)".*/\1/' | tr ' ' '-'
+}
+
+# What this kernel lacks is listed, not fatal; a hook that is not attached is.
+report_status() {
+	timeout 20 swiftlet status >/tmp/status 2>&1
+	status=$?
+	say "status (exit $status):"
+	sed 's/^/     /' /tmp/status
+	timeout 20 swiftlet status -o json >/tmp/status.json 2>/dev/null
+	for feature in $(status_objects isPresent); do note_degraded "$feature"; done
+	for hook in $(status_objects isAttached); do fail "status says that $hook is not attached"; done
+	case $status in
+	0) ;;
+	3) [ -n "$degraded" ] || fail "status is degraded, and this kernel lacks nothing" ;;
+	*) fail "status ends with $status" ;;
+	esac
+}
+
+show_logs() {
+	[ -n "$failures" ] || return 0
+	# A verifier's log is long; what it complains of comes last.
+	say "swiftlet's log:"
+	tail -n 200 /tmp/swiftlet.log 2>/dev/null | sed 's/^/     /'
+	say "kernel's warnings:"
+	dmesg 2>/dev/null | grep -i -E 'bug:|oops|warning:|call trace' | tail -n 20 | sed 's/^/     /'
+}
+
+mount_filesystems
+say "kernel $(uname -r), $(nproc) CPUs, up after $(uptime_seconds) s"
+insert_modules
+set_up_network
+start_pods
+start_swiftlet
+count_programs
+if [ "$programs" -gt 0 ]; then
+	call_cluster_ips
+	call_unconnected
+	call_node_ports
+	call_refused
+	report_status
+fi
+if dmesg 2>/dev/null | grep -q -E 'BUG:|Oops|WARNING:'; then fail "the kernel warns: see the log"; fi
+show_logs
+finish

@@ -1,0 +1,34 @@
+import Foundation
+import Glibc
+import TestKit
+import Testing
+
+extension Tag {
+    /// Tier 3: the programs themselves with real sockets, in namespaces of their own.
+    @Tag static var endToEnd: Self
+}
+
+extension Trait where Self == ConditionTrait {
+    /// The condition of every suite of tier 3. It holds where it must, so that what is missing shows as a failure.
+    static var endToEnd: Self {
+        .enabled(if: Kernel.isRequired || Prerequisites.missing.isEmpty, Prerequisites.reason)
+    }
+}
+
+/// What tier 3 needs of a machine.
+private enum Prerequisites {
+    static var reason: Comment { "missing: \(missing.joined(separator: ", "))" }
+
+    static let missing: [String] = {
+        var missing = ["bpftool", "ip", "nsenter"].filter { !isInstalled($0) }
+        if Kernel.features == nil { missing.append("root, or CAP_BPF and CAP_NET_ADMIN") }
+        let mounts = (try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)) ?? ""
+        if !mounts.contains(" - cgroup2 ") { missing.append("a cgroup2 hierarchy") }
+        return missing
+    }()
+
+    private static func isInstalled(_ program: String) -> Bool {
+        let path = getenv("PATH").map { String(cString: $0) } ?? ""
+        return path.split(separator: ":").contains { access("\($0)/\(program)", X_OK) == 0 }
+    }
+}

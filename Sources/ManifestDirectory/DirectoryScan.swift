@@ -38,7 +38,10 @@ struct DirectoryScan {
         directories.append(path)
         switch FileAccess.names(in: path) {
         case .success(let names):
-            for name in names where !name.hasPrefix(".") { visit(path + "/" + name, ancestors: ancestors) }
+            for name in names {
+                let entry = path + "/" + name
+                if name.hasPrefix(".") { table?.noteHidden(entry) } else { visit(entry, ancestors: ancestors) }
+            }
         case .failure(let error):
             unreadable[path] = error
         }

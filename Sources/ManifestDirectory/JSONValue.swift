@@ -30,10 +30,15 @@ extension Value: Decodable {
 func readJSON(_ bytes: [UInt8]) -> Result<Value, SyntaxError> {
     do {
         return .success(try JSONDecoder().decode(Value.self, from: Data(bytes)))
-    } catch DecodingError.dataCorrupted(let context) {
-        let reason = context.underlyingError.map { "\($0)" } ?? context.debugDescription
-        return .failure(SyntaxError(line: nil, cause: reason))
     } catch {
-        return .failure(SyntaxError(line: nil, cause: "\(error)"))
+        return .failure(jsonMistake(bytes))
     }
+}
+
+/// The decoder does not tell where a mistake is. JSON is YAML but for details, so that YAML's reader mostly finds it.
+private func jsonMistake(_ bytes: [UInt8]) -> SyntaxError {
+    for document in readYAML(bytes) {
+        if case .failure(let error) = document.content { return error }
+    }
+    return SyntaxError(line: nil, cause: "it is not valid JSON")
 }

@@ -8,20 +8,25 @@ public struct ManifestBatch: Sendable, Hashable {
     public var problems: [ManifestProblem]
     /// Problems reported earlier that are gone.
     public var resolved: [ManifestProblem]
+    /// Kinds of object that were met for the first time and passed over (`apps/v1 Deployment`), for debug logs.
+    public var passedOver: [String]
     /// True for the first batch: it is the complete list (spec 10).
     public var isInitial: Bool
 
     public init(
         events: [ClusterEvent] = [], problems: [ManifestProblem] = [], resolved: [ManifestProblem] = [],
-        isInitial: Bool = false
+        passedOver: [String] = [], isInitial: Bool = false
     ) {
         self.events = events
         self.problems = problems
         self.resolved = resolved
+        self.passedOver = passedOver
         self.isInitial = isInitial
     }
 
-    public var isEmpty: Bool { events.isEmpty && problems.isEmpty && resolved.isEmpty && !isInitial }
+    public var isEmpty: Bool {
+        events.isEmpty && problems.isEmpty && resolved.isEmpty && passedOver.isEmpty && !isInitial
+    }
 
     /// Adds a later batch, so that a slow reader gets one batch in place of many.
     mutating func merge(_ later: ManifestBatch) {
@@ -36,6 +41,7 @@ public struct ManifestBatch: Sendable, Hashable {
         resolved.removeAll { returned.contains($0.identity) }
         problems += later.problems.filter { !returned.contains($0.identity) }
         resolved += later.resolved.filter { !unseen.contains($0.identity) }
+        passedOver += later.passedOver
         isInitial = isInitial || later.isInitial
     }
 }

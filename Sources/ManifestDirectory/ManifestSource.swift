@@ -61,8 +61,8 @@ public struct ManifestBatches: AsyncSequence, Sendable {
         fileprivate var signals: AsyncStream<Void>.AsyncIterator
 
         /// The next batch; nil when the source was stopped or the task was cancelled.
-        public mutating func next() async -> ManifestBatch? {
-            while await signals.next() != nil {
+        public mutating func next(isolation actor: isolated (any Actor)?) async -> ManifestBatch? {
+            while await signals.next(isolation: actor) != nil {
                 if let batch = mailbox.take() { return batch }
             }
             return nil

@@ -37,6 +37,9 @@ struct ManifestState {
     private var events: [ClusterEvent] = []
     private var synthesis = SliceSynthesis()
     private var claims = ClaimIndex()
+    /// Kinds that were passed over, those already told and those not.
+    private var passedOver: Set<String> = []
+    private var newlyPassedOver: Set<String> = []
     private var reported: [ManifestProblem.Identity: ManifestProblem] = [:]
 
     mutating func apply(_ outcome: Outcome, of file: String) {
@@ -60,6 +63,9 @@ struct ManifestState {
         released = [:]
         var batch = ManifestBatch(events: events + synthesis.flush(), isInitial: isInitial)
         events = []
+        batch.passedOver = newlyPassedOver.sorted()
+        passedOver.formUnion(newlyPassedOver)
+        newlyPassedOver = []
         let current = Dictionary(problems().map { ($0.identity, $0) }, uniquingKeysWith: { first, _ in first })
         batch.problems = current.filter { reported[$0.key] == nil }.values.sorted(by: Self.precedes)
         batch.resolved = reported.filter { current[$0.key] == nil }.values.sorted(by: Self.precedes)
@@ -75,6 +81,7 @@ struct ManifestState {
 /// Ownership: one file for each object.
 extension ManifestState {
     private mutating func apply(_ parsed: ParsedFile, of file: String) {
+        newlyPassedOver.formUnion(parsed.passedOver.subtracting(passedOver))
         let before = records[file]?.objects ?? []
         if !shadows.isEmpty { for object in before { removeShadow(object.key, of: file) } }
         var record = Record(objects: [], problems: parsed.problems)

@@ -11,6 +11,8 @@ struct ParsedFile {
 
     var objects: [Object] = []
     var problems: [ManifestProblem] = []
+    /// Kinds of object that are of no interest here.
+    var passedOver: Set<String> = []
     /// False when something could not be told apart at all: the file may still define what it defined before.
     var isComplete = true
 }
@@ -79,6 +81,8 @@ struct ManifestParser: Sendable {
             parsed.add(field.findings, document: document, file: file)
         } else if let kind = ObjectKind(apiVersion: version, kind: kind) {
             read(field, kind: kind, document: document, file: file, into: &parsed)
+        } else {
+            parsed.passedOver.insert("\(version) \(kind)")
         }
     }
 

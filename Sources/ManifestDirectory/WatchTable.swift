@@ -34,6 +34,8 @@ final class WatchTable {
     private var watches: [Int32: Watch] = [:]
     private var numberOfTree: [String: Int32] = [:]
     private var numberOfLink: [String: Int32] = [:]
+    /// Symlinks with a hidden name, `..data` above all.
+    private var hiddenLinks: Set<String> = []
 
     init(_ inotify: consuming Inotify) { self.inotify = inotify }
 
@@ -111,8 +113,7 @@ extension WatchTable {
             if event.name.isEmpty {
                 notice.stale.insert(directory)
             } else if event.name.hasPrefix(".") {
-                // What is hidden is not read itself, but symlinks beside it may lead through it: `..data`.
-                if !event.has(Int(IN_MODIFY) | Int(IN_CLOSE_WRITE)) { notice.stale.insert(directory) }
+                if leadsSomewhere(directory + "/" + event.name, event) { notice.stale.insert(directory) }
             } else {
                 let path = directory + "/" + event.name
                 if event.isDirectory || numberOfTree[path] != nil || FileAccess.isManifest(event.name) {
@@ -123,6 +124,22 @@ extension WatchTable {
                 }
             }
         }
+    }
+
+    /// What is hidden is not read itself, but symlinks beside it may lead through it, through `..data` for one.
+    /// The hidden files that editors and atomic writes leave for a moment lead nowhere.
+    private func leadsSomewhere(_ path: String, _ event: Inotify.Event) -> Bool {
+        if event.isDirectory { return true }
+        let wasLink = hiddenLinks.contains(path)
+        return noteHidden(path) || wasLink
+    }
+
+    /// Notes whether a hidden name is a symlink now.
+    @discardableResult
+    func noteHidden(_ path: String) -> Bool {
+        let isLink = FileAccess.isSymlink(path)
+        if isLink { hiddenLinks.insert(path) } else { hiddenLinks.remove(path) }
+        return isLink
     }
 
     /// The kernel has ended a watch by itself: the directory is gone.

@@ -48,7 +48,9 @@ struct YAMLStream: ~Copyable {
 
     private func syntaxError() -> SyntaxError {
         let problem = parser.pointee.problem.map { String(cString: $0) } ?? "not YAML"
-        return SyntaxError(line: Int(parser.pointee.problem_mark.line) + 1, cause: problem)
+        // The library's own words for this one name a C function.
+        let cause = problem.contains("nesting level") ? "the nesting is too deep" : problem
+        return SyntaxError(line: Int(parser.pointee.problem_mark.line) + 1, cause: cause)
     }
 
     private func here(_ cause: String) -> SyntaxError {

@@ -169,6 +169,15 @@ struct StateTests {
         #expect(names(files.commit()) == ["-web"])
     }
 
+    @Test("kinds that are passed over are named once")
+    func passedOver() {
+        var files = Files()
+        files.write("apiVersion: apps/v1\nkind: Deployment", to: "a.yaml")
+        #expect(files.commit().passedOver == ["apps/v1 Deployment"])
+        files.write("apiVersion: apps/v1\nkind: Deployment\nspec: {}", to: "a.yaml")
+        #expect(files.commit().isEmpty)
+    }
+
     @Test("merged batches say what the single ones came to")
     func merging() {
         var files = Files()

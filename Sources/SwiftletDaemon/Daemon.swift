@@ -22,6 +22,8 @@ public struct Daemon: Sendable {
 
     public func run() async throws {
         let started = ContinuousClock.now
+        // From the first moment on: a signal during the start must not kill half-way.
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let directory = RunDirectory(bpfRoot: settings.bpfRoot)
         let lock = try InstanceLock(directory)
         log.info(
@@ -43,7 +45,7 @@ public struct Daemon: Sendable {
         await programFirst(of: batches, control)
         if let datapath { try attach(datapath, to: cgroup) }
         log.info("ready", metadata: ["duration": "\(Self.text(ContinuousClock.now - started))"])
-        try await serve(batches, control, directory, cgroup)
+        try await serve(batches, control, directory, cgroup, until: signals)
         log.info("stopped; the datapath works on, `swiftlet cleanup` would remove it")
         _ = consume lock
     }
@@ -63,7 +65,8 @@ public struct Daemon: Sendable {
     }
 
     private func serve(
-        _ batches: ManifestBatches, _ control: ControlPlane, _ directory: RunDirectory, _ cgroup: FilePath
+        _ batches: ManifestBatches, _ control: ControlPlane, _ directory: RunDirectory, _ cgroup: FilePath,
+        until signals: UnixSignalsSequence
     ) async throws {
         let base = report(cgroup: cgroup)
         let socket = ControlSocketService(directory: directory) { request in
@@ -72,9 +75,13 @@ public struct Daemon: Sendable {
         // The group's own lines about its services say nothing that a person needs.
         var groupLog = log
         groupLog.logLevel = max(.warning, settings.logLevel)
+        let parts: [any Service] = [
+            ManifestService(batches: batches, control: control), ReconcileService(control: control), socket,
+        ]
+        let end = ServiceGroupConfiguration.ServiceConfiguration(
+            service: EndSignalService(signals: signals), successTerminationBehavior: .gracefullyShutdownGroup)
         let group = ServiceGroup(
-            services: [ManifestService(batches: batches, control: control), ReconcileService(control: control), socket],
-            gracefulShutdownSignals: [.sigterm, .sigint], logger: groupLog)
+            configuration: .init(services: parts.map { .init(service: $0) } + [end], logger: groupLog))
         try await group.run()
     }
 
@@ -153,6 +160,15 @@ extension Daemon {
 }
 
 // MARK: - Long-running parts
+
+/// Ends with the first signal, and the group with it.
+struct EndSignalService: Service {
+    let signals: UnixSignalsSequence
+
+    func run() async throws {
+        for await _ in signals.cancelOnGracefulShutdown() { return }
+    }
+}
 
 /// Feeds batches to the control plane, one after the other.
 struct ManifestService: Service {

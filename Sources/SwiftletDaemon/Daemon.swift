@@ -44,8 +44,12 @@ public struct Daemon: Sendable {
         let batches = source.batches()
         await programFirst(of: batches, control)
         if let datapath { try attach(datapath, to: cgroup) }
+        let socket = try controlSocket(control, directory, cgroup)
         log.info("ready", metadata: ["duration": "\(Self.text(ContinuousClock.now - started))"])
-        try await serve(batches, control, directory, cgroup, until: signals)
+        let parts: [any Service] = [
+            ManifestService(batches: batches, control: control), ReconcileService(control: control), socket,
+        ]
+        try await serve(parts, until: signals)
         log.info("stopped; the datapath works on, `swiftlet cleanup` would remove it")
         _ = consume lock
     }
@@ -64,20 +68,20 @@ public struct Daemon: Sendable {
         }
     }
 
-    private func serve(
-        _ batches: ManifestBatches, _ control: ControlPlane, _ directory: RunDirectory, _ cgroup: FilePath,
-        until signals: UnixSignalsSequence
-    ) async throws {
+    /// Whoever reads "ready" may ask for the status at once.
+    private func controlSocket(
+        _ control: ControlPlane, _ directory: RunDirectory, _ cgroup: FilePath
+    ) throws -> ControlSocketService {
         let base = report(cgroup: cgroup)
-        let socket = ControlSocketService(directory: directory) { request in
+        return try ControlSocketService(directory: directory) { request in
             await Self.answer(request, control: control, base: base)
         }
+    }
+
+    private func serve(_ parts: [any Service], until signals: UnixSignalsSequence) async throws {
         // The group's own lines about its services say nothing that a person needs.
         var groupLog = log
         groupLog.logLevel = max(.warning, settings.logLevel)
-        let parts: [any Service] = [
-            ManifestService(batches: batches, control: control), ReconcileService(control: control), socket,
-        ]
         let end = ServiceGroupConfiguration.ServiceConfiguration(
             service: EndSignalService(signals: signals), successTerminationBehavior: .gracefullyShutdownGroup)
         let group = ServiceGroup(
@@ -155,7 +159,8 @@ extension Daemon {
     }
 
     private static func text(_ duration: Duration) -> String {
-        duration.formatted(.units(allowed: [.seconds, .milliseconds, .microseconds], width: .narrow, maximumUnitCount: 1))
+        duration.formatted(
+            .units(allowed: [.seconds, .milliseconds, .microseconds], width: .narrow, maximumUnitCount: 1))
     }
 }
 

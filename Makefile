@@ -13,7 +13,7 @@ BPF_CFLAGS = -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Wno-unused-parameter -We
 	-Ibpf/include -Ibpf -I/usr/include/$(MULTIARCH)
 
 BPF_SOURCES := $(wildcard bpf/*.bpf.c) $(wildcard bpf/tests/*.bpf.c)
-BPF_HEADERS := $(wildcard bpf/lib/*.h) $(wildcard bpf/include/swiftlet/*.h)
+BPF_HEADERS := $(wildcard bpf/lib/*.h) $(wildcard bpf/include/swiftlet/*.h) $(wildcard bpf/tests/*.h)
 BPF_OBJECTS := $(patsubst %.bpf.c,build/bpf/%.bpf.o,$(notdir $(BPF_SOURCES)))
 C_FILES := $(shell find bpf Sources -name '*.[ch]' 2>/dev/null)
 

@@ -92,8 +92,16 @@ let package = Package(
         .testTarget(
             name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "TestKit"],
             swiftSettings: strict),
+        // What the test programs of bpf/tests are asked and answer.
+        .systemLibrary(name: "CSelect", path: "bpf/tests"),
         .testTarget(
-            name: "ConnectBenchmarkTests", dependencies: ["ConnectBenchmark", "NetworkLab", "TestKit"],
+            name: "DatapathTests", dependencies: ["BPFLoader", "CDatapath", "CSelect", "NetworkLab", "TestKit"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ConnectBenchmarkTests",
+            dependencies: [
+                "ConnectBenchmark", "NetworkLab", "TestKit", .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",

@@ -38,24 +38,38 @@ title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 say() { printf '  %s\n' "$*"; }
 show() { printf '  \033[2m$ %s\033[0m\n' "$1"; shift; "$@" 2>&1 | sed 's/^/    /'; }
 
+# The same for many calls: only the line that sums them up.
+summary() { printf '  \033[2m$ %s\033[0m\n' "$1"; shift; "$@" -o text | tail -n 1 | sed 's/^/    /'; }
+
 # Runs a command in a namespace and in the demo's cgroup, as a container runtime would.
+join='echo $$ > "$0/cgroup.procs" && exec "$@"'
 inside() {
 	local namespace=$1
 	shift
-	nsenter --net="/run/netns/$namespace-$id" sh -c 'echo $$ > "$0/cgroup.procs" && exec "$@"' "$cgroup" "$@"
+	nsenter --net="/run/netns/$namespace-$id" sh -c "$join" "$cgroup" "$@"
 }
 
-# A veth pair from the node to another namespace: its name, the two addresses with their prefix.
+# The same in the background; the process ends with the demo.
+start() {
+	local namespace=$1
+	shift
+	nsenter --net="/run/netns/$namespace-$id" sh -c "$join" "$cgroup" "$@" >/dev/null 2>>"$work/pods.log" &
+	pids+=($!)
+}
+
+# A namespace on a veth pair from the node, with one address, as a CNI would make it.
 connect_to_node() {
 	local namespace=$1 node_address=$2 address=$3
 	ip netns add "$namespace-$id"
 	ip -n "$namespace-$id" link set lo up
 	ip -n "node-$id" link add "$namespace" type veth peer name eth0 netns "$namespace-$id"
-	ip -n "node-$id" address add "$node_address" dev "$namespace"
+	ip -n "node-$id" address add "$node_address/32" dev "$namespace"
 	ip -n "node-$id" link set "$namespace" up
-	ip -n "$namespace-$id" address add "$address" dev eth0
+	ip -n "node-$id" route add "$address" dev "$namespace" src "$node_address"
+	ip -n "$namespace-$id" address add "$address/32" dev eth0
 	ip -n "$namespace-$id" link set eth0 up
-	ip -n "$namespace-$id" route add default via "${node_address%/*}"
+	ip -n "$namespace-$id" route add "$node_address" dev eth0
+	ip -n "$namespace-$id" route add default via "$node_address"
 }
 
 wait_for() {
@@ -74,17 +88,13 @@ ip netns add "node-$id"
 ip -n "node-$id" link set lo up
 nsenter --net="/run/netns/node-$id" sysctl -qw net.ipv4.ip_forward=1
 for n in 1 2 3; do
-	connect_to_node "pod$n" 10.244.0.$((4 * n + 97))/30 10.244.0.$((4 * n + 98))/30
-	ip -n "pod$n-$id" address add 10.244.0.1$n/32 dev lo
-	ip -n "node-$id" route add 10.244.0.1$n via 10.244.0.$((4 * n + 98))
-	inside "pod$n" "$lab" serve --name "pod-$n" --tcp 8080 --tcp 9090 --udp 8080 >/dev/null &
-	pids+=($!)
+	connect_to_node "pod$n" 10.244.0.1 10.244.0.1$n
+	start "pod$n" "$lab" serve --name "pod-$n" --tcp 8080 --tcp 9090 --udp 8080
 done
-connect_to_node outside 192.0.2.1/24 192.0.2.53/24
-inside outside "$lab" serve --name external-database --tcp 5432 >/dev/null &
-pids+=($!)
+connect_to_node outside 192.0.2.1 192.0.2.53
+start outside "$lab" serve --name external-database --tcp 8080
 for n in 1 2 3; do wait_for inside node "$lab" call "10.244.0.1$n:8080" --timeout 500; done
-say "three echo pods: 10.244.0.11, .12 and .13, port 8080; a database outside: 192.0.2.53:5432"
+say "three echo pods: 10.244.0.11, .12 and .13, port 8080; a database outside the node: 192.0.2.53:8080"
 
 title "2. Load the datapath and serve the manifests in examples/"
 cp -r examples "$work/manifests"
@@ -96,23 +106,24 @@ wait_for grep -q ' ready' "$work/daemon.log"
 sed 's/^/    /' "$work/daemon.log"
 
 title "3. Requests spread over the pods"
-show "call 10.96.0.15:80, 300 times, from the node" inside node "$lab" call 10.96.0.15:80 --count 300
-show "call 10.96.0.15:80, 300 times, from pod-1" inside pod1 "$lab" call 10.96.0.15:80 --count 300
-show "UDP, unconnected: the reply's source is the Service address" \
-	inside node "$lab" call 10.96.0.16:53 --udp --unconnected
+summary "call 10.96.0.15:80, 300 times, from the node" inside node "$lab" call 10.96.0.15:80 --count 300
+summary "call 10.96.0.15:80, 300 times, from pod-1" inside pod1 "$lab" call 10.96.0.15:80 --count 300
+show "call 10.96.0.16:53, UDP without connect(2): the reply comes from the Service address" \
+	inside node "$lab" call 10.96.0.16:53 --udp --unconnected -o text
 
-title "4. Session affinity sticks"
-show "call 10.96.0.17:80, 20 times, from the node" inside node "$lab" call 10.96.0.17:80 --count 20
-show "call 10.96.0.17:80, 20 times, from pod-2" inside pod2 "$lab" call 10.96.0.17:80 --count 20
+title "4. Session affinity sticks: one pod for each client"
+summary "call 10.96.0.17:80, 20 times, from the node" inside node "$lab" call 10.96.0.17:80 --count 20
+summary "call 10.96.0.17:80, 20 times, from pod-1" inside pod1 "$lab" call 10.96.0.17:80 --count 20
+summary "call 10.96.0.17:80, 20 times, from pod-2" inside pod2 "$lab" call 10.96.0.17:80 --count 20
 
 title "5. A NodePort, on the node's address and on loopback; a Service that leads outside"
-show "call 192.0.2.1:30080" inside node "$lab" call 192.0.2.1:30080 --count 30
-show "call 127.0.0.1:30080" inside node "$lab" call 127.0.0.1:30080 --count 30
-show "call 10.96.0.19:5432" inside node "$lab" call 10.96.0.19:5432
+summary "call 192.0.2.1:30080, 30 times" inside node "$lab" call 192.0.2.1:30080 --count 30
+summary "call 127.0.0.1:30080, 30 times" inside node "$lab" call 127.0.0.1:30080 --count 30
+summary "call 10.96.0.19:80" inside node "$lab" call 10.96.0.19:80
 
 title "6. A Service without a ready endpoint is refused at once, and says why"
-show "call 10.96.0.20:80" inside node "$lab" call 10.96.0.20:80 --expect refused
-show "swiftlet services not-ready" "$swiftlet" services not-ready --bpf-root "$bpf_root"
+show "call 10.96.0.20:80" inside node "$lab" call 10.96.0.20:80 --expect refused -o text
+show "swiftlet services no-endpoints" "$swiftlet" services no-endpoints --bpf-root "$bpf_root"
 
 title "7. All the Services"
 show "swiftlet services" "$swiftlet" services --bpf-root "$bpf_root"

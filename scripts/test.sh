@@ -23,4 +23,29 @@ kernel) filter=(--filter "$kernel") ;;
 e2e) filter=(--filter "$e2e") ;;
 *) echo "test: unknown tier $tier; say pure, kernel or e2e" >&2; exit 2 ;;
 esac
-exec swift test "${filter[@]}"
+
+# A test process that was killed cannot clean up. What the tests make carries their process id: swl-PID-….
+sweep() {
+	local path pid mount
+	mount=$(awk '{ for (i = 7; i < NF; i++) if ($i == "-" && $(i + 1) == "cgroup2") { print $5; exit } }' /proc/self/mountinfo)
+	for path in "$mount"/swl-* /sys/fs/bpf/swl-* /run/netns/swl-* /run/swiftlet/sys-fs-bpf-swl-* "${TMPDIR:-/tmp}"/swl-*; do
+		[[ $path =~ swl-([0-9]+)- ]] && [ -e "$path" ] || continue
+		pid=${BASH_REMATCH[1]}
+		[ -d "/proc/$pid" ] && continue
+		echo "test: removing what process $pid left: $path"
+		case $path in
+		/run/netns/*)
+			for pid in $(ip netns pids "${path##*/}"); do kill -9 "$pid" 2>/dev/null || true; done
+			ip netns delete "${path##*/}" ;;
+		"$mount"/*)
+			for pid in $(cat "$path/cgroup.procs"); do kill -9 "$pid" 2>/dev/null || true; done
+			for _ in 1 2 3 4 5 6 7 8 9 10; do rmdir "$path" 2>/dev/null && break; sleep 0.1; done ;;
+		*) rm -rf "$path" ;;
+		esac
+	done
+}
+if [ "$(id -u)" = 0 ]; then
+	sweep
+	trap sweep EXIT
+fi
+swift test "${filter[@]}"

@@ -142,10 +142,10 @@ private struct Opening {
 }
 
 /// The owner of libbpf's object.
-private struct ObjectHandle: ~Copyable {
+struct ObjectHandle: ~Copyable {
     let pointer: OpaquePointer
 
-    init(_ opening: Opening, name: String) throws(BPFError) {
+    fileprivate init(_ opening: Opening, name: String) throws(BPFError) {
         guard let pointer = opening.pointer else {
             let reason = LoadLog(text: opening.log).reason
             throw BPFError(.open, name, opening.cause, detail: reason, log: opening.log)

@@ -40,10 +40,10 @@ extension Descriptor {
     init(pinnedAt path: FilePath, expecting kind: PinnedKind) throws(BPFError) {
         let subject = "\(kind) at \(path)"
         let descriptor = Descriptor(adopting: try checked(bpf_obj_get(path.string), .open, subject))
-        // "anon_inode:bpf-map"; older kernels write "anon_inode:bpf_link".
+        // Kernels write "anon_inode:bpf-map" or "anon_inode:[bpf-map]", and "bpf_link" or "bpf-link".
         let target = String(readLink("/proc/self/fd/\(descriptor.rawValue)").map { $0 == "_" ? "-" : $0 })
-        guard target.hasSuffix(kind.rawValue) else {
-            let found = target.split(separator: ":").last ?? "something else"
+        guard target.contains(kind.rawValue) else {
+            let found = target.split(whereSeparator: { ":[]".contains($0) }).last ?? "something else"
             throw BPFError(.open, subject, .invalidArgument, detail: "it is a \(found)")
         }
         self = descriptor

@@ -18,14 +18,16 @@ public struct BenchmarkPlot {
     private static let width = 760.0
     private static let left = 80.0
     private static let right = 590.0
-    private static let upper = PlotPanel(top: 70, bottom: 270)
-    private static let lower = PlotPanel(top: 330, bottom: 530)
+    private static let upper = PlotPanel(top: 88, bottom: 280)
+    private static let lower = PlotPanel(top: 340, bottom: 530)
+    /// Ratios from here on do not stretch the picture: small ones are what it is for.
+    private static let highestRatio = 2.0
 
     public var svg: String {
         let series = series
         let latency = PlotScale(series.flatMap { $0.latency.compactMap(\.self) }, from: 0)
         let ratios = series.flatMap { $0.ratio.compactMap(\.self) + $0.interval.compactMap { $0?.upperBound } }
-        let ratio = PlotScale(ratios + [1], from: nil)
+        let ratio = PlotScale(ratios.filter { $0 < Self.highestRatio } + [1], from: nil)
         var elements = heading
         elements += axes(Self.upper, latency, title: "connect(2), median, µs", digits: 0)
         elements += axes(Self.lower, ratio, title: "÷ a direct connect", digits: ratio.step < 0.1 ? 2 : 1)
@@ -34,6 +36,7 @@ public struct BenchmarkPlot {
             elements += curve(line.latency, line.color, Self.upper, latency)
             elements += curve(line.ratio, line.color, Self.lower, ratio)
             elements += whiskers(line, ratio)
+            elements += beyond(line, ratio)
             elements += legend(line, index)
         }
         return elements.joined(separator: "\n") + "\n</svg>\n"
@@ -119,6 +122,15 @@ public struct BenchmarkPlot {
         }
     }
 
+    /// What is above the picture is written down there.
+    private func beyond(_ line: Series, _ scale: PlotScale) -> [String] {
+        line.ratio.enumerated().compactMap { column, value in
+            guard let value, value > scale.high else { return nil }
+            let label = "↑ " + Format.fixed(value, 1)
+            return text(label, x(column), Self.lower.top - 6, anchor: "middle", color: line.color)
+        }
+    }
+
     private func legend(_ line: Series, _ index: Int) -> [String] {
         let y = Self.upper.top + 10 + 22 * Double(index)
         return [
@@ -148,7 +160,8 @@ struct PlotPanel {
     let bottom: Double
 
     func y(_ value: Double, _ scale: PlotScale) -> Double {
-        bottom - (value - scale.low) / (scale.high - scale.low) * (bottom - top)
+        let inside = min(max(value, scale.low), scale.high)
+        return bottom - (inside - scale.low) / (scale.high - scale.low) * (bottom - top)
     }
 }
 

@@ -83,14 +83,15 @@ public struct BenchmarkText {
     /// ANSI colours of the paths, in order: none for the first.
     private static let colors = ["", "\u{1b}[36m", "\u{1b}[35m", "\u{1b}[33m", "\u{1b}[31m"]
 
-    /// One line of blocks for each path, all on the axis from the fastest connect to the slowest path's p99.
+    /// One line of blocks for each path, all on one axis; a long tail does not squeeze what matters into one column.
     private var histogram: [String] {
         let shown: [(String, ConnectPath.Kind)] = [
             ("direct", .direct), ("VIP", .vip), ("nftables", .nftables), ("iptables", .iptables),
         ]
         let paths = shown.compactMap { name, kind in report.samples(of: kind).map { (name, $0.histogram) } }
         let low = paths.map { $0.1.valueAtPercentile(0.1) }.min() ?? 0
-        let high = max(paths.map { $0.1.valueAtPercentile(99) }.max() ?? 1, low + UInt64(Self.width))
+        let tail = paths.map { min($0.1.valueAtPercentile(99), $0.1.valueAtPercentile(50) * 2) }
+        let high = max(tail.max() ?? 1, low + UInt64(Self.width))
         let axis = HistogramAxis(low: low, high: high, width: Self.width)
         var lines: [String] = []
         for (index, (name, histogram)) in paths.enumerated() {

@@ -52,8 +52,34 @@ public struct ConnectBenchmark {
 
     /// Measures in network namespaces of its own; without a datapath, direct connects and rule sets only.
     public func run(_ datapath: (any BenchmarkDatapath)?) throws -> BenchmarkReport {
+        try interruptible { try runInOwnNetwork(datapath) }
+    }
+
+    /// Measures a frontend that works already, from where this process is.
+    ///
+    /// - Parameter connect4: the kernel's number of the program to meter; other processes' connects count too.
+    public func run(_ target: BenchmarkTarget, connect4: UInt32? = nil) throws -> BenchmarkReport {
+        try interruptible { try runAgainst(target, connect4) }
+    }
+
+    /// The frontends of that many services, for a datapath to program: ClusterIPs in 198.18.0.0/15, the range that is
+    /// set aside for benchmarks, so that they are nobody's. Rule sets get the same.
+    public static func frontends(_ services: Int) -> [SocketAddress] { RuleService.frontends(services) }
+
+    /// What fails because a signal ended a command of ours is an interruption, not a failure.
+    private func interruptible(_ body: () throws -> BenchmarkReport) throws -> BenchmarkReport {
         let signals = Interruption.catchSignals()
         defer { withExtendedLifetime(signals) {} }
+        do {
+            return try body()
+        } catch  where Interruption.isRequested {
+            throw BenchmarkError.interrupted
+        }
+    }
+
+    // MARK: Steps
+
+    private func runInOwnNetwork(_ datapath: (any BenchmarkDatapath)?) throws -> BenchmarkReport {
         tell("making the network")
         var network = try BenchmarkNetwork(backends: options.backends)
         let visit = try CgroupVisit()
@@ -79,19 +105,12 @@ public struct ConnectBenchmark {
             paths.append(path)
             loading[rules] = milliseconds
         }
-        let acceptor = try Acceptor(try network.listen())
         let measured = try measure(
-            paths, connect4: datapath?.connect4, home: visit.home)
-        _ = consume acceptor
+            paths, listener: try network.listen(), connect4: datapath?.connect4, home: visit.home)
         return report(measured, services: options.services, loading)
     }
 
-    /// Measures a frontend that works already, from where this process is.
-    ///
-    /// - Parameter connect4: the kernel's number of the program to meter; other processes' connects count too.
-    public func run(_ target: BenchmarkTarget, connect4: UInt32? = nil) throws -> BenchmarkReport {
-        let signals = Interruption.catchSignals()
-        defer { withExtendedLifetime(signals) {} }
+    private func runAgainst(_ target: BenchmarkTarget, _ connect4: UInt32?) throws -> BenchmarkReport {
         guard !target.frontends.isEmpty, !target.backends.isEmpty else {
             throw BenchmarkError("the target needs a frontend and its backends")
         }
@@ -100,11 +119,9 @@ public struct ConnectBenchmark {
             kind: .direct, cgroup: connect4 == nil ? nil : visit.home, destinations: target.backends)
         let paths =
             [direct, direct.as(.control, to: target.backends)] + Self.paths(to: target.frontends, like: direct)
-        let measured = try measure(paths, connect4: connect4, home: visit.home)
+        let measured = try measure(paths, listener: nil, connect4: connect4, home: visit.home)
         return report(measured, services: nil, [:])
     }
-
-    // MARK: Steps
 
     private typealias Measured = (samples: [PathSamples], programs: ProgramCosts?)
 
@@ -131,11 +148,16 @@ public struct ConnectBenchmark {
     }
 
     private func measure(
-        _ paths: [ConnectPath], connect4: UInt32?, home: String
+        _ paths: [ConnectPath], listener: consuming Socket?, connect4: UInt32?, home: String
     ) throws -> Measured {
-        var loop = ConnectLoop(seed: options.seed)
+        var listener = listener
         return try LabThread.run {
+            // The acceptor stays on the same processor: waking it then costs no interrupt between processors, whose time
+            // depends on what the other one does.
             LabThread.stayOnProcessor()
+            var acceptor: Acceptor?
+            if let socket = listener.take() { acceptor = try Acceptor(socket) }
+            var loop = ConnectLoop(acceptor: acceptor, seed: options.seed)
             let rounds = InterleavedRounds(paths: paths, rounds: options.rounds, connects: options.connects)
             let samples = try rounds.run(&loop) { tell("connecting", $0) }
             guard let connect4 else { return (samples, nil) }

@@ -6,10 +6,15 @@ import NetworkLab
 /// Runs on a `LabThread` that ends afterwards, because it moves between namespaces. Only connect(2) is timed; making
 /// the socket and closing it are not. Sockets are closed by RST: no port stays in TIME_WAIT.
 struct ConnectLoop: ~Copyable {
+    private var acceptor: Acceptor?
     private var generator: SeededGenerator
     private var turn = 0
 
-    init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
+    /// - Parameter acceptor: the other end, if it is ours.
+    init(acceptor: consuming Acceptor?, seed: UInt64) {
+        self.acceptor = acceptor
+        generator = SeededGenerator(seed: seed)
+    }
 
     /// Connects `count` times; returns nanoseconds.
     mutating func run(_ path: ConnectPath, count: Int) throws -> [UInt32] {
@@ -25,6 +30,7 @@ struct ConnectLoop: ~Copyable {
             let source = path.sources.isEmpty ? nil : path.sources[turn % path.sources.count]
             let choice = Int.random(in: 0..<destinations.count, using: &generator)
             samples.append(try connect(from: source, to: destinations[choice], path))
+            acceptor?.settle()
         }
         return samples
     }

@@ -22,6 +22,7 @@ public enum Interruption {
         private var terminate = sigaction()
 
         fileprivate init() {
+            requested.store(false, ordering: .relaxed)
             var action = sigaction()
             action.__sigaction_handler.sa_handler = { _ in requested.store(true, ordering: .relaxed) }
             sigaction(SIGINT, &action, &interrupt)

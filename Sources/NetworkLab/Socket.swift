@@ -28,7 +28,8 @@ public struct Socket: ~Copyable, Sendable {
     private let descriptor: Descriptor
     public var rawValue: CInt { descriptor.rawValue }
 
-    init(adopting raw: CInt) { descriptor = Descriptor(adopting: raw) }
+    /// Takes ownership of a socket that nobody else closes.
+    public init(adopting raw: CInt) { descriptor = Descriptor(adopting: raw) }
 
     /// Opens a socket in the network namespace of the calling thread.
     public init(_ kind: Kind, v4: Bool, nonblocking: Bool = false) throws(SocketError) {

@@ -10,12 +10,20 @@ public enum ControlRequest: String, Sendable {
 }
 
 /// Answers `status` and `services` on a unix socket: a line with the request in, JSON out, and closed.
+///
+/// It listens from the start on: who asks before it runs waits in the backlog.
 struct ControlSocketService: Service {
-    let directory: RunDirectory
-    let respond: @Sendable (ControlRequest) async -> Data
+    private let listener: UnixListener
+    private let respond: @Sendable (ControlRequest) async -> Data
+
+    init(
+        directory: RunDirectory, respond: @escaping @Sendable (ControlRequest) async -> Data
+    ) throws(ConfigurationError) {
+        listener = try UnixListener(path: directory.socket)
+        self.respond = respond
+    }
 
     func run() async throws {
-        let listener = try UnixListener(path: directory.socket)
         // Connections wait in the socket's backlog, so this stream stays short.
         let (connections, continuation) = AsyncStream.makeStream(
             of: Int32.self, bufferingPolicy: .bufferingOldest(64))

@@ -22,6 +22,8 @@ public struct Daemon: Sendable {
 
     public func run() async throws {
         let started = ContinuousClock.now
+        // From the first moment on: a signal during the start must not kill half-way.
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let directory = RunDirectory(bpfRoot: settings.bpfRoot)
         let lock = try InstanceLock(directory)
         log.info(
@@ -42,8 +44,12 @@ public struct Daemon: Sendable {
         let batches = source.batches()
         await programFirst(of: batches, control)
         if let datapath { try attach(datapath, to: cgroup) }
+        let socket = try controlSocket(control, directory, cgroup)
         log.info("ready", metadata: ["duration": "\(Self.text(ContinuousClock.now - started))"])
-        try await serve(batches, control, directory, cgroup)
+        let parts: [any Service] = [
+            ManifestService(batches: batches, control: control), ReconcileService(control: control), socket,
+        ]
+        try await serve(parts, until: signals)
         log.info("stopped; the datapath works on, `swiftlet cleanup` would remove it")
         _ = consume lock
     }
@@ -62,19 +68,24 @@ public struct Daemon: Sendable {
         }
     }
 
-    private func serve(
-        _ batches: ManifestBatches, _ control: ControlPlane, _ directory: RunDirectory, _ cgroup: FilePath
-    ) async throws {
+    /// Whoever reads "ready" may ask for the status at once.
+    private func controlSocket(
+        _ control: ControlPlane, _ directory: RunDirectory, _ cgroup: FilePath
+    ) throws -> ControlSocketService {
         let base = report(cgroup: cgroup)
-        let socket = ControlSocketService(directory: directory) { request in
+        return try ControlSocketService(directory: directory) { request in
             await Self.answer(request, control: control, base: base)
         }
+    }
+
+    private func serve(_ parts: [any Service], until signals: UnixSignalsSequence) async throws {
         // The group's own lines about its services say nothing that a person needs.
         var groupLog = log
         groupLog.logLevel = max(.warning, settings.logLevel)
+        let end = ServiceGroupConfiguration.ServiceConfiguration(
+            service: EndSignalService(signals: signals), successTerminationBehavior: .gracefullyShutdownGroup)
         let group = ServiceGroup(
-            services: [ManifestService(batches: batches, control: control), ReconcileService(control: control), socket],
-            gracefulShutdownSignals: [.sigterm, .sigint], logger: groupLog)
+            configuration: .init(services: parts.map { .init(service: $0) } + [end], logger: groupLog))
         try await group.run()
     }
 
@@ -148,11 +159,21 @@ extension Daemon {
     }
 
     private static func text(_ duration: Duration) -> String {
-        duration.formatted(.units(allowed: [.seconds, .milliseconds, .microseconds], width: .narrow, maximumUnitCount: 1))
+        duration.formatted(
+            .units(allowed: [.seconds, .milliseconds, .microseconds], width: .narrow, maximumUnitCount: 1))
     }
 }
 
 // MARK: - Long-running parts
+
+/// Ends with the first signal, and the group with it.
+struct EndSignalService: Service {
+    let signals: UnixSignalsSequence
+
+    func run() async throws {
+        for await _ in signals.cancelOnGracefulShutdown() { return }
+    }
+}
 
 /// Feeds batches to the control plane, one after the other.
 struct ManifestService: Service {

@@ -48,10 +48,14 @@ public enum HookProbe {
         close(file)
         let descriptor = socket(vip.family == .v4 ? AF_INET : AF_INET6, Int32(SOCK_DGRAM.rawValue), 0)
         defer { close(descriptor) }
-        let refused = vip.withSocketAddress(port: 1) { Glibc.connect(descriptor, $0, $1) == -1 && errno == ECONNREFUSED }
-        if refused { return .effective }
+        let error = vip.withSocketAddress(port: 1) { Glibc.connect(descriptor, $0, $1) == 0 ? 0 : errno }
+        switch error {
+        case ECONNREFUSED: return .effective
         // Below kernel 5.18 the hook sends the socket to port 0 of loopback instead.
-        return isConnectedToPortZero(descriptor) ? .effective : .ineffective
+        case 0: return isConnectedToPortZero(descriptor) ? .effective : .ineffective
+        // The kernel itself found no way to the address: no hook had a word in it.
+        default: return .ineffective
+        }
     }
 
     private static func isConnectedToPortZero(_ descriptor: Int32) -> Bool {

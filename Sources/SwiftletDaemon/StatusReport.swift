@@ -62,11 +62,22 @@ extension StatusReport {
             features: features(kernel), maps: try MapInspection.fill(of: pins),
             counters: try MapInspection.counters(of: pins), degraded: [])
         report.daemon?.programmed = programmed.totals
-        if let vip = programmed.vips.keys.min() {
-            report.probe = HookProbe.run(cgroup: cgroup, vip: vip, executable: executable)
-        }
+        report.probe = probe(programmed.vips.keys, cgroup: cgroup, executable: executable)
         report.degraded = report.complaints(lockHolder: directory.holder)
         return report
+    }
+
+    /// Asks a VIP of each family, which have hooks of their own; the first answer that is not good counts.
+    private static func probe(
+        _ vips: some Sequence<IPAddress>, cgroup: FilePath, executable: String
+    ) -> HookProbe.Outcome {
+        var outcome = HookProbe.Outcome.nothingToAsk
+        for family in IPFamily.allCases {
+            guard let vip = vips.filter({ $0.family == family }).min() else { continue }
+            outcome = HookProbe.run(cgroup: cgroup, vip: vip, executable: executable)
+            if outcome != .effective { return outcome }
+        }
+        return outcome
     }
 
     /// The cgroup that the pinned links are attached to; nil when it cannot be found.

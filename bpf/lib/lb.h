@@ -94,7 +94,8 @@ static __always_inline enum counter F(lb_affine)(const struct service *service, 
 	struct affinity fresh = {.last_use = bpf_ktime_get_ns()};
 	struct affinity *known = bpf_map_lookup_elem(&affinity, &client);
 
-	if (known && fresh.last_use - known->last_use < timeout &&
+	/* Another CPU may have noted a later use than ours: the difference would be huge. */
+	if (known && fresh.last_use < known->last_use + timeout &&
 	    F(lb_usable)(service, known->backend_id, slot)) {
 		known->last_use = fresh.last_use;
 		return COUNT_FORWARD_AFFINITY;

@@ -25,15 +25,16 @@ static __always_inline struct flows *sock_flows_of(struct bpf_sock_addr *ctx)
 }
 
 /*
- * A socket that was connected to a VIP before must not show it any more. One that has no local port
- * was not, which spares the look-ups to all but those that connect again.
+ * A socket that was connected to a VIP before must not show it any more. A TCP socket that has no
+ * local port was not, or not lately, which spares the look-ups to nearly all connects; a UDP socket
+ * loses its port when it is disconnected, and is looked at always.
  */
 static __always_inline void sock_forget(struct bpf_sock_addr *ctx)
 {
 	struct origin *place;
 	__u64 cookie;
 
-	if (!ctx->sk || !ctx->sk->src_port)
+	if (!ctx->sk || (ctx->protocol != IPPROTO_UDP && !ctx->sk->src_port))
 		return;
 	cookie = bpf_get_socket_cookie(ctx);
 	place = wayback_place(cookie);
@@ -42,28 +43,48 @@ static __always_inline void sock_forget(struct bpf_sock_addr *ctx)
 	bpf_sk_storage_delete(&sock_spill, ctx->sk);
 }
 
-/* Shows the VIP where the program would see the backend: the peer's name, a reply's source. */
-static __always_inline int sock_reverse(struct bpf_sock_addr *ctx, enum ctx_form form,
-					enum counter reason)
+/* The record of a socket that is connected to a backend, or NULL. */
+static __always_inline struct origin *sock_connection(struct bpf_sock_addr *ctx,
+						      const struct peer *backend)
 {
 	__u64 cookie = bpf_get_socket_cookie(ctx);
 	struct origin *origin = wayback_place(cookie);
+
+	if (origin && origin->cookie == cookie && wayback_from(origin, backend))
+		return origin;
+	if (!ctx->sk)
+		return NULL;
+	origin = bpf_sk_storage_get(&sock_spill, ctx->sk, NULL, 0);
+	return origin && wayback_from(origin, backend) ? origin : NULL;
+}
+
+/* The flow of an unconnected socket that a backend's reply belongs to, or NULL. */
+static __always_inline struct origin *sock_flow(struct bpf_sock_addr *ctx,
+						const struct peer *backend)
+{
 	struct flows *flows;
+
+	if (!ctx->sk)
+		return NULL;
+	flows = bpf_sk_storage_get(&sock_flows, ctx->sk, NULL, 0);
+	return flows ? wayback_from_any(flows, backend) : NULL;
+}
+
+/*
+ * Shows the VIP where the program would see the backend: the peer's name, a reply's source. The
+ * record of a connection counts while it lasts: a socket that was disconnected has it still.
+ */
+static __always_inline int sock_reverse(struct bpf_sock_addr *ctx, enum ctx_form form,
+					enum counter reason)
+{
+	struct origin *origin = NULL;
 	struct peer peer;
 
 	ctx_get_peer(ctx, form, &peer);
-	if (origin && (origin->cookie != cookie || !wayback_from(origin, &peer)))
-		origin = NULL;
-	if (!origin && ctx->sk) {
-		origin = bpf_sk_storage_get(&sock_spill, ctx->sk, NULL, 0);
-		if (origin && !wayback_from(origin, &peer))
-			origin = NULL;
-	}
-	if (!origin && ctx->sk && reason == COUNT_REVERSE_REPLY) {
-		flows = bpf_sk_storage_get(&sock_flows, ctx->sk, NULL, 0);
-		if (flows)
-			origin = wayback_from_any(flows, &peer);
-	}
+	if (reason == COUNT_REVERSE_PEER || (ctx->sk && ctx->sk->state == BPF_TCP_ESTABLISHED))
+		origin = sock_connection(ctx, &peer);
+	if (!origin && reason == COUNT_REVERSE_REPLY)
+		origin = sock_flow(ctx, &peer);
 	if (!origin)
 		return HOOK_ALLOW;
 	ctx_set_peer(ctx, form, origin->vip, origin->vip_port);

@@ -116,10 +116,16 @@ struct ServicesReport: Decodable, Sendable, Equatable {
         var problems: [String]
     }
 
+    struct Connections: Decodable, Sendable, Equatable {
+        var forwarded: Int
+        var refused: Int
+    }
+
     struct Port: Decodable, Sendable, Equatable {
         var name: String
         var `protocol`: String
         var family: Int
+        var connections: Connections
         var serviceID: Int?
         var affinitySeconds: Int
         var reason: String?

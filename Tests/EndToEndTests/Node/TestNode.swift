@@ -72,30 +72,34 @@ final class TestNode: Sendable {
     var pid: pid_t? { daemon.withLock { $0?.pid } }
 
     /// The command line of `swiftlet run` on this node.
-    func runArguments(_ more: [String] = []) -> [String] {
+    func runArguments() -> [String] {
         [
             Programs.swiftlet, "run", "--kube-proxy-replacement=true", "--manifests", manifests,
             "--cgroup-root", cgroup.path, "--bpf-root", bpfRoot, "--node-name", Manifest.nodeName,
             "--max-services", "1024", "--max-backends", "4096", "--max-slots", "8192",
-        ] + flags + more
+        ] + flags
     }
 
     /// Starts the daemon and waits until it says that it is ready.
-    func start(_ more: [String] = []) throws {
+    func start() throws { try start(with: Array(runArguments().dropFirst())) }
+
+    /// The same with a command line of its own.
+    func start(with arguments: [String]) throws {
         try? FileManager.default.removeItem(atPath: log)
         // The pid stays the daemon's: each of the wrappers replaces itself.
-        let redirected = ["sh", "-c", #"exec "$@" 2>"$0""#, log] + runArguments(more)
+        let redirected = ["sh", "-c", #"exec "$@" 2>"$0""#, log, Programs.swiftlet] + arguments
         let process = try RunningProcess(redirected, in: lab.node.path, output: .null)
         daemon.withLock { $0 = process }
-        let isReady = try eventually(within: 30_000) { logText.contains(" ready") || !process.isRunning }
+        let isReady = try eventually(within: 30_000) { logText.contains("ready") || !process.isRunning }
         guard isReady, process.isRunning else { throw TestFailure("the daemon did not start: \(logText)") }
     }
 
     @discardableResult
-    func stop() throws -> ChildProcess.Status? {
+    func stop(with signal: CInt = SIGTERM) throws -> ChildProcess.Status? {
         try daemon.withLock { process in
             defer { process = nil }
-            return try process?.terminate()
+            process?.signal(signal)
+            return try process?.wait(within: 10_000)
         }
     }
 

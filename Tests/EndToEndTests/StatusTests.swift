@@ -1,0 +1,141 @@
+import Foundation
+import NetworkLab
+import Testing
+
+@Suite(
+    "status", .tags(.endToEnd), .endToEnd, .serialized,
+    .node(pods: 1, manifests: ["web.yaml": ServedManifests.web, "empty.yaml": ServedManifests.empty]))
+struct StatusTests {
+    @Test("all is well: exit code 0, and every field is there")
+    func isWell() throws {
+        let node = try TestNode.current
+        let text = try node.swiftlet("status")
+        #expect(text.status == .exited(0))
+        #expect(text.output.contains("all is well"))
+
+        let report = try node.status()
+        #expect(report.degraded == [])
+        #expect(report.probe == "effective")
+        #expect(report.cgroupRoot == node.cgroup.path)
+        #expect(report.bpfRoot == node.bpfRoot)
+        #expect(report.hooks.count == 11)
+        #expect(report.hooks.allSatisfy { $0.isAttached && $0.linkID != nil && $0.program?.hasPrefix("swl_") == true })
+        #expect(Set(report.hooks.compactMap(\.linkID)).count == 11)
+        #expect(!report.features.isEmpty)
+        #expect(
+            report.maps.contains { $0.name == "services4" && $0.entries > 0 && $0.capacity == 1024 && $0.memory > 0 })
+        let daemon = try #require(report.daemon)
+        #expect(daemon.pid == node.pid)
+        #expect(daemon.nodeName == Manifest.nodeName)
+        #expect(daemon.kubeProxyReplacement)
+        #expect(daemon.cgroupRoot == node.cgroup.path)
+        #expect(daemon.sources == ["manifests \(node.manifests)"])
+        #expect(Set(daemon.nodePortAddresses) == ["192.0.2.1", "2001:db8::1", "127.0.0.1", "::1"])
+        // web and empty: two ports in two families each; web has 3 pods for each.
+        #expect(daemon.desired == .init(services: 2, servicePorts: 8, frontends: 24, backends: 12))
+        #expect(daemon.programmed == daemon.desired)
+        #expect(daemon.lastEventAt != nil)
+        #expect(daemon.residentBytes > 1_000_000)
+    }
+
+    @Test("colours are for terminals only")
+    func isPlain() throws {
+        let node = try TestNode.current
+        for command in [["status"], ["services"], ["maps"], ["services", "web"]] {
+            let outcome = try Programs.run([Programs.swiftlet] + command + ["--bpf-root", node.bpfRoot])
+            #expect(!outcome.output.contains("\u{1b}"))
+        }
+    }
+
+    @Test("a hook that was detached is named, and the next start heals it", arguments: ["connect4", "recvmsg6"])
+    func namesDetachedHook(hook: String) throws {
+        let node = try TestNode.current
+        for detach in [["bpftool", "link", "detach", "pinned", node.link(hook)], ["rm", node.link(hook)]] {
+            try Command.run(detach)
+            let outcome = try node.swiftlet("status")
+            #expect(outcome.status == .exited(3))
+            #expect(outcome.output.contains("\(hook) is not attached"), "\(outcome)")
+            let report = try node.status()
+            #expect(report.hooks.filter { !$0.isAttached }.map(\.name) == [hook])
+            #expect(report.probe == (hook == "connect4" ? "ineffective" : "effective"))
+            try node.stop()
+            try node.start()
+            #expect(try node.swiftlet("status").status == .exited(0))
+        }
+    }
+
+    @Test("without a daemon the datapath works, and status says what is missing")
+    func missesDaemon() throws {
+        let node = try TestNode.current
+        try node.stop()
+        let outcome = try node.swiftlet("status")
+        #expect(outcome.status == .exited(3))
+        #expect(outcome.output.contains("no daemon runs"))
+        let report = try node.status()
+        #expect(report.daemon == nil)
+        #expect(report.probe == "effective")
+        #expect(report.cgroupRoot == node.cgroup.path)
+        #expect(try node.services()["web"]?.type == "unknown")
+        try node.start()
+    }
+
+    @Test("where nothing is loaded, each command says so and fails", arguments: ["status", "services", "maps"])
+    func saysNothingIsLoaded(command: String) throws {
+        let outcome = try Programs.run([
+            Programs.swiftlet, command, "--bpf-root", "/sys/fs/bpf/swl-\(getpid())-nothing",
+        ])
+        #expect(outcome.status == .exited(1))
+        #expect(outcome.output.contains("nothing is loaded"))
+    }
+
+    @Test("services says why a Service has no backend")
+    func explains() throws {
+        let node = try TestNode.current
+        #expect(try node.services()["empty"]?.ports.allSatisfy { $0.reason == "no endpoints" } == true)
+        let one = try node.swiftlet("services", "default/web")
+        #expect(one.status == .exited(0))
+        #expect(one.output.contains("[fd00:10:244::13]:8080"))
+        let none = try node.swiftlet("services", "absent")
+        #expect(none.status == .exited(1))
+        #expect(none.output.contains("no Service absent"))
+    }
+}
+
+@Suite(
+    "observing only", .tags(.endToEnd), .endToEnd,
+    .node(flags: ["--kube-proxy-replacement=false"], manifests: ["web.yaml": ServedManifests.web]))
+struct ObservingTests {
+    @Test("nothing is programmed, and it says so")
+    func programsNothing() throws {
+        let node = try TestNode.current
+        #expect(node.logText.contains("observing only: nothing is programmed"))
+        #expect(!FileManager.default.fileExists(atPath: node.bpfRoot))
+        #expect(try node.call("10.96.0.15:80").results == ["ENETUNREACH"])
+        let status = try node.swiftlet("status")
+        #expect(status.status == .exited(1))
+    }
+}
+
+@Suite("a Service that does not fit", .tags(.endToEnd), .endToEnd, .node(pods: 3, flags: ["--max-slots", "32"]))
+struct CapacityTests {
+    @Test("is reported, and the others work")
+    func reports() throws {
+        let node = try TestNode.current
+        let many = (1...100).map { "10.244.9.\($0)" }
+        let large = Manifest.file(Manifest.service("large", ["10.96.0.60"]), Manifest.slice("large", many))
+        let small = Manifest.file(Manifest.service("small", ["10.96.0.61"]), Manifest.slice("small", Manifest.pods4))
+        try node.write(large, to: "large.yaml")
+        try node.write(small, to: "small.yaml")
+        #expect(try eventually { try node.call("10.96.0.61:80").results == ["ok"] })
+        #expect(try eventually { try node.swiftlet("status").status == .exited(3) })
+        let degraded = try node.status().degraded
+        #expect(degraded.contains { $0.contains("default/large") && $0.contains("--max-slots") }, "\(degraded)")
+        #expect(node.logText.contains("default/large"))
+
+        // It fits now, and is served without being asked again.
+        let few = Manifest.file(Manifest.service("large", ["10.96.0.60"]), Manifest.slice("large", Manifest.pods4))
+        try node.write(few, to: "large.yaml")
+        #expect(try eventually { try node.call("10.96.0.60:80").results == ["ok"] })
+        #expect(try eventually { try node.swiftlet("status").status == .exited(0) })
+    }
+}

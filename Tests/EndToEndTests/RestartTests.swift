@@ -76,4 +76,29 @@ struct RestartTests {
         try node.write(ServedManifests.sticky(isOn: true), to: "sticky.yaml")
         #expect(try eventually { try node.call("10.96.0.31:80").results == ["ok"] })
     }
+
+    @Test("a manifest that broke while nobody was there takes no Service away")
+    func keepsWhatIsBroken() throws {
+        let node = try TestNode.current
+        try node.stop()
+        try node.write("kind: [Service\n", to: "sticky.yaml")
+        try node.start()
+        #expect(try node.swiftlet("status").status == .exited(3))
+        #expect(try node.call("10.96.0.31:80", "--count", "5").results == ["ok"])
+        #expect(try node.call("10.96.0.15:80", "--count", "5").results == ["ok"])
+        try node.write(ServedManifests.sticky(isOn: true), to: "sticky.yaml")
+        #expect(try eventually { try node.status().degraded == [] })
+        #expect(try node.call("10.96.0.31:80", "--count", "5").results == ["ok"])
+
+        // What is gone goes, once all is well.
+        try node.stop()
+        try node.write("kind: [Service\n", to: "broken.yaml")
+        try node.remove("sticky.yaml")
+        try node.start()
+        #expect(try node.call("10.96.0.31:80", "--count", "5").results == ["ok"])
+        try node.remove("broken.yaml")
+        #expect(try eventually { try node.call("10.96.0.31:80").results == ["ENETUNREACH"] })
+        try node.write(ServedManifests.sticky(isOn: true), to: "sticky.yaml")
+        #expect(try eventually { try node.call("10.96.0.31:80").results == ["ok"] })
+    }
 }

@@ -12,7 +12,7 @@
 #define HOOK_ALLOW  1
 #define HOOK_REFUSE 0
 
-/* Multipath TCP asks for its first subflow under its own number. */
+/* Some kernels show multipath TCP under its own number, the others its first subflow as TCP. */
 #define PROTO_MPTCP 262
 
 /*

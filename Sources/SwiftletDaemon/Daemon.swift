@@ -30,6 +30,8 @@ public struct Daemon: Sendable {
             "starting",
             metadata: ["version": "\(Version.swiftlet)", "node": "\(settings.nodeName)", "pid": "\(getpid())"])
         let cgroup = try settings.cgroupRoot ?? CgroupFileSystem.root()
+        // A cgroup that is none must not be found out after maps were made.
+        _ = try CgroupFileSystem.id(of: cgroup)
         var datapath: Datapath?
         var writer: ServiceMapWriter<BPFMapStore>?
         if settings.kubeProxyReplacement {

@@ -139,7 +139,8 @@ struct RestartTests {
         #expect(try eventually { try Set(MapDump(of: node).backends.map(\.key)) == used })
         let owners = Set(dump.names.map(\.key))
         #expect(dump.backends.allSatisfy { owners.contains($0.value.service_id) })
-        #expect(dump.slots.values.joined().allSatisfy { $0.value.service_id == 0 || owners.contains($0.value.service_id) })
+        #expect(
+            dump.slots.values.joined().allSatisfy { $0.value.service_id == 0 || owners.contains($0.value.service_id) })
         #expect(try node.status().counters["refuse_bad_slot"] == 0)
         try node.remove("churning.yaml")
         #expect(try eventually { try node.services()["churning"] == nil })

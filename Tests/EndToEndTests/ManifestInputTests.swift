@@ -158,7 +158,10 @@ struct NodeAddressTests {
         try node.lab.node.addAddress("192.0.2.77/24", to: "eth0")
         #expect(try eventually(within: 10_000) { try node.call("192.0.2.77:30080", from: .pod(1)).results == ["ok"] })
         try node.lab.node.ip("address", "del", "192.0.2.77/24", "dev", "eth0")
-        #expect(try eventually(within: 10_000) { try node.status().daemon?.nodePortAddresses.contains("192.0.2.77") == false })
+        #expect(
+            try eventually(within: 10_000) {
+                try node.status().daemon?.nodePortAddresses.contains("192.0.2.77") == false
+            })
         #expect(try node.call("192.0.2.77:30080", from: .node).results != ["ok"])
     }
 }

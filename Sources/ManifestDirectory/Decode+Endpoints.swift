@@ -13,6 +13,7 @@ extension EndpointSlice {
         // Names are for DNS: no address here can be a backend (spec 4).
         guard let family = slice.addressType.family else { return slice }
         slice.endpoints = object.list("endpoints").compactMap { Endpoint.read($0, family: family, intern: intern) }
+        intern.share(&slice.endpoints)
         return slice
     }
 

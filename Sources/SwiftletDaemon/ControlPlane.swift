@@ -154,7 +154,10 @@ extension ControlPlane {
         report.lastEventAt = lastEventAt
         report.nodePortAddresses = node.nodePortAddresses.map { "\($0.address)" }
         report.desired = compiler.desired.totals
-        report.pending = reportedFailures.sorted() + (writer?.pending ?? []).map { "\($0)" }
+        let explained = reportedFailures.sorted()
+        report.pending =
+            explained
+            + (writer?.pending ?? []).map { "\($0)" }.filter { name in !explained.contains { $0.contains(name) } }
         report.residentBytes = Self.residentBytes
         report.problems = problems.map(\.description).sorted() + compiler.conflicts.map(\.description)
         return report

@@ -13,7 +13,7 @@ extension KernelTests {
                 "swl_connect4": 1700, "swl_connect6": 4000, "swl_sendmsg4": 9500, "swl_sendmsg6": 10_000,
                 "swl_recvmsg4": 1500,
                 "swl_recvmsg6": 1500, "swl_getpeername4": 150, "swl_getpeername6": 200, "swl_sock_release": 40,
-                "swl_post_bind4": 120, "swl_post_bind6": 400,
+                "swl_post_bind4": 240, "swl_post_bind6": 700,
             ],
         ]
 

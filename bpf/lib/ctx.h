@@ -31,9 +31,9 @@ static __always_inline bool ctx_is_mapped(const struct bpf_sock_addr *ctx)
 	       ctx->user_ip6[2] == bpf_htonl(0xffff);
 }
 
-static __always_inline enum ip_protocol ctx_protocol(const struct bpf_sock_addr *ctx)
+static __always_inline enum ip_protocol socket_protocol(__u32 number)
 {
-	switch (ctx->protocol) {
+	switch (number) {
 	case IPPROTO_TCP:
 	case PROTO_MPTCP:
 		return TCP;

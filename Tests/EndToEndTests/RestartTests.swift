@@ -34,7 +34,9 @@ struct RestartTests {
         #expect(report.failed == [:], "\(report.failures)")
         #expect(report.ok * 1_000 / max(report.milliseconds, 1) >= 500, "\(report.ok) in \(report.milliseconds) ms")
         #expect(try node.finish(load: datagrams, now: true).failed == [:])
-        #expect(try held.send().allSatisfy { $0.result == "ok" })
+        let flows = try held.send()
+        #expect(flows.count == 20)
+        #expect(flows.allSatisfy { $0.result == "ok" && $0.peer == "10.96.0.15:80" })
         #expect(try node.call("10.96.0.31:80", "--count", "5").pods == pod, "affinity outlives the process")
 
         let after = try Kernel(of: node)

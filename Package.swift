@@ -20,7 +20,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.4.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.1.0"),
     ],
     targets: [
@@ -39,10 +38,8 @@ let package = Package(
                 "BPFLoader", "CDatapath", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
-        .target(
-            name: "ManifestDirectory",
-            dependencies: ["ServiceModel", .product(name: "Yams", package: "Yams")],
-            swiftSettings: strict),
+        .systemLibrary(name: "CLibyaml"),
+        .target(name: "ManifestDirectory", dependencies: ["CLibyaml", "ServiceModel"], swiftSettings: strict),
         // Network namespaces, veth pairs and cgroups of our own: for tests, the demo and benchmarks.
         .systemLibrary(name: "CNetworkLab"),
         .target(name: "NetworkLab", dependencies: ["CNetworkLab"], swiftSettings: strict),
@@ -60,7 +57,6 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "SystemPackage", package: "swift-system"),
-                .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),
         .executableTarget(

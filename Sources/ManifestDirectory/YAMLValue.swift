@@ -1,12 +1,14 @@
-// libyaml's events, by way of the package Yams, which brings the library: composing Yams' own nodes took
-// nine times as long for the same documents, and its decoder forty times.
-import CYaml
+import CLibyaml
 
 /// Reads the documents of one YAML stream into values, straight from libyaml's events.
 struct YAMLStream: ~Copyable {
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private var event = yaml_event_t()
     private var anchors: [String: Value] = [:]
+    /// How many values the reader is inside of.
+    private var depth = 0
+    /// Far more than a manifest needs, and far less than a thread's stack has room for.
+    private static let deepest = 512
 
     /// `bytes` must outlive the stream.
     init(_ bytes: UnsafeBufferPointer<UInt8>) {
@@ -28,6 +30,7 @@ struct YAMLStream: ~Copyable {
             case YAML_STREAM_END_EVENT: return nil
             case YAML_DOCUMENT_START_EVENT:
                 anchors = [:]
+                depth = 0
                 let kind = try advance()
                 return try value(kind)
             default: continue
@@ -47,9 +50,7 @@ struct YAMLStream: ~Copyable {
     }
 
     private func syntaxError() -> SyntaxError {
-        let problem = parser.pointee.problem.map { String(cString: $0) } ?? "not YAML"
-        // The library's own words for this one name a C function.
-        let cause = problem.contains("nesting level") ? "the nesting is too deep" : problem
+        let cause = parser.pointee.problem.map { String(cString: $0) } ?? "not YAML"
         return SyntaxError(line: Int(parser.pointee.problem_mark.line) + 1, cause: cause)
     }
 
@@ -58,6 +59,9 @@ struct YAMLStream: ~Copyable {
     }
 
     private mutating func value(_ kind: yaml_event_type_t) throws(SyntaxError) -> Value {
+        guard depth < Self.deepest else { throw here("the nesting is too deep") }
+        depth += 1
+        defer { depth -= 1 }
         switch kind {
         case YAML_SCALAR_EVENT: return scalar()
         case YAML_SEQUENCE_START_EVENT: return try list()

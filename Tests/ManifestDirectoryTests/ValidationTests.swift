@@ -219,4 +219,11 @@ struct ValidationTests {
         #expect(ManifestLoader.load(text: text).problems.count == 1)
         #expect(ManifestLoader.load(text: text, named: "f.json").problems.count == 1)
     }
+
+    @Test("nesting has a limit that no manifest reaches", arguments: [(500, true), (600, false)])
+    func nestingLimit(depth: Int, isRead: Bool) {
+        let list = String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+        let problems = ManifestLoader.load(text: "apiVersion: v1\nkind: Other\nx: \(list)").problems
+        #expect(problems.map(\.cause) == (isRead ? [] : ["line 3: the nesting is too deep"]))
+    }
 }

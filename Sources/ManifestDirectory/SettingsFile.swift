@@ -1,0 +1,63 @@
+/// A YAML file of settings, read by the rules that hold for manifests: one map of names to scalars and lists.
+///
+/// A reader gets nil both for what is absent and for what has the wrong form; the latter is in `mistakes`.
+public struct SettingsFile {
+    private let top: Field
+
+    /// Reads the file; an empty one sets nothing.
+    public init(_ path: String) throws(ManifestSourceError) {
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            bytes = try FileAccess.read(path).get().bytes
+        } catch {
+            throw ManifestSourceError(
+                .read, "configuration \(path)", errno: error.number, advice: "check --config")
+        }
+        self.init(readYAML(bytes))
+    }
+
+    private init(_ documents: [ManifestDocument]) {
+        let findings = Findings()
+        var value = Value.null
+        switch documents.first?.content {
+        case .success(let content): value = content
+        case .failure(let error): findings.add(.object, error.text, "correct the YAML")
+        case nil: break
+        }
+        if documents.count > 1 { findings.add(.object, "it holds several documents", "write one") }
+        switch value {
+        case .map, .null: break
+        default:
+            findings.add(.object, "it is \(value.kindWord)", "write keys and values")
+            value = .null
+        }
+        top = Field(value, findings: findings)
+    }
+
+    /// The names that are set, in the file's order.
+    public var keys: [String] {
+        guard case .map(let members) = top.value else { return [] }
+        return members.map(\.key)
+    }
+
+    /// What was found wrong so far, each with what to do: `maxSlots is lots; write a whole number`.
+    public var mistakes: [String] {
+        top.findings.all.map { finding in
+            (finding.field.isEmpty ? "" : "\(finding.field) ") + "\(finding.cause); \(finding.advice)"
+        }
+    }
+
+    public func text(_ key: String) -> String? { top.text(key) }
+
+    public func flag(_ key: String) -> Bool? { top.flag(key) }
+
+    public func texts(_ key: String) -> [String]? { top[key]?.elements.compactMap(\.text) }
+
+    /// A whole number that is not negative.
+    public func count(_ key: String) -> UInt32? {
+        guard let number = top.integer(key) else { return nil }
+        if let count = UInt32(exactly: number) { return count }
+        top.report(key, "is \(number)", "write a number from 0 to \(UInt32.max)")
+        return nil
+    }
+}

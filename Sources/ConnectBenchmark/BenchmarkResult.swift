@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// What one run of the benchmark found; its JSON form is `json()`.
 public struct BenchmarkResult: Codable, Sendable, Equatable {
@@ -56,12 +56,13 @@ public struct Machine: Codable, Sendable, Equatable {
     private static var processorName: String {
         let line = read("/proc/cpuinfo").split(separator: "\n").first { $0.hasPrefix("model name") }
         let name = line?.split(separator: ":", maxSplits: 1).last ?? "unknown"
-        return name.trimmingCharacters(in: .whitespaces)
+        return String(name.drop { $0 == " " })
     }
 
+    /// A file of /proc, without the line break at its end.
     private static func read(_ path: String) -> String {
         let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? "unknown"
-        return text.trimmingCharacters(in: .whitespacesAndNewlines)
+        return text.last == "\n" ? String(text.dropLast()) : text
     }
 }
 

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// Numbers and columns as tables and plots show them.
 enum Format {
@@ -12,7 +12,17 @@ enum Format {
 
     static func ratio(_ value: Double) -> String { fixed(value, 3) }
 
-    static func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+    static func fixed(_ value: Double, _ digits: Int) -> String {
+        withVaList([CInt(digits), value]) { arguments in
+            // The largest double has 309 digits before the point.
+            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 400) { buffer in
+                let length = buffer.withMemoryRebound(to: CChar.self) {
+                    vsnprintf($0.baseAddress, $0.count, "%.*f", arguments)
+                }
+                return String(decoding: buffer.prefix(Int(max(0, length))), as: UTF8.self)
+            }
+        }
+    }
 
     /// `10,000`.
     static func count(_ value: Int) -> String {

@@ -1,8 +1,4 @@
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
+import FoundationEssentials
 
 extension Value: Decodable {
     /// The decoder does not tell what comes next: try the kinds, the most frequent ones first.

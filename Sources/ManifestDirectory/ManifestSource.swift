@@ -1,4 +1,3 @@
-import Foundation
 import Glibc
 
 /// Watches directories of Kubernetes manifests and tells what they define, as a stream of batches.
@@ -27,12 +26,13 @@ public final class ManifestSource: Sendable {
         }
         let stop = Descriptor(adopting: ends[0])
         stopSignal = Descriptor(adopting: ends[1])
-        let thread = Thread { [mailbox] in
+        let status = DetachedThread.start { [mailbox] in
             var watcher = ManifestWatcher(roots: roots, inotify: inotify, stop: stop, mailbox: mailbox)
             watcher.run()
         }
-        thread.name = "manifests"
-        thread.start()
+        guard status == 0 else {
+            throw ManifestSourceError(.watch, "manifests", errno: status, advice: "raise the limit of threads")
+        }
     }
 
     deinit { stop() }

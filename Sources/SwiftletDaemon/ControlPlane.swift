@@ -1,6 +1,6 @@
 import BPFLoader
 import Dispatch
-import Foundation
+import FoundationEssentials
 import Glibc
 import Logging
 import ManifestDirectory

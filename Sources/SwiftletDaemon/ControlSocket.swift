@@ -1,4 +1,5 @@
-public import Foundation
+import Dispatch
+public import FoundationEssentials
 import Glibc
 import ServiceLifecycle
 import SystemPackage

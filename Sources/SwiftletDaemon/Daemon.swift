@@ -1,6 +1,6 @@
 import BPFLoader
 import CDatapath
-import Foundation
+import FoundationEssentials
 import Glibc
 import Logging
 import ManifestDirectory
@@ -170,9 +170,11 @@ extension Daemon {
         return result
     }
 
+    /// `16ms`: rounded, in the largest unit that fits.
     private static func text(_ duration: Duration) -> String {
-        duration.formatted(
-            .units(allowed: [.seconds, .milliseconds, .microseconds], width: .narrow, maximumUnitCount: 1))
+        let units: [(String, Duration)] = [("s", .seconds(1)), ("ms", .milliseconds(1))]
+        let (unit, size) = units.first { duration >= $0.1 } ?? ("µs", .microseconds(1))
+        return "\(Int((duration / size).rounded()))\(unit)"
     }
 }
 

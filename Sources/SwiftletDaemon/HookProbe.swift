@@ -1,5 +1,4 @@
 import BPFLoader
-import Foundation
 import Glibc
 public import ServiceModel
 public import SystemPackage
@@ -17,26 +16,34 @@ public enum HookProbe {
         case failed
     }
 
-    /// Runs the probe in a process of its own, below the cgroup: `executable probe …` joins it and connects.
-    public static func run(cgroup: FilePath, vip: IPAddress, executable: String) -> Outcome {
+    /// Runs the probe in a process of its own, below the cgroup: this program's `probe-hook` joins it and connects.
+    public static func run(cgroup: FilePath, vip: IPAddress) -> Outcome {
         let child = cgroup.appending("swiftlet-probe-\(getpid())")
         guard child.withPlatformString({ mkdir($0, 0o755) }) == 0 else { return .failed }
         defer { _ = child.withPlatformString { rmdir($0) } }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: executable)
-        process.arguments = ["probe-hook", "--cgroup", child.string, "--address", "\(vip)"]
-        process.standardInput = nil
-        do {
-            try process.run()
-        } catch {
-            return .failed
-        }
-        process.waitUntilExit()
-        switch process.terminationStatus {
+        switch exitCode(of: ["swiftlet", "probe-hook", "--cgroup", child.string, "--address", "\(vip)"]) {
         case 0: return .effective
         case 4: return .ineffective
         default: return .failed
         }
+    }
+
+    /// Runs this very program, also when its file was replaced; nil when it did not start or did not exit by itself.
+    private static func exitCode(of arguments: [String]) -> Int32? {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
+        defer { for pointer in pointers { free(pointer) } }
+        var child: pid_t = 0
+        guard posix_spawn(&child, "/proc/self/exe", &actions, nil, &pointers, environ) == 0 else { return nil }
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0 {
+            guard errno == EINTR else { return nil }
+        }
+        let isExit = status & 0x7f == 0
+        return isExit ? (status >> 8) & 0xff : nil
     }
 
     /// The child's part: joins the cgroup and connects. Linux has no port that is less likely to be served than 1.

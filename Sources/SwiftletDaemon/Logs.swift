@@ -1,5 +1,6 @@
-import Foundation
+import FoundationEssentials
 public import Logging
+import SystemPackage
 
 /// How swiftlet logs: to standard error, a constant message plus metadata, nothing per connection.
 public enum Logs {
@@ -32,6 +33,6 @@ struct JSONLogHandler: LogHandler {
         line["message"] = event.message.description
         guard var data = try? ReportCoding.encoder().encode(line) else { return }
         data.append(UInt8(ascii: "\n"))
-        FileHandle.standardError.write(data)
+        _ = try? FileDescriptor.standardError.writeAll(data)
     }
 }

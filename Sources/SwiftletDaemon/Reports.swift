@@ -1,4 +1,4 @@
-public import Foundation
+public import FoundationEssentials
 
 /// What a running daemon says of itself: the part of `swiftlet status` that the kernel does not know.
 public struct DaemonReport: Codable, Sendable {

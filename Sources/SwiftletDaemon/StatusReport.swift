@@ -1,5 +1,5 @@
 public import BPFLoader
-import Foundation
+import FoundationEssentials
 public import ServiceMaps
 import ServiceModel
 import SystemPackage
@@ -48,7 +48,7 @@ public struct StatusReport: Codable, Sendable {
 
 extension StatusReport {
     /// Looks at the datapath that is pinned; nil when there is none.
-    public static func collect(pins: DatapathPins, executable: String) throws -> StatusReport? {
+    public static func collect(pins: DatapathPins) throws -> StatusReport? {
         guard try pins.openIfPinned(ServiceMap.services4.rawValue) != nil else { return nil }
         let directory = RunDirectory(bpfRoot: pins.root)
         let daemon = ControlClient.ask(.status, at: directory)
@@ -62,19 +62,17 @@ extension StatusReport {
             features: features(kernel), maps: try MapInspection.fill(of: pins),
             counters: try MapInspection.counters(of: pins), degraded: [])
         report.daemon?.programmed = programmed.totals
-        report.probe = probe(programmed.vips.keys, cgroup: cgroup, executable: executable)
+        report.probe = probe(programmed.vips.keys, cgroup: cgroup)
         report.degraded = report.complaints(lockHolder: directory.holder)
         return report
     }
 
     /// Asks a VIP of each family, which have hooks of their own; the first answer that is not good counts.
-    private static func probe(
-        _ vips: some Sequence<IPAddress>, cgroup: FilePath, executable: String
-    ) -> HookProbe.Outcome {
+    private static func probe(_ vips: some Sequence<IPAddress>, cgroup: FilePath) -> HookProbe.Outcome {
         var outcome = HookProbe.Outcome.nothingToAsk
         for family in IPFamily.allCases {
             guard let vip = vips.filter({ $0.family == family }).min() else { continue }
-            outcome = HookProbe.run(cgroup: cgroup, vip: vip, executable: executable)
+            outcome = HookProbe.run(cgroup: cgroup, vip: vip)
             if outcome != .effective { return outcome }
         }
         return outcome
@@ -83,16 +81,15 @@ extension StatusReport {
     /// The cgroup that the pinned links are attached to; nil when it cannot be found.
     private static func attachedCgroup(_ pins: DatapathPins) throws -> FilePath? {
         guard let link = try? CgroupLink(pinnedAt: pins.link(.connect4)) else { return nil }
-        let id = try link.info.cgroupID
-        let root = try CgroupFileSystem.root()
-        if try CgroupFileSystem.id(of: root) == id { return root }
-        let below = FileManager.default.enumerator(
-            at: URL(fileURLWithPath: root.string), includingPropertiesForKeys: [.isDirectoryKey])
-        while let candidate = below?.nextObject() as? URL {
-            let path = FilePath(candidate.path)
-            if candidate.hasDirectoryPath, (try? CgroupFileSystem.id(of: path)) == id { return path }
-        }
-        return nil
+        return findCgroup(try link.info.cgroupID, from: try CgroupFileSystem.root())
+    }
+
+    /// Looks at a directory and all below it; one that vanishes meanwhile is passed over.
+    private static func findCgroup(_ id: UInt64, from directory: FilePath) -> FilePath? {
+        // A file has a number of its own, and nothing below it.
+        if (try? CgroupFileSystem.id(of: directory)) == id { return directory }
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.string)) ?? []
+        return names.lazy.compactMap { findCgroup(id, from: directory.appending($0)) }.first
     }
 
     private static func hook(_ hook: CgroupAttachType, pins: DatapathPins, cgroup: FilePath) throws -> Hook {

@@ -1,5 +1,6 @@
-import Foundation
+import FoundationEssentials
 import Logging
+import SystemPackage
 
 /// A line for people: time, level, message, and what it is about.
 struct TextLogHandler: LogHandler {
@@ -13,9 +14,11 @@ struct TextLogHandler: LogHandler {
 
     func log(event: LogEvent) {
         let time = Date().ISO8601Format(.iso8601(timeZone: .gmt, includingFractionalSeconds: true))
-        let level = event.level.rawValue.padding(toLength: 7, withPad: " ", startingAt: 0)
+        let level = event.level.rawValue
+        let padding = String(repeating: " ", count: max(0, 7 - level.count))
         let details = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
             .map { "  \($0.key)=\($0.value)" }.joined()
-        FileHandle.standardError.write(Data("\(time) \(level) \(event.message)\(details)\n".utf8))
+        let line = "\(time) \(level)\(padding) \(event.message)\(details)\n"
+        _ = try? FileDescriptor.standardError.writeAll(line.utf8)
     }
 }

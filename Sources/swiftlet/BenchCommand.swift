@@ -1,9 +1,9 @@
 import ArgumentParser
 import ConnectBenchmark
-import Foundation
 import Glibc
 import NetworkLab
 import SwiftletDaemon
+import SystemPackage
 
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -77,13 +77,21 @@ struct BenchCommand: ParsableCommand {
                 report = try benchmark.run(try BenchDatapath(services: services))
             }
             Progress.clear()
-            if let plot {
-                try BenchmarkPlot([report.result]).svg.write(toFile: plot, atomically: true, encoding: .utf8)
-            }
+            if let plot { try write(BenchmarkPlot([report.result]).svg, to: plot) }
             print(
                 format.output == .json
                     ? try report.result.json()
                     : BenchmarkText(report, color: Terminal.hasColours).description)
+        }
+
+        private func write(_ text: String, to path: String) throws {
+            do {
+                let file = try FileDescriptor.open(
+                    path, .writeOnly, options: [.create, .truncate], permissions: FilePermissions(rawValue: 0o644))
+                _ = try file.closeAfter { try file.writeAll(text.utf8) }
+            } catch {
+                throw ConfigurationError("cannot write \(path): \(error); name another file with --plot")
+            }
         }
 
         private func socketAddress(_ text: String) throws -> SocketAddress {
@@ -101,12 +109,12 @@ private enum Progress {
 
     static func show(_ progress: BenchmarkProgress) {
         guard isShown else { return }
-        let share = progress.share > 0 ? String(format: " %.0f %%", progress.share * 100) : ""
-        FileHandle.standardError.write(Data("\r\u{1b}[K\(progress.phase)\(share)".utf8))
+        let share = progress.share > 0 ? " \(Int((progress.share * 100).rounded())) %" : ""
+        Terminal.write(raw: "\r\u{1b}[K\(progress.phase)\(share)")
     }
 
     static func clear() {
         guard isShown else { return }
-        FileHandle.standardError.write(Data("\r\u{1b}[K".utf8))
+        Terminal.write(raw: "\r\u{1b}[K")
     }
 }

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
 import ServiceMaps
 import SwiftletDaemon
 
@@ -78,10 +78,9 @@ func printJSON(_ value: some Encodable) throws {
 
 /// 4194304 → "4.0 MiB".
 func bytesText(_ bytes: Int) -> String {
-    var value = Double(bytes)
-    for unit in ["B", "KiB", "MiB"] {
-        if value < 1024 { return unit == "B" ? "\(bytes) B" : String(format: "%.1f %@", value, unit) }
-        value /= 1024
-    }
-    return String(format: "%.1f GiB", value)
+    guard bytes >= 1024 else { return "\(bytes) B" }
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20)]
+    let (unit, size) = units.first { bytes >= $0.1 } ?? ("KiB", 1 << 10)
+    let tenths = (bytes * 10 + size / 2) / size
+    return "\(tenths / 10).\(tenths % 10) \(unit)"
 }

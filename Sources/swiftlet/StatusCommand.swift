@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
 import SwiftletDaemon
 
 struct StatusCommand: ParsableCommand {
@@ -20,8 +20,7 @@ struct StatusCommand: ParsableCommand {
 
     func run() throws {
         try pins.requireDatapath()
-        let executable = Bundle.main.executablePath ?? "/proc/self/exe"
-        guard let report = try StatusReport.collect(pins: pins.pins, executable: executable) else { return }
+        guard let report = try StatusReport.collect(pins: pins.pins) else { return }
         if format.output == .json {
             try printJSON(report)
         } else {

@@ -1,5 +1,5 @@
-import Foundation
 import Glibc
+import SystemPackage
 
 /// Writing for people: colours only on a terminal that wants them.
 enum Terminal {
@@ -20,6 +20,11 @@ enum Terminal {
     }
 
     static func write(error text: String) {
-        FileHandle.standardError.write(Data("swiftlet: \(text)\n".utf8))
+        write(raw: "swiftlet: \(text)\n")
+    }
+
+    /// To standard error as it is, without a line break.
+    static func write(raw text: String) {
+        _ = try? FileDescriptor.standardError.writeAll(text.utf8)
     }
 }

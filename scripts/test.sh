@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tier=${1:-all}
-pure='ServiceModelTests|ServiceMapsTests|ManifestDirectoryTests|ConnectBenchmarkTests|SwiftletDaemonTests'
+pure='ServiceModelTests|ScenarioTests|ServiceMapsTests|ManifestDirectoryTests|ConnectBenchmarkTests|SwiftletDaemonTests'
 kernel='BPFLoaderTests|ServiceMapsTests|DatapathTests'
 e2e='EndToEndTests'
 

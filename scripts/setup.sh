@@ -8,6 +8,8 @@ command -v swift >/dev/null || fail "no swift in PATH; install a Swift toolchain
 
 . /etc/os-release 2>/dev/null || true
 packages=(clang clang-format libbpf-dev libelf-dev zlib1g-dev iproute2 nftables iptables util-linux procps)
+# Other kernels, for make test-kernels.
+[ "${1:-}" = kernels ] && packages+=(qemu-system-x86 busybox-static cpio debian-archive-keyring binutils xz-utils zstd)
 if [ "${ID:-}" = ubuntu ]; then packages+=(linux-tools-common linux-tools-generic); else packages+=(bpftool); fi
 
 missing=()

@@ -1,3 +1,4 @@
+import CLibbpf
 import Glibc
 public import SystemPackage
 
@@ -13,11 +14,18 @@ public enum CgroupFileSystem {
         return root
     }
 
+    private static let magic = 0x6367_7270
+
     /// The kernel's number for a cgroup, as links and programs give it: the inode number of its directory.
     public static func id(of cgroup: FilePath) throws(BPFError) -> UInt64 {
+        var fileSystem = statfs()
         var status = stat()
-        let result = cgroup.withPlatformString { stat($0, &status) }
-        guard result == 0 else { throw BPFError(.find, "cgroup \(cgroup)", .last) }
+        guard cgroup.withPlatformString({ statfs($0, &fileSystem) }) == 0,
+            cgroup.withPlatformString({ stat($0, &status) }) == 0
+        else { throw BPFError(.find, "cgroup \(cgroup)", .last) }
+        guard Int(fileSystem.f_type) == magic else {
+            throw BPFError(.find, "cgroup \(cgroup)", .invalidArgument, detail: "this is no cgroup of version 2")
+        }
         return UInt64(status.st_ino)
     }
 

@@ -8,6 +8,7 @@ public enum KernelFeature: CaseIterable, Hashable, Sendable {
     case networkNamespaceCookie
     case networkNamespaceCookieOfSocket
     case socketStorage
+    case multipathSockets
     case batchOperations
     case ringBuffer
     case syscallPrograms
@@ -23,6 +24,7 @@ public enum KernelFeature: CaseIterable, Hashable, Sendable {
         case .networkNamespaceCookie: "bpf_get_netns_cookie in connect and sendmsg hooks"
         case .networkNamespaceCookieOfSocket: "SO_NETNS_COOKIE"
         case .socketStorage: "socket storage in connect and sendmsg hooks"
+        case .multipathSockets: "bpf_skc_to_mptcp_sock in connect hooks"
         case .batchOperations: "map batch operations"
         case .ringBuffer: "ring buffer"
         case .syscallPrograms: "programs that run as a system call"
@@ -40,6 +42,7 @@ public enum KernelFeature: CaseIterable, Hashable, Sendable {
         case .networkNamespaceCookie: "5.7"
         case .networkNamespaceCookieOfSocket: "5.14"
         case .socketStorage: "5.3"
+        case .multipathSockets: "5.19"
         case .batchOperations: "5.6"
         case .ringBuffer: "5.8"
         case .syscallPrograms: "5.14"

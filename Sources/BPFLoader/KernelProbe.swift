@@ -33,6 +33,10 @@ enum KernelProbe {
             guard try NetworkNamespace.cookie() != nil else { throw lacks("SO_NETNS_COOKIE") }
         case .socketStorage:
             try useSocketStorage()
+        case .multipathSockets:
+            try loadSocketAddress([
+                .load(1, from: 1, offset: socketOffset), .call(BPF_FUNC_skc_to_mptcp_sock), .set(0, to: 1), .exit,
+            ])
         case .batchOperations:
             try updateInBatch()
         case .ringBuffer:
@@ -50,6 +54,9 @@ enum KernelProbe {
         }
     }
 
+    /// Of `sk` in struct bpf_sock_addr.
+    private static let socketOffset: Int16 = 64
+
     private static func lacks(_ what: String) -> BPFError { BPFError(.probe, what, .notSupportedByKernel) }
 
     private static func loadSocketAddress(_ instructions: [Instruction]) throws(BPFError) {
@@ -60,7 +67,6 @@ enum KernelProbe {
     /// Storage needs a map with types, and a program that asks for the socket's entry.
     private static func useSocketStorage() throws(BPFError) {
         let map = try socketStorageMap()
-        let socketOffset: Int16 = 64  // of `sk` in struct bpf_sock_addr
         let create = Int32(BPF_SK_STORAGE_GET_F_CREATE)
         let instructions =
             [Instruction.load(2, from: 1, offset: socketOffset)] + Instruction.load(1, map: map.descriptor.rawValue)

@@ -9,10 +9,12 @@ extension EndpointSlice {
         var slice = EndpointSlice(
             name: name, serviceName: labels["kubernetes.io/service-name"] ?? "", addressType: type ?? .ipv4)
         slice.labels = labels
+        slice = slice.onlyDecisive
         slice.ports = readPorts(object)
         // Names are for DNS: no address here can be a backend (spec 4).
         guard let family = slice.addressType.family else { return slice }
         slice.endpoints = object.list("endpoints").compactMap { Endpoint.read($0, family: family, intern: intern) }
+        intern.share(&slice.endpoints)
         return slice
     }
 

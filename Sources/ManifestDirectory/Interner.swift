@@ -1,3 +1,4 @@
+import ServiceModel
 import Synchronization
 
 /// Gives equal texts and label sets one storage: thousands of endpoints name the same few nodes and zones.
@@ -7,6 +8,7 @@ final class Interner: Sendable {
     private struct Tables {
         var texts: Set<String> = []
         var maps: Set<[String: String]> = []
+        var placements = PlacementPool()
     }
 
     /// The longest text that Swift keeps without storage of its own.
@@ -21,6 +23,11 @@ final class Interner: Sendable {
 
     func callAsFunction(_ text: String?) -> String? {
         text.map { self($0) }
+    }
+
+    /// Makes endpoints of one node share what they say about it.
+    func share(_ endpoints: inout [Endpoint]) {
+        tables.withLock { $0.placements.share(&endpoints) }
     }
 
     func callAsFunction(_ map: [String: String]) -> [String: String] {

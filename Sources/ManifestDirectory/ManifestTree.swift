@@ -33,7 +33,7 @@ struct ManifestTree {
             for reading in FileReading.read(chunk, by: parser) { apply(reading) }
         }
         let batch = commit(isInitial: true)
-        trimHeap()
+        Heap.trim()
         return batch
     }
 

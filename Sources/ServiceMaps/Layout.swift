@@ -95,7 +95,20 @@ enum FixedText {
 }
 
 extension ip_protocol {
-    init(_ proto: IPProtocol) { self.init(rawValue: proto.rawValue) }
+    init(_ proto: IPProtocol) {
+        switch proto {
+        case .tcp: self = TCP
+        case .udp: self = UDP
+        case .sctp: self = SCTP
+        }
+    }
 
-    var decoded: IPProtocol? { IPProtocol(rawValue: rawValue) }
+    var decoded: IPProtocol? {
+        switch self {
+        case TCP: .tcp
+        case UDP: .udp
+        case SCTP: .sctp
+        default: nil
+        }
+    }
 }

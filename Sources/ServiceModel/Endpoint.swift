@@ -80,15 +80,18 @@ final class Placement: Sendable, Hashable {
 }
 
 /// The placements in use, one object for each content.
-struct PlacementPool: Sendable {
+public struct PlacementPool: Sendable {
     private var placements: [Placement.Content: Placement] = [:]
     private var sweepAt = 1024
 
-    /// Replaces the placement of each endpoint by the pool's equal one.
-    mutating func share(_ endpoints: inout [Endpoint]) {
+    public init() {}
+
+    /// Replaces the placement of each endpoint by the pool's equal one; an array that shares already stays as it is.
+    public mutating func share(_ endpoints: inout [Endpoint]) {
         for index in endpoints.indices {
             guard let own = endpoints[index].placement else { continue }
-            endpoints[index].placement = shared(own)
+            let shared = shared(own)
+            if shared !== own { endpoints[index].placement = shared }
         }
         if placements.count >= sweepAt { sweep() }
     }

@@ -26,7 +26,8 @@ extension Service {
 }
 
 extension EndpointSlice {
-    var onlyDecisive: EndpointSlice {
+    /// The slice without labels that decide nothing.
+    public var onlyDecisive: EndpointSlice {
         var slice = self
         slice.labels = labels.only(Label.headless)
         return slice

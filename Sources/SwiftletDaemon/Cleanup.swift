@@ -28,13 +28,13 @@ public struct Cleanup {
                 "cannot clean up \(root): process \(holder) runs swiftlet on it; stop it first (kill \(holder))")
         }
         var report = Report()
-        for version in entries(of: root) where isVersion(version) {
+        for version in try entries(of: root) where isVersion(version) {
             let directory = root.appending(version)
             report.removedLinks += try remove(Self.linkNames, from: directory.appending("links"), &report.foreign)
             report.removedMaps += try remove(Self.mapNames, from: directory.appending("maps"), &report.foreign)
-            removeDirectory(directory, &report.foreign)
+            try removeDirectory(directory, &report.foreign)
         }
-        removeDirectory(root, &report.foreign)
+        try removeDirectory(root, &report.foreign)
         runDirectory.remove()
         return report
     }
@@ -48,27 +48,32 @@ public struct Cleanup {
 
     private func remove(
         _ names: Set<String>, from directory: FilePath, _ foreign: inout [FilePath]
-    ) throws(BPFError) -> [FilePath] {
+    ) throws -> [FilePath] {
         var removed: [FilePath] = []
-        for name in entries(of: directory) where names.contains(name) {
+        for name in try entries(of: directory) where names.contains(name) {
             let path = directory.appending(name)
             if try unpin(path) { removed.append(path) }
         }
-        removeDirectory(directory, &foreign)
+        try removeDirectory(directory, &foreign)
         return removed
     }
 
     /// Removes an empty directory; what is still in it is not ours.
-    private func removeDirectory(_ directory: FilePath, _ foreign: inout [FilePath]) {
+    private func removeDirectory(_ directory: FilePath, _ foreign: inout [FilePath]) throws(ConfigurationError) {
         let status = directory.withPlatformString { rmdir($0) }
         guard status != 0, errno == ENOTEMPTY || errno == EEXIST else { return }
-        foreign += entries(of: directory).map(directory.appending).filter { path in
+        foreign += try entries(of: directory).map(directory.appending).filter { path in
             !foreign.contains { $0.starts(with: path) }
         }
     }
 
-    private func entries(of directory: FilePath) -> [String] {
-        guard let stream = directory.withPlatformString({ opendir($0) }) else { return [] }
+    /// What a directory holds; nothing if it is not there.
+    private func entries(of directory: FilePath) throws(ConfigurationError) -> [String] {
+        guard let stream = directory.withPlatformString({ opendir($0) }) else {
+            let cause = Errno(rawValue: errno)
+            if cause == .noSuchFileOrDirectory { return [] }
+            throw ConfigurationError("cannot read \(directory): \(cause); run as root")
+        }
         defer { closedir(stream) }
         var names: [String] = []
         while let entry = readdir(stream) {

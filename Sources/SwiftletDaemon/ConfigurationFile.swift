@@ -48,7 +48,8 @@ extension Configuration {
         } catch let error as ConfigurationError {
             throw error
         } catch {
-            throw ConfigurationError("\(subject): \(Self.summary(of: error)); the keys are listed in docs/operations.md")
+            throw ConfigurationError(
+                "\(subject): \(Self.summary(of: error)); the keys are listed in docs/operations.md")
         }
         try apply(file)
     }

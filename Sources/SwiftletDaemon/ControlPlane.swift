@@ -58,6 +58,10 @@ actor ControlPlane {
         return !(writer?.pending.isEmpty ?? true)
     }
 
+    /// What the maps hold from before the start goes once everything that is wanted has been read (spec 10). What
+    /// cannot be read may define it still: a broken manifest never takes a Service away.
+    private var mayPrune: Bool { hasCompleteList && !problems.contains(where: \.hidesObjects) }
+
     private func currentNode() -> NodeConfiguration {
         NodeConfiguration(
             name: configuration.nodeName, node: state.node(named: configuration.nodeName),
@@ -72,7 +76,7 @@ actor ControlPlane {
         summary.compile = clock.measure { changes = compiler.update(dirty: dirty, state: state, node: node) }
         reportConflicts()
         let start = clock.now
-        if let report = writer?.apply(upserts: changes.upserts, removals: changes.removals, prune: hasCompleteList) {
+        if let report = writer?.apply(upserts: changes.upserts, removals: changes.removals, prune: mayPrune) {
             reportFailures(report)
             summary.writes = report.written + report.deleted
         }
@@ -150,7 +154,10 @@ extension ControlPlane {
         report.lastEventAt = lastEventAt
         report.nodePortAddresses = node.nodePortAddresses.map { "\($0.address)" }
         report.desired = compiler.desired.totals
-        report.pending = reportedFailures.sorted() + (writer?.pending ?? []).map { "\($0)" }
+        let explained = reportedFailures.sorted()
+        report.pending =
+            explained
+            + (writer?.pending ?? []).map { "\($0)" }.filter { name in !explained.contains { $0.contains(name) } }
         report.residentBytes = Self.residentBytes
         report.problems = problems.map(\.description).sorted() + compiler.conflicts.map(\.description)
         return report
@@ -222,4 +229,14 @@ struct IngestSummary: Sendable {
     var writes = 0
     var compile = Duration.zero
     var apply = Duration.zero
+}
+
+extension ManifestProblem {
+    /// Whether an object is not known, or not in its present version, for this problem.
+    fileprivate var hidesObjects: Bool {
+        switch kind {
+        case .unreadable, .unparsable, .invalid: true
+        case .duplicate, .conflict: false
+        }
+    }
 }

@@ -30,6 +30,8 @@ public struct Daemon: Sendable {
             "starting",
             metadata: ["version": "\(Version.swiftlet)", "node": "\(settings.nodeName)", "pid": "\(getpid())"])
         let cgroup = try settings.cgroupRoot ?? CgroupFileSystem.root()
+        // A cgroup that is none must not be found out after maps were made.
+        _ = try CgroupFileSystem.id(of: cgroup)
         var datapath: Datapath?
         var writer: ServiceMapWriter<BPFMapStore>?
         if settings.kubeProxyReplacement {
@@ -50,7 +52,9 @@ public struct Daemon: Sendable {
             ManifestService(batches: batches, control: control), ReconcileService(control: control), socket,
         ]
         try await serve(parts, until: signals)
-        log.info("stopped; the datapath works on, `swiftlet cleanup` would remove it")
+        log.info(
+            settings.kubeProxyReplacement
+                ? "stopped; the datapath works on, `swiftlet cleanup` would remove it" : "stopped observing")
         _ = consume lock
     }
 
@@ -58,8 +62,9 @@ public struct Daemon: Sendable {
     private func programFirst(of batches: ManifestBatches, _ control: ControlPlane) async {
         for await batch in batches {
             let summary = await control.ingest(batch)
+            Heap.trim()
             log.info(
-                "programmed the first list",
+                settings.kubeProxyReplacement ? "programmed the first list" : "observed the first list",
                 metadata: [
                     "services": "\(summary.services)", "writes": "\(summary.writes)",
                     "compile": "\(Self.text(summary.compile))", "duration": "\(Self.text(summary.apply))",
@@ -119,10 +124,17 @@ extension Daemon {
             log.notice("this kernel lacks a feature", metadata: ["feature": "\(feature.name)", "cost": "\(cost)"])
         }
         return try phase("loaded the datapath") {
-            try BPFFileSystem.mount(at: settings.bpfRoot.removingLastComponent())
-            return try Datapath(
-                pins: pins, capacities: capacities, features: features,
-                hostNetnsCookie: try NetworkNamespace.cookie())
+            let usual: FilePath = "/sys/fs/bpf"
+            let root = settings.bpfRoot
+            try BPFFileSystem.mount(at: root.starts(with: usual) ? usual : root.removingLastComponent())
+            do throws(BPFError) {
+                return try Datapath(
+                    pins: pins, capacities: capacities, features: features,
+                    hostNetnsCookie: try NetworkNamespace.cookie())
+            } catch {
+                if let said = error.log { log.debug("the kernel's log", metadata: ["log": "\(said)"]) }
+                throw error
+            }
         }
     }
 

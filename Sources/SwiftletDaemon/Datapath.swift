@@ -24,8 +24,9 @@ public struct Datapath: ~Copyable {
             name: "sock.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
         try Self.prepare(&object, pins: pins, capacities: capacities)
         let config = datapath_config(
-            host_netns_cookie: hostNetnsCookie ?? 0, has_set_retval: features.has(.setReturnValueInSocketAddress) ? 1 : 0,
-            pad: (0, 0, 0, 0, 0, 0, 0))
+            host_netns_cookie: hostNetnsCookie ?? 0,
+            has_set_retval: features.has(.setReturnValueInSocketAddress) ? 1 : 0,
+            has_multipath: features.has(.multipathSockets) ? 1 : 0, pad: (0, 0, 0, 0, 0, 0))
         try object.setInitialValue(of: ".rodata.config", to: config)
         self.object = try object.load()
     }

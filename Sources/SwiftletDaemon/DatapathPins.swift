@@ -31,7 +31,9 @@ public struct DatapathPins: Sendable {
 extension DatapathPins {
     /// Whether there is a datapath at all.
     public var isLoaded: Bool {
-        guard let map = try? openIfPinned("services4") else { return false }
-        return map.maxEntries > 0
+        get throws(BPFError) {
+            guard let map = try openIfPinned("services4") else { return false }
+            return map.maxEntries > 0
+        }
     }
 }

@@ -77,7 +77,9 @@ struct BenchCommand: ParsableCommand {
                 report = try benchmark.run(try BenchDatapath(services: services))
             }
             Progress.clear()
-            if let plot { try BenchmarkPlot([report.result]).svg.write(toFile: plot, atomically: true, encoding: .utf8) }
+            if let plot {
+                try BenchmarkPlot([report.result]).svg.write(toFile: plot, atomically: true, encoding: .utf8)
+            }
             print(
                 format.output == .json
                     ? try report.result.json()

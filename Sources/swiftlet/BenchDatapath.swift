@@ -49,7 +49,8 @@ final class BenchDatapath: BenchmarkDatapath {
         guard let port = Port(80), let last = IPAddress("198.18.0.0") else { return [] }
         let desired = (0..<services).map { number in
             let name = ObjectName(namespace: "bench", name: "service-\(number)")
-            let key = FrontendKey(address: IPAddress(v4: UInt32(last.low) + UInt32(number) + 1), port: port, proto: .tcp)
+            let key = FrontendKey(
+                address: IPAddress(v4: UInt32(last.low) + UInt32(number) + 1), port: port, proto: .tcp)
             return DesiredService(
                 name: name,
                 ports: [

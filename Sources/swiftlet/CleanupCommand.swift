@@ -20,7 +20,8 @@ struct CleanupCommand: ParsableCommand {
         if report.removedLinks.isEmpty && report.removedMaps.isEmpty {
             print("nothing of swiftlet is pinned below \(pins.bpfRoot)")
         } else {
-            print("removed \(report.removedLinks.count) links and \(report.removedMaps.count) maps below \(pins.bpfRoot)")
+            print(
+                "removed \(report.removedLinks.count) links and \(report.removedMaps.count) maps below \(pins.bpfRoot)")
         }
         for path in report.foreign { print("left alone, not swiftlet's: \(path)") }
     }

@@ -66,7 +66,7 @@ struct MapsCommand: ParsableCommand {
 extension PinOptions {
     /// Says clearly that there is nothing to look at.
     func requireDatapath() throws {
-        guard !pins.isLoaded else { return }
+        guard try !pins.isLoaded else { return }
         throw ConfigurationError(
             "nothing is loaded below \(bpfRoot); start `swiftlet run --kube-proxy-replacement=true --manifests DIR`, "
                 + "or name another --bpf-root")

@@ -83,8 +83,12 @@ struct RunCommand: AsyncParsableCommand {
         settings.maxBackends = maxBackends ?? settings.maxBackends
         settings.maxSlots = maxSlots ?? settings.maxSlots
         settings.logFormat = logFormat ?? settings.logFormat
-        if let nodeportAddresses { settings.nodePortAddresses = try .init(setting: nodeportAddresses) }
-        if let logLevel { settings.logLevel = try Configuration.logLevel(logLevel) }
+        do {
+            if let nodeportAddresses { settings.nodePortAddresses = try .init(setting: nodeportAddresses) }
+            if let logLevel { settings.logLevel = try Configuration.logLevel(logLevel) }
+        } catch {
+            throw ValidationError(error.description)
+        }
         guard !settings.manifests.isEmpty else {
             throw ValidationError("nothing to serve: name a directory with --manifests DIR")
         }

@@ -64,7 +64,8 @@ struct ServicesCommand: ParsableCommand {
             }
             for port in service.ports {
                 let label = port.name.isEmpty ? title : "\(title):\(port.name)"
-                let frontends = list(port.frontends.filter { $0.scope == "fromNode" }.map(\.endpoint), most: isWide ? 99 : 3)
+                let frontends = list(
+                    port.frontends.filter { $0.scope == "fromNode" }.map(\.endpoint), most: isWide ? 99 : 3)
                 let backends = list(port.backends.map(\.summary), most: isWide ? 99 : 3)
                 let reason = ([port.reason] + service.problems).compactMap(\.self).joined(separator: "; ")
                 let (connects, refused) = ("\(port.connections.forwarded)", "\(port.connections.refused)")
@@ -125,7 +126,8 @@ extension ServiceListing.Item {
                         + (frontend.scope == "fromNode" ? "" : ", for clients outside the node"))
             }
             for backend in port.backends {
-                let place = (backend.local ? ", on this node" : "") + (backend.zone.isEmpty ? "" : ", zone \(backend.zone)")
+                let place =
+                    (backend.local ? ", on this node" : "") + (backend.zone.isEmpty ? "" : ", zone \(backend.zone)")
                 lines.append("    backend:   \(hostText(backend.address)):\(backend.port)  \(backend.state)\(place)")
             }
         }

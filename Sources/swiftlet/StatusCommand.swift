@@ -62,7 +62,9 @@ struct StatusCommand: ParsableCommand {
             print("  daemon:          \(Terminal.styled("not running", .warning))")
             return
         }
-        print("  daemon:          process \(daemon.pid), node \(daemon.nodeName), \(bytesText(daemon.residentBytes)) resident")
+        print(
+            "  daemon:          process \(daemon.pid), node \(daemon.nodeName), \(bytesText(daemon.residentBytes)) resident"
+        )
         print("  started:         \(daemon.startedAt.formatted(.iso8601))")
         print("  source:          \(daemon.sources.joined(separator: ", "))")
         print("  last event:      \(daemon.lastEventAt?.formatted(.iso8601) ?? "none")")

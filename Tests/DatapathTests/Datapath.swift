@@ -1,15 +1,16 @@
 import BPFLoader
 import CDatapath
 import SystemPackage
+import TestKit
 
 /// A loaded object of the datapath, whose maps a test fills as the control plane does.
 struct Datapath: ~Copyable {
     let object: LoadedBPFObject
 
     /// Loads an object that `make bpf` compiled, such as `select.bpf.o`.
-    init(_ name: String, config: datapath_config = datapath_config()) throws {
+    init(_ name: String) throws {
         let object = try BPFObject(name: name, bytes: Self.bytes(of: name))
-        try object.setInitialValue(of: ".rodata.config", to: config)
+        if name != "empty.bpf.o" { try object.setInitialValue(of: ".rodata.config", to: datapath_config.ofThisKernel) }
         self.object = try object.load()
     }
 
@@ -109,6 +110,16 @@ struct Datapath: ~Copyable {
     /// How often a reason was counted, on all CPUs together.
     func count(of reason: counter) throws -> UInt64 {
         try map("counters").lookupPerCPU(reason.rawValue, as: UInt64.self)?.reduce(0, +) ?? 0
+    }
+}
+
+extension datapath_config {
+    /// The settings that the control plane writes on this kernel.
+    static var ofThisKernel: datapath_config {
+        var config = datapath_config()
+        config.has_set_retval = Kernel.features?.has(.setReturnValueInSocketAddress) == true ? 1 : 0
+        config.has_multipath = Kernel.features?.has(.multipathSockets) == true ? 1 : 0
+        return config
     }
 }
 

@@ -46,10 +46,15 @@ extension Serving {
             arguments: [TestNode.Place.node, .pod(1), .pod(2), .pod(3)])
         func sticks(place: TestNode.Place) throws {
             let node = try TestNode.current
-            let doors = ["10.96.0.31:80", "192.0.2.1:30031"] + (place == .node ? ["127.0.0.1:30031"] : [])
-            var pods: Set<String> = []
-            for door in doors { pods.formUnion(try node.call(door, "--count", "10", from: place).pods) }
-            #expect(pods.count == 1)
+            let loopback = place == .node ? ["127.0.0.1:30031", "[::1]:30031"] : []
+            let doors = ["10.96.0.31:80", "192.0.2.1:30031", "[fd00:96::31]:80", "[2001:db8::1]:30031"] + loopback
+            // A family has backends of its own.
+            for isV6 in [false, true] {
+                let pods = try doors.filter { $0.hasPrefix("[") == isV6 }.map { door in
+                    try node.call(door, "--count", "10", from: place).pods
+                }
+                #expect(pods.reduce(Set()) { $0.union($1) }.count == 1)
+            }
         }
 
         @Test("it holds while it is used, and ends when its time is over")

@@ -80,6 +80,16 @@ struct ConfigurationTests {
         }
     }
 
+    @Test("a cgroup that is none stops the start before anything is made", arguments: ["/absent", "/tmp"])
+    func refusesCgroup(path: String) throws {
+        let node = try TestNode.current
+        let arguments = ["run", "--kube-proxy-replacement=true", "--manifests", node.manifests, "--cgroup-root", path]
+        let outcome = try Programs.run([Programs.swiftlet] + arguments + ["--bpf-root", node.bpfRoot])
+        #expect(outcome.status == .exited(1), "\(outcome)")
+        #expect(outcome.output.contains("cgroup \(path)"), "\(outcome)")
+        #expect(!FileManager.default.fileExists(atPath: node.bpfRoot))
+    }
+
     @Test("settings come from the file, and flags win")
     func readsFile() throws {
         let node = try TestNode.current

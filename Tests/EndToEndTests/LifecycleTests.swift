@@ -70,6 +70,27 @@ struct LifecycleTests {
         #expect(nothing.output.contains("nothing"))
     }
 
+    @Test(
+        "without privileges a command says so, and does not say that nothing is there",
+        .enabled(if: Unprivileged.canRun, "nobody may not run the programs in this directory"),
+        arguments: ["status", "services", "maps", "cleanup"])
+    func needsPrivileges(command: String) throws {
+        let node = try TestNode.current
+        if node.pid == nil { try node.start() }
+        try node.stop()
+        let outcome = try Unprivileged.run([Programs.swiftlet, command, "--bpf-root", node.bpfRoot])
+        #expect(outcome.status == .exited(1), "\(outcome)")
+        #expect(outcome.output.localizedCaseInsensitiveContains("permission denied"), "\(outcome)")
+    }
+
+    private enum Unprivileged {
+        static let canRun = (try? run([Programs.swiftlet, "version"]).status) == .exited(0)
+
+        static func run(_ arguments: [String]) throws -> Outcome {
+            try Programs.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"] + arguments)
+        }
+    }
+
     /// Somebody else's program on the same hook, and somebody else's map among ours.
     private struct Bystander {
         let map: String

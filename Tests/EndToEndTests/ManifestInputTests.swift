@@ -1,4 +1,5 @@
 import Foundation
+import NetworkLab
 import Testing
 
 /// Everything that a directory of manifests may hold, each as a Service at an address of its own.
@@ -142,5 +143,25 @@ struct ManifestInputTests {
         #expect(try eventually { try node.call("10.96.1.30:80").results == ["ENETUNREACH"] })
         // Other tests of this suite may have had problems to report before; these changes have none.
         #expect(node.logText == before)
+    }
+}
+
+/// `--nodeport-addresses`: which addresses serve NodePorts.
+@Suite(
+    "node addresses", .tags(.endToEnd), .endToEnd,
+    .node(pods: 3, flags: ["--nodeport-addresses", "all"], manifests: ["web.yaml": ServedManifests.web]))
+struct NodeAddressTests {
+    @Test("a new address of a device serves NodePorts within seconds, and stops when it goes")
+    func followsDevices() throws {
+        let node = try TestNode.current
+        #expect(try node.call("10.244.0.1:30080", from: .pod(1)).results == ["ok"])
+        try node.lab.node.addAddress("192.0.2.77/24", to: "eth0")
+        #expect(try eventually(within: 10_000) { try node.call("192.0.2.77:30080", from: .pod(1)).results == ["ok"] })
+        try node.lab.node.ip("address", "del", "192.0.2.77/24", "dev", "eth0")
+        #expect(
+            try eventually(within: 10_000) {
+                try node.status().daemon?.nodePortAddresses.contains("192.0.2.77") == false
+            })
+        #expect(try node.call("192.0.2.77:30080", from: .node).results != ["ok"])
     }
 }

@@ -34,8 +34,8 @@ struct MapsInterfaceTests {
         let rebuilt = Self.rebuild(try MapDump(of: node))
         #expect(Set(told) == Set(rebuilt))
         #expect(told.count == rebuilt.count)
-        // web: 2 ports × 2 families, empty: the same; sticky, brief, inside, outside, here: one each.
-        #expect(rebuilt.count == 13)
+        // web: 2 ports × 2 families, empty: the same, sticky: 2 families; brief, inside, outside, here: one each.
+        #expect(rebuilt.count == 14)
         #expect(rebuilt.flatMap(\.affinitySeconds).reduce(0, max) == 10_800)
     }
 

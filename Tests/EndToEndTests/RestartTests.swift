@@ -1,3 +1,4 @@
+import Glibc
 import NetworkLab
 import Testing
 
@@ -33,7 +34,9 @@ struct RestartTests {
         #expect(report.failed == [:], "\(report.failures)")
         #expect(report.ok * 1_000 / max(report.milliseconds, 1) >= 500, "\(report.ok) in \(report.milliseconds) ms")
         #expect(try node.finish(load: datagrams, now: true).failed == [:])
-        #expect(try held.send().allSatisfy { $0.result == "ok" })
+        let flows = try held.send()
+        #expect(flows.count == 20)
+        #expect(flows.allSatisfy { $0.result == "ok" && $0.peer == "10.96.0.15:80" })
         #expect(try node.call("10.96.0.31:80", "--count", "5").pods == pod, "affinity outlives the process")
 
         let after = try Kernel(of: node)
@@ -75,5 +78,97 @@ struct RestartTests {
         #expect(try node.call("10.96.0.31:80").results == ["ENETUNREACH"])
         try node.write(ServedManifests.sticky(isOn: true), to: "sticky.yaml")
         #expect(try eventually { try node.call("10.96.0.31:80").results == ["ok"] })
+    }
+
+    @Test("a manifest that broke while nobody was there takes no Service away")
+    func keepsWhatIsBroken() throws {
+        let node = try TestNode.current
+        try node.stop()
+        try node.write("kind: [Service\n", to: "sticky.yaml")
+        try node.start()
+        #expect(try node.swiftlet("status").status == .exited(3))
+        #expect(try node.call("10.96.0.31:80", "--count", "5").results == ["ok"])
+        #expect(try node.call("10.96.0.15:80", "--count", "5").results == ["ok"])
+        try node.write(ServedManifests.sticky(isOn: true), to: "sticky.yaml")
+        #expect(try eventually { try node.status().degraded == [] })
+        #expect(try node.call("10.96.0.31:80", "--count", "5").results == ["ok"])
+
+        // What is gone goes, once all is well.
+        try node.stop()
+        try node.write("kind: [Service\n", to: "broken.yaml")
+        try node.remove("sticky.yaml")
+        try node.start()
+        #expect(try node.call("10.96.0.31:80", "--count", "5").results == ["ok"])
+        try node.remove("broken.yaml")
+        #expect(try eventually { try node.call("10.96.0.31:80").results == ["ENETUNREACH"] })
+        try node.write(ServedManifests.sticky(isOn: true), to: "sticky.yaml")
+        #expect(try eventually { try node.call("10.96.0.31:80").results == ["ok"] })
+    }
+
+    /// Each time at another moment: in the start, in the first list, while changes are written.
+    @Test("killed at any moment, in the start and in changes, no connect fails")
+    func survivesKillsInChanges() throws {
+        let node = try TestNode.current
+        func churn(_ round: Int) throws {
+            let pods = round % 2 == 0 ? Manifest.pods4 : [Manifest.pods4[round % 3]]
+            let text = Manifest.file(
+                Manifest.service("churning", ["10.96.0.70"], spec: "externalIPs: [198.51.100.70]"),
+                Manifest.slice("churning", pods))
+            try node.write(text, to: "churning.yaml")
+        }
+        try churn(0)
+        #expect(try eventually { try node.call("10.96.0.70:80").results == ["ok"] })
+        let targets = "10.96.0.70:80,198.51.100.70:80,10.96.0.15:80"
+        let load = try node.startLoad(targets, ["--rate", "500", "--seconds", "60"])
+        for round in 1...16 {
+            try node.kill()
+            try churn(round)
+            try node.launch()
+            for change in 0..<3 {
+                usleep(UInt32.random(in: 2_000...40_000))
+                try churn(round + change)
+            }
+        }
+        try node.kill()
+        try node.start()
+        let report = try node.finish(load: load, now: true)
+        #expect(report.failed == [:], "\(report.failures)")
+
+        // Nothing is left of what the killed ones began: a first start would make the same.
+        #expect(try eventually { try node.status().degraded == [] })
+        let dump = try MapDump(of: node)
+        let used = Set(dump.services.flatMap { dump.run(of: $0).map(\.backend_id) })
+        #expect(try eventually { try Set(MapDump(of: node).backends.map(\.key)) == used })
+        let owners = Set(dump.names.map(\.key))
+        #expect(dump.backends.allSatisfy { owners.contains($0.value.service_id) })
+        #expect(
+            dump.slots.values.joined().allSatisfy { $0.value.service_id == 0 || owners.contains($0.value.service_id) })
+        #expect(try node.status().counters["refuse_bad_slot"] == 0)
+        try node.remove("churning.yaml")
+        #expect(try eventually { try node.services()["churning"] == nil })
+    }
+
+    @Test("other flags take effect at a restart: another cgroup, bind protection off and on")
+    func takesOtherFlags() throws {
+        let node = try TestNode.current
+        let other = try Cgroup("other")
+        func answers(in cgroup: String) throws -> Set<String> {
+            let report: CallReport = try Programs.decode(
+                from: [Programs.lab, "call", "10.96.0.15:80"], in: node.namespace(of: .node), cgroup: cgroup)
+            return report.results
+        }
+        let flags = Array(node.runArguments().dropFirst())
+        try node.stop()
+        try node.start(with: flags + ["--cgroup-root", other.path, "--bind-protection=false"])
+        #expect(try node.status().degraded == [])
+        #expect(try answers(in: other.path) == ["ok"])
+        #expect(try answers(in: node.cgroup.path) == ["ENETUNREACH"])
+        #expect(try node.bind(30080) == "ok")
+        try node.stop()
+        try node.start()
+        #expect(try node.status().degraded == [])
+        #expect(try answers(in: other.path) == ["ENETUNREACH"])
+        #expect(try answers(in: node.cgroup.path) == ["ok"])
+        #expect(try node.bind(30080) == "EADDRINUSE")
     }
 }

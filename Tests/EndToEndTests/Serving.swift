@@ -45,22 +45,22 @@ enum ServedManifests {
     static let stable = stable(Manifest.pods4)
 
     static func sticky(isOn: Bool) -> String {
-        affine("sticky", "10.96.0.31", nodePort: 30031, seconds: isOn ? 10800 : nil)
+        affine("sticky", ["10.96.0.31", "fd00:96::31"], nodePort: 30031, seconds: isOn ? 10800 : nil)
     }
     static func switching(isOn: Bool) -> String {
-        affine("switching", "10.96.0.32", nodePort: 30032, seconds: isOn ? 3600 : nil)
+        affine("switching", ["10.96.0.32"], nodePort: 30032, seconds: isOn ? 3600 : nil)
     }
-    static let brief = affine("brief", "10.96.0.33", nodePort: 30033, seconds: 1)
+    static let brief = affine("brief", ["10.96.0.33"], nodePort: 30033, seconds: 1)
 
-    private static func affine(_ name: String, _ address: String, nodePort: Int, seconds: Int?) -> String {
+    private static func affine(_ name: String, _ addresses: [String], nodePort: Int, seconds: Int?) -> String {
         let affinity = seconds.map {
             "sessionAffinity: ClientIP\nsessionAffinityConfig: {clientIP: {timeoutSeconds: \($0)}}"
         }
         return Manifest.file(
             Manifest.service(
-                name, [address], ports: ["{port: 80, nodePort: \(nodePort)}"],
+                name, addresses, ports: ["{port: 80, nodePort: \(nodePort)}"],
                 spec: "type: NodePort\n" + (affinity ?? "sessionAffinity: None")),
-            Manifest.slice(name, Manifest.pods4))
+            Manifest.slice(name, Manifest.pods4), Manifest.slice(name, Manifest.pods6))
     }
 
     /// Local policies, all endpoints elsewhere.

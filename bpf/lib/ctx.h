@@ -12,7 +12,7 @@
 #define HOOK_ALLOW  1
 #define HOOK_REFUSE 0
 
-/* Multipath TCP asks for its first subflow under its own number. */
+/* Some kernels show multipath TCP under its own number, the others its first subflow as TCP. */
 #define PROTO_MPTCP 262
 
 /*
@@ -31,9 +31,9 @@ static __always_inline bool ctx_is_mapped(const struct bpf_sock_addr *ctx)
 	       ctx->user_ip6[2] == bpf_htonl(0xffff);
 }
 
-static __always_inline enum ip_protocol ctx_protocol(const struct bpf_sock_addr *ctx)
+static __always_inline enum ip_protocol socket_protocol(__u32 number)
 {
-	switch (ctx->protocol) {
+	switch (number) {
 	case IPPROTO_TCP:
 	case PROTO_MPTCP:
 		return TCP;

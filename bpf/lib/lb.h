@@ -22,6 +22,7 @@ static __always_inline enum counter F(lb_frontend)(const struct FX(service, _key
 	struct FX(vip, _key) vip_key;
 	struct service *entry;
 	struct vip *vip;
+	__u32 seal;
 	int try;
 
 #pragma clang loop unroll(full)
@@ -31,8 +32,8 @@ static __always_inline enum counter F(lb_frontend)(const struct FX(service, _key
 			break;
 		*service = *entry;
 		barrier(); /* the copy is whole before its seal is believed */
-		if (service->seal !=
-		    lb_seal(key->address, ADDRESS_SIZE, key->port, key->protocol, key->scope))
+		seal = lb_seal(key->address, ADDRESS_SIZE, key->port, key->protocol, key->scope);
+		if (service->seal != seal || *(volatile __u32 *)&entry->seal != seal)
 			continue;
 		if (service->action == BALANCE)
 			return COUNT_FORWARD;

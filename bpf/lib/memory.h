@@ -10,8 +10,20 @@
 /* Where a connected socket's record goes: its place, or storage of its own when that is taken. */
 static __always_inline struct origin *sock_origin_of(struct bpf_sock_addr *ctx)
 {
-	struct origin *origin = wayback_claim(bpf_get_socket_cookie(ctx));
+	struct origin *origin;
+	struct mptcp_sock *multipath;
 
+	/*
+	 * What connects is a subflow: the program's socket is another one, and the kernel releases
+	 * subflows without telling the hooks.
+	 */
+	if (config.has_multipath && ctx->sk && ctx->protocol == IPPROTO_TCP) {
+		multipath = bpf_skc_to_mptcp_sock(ctx->sk);
+		if (multipath)
+			return bpf_sk_storage_get(&sock_spill, multipath, NULL,
+						  BPF_SK_STORAGE_GET_F_CREATE);
+	}
+	origin = wayback_claim(bpf_get_socket_cookie(ctx));
 	if (origin || !ctx->sk)
 		return origin;
 	return bpf_sk_storage_get(&sock_spill, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);

@@ -19,7 +19,7 @@ static __always_inline enum counter F(sock_frontend)(struct bpf_sock_addr *ctx, 
 
 	service->service_id = 0;
 	key->scope = FROM_NODE;
-	key->protocol = ctx_protocol(ctx);
+	key->protocol = socket_protocol(ctx->protocol);
 	if (key->protocol == PROTO_ANY)
 		return COUNT_PASS_PROTOCOL;
 	ctx_get(ctx, form, key->address, &key->port);
@@ -136,10 +136,10 @@ static __always_inline int F(sock_bind)(struct bpf_sock *sk, const __u8 *address
 {
 	struct FX(service, _key) key = {
 		.port = sk->src_port,
-		.protocol = sk->protocol,
+		.protocol = socket_protocol(sk->protocol),
 		.scope = FROM_NODE,
 	};
-	struct node_port_key port = {.port = sk->src_port, .protocol = sk->protocol};
+	struct node_port_key port = {.port = key.port, .protocol = key.protocol};
 	struct node_port *ours = bpf_map_lookup_elem(&node_ports, &port);
 	struct service *frontend;
 

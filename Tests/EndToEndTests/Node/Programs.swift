@@ -88,6 +88,9 @@ final class RunningProcess: Sendable {
         return line
     }
 
+    /// All that it says until its end.
+    func readToEnd() throws -> String { try child.withLock { try $0.readToEnd() } }
+
     /// Waits for the line that holds its report.
     func decode<Value: Decodable>(_: Value.Type, within milliseconds: Int = 60_000) throws -> Value {
         try JSONDecoder().decode(Value.self, from: Data(readLine(within: milliseconds).utf8))

@@ -85,13 +85,21 @@ final class TestNode: Sendable {
 
     /// The same with a command line of its own.
     func start(with arguments: [String]) throws {
-        try? FileManager.default.removeItem(atPath: log)
-        // The pid stays the daemon's: each of the wrappers replaces itself.
-        let redirected = ["sh", "-c", #"exec "$@" 2>"$0""#, log, Programs.swiftlet] + arguments
-        let process = try RunningProcess(redirected, in: lab.node.path, output: .null)
-        daemon.withLock { $0 = process }
+        let process = try launch(arguments)
         let isReady = try eventually(within: 30_000) { logText.contains("ready") || !process.isRunning }
         guard isReady, process.isRunning else { throw TestFailure("the daemon did not start: \(logText)") }
+    }
+
+    /// Starts it and waits for nothing.
+    @discardableResult
+    func launch(_ arguments: [String]? = nil) throws -> RunningProcess {
+        try? FileManager.default.removeItem(atPath: log)
+        // The pid stays the daemon's: each of the wrappers replaces itself.
+        let redirected = ["sh", "-c", #"exec "$@" 2>"$0""#, log, Programs.swiftlet]
+        let process = try RunningProcess(
+            redirected + (arguments ?? Array(runArguments().dropFirst())), in: lab.node.path, output: .null)
+        daemon.withLock { $0 = process }
+        return process
     }
 
     @discardableResult

@@ -22,12 +22,15 @@
 /* One byte each, so that they pack into keys; bpftool prints the names. */
 #define LB_ENUM enum __attribute__((packed))
 
-/* Numbers of IANA, the ones that a Service may have. */
+/*
+ * The protocols that a Service may have, by their numbers of IANA but for SCTP's 132: bpftool reads
+ * one-byte enums as signed and would not print its name.
+ */
 LB_ENUM ip_protocol{
 	PROTO_ANY = 0,
 	TCP = 6,
 	UDP = 17,
-	SCTP = 132,
+	SCTP = 100,
 };
 
 /*
@@ -293,7 +296,8 @@ struct service_counter {
 struct datapath_config {
 	__u64 host_netns_cookie; /* the node's network namespace; 0: the initial one */
 	__u8 has_set_retval;	 /* bpf_set_retval: kernel 5.18 */
-	__u8 pad[7];
+	__u8 has_multipath;	 /* bpf_skc_to_mptcp_sock: kernel 5.19 */
+	__u8 pad[6];
 };
 
 /*

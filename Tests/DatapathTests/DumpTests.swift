@@ -1,0 +1,135 @@
+import BPFLoader
+import CDatapath
+import Foundation
+import NetworkLab
+import Testing
+
+extension KernelTests {
+    @Suite("What plain bpftool prints")
+    struct DumpTests {
+        /// One entry of `bpftool -j map dump`, as the map's types tell it.
+        private struct Entry<Key: Decodable, Value: Decodable>: Decodable {
+            struct Formatted: Decodable {
+                let key: Key
+                let value: Value
+            }
+            let formatted: Formatted
+        }
+
+        private struct Door: Decodable, Equatable {
+            var address: [UInt8]
+            var port: UInt16
+            var `protocol`: String
+            var scope: String
+        }
+
+        private struct Entrance: Decodable, Equatable {
+            var service_id: UInt32
+            var count: UInt32
+            var affinity_seconds: UInt32
+            var kind: String
+            var action: String
+            var algorithm: String
+            var policy: String
+        }
+
+        private struct Endpoint: Decodable, Equatable {
+            var address: [UInt8]
+            var port: UInt16
+            var `protocol`: String
+            var state: String
+            var zone: String
+        }
+
+        private struct Names: Decodable, Equatable {
+            var namespace_: String
+            var name: String
+            var port_name: String
+            var `protocol`: String
+        }
+
+        private func dump<Key: Decodable, Value: Decodable>(
+            _ map: consuming BPFMap, _: Key.Type, _: Value.Type
+        ) throws -> [Entry<Key, Value>] {
+            let text = try Command.run("bpftool", "-j", "map", "dump", "id", "\(map.id)")
+            return try JSONDecoder().decode([Entry<Key, Value>].self, from: Data(text.utf8))
+        }
+
+        @Test("frontends and backends read as a person writes them", arguments: Family.allCases)
+        func isReadable(family: Family) throws {
+            let datapath = try Datapath.forDecisions()
+            let frontend = Frontend(family: family, vip: 15, port: 443, proto: UDP)
+            let entry = service(id: 7, count: 2, affinity: 60, kind: LOAD_BALANCER, policy: LOCAL)
+            try datapath.put(frontend, entry)
+            try datapath.put(family, Backend(id: 9, service: 7, number: 11))
+
+            let doors = try dump(datapath.map(family.name("services")), Door.self, Entrance.self)
+            #expect(
+                doors.map(\.formatted.key) == [
+                    Door(address: family.vip(15), port: 443, protocol: "UDP", scope: "FROM_NODE")
+                ])
+            #expect(
+                doors.map(\.formatted.value) == [
+                    Entrance(
+                        service_id: 7, count: 2, affinity_seconds: 60, kind: "LOAD_BALANCER", action: "BALANCE",
+                        algorithm: "RANDOM", policy: "LOCAL")
+                ])
+            let endpoints = try dump(datapath.map(family.name("backends")), UInt32.self, Endpoint.self)
+            #expect(endpoints.map(\.formatted.key) == [9])
+            #expect(
+                endpoints.map(\.formatted.value) == [
+                    Endpoint(address: family.pod(11), port: 8080, protocol: "TCP", state: "ACTIVE", zone: "")
+                ])
+        }
+
+        @Test("SCTP has its name too")
+        func namesSCTP() throws {
+            let datapath = try Datapath.forDecisions()
+            try datapath.put(.v4, Backend(id: 9, service: 7, number: 11), proto: SCTP)
+            let endpoints = try dump(datapath.map("backends4"), UInt32.self, Endpoint.self)
+            #expect(endpoints.map(\.formatted.value.protocol) == ["SCTP"])
+        }
+
+        @Test("names are text and protocols have names")
+        func namesAreText() throws {
+            let datapath = try Datapath.forDecisions()
+            var names = frontend()
+            fill(&names.namespace_, Array("shop".utf8))
+            fill(&names.name, Array("my-api".utf8))
+            names.protocol = TCP
+            try datapath.map("frontends").update(UInt32(7), to: names)
+            let entries = try dump(datapath.map("frontends"), UInt32.self, Names.self)
+            #expect(
+                entries.map(\.formatted.value) == [
+                    Names(namespace_: "shop", name: "my-api", port_name: "", protocol: "TCP")
+                ])
+        }
+
+        @Test("counters show a number for each CPU")
+        func countersHaveCPUs() throws {
+            struct Counter: Decodable {
+                struct Formatted: Decodable { let key: UInt32, values: [Share] }
+                struct Share: Decodable { let cpu: Int, value: UInt64 }
+                let formatted: Formatted
+            }
+            let datapath = try Datapath.forDecisions()
+            let map = try datapath.map("counters")
+            let text = try Command.run("bpftool", "-j", "map", "dump", "id", "\(map.id)")
+            let counters = try JSONDecoder().decode([Counter].self, from: Data(text.utf8))
+            #expect(counters.map(\.formatted.key) == Array(0..<COUNT_MAX.rawValue))
+            #expect(counters.allSatisfy { !$0.formatted.values.isEmpty })
+        }
+
+        @Test("every map has types", arguments: ["sock.bpf.o", "select.bpf.o"])
+        func mapsHaveTypes(object: String) throws {
+            struct Description: Decodable { let btf_id: UInt32? }
+            let datapath = try Datapath(object)
+            for name in datapath.object.mapNames {
+                let map = try datapath.map(name)
+                let text = try Command.run("bpftool", "-j", "map", "show", "id", "\(map.id)")
+                let description = try JSONDecoder().decode(Description.self, from: Data(text.utf8))
+                #expect(description.btf_id != nil, "\(name)")
+            }
+        }
+    }
+}

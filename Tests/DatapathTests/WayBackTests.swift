@@ -1,0 +1,214 @@
+import CDatapath
+import Glibc
+import NetworkLab
+import Testing
+
+extension KernelTests {
+    @Suite("The way back")
+    struct WayBackTests {
+        /// The frontend of service 1, whose only backend is `pod`.
+        private func frontend(_ form: ClientForm, _ kind: Socket.Kind) -> Frontend {
+            Frontend(family: form.family, proto: kind == .tcp ? TCP : UDP)
+        }
+
+        private func vip(_ form: ClientForm) -> SocketAddress {
+            form.shown(SocketAddress(address: form.family.vip(10), port: 80))
+        }
+
+        private func pod(_ form: ClientForm) -> SocketAddress {
+            SocketAddress(address: form.family.pod(1), port: 8001)
+        }
+
+        @Test(
+            "a socket has a place as long as it lives", arguments: ClientForm.allCases, [Socket.Kind.tcp, .udp])
+        func ownsPlace(form: ClientForm, kind: Socket.Kind) throws {
+            let lab = try HookLab()
+            try lab.datapath.serve(frontend(form, kind), backends: 1)
+            let backend = try lab.backend(pod(form), kind)
+            let cookie = try connectAndClose(lab, form, kind)
+            let place = try lab.datapath.place(of: cookie)
+            #expect(place.cookie == 0)
+            #expect(place.owners == 0)
+            #expect(try lab.datapath.count(of: COUNT_NO_WAY_BACK) == 0)
+            _ = consume backend
+        }
+
+        /// Connects, looks at the place, and closes.
+        private func connectAndClose(
+            _ lab: borrowing HookLab, _ form: ClientForm, _ kind: Socket.Kind
+        ) throws -> UInt64 {
+            let client = try lab.client(form, kind)
+            try client.connect(to: vip(form))
+            #expect(try client.peerName() == vip(form))
+            let place = try lab.datapath.place(of: client.cookie)
+            #expect(place.cookie == client.cookie)
+            #expect(place.owners == 1)
+            #expect(place.service_id == 1)
+            #expect(place.backend_id == 1)
+            #expect(place.vip_port == 80)
+            #expect(place.port == 8001)
+            #expect(bytes(place.address, 16) == pod(form).mapped.address)
+            return client.cookie
+        }
+
+        @Test(
+            "a socket whose place is taken has storage of its own", arguments: ClientForm.allCases,
+            [Socket.Kind.tcp, .udp])
+        func spills(form: ClientForm, kind: Socket.Kind) throws {
+            let lab = try HookLab()
+            try lab.datapath.serve(frontend(form, kind), backends: 1)
+            let backend = try lab.backend(pod(form), kind)
+            try lab.datapath.takeEveryPlace()
+            let cookie = try connectWithoutPlace(lab, form, kind, backend)
+            let place = try lab.datapath.place(of: cookie)
+            #expect(place.cookie == .max, "who closes releases only what is its own")
+            #expect(place.owners == 1)
+            #expect(try lab.datapath.count(of: COUNT_NO_WAY_BACK) == 0)
+        }
+
+        private func connectWithoutPlace(
+            _ lab: borrowing HookLab, _ form: ClientForm, _ kind: Socket.Kind, _ backend: borrowing Socket
+        ) throws -> UInt64 {
+            let client = try lab.client(form, kind)
+            try client.connect(to: vip(form))
+            #expect(try client.peerName() == vip(form))
+            #expect(try lab.datapath.place(of: client.cookie).cookie == .max)
+            if kind == .udp {
+                try client.send([1])
+                try backend.answer()
+                #expect(try client.receive().source == vip(form))
+            }
+            return client.cookie
+        }
+
+        @Test(
+            "a UDP socket that leaves the VIP for a backend shows the backend", arguments: ClientForm.allCases,
+            [(false, false), (false, true), (true, false), (true, true)])
+        func forgets(form: ClientForm, way: (spilled: Bool, disconnects: Bool)) throws {
+            let lab = try HookLab()
+            try lab.datapath.serve(frontend(form, .udp), backends: 1)
+            if way.spilled { try lab.datapath.takeEveryPlace() }
+            let backend = try lab.backend(pod(form), .udp)
+            let client = try lab.client(form, .udp)
+            try client.connect(to: vip(form))
+            #expect(try client.peerName() == vip(form))
+
+            if way.disconnects { try client.disconnect() }
+            try client.connect(to: form.shown(pod(form)))
+            #expect(try client.peerName() == form.shown(pod(form)))
+            try client.send([1])
+            try backend.answer()
+            #expect(try client.receive().source == form.shown(pod(form)))
+        }
+
+        @Test("a UDP socket that is no more connected sees who answers", arguments: ClientForm.allCases, [false, true])
+        func forgetsConnection(form: ClientForm, spilled: Bool) throws {
+            let lab = try HookLab()
+            try lab.datapath.serve(frontend(form, .udp), backends: 1)
+            if spilled { try lab.datapath.takeEveryPlace() }
+            let backend = try lab.backend(pod(form), .udp)
+            let client = try lab.client(form, .udp)
+            try client.connect(to: vip(form))
+            try client.disconnect()
+            try client.send([1], to: form.shown(pod(form)))
+            try backend.answer()
+            #expect(try client.receive().source == form.shown(pod(form)))
+        }
+
+        @Test("a UDP socket that moves to another VIP shows that one", arguments: ClientForm.allCases, [false, true])
+        func follows(form: ClientForm, spilled: Bool) throws {
+            let lab = try HookLab()
+            try lab.datapath.serve(frontend(form, .udp), backends: 1)
+            let other = Frontend(family: form.family, vip: 20, port: 53, proto: UDP)
+            try lab.datapath.put(other, service(id: 1))
+            if spilled { try lab.datapath.takeEveryPlace() }
+            let client = try lab.client(form, .udp)
+            try client.connect(to: vip(form))
+            let second = form.shown(SocketAddress(address: other.address, port: 53))
+            try client.connect(to: second)
+            #expect(try client.peerName() == second)
+        }
+
+        @Test("one unconnected socket has ways back from its eight newest VIPs", arguments: ClientForm.allCases)
+        func replacesOldestFlow(form: ClientForm) throws {
+            let lab = try HookLab()
+            let client = try lab.client(form, .udp)
+            var backends: [Reply] = []
+            for number: UInt8 in 1...9 {
+                let id = UInt32(number)
+                let backend = Backend(id: id, service: id, number: number)
+                try lab.datapath.put(form.family, [backend], from: id)
+                let frontend = Frontend(family: form.family, vip: number, proto: UDP)
+                try lab.datapath.put(frontend, service(id: id, first: id))
+                let pod = SocketAddress(address: form.family.pod(number), port: 8080)
+                let vip = form.shown(SocketAddress(address: frontend.address, port: 80))
+                backends.append(Reply(try lab.backend(pod, .udp), vip: vip, pod: form.shown(pod)))
+                try client.send([number], to: vip)
+            }
+            for (number, reply) in zip(UInt8(1)..., backends) {
+                try reply.socket.answer()
+                let (bytes, source) = try client.receive()
+                #expect(bytes == [number])
+                #expect(source == (number == 1 ? reply.pod : reply.vip))
+            }
+            #expect(try lab.datapath.count(of: COUNT_REVERSE_REPLY) == 8)
+        }
+
+        /// A backend that has a datagram to answer. A class because arrays cannot hold noncopyable values.
+        private final class Reply {
+            let socket: Socket
+            let vip: SocketAddress
+            let pod: SocketAddress
+
+            init(_ socket: consuming Socket, vip: SocketAddress, pod: SocketAddress) {
+                self.socket = socket
+                self.vip = vip
+                self.pod = pod
+            }
+        }
+
+        @Test("an unconnected socket stays with its backend while that is usable", arguments: ClientForm.allCases)
+        func staysWithBackend(form: ClientForm) throws {
+            let lab = try HookLab()
+            let frontend = frontend(form, .udp)
+            try lab.datapath.serve(frontend, backends: 10)
+            let client = try lab.client(form, .udp)
+            for _ in 0..<20 { try client.send([1], to: vip(form)) }
+            #expect(try lab.datapath.count(of: COUNT_FORWARD) == 1)
+            #expect(try lab.datapath.count(of: COUNT_FORWARD_SAME_FLOW) == 19)
+
+            for backend in Backend.several(10, of: 1) {
+                var unusable = backend
+                unusable.inCluster = false
+                try lab.datapath.put(form.family, unusable)
+            }
+            try client.send([1], to: vip(form))
+            #expect(try lab.datapath.count(of: COUNT_FORWARD) == 2)
+        }
+
+        @Test("multipath TCP goes the same way", arguments: [ClientForm.ip4, .ip6])
+        func carriesMultipath(form: ClientForm) throws {
+            let lab = try HookLab()
+            try lab.datapath.serve(frontend(form, .tcp), backends: 1)
+            let backend = try lab.backend(pod(form), .tcp)
+            let descriptor = try lab.inside {
+                socket(form == .ip4 ? AF_INET : AF_INET6, CInt(SOCK_STREAM.rawValue), 262)  // IPPROTO_MPTCP
+            }
+            // A kernel without multipath TCP, or without the helper, has nothing to show here.
+            guard descriptor >= 0 else { return }
+            let client = Socket(adopting: descriptor)
+            guard lab.hasMultipath else { return }
+            let before = try lab.datapath.takenPlaces()
+            try connectMultipath(client, to: vip(form))
+            #expect(try lab.datapath.count(of: COUNT_FORWARD) == 1)
+            #expect(try lab.datapath.takenPlaces() == before, "no place is left behind")
+            _ = consume backend
+        }
+
+        /// Connects, looks at the peer, and closes.
+        private func connectMultipath(_ client: consuming Socket, to vip: SocketAddress) throws {
+            try client.connect(to: vip)
+            #expect(try client.peerName() == vip)
+        }
+    }
+}

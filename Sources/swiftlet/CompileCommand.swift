@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import ManifestDirectory
 import Reporting
 import ServiceModel
@@ -83,7 +82,7 @@ struct CompileCommand: ParsableCommand {
         let report = CompileReport(events: events, problems: problems, settings: settings)
         switch output {
         case .table: print(report.text)
-        case .json: print(String(decoding: try ReportCoding.encoder(pretty: true).encode(report), as: UTF8.self))
+        case .json: print(try report.json())
         }
         warn(of: report)
     }

@@ -4,33 +4,36 @@ import Reporting
 import ServiceModel
 import Testing
 
-/// A folder of plain files: `objects.yaml`, and `expected.txt`, which is what `swiftlet compile` prints of it.
+/// A folder of plain files: `objects.yaml`, and what `swiftlet compile` prints of it.
 struct Scenario: Sendable, CustomTestStringConvertible {
-    var name: String
-    var testDescription: String { name }
+    var folder: URL
 
-    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .appendingPathComponent("Scenarios")
+    var name: String { folder.lastPathComponent }
+    var testDescription: String { name }
 
     /// All of them, in the order of the rules.
     static let all: [Scenario] = {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Scenarios")
         let names = (try? FileManager.default.contentsOfDirectory(atPath: root.path)) ?? []
-        return names.filter { $0.hasPrefix("spec-") }.sorted().map(Scenario.init)
+        return names.filter { $0.hasPrefix("spec-") }.sorted()
+            .map { Scenario(folder: root.appendingPathComponent($0)) }
     }()
 
-    private func file(_ name: String) -> URL { Self.root.appendingPathComponent("\(self.name)/\(name)") }
+    func read(_ file: String) throws -> String {
+        try String(contentsOf: folder.appendingPathComponent(file), encoding: .utf8)
+    }
 
-    func objects() throws -> String { try String(contentsOf: file("objects.yaml"), encoding: .utf8) }
-
-    func expected() throws -> String { try String(contentsOf: file("expected.txt"), encoding: .utf8) }
-
-    func expect(_ text: String) throws { try text.write(to: file("expected.txt"), atomically: true, encoding: .utf8) }
+    func write(_ text: String, to file: String) throws {
+        try text.write(to: folder.appendingPathComponent(file), atomically: true, encoding: .utf8)
+    }
 
     /// What the objects come to, with the options that their file names in a line `# compile: --node here …`.
-    func report() throws -> CompileReport {
-        let objects = try objects()
+    ///
+    /// - Parameter order: the order in which the objects become known.
+    func report(order: ([ClusterEvent]) -> [ClusterEvent] = { $0 }) throws -> CompileReport {
+        let objects = try read("objects.yaml")
         let (events, problems) = ManifestLoader.load(text: objects, named: "objects.yaml")
-        return CompileReport(events: events, problems: problems, settings: try settings(in: objects))
+        return CompileReport(events: order(events), problems: problems, settings: try settings(in: objects))
     }
 
     private func settings(in objects: String) throws -> CompileSettings {

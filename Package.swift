@@ -49,6 +49,8 @@ let package = Package(
                 "BPFLoader", "CDatapath", "NetworkLab", .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: strict),
+        // What commands print of values, as text and JSON.
+        .target(name: "Reporting", dependencies: ["ManifestDirectory", "ServiceModel"], swiftSettings: strict),
         .target(
             name: "SwiftletDaemon",
             dependencies: [
@@ -62,7 +64,8 @@ let package = Package(
         .executableTarget(
             name: "swiftlet",
             dependencies: [
-                "BPFLoader", "ConnectBenchmark", "NetworkLab", "ServiceMaps", "ServiceModel", "SwiftletDaemon",
+                "BPFLoader", "ConnectBenchmark", "ManifestDirectory", "NetworkLab", "Reporting", "ServiceMaps",
+                "ServiceModel", "SwiftletDaemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
@@ -78,6 +81,10 @@ let package = Package(
             dependencies: ["BPFLoader", "NetworkLab", "ServiceModel"],
             path: "Tests/TestKit", swiftSettings: strict),
         .testTarget(name: "ServiceModelTests", dependencies: ["ServiceModel", "TestKit"], swiftSettings: strict),
+        // Objects in, compile report out: a folder of plain files for each rule.
+        .testTarget(
+            name: "ScenarioTests", dependencies: ["ManifestDirectory", "Reporting", "ServiceModel"],
+            exclude: ["README.md", "Scenarios", "Schema"], swiftSettings: strict),
         .testTarget(
             name: "ServiceMapsTests",
             dependencies: ["BPFLoader", "CDatapath", "ServiceMaps", "ServiceModel", "TestKit"],

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 tier=${1:-all}
 declare -A targets=(
-	[pure]='ServiceModelTests|ServiceMapsTests|ManifestDirectoryTests'
+	[pure]='ServiceModelTests|ScenarioTests|ServiceMapsTests|ManifestDirectoryTests'
 	[kernel]='BPFLoaderTests|DatapathTests|ConnectBenchmarkTests'
 	[e2e]='EndToEndTests'
 )

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What Swift imports of libbpf and the kernel; each wrapper says why Swift cannot call the thing itself. */
+/* What Swift imports of libbpf and the kernel; each wrapper says why Swift cannot call the thing
+ * itself. */
 #ifndef SWIFTLET_CLIBBPF_SHIM_H
 #define SWIFTLET_CLIBBPF_SHIM_H
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Linux calls that glibc declares for _GNU_SOURCE only, which Swift's Glibc module is built without. */
+/* Linux calls that glibc declares for _GNU_SOURCE only, which Swift's Glibc module is built
+ * without. */
 #ifndef SWIFTLET_CNETWORKLAB_SHIM_H
 #define SWIFTLET_CNETWORKLAB_SHIM_H
 
-/* Macros only: a type that came in through here would be this module's in Swift's eyes, not Glibc's. */
+/* Macros only: a type that came in through here would be this module's in Swift's eyes, not
+ * Glibc's. */
 #include <sys/syscall.h>
 
 /* Except this one: Glibc's module leaves it out. */
@@ -22,7 +24,8 @@ static inline int lab_enter_network_namespace(int descriptor)
 	return (int)syscall(SYS_setns, descriptor, LAB_CLONE_NEWNET);
 }
 
-/* Keeps the calling thread on the processor where it is: a migration costs more than what is measured. */
+/* Keeps the calling thread on the processor where it is: a migration costs more than what is
+ * measured. */
 static inline int lab_stay_on_processor(void)
 {
 	unsigned long mask[16] = {0};

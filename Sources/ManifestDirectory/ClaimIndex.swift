@@ -35,11 +35,13 @@ struct ClaimIndex {
         for claim in after.subtracting(before) { add(claim, of: name) }
     }
 
-    /// Each claim of more than one Service, and these in order.
+    /// Each claim of more than one Service, and these in the order in which the model serves them: the one whose
+    /// ClusterIP it is, then by name (spec 25).
     var conflicts: [(claim: Claim, services: [ObjectName])] {
         contested.sorted().map { claim in
             guard case .many(let names) = claimants[claim] else { return (claim, []) }
-            return (claim, names.sorted())
+            let owners = names.filter { services[$0]?.hasClusterIP(claim.address) == true }
+            return (claim, owners.sorted() + names.subtracting(owners).sorted())
         }
     }
 
@@ -83,6 +85,8 @@ private struct Claimant {
         ingress = service.ingress
         servesNodePorts = service.kind != .clusterIP
     }
+
+    func hasClusterIP(_ address: IPAddress?) -> Bool { address.map(clusterIPs.contains) ?? false }
 
     var claims: Set<ClaimIndex.Claim> {
         let addresses = clusterIPs + externalIPs + ingress.filter { $0.mode == .vip }.map(\.address)

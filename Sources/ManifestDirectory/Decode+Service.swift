@@ -80,7 +80,7 @@ extension ServiceManifest {
         service.externalPolicy = spec.choice("externalTrafficPolicy", among: words, policy) ?? .cluster
         service.internalPolicy = spec.choice("internalTrafficPolicy", among: words, policy) ?? .cluster
         service.publishNotReadyAddresses = spec.flag("publishNotReadyAddresses") ?? false
-        service.loadBalancerSourceRanges = spec.texts("loadBalancerSourceRanges")
+        service.loadBalancerSourceRanges = spec.list("loadBalancerSourceRanges").compactMap(\.sourceRange)
         service.healthCheckNodePort = spec.optionalPort("healthCheckNodePort")
     }
 
@@ -116,6 +116,13 @@ extension Field {
         case .plain(let text), .quoted(let text): text.isEmpty
         default: false
         }
+    }
+
+    /// A range of client addresses as it is written, which the model reads (spec 24).
+    fileprivate var sourceRange: String? {
+        guard let text, !text.allSatisfy(\.isWhitespace) else { return nil }
+        if SourceRanges.range(text) == nil { report("is \(value.shown)", "write a range like 192.0.2.0/24") }
+        return text
     }
 
     var family: IPFamily? {

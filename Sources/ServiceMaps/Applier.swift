@@ -48,7 +48,7 @@ struct Applier<Store: MapStore> {
                 possible.append(planned)
             }
         }
-        let errors = send(possible, to: map)
+        let errors = map == .vipFilter ? mark(possible, beside: mirror.filter) : send(possible, to: map)
         for (index, planned) in possible.enumerated() {
             if let error = errors[index] {
                 outcome.undone.append(planned)
@@ -86,6 +86,19 @@ struct Applier<Store: MapStore> {
                 if case .deleteNodePort(let key) = operation { keys.append(node_port_key(key)) }
             }
         default: resetCounters(operations)
+        }
+    }
+
+    /// Words of the filter are written whole: each with the bits that it has already, and those of this batch.
+    private func mark(_ operations: [PlannedOperation], beside known: AddressFilter) -> [Int: MapError] {
+        var filter = known
+        return write(operations, to: .vipFilter) { operation, keys, values in
+            guard case .markAddress(let address) = operation else { return }
+            filter.insert(address)
+            let word = address.filterBit / 64
+            keys.append(word)
+            values.append(filter.words[Int(word)])
+        } delete: { (_: MapOperation, _: inout [UInt32]) in
         }
     }
 

@@ -14,7 +14,8 @@ public struct BPFMapStore: MapStore, Sendable {
 
     /// The maps that the control plane writes or reads back.
     public static let needed: [ServiceMap] = [
-        .services4, .services6, .slots4, .slots6, .backends4, .backends6, .vips4, .vips6, .nodePorts, .frontends,
+        .services4, .services6, .slots4, .slots6, .backends4, .backends6, .vips4, .vips6, .vipFilter, .nodePorts,
+        .frontends,
         .serviceCounters,
     ]
 

@@ -39,6 +39,7 @@ public struct MapCapacities: Sendable, Hashable {
         case .backends4, .backends6: backends
         case .affinity: affinity
         case .serviceCounters: serviceCounters
+        case .vipFilter: UInt32(LB_FILTER_WORDS)
         case .counters: UInt32(COUNT_MAX.rawValue)
         case .socketOrigin, .socketSpill, .socketFlows: nil
         }

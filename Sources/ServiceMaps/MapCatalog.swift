@@ -49,6 +49,7 @@ public enum MapCatalog {
         case .backends6: ("hash", number, layout(backend6.self))
         case .vips4: ("hash", layout(vip4_key.self), layout(vip.self))
         case .vips6: ("hash", layout(vip6_key.self), layout(vip.self))
+        case .vipFilter: ("array", number, ("__u64", 8))
         case .nodePorts: ("hash", layout(node_port_key.self), layout(node_port.self))
         case .frontends: ("hash", number, layout(frontend.self))
         case .affinity: ("lru_hash", layout(affinity_key.self), layout(CDatapath.affinity.self))
@@ -71,6 +72,7 @@ public enum MapCatalog {
         case .backends4, .backends6: ("backend id to one endpoint of one service port", "flags are 0 or 1")
         case .vips4, .vips6:
             ("addresses with a ClusterIP, which refuse a port that no frontend serves", "frontends at this address")
+        case .vipFilter: ("addresses that may have frontends, so that others cost no look-up", "a bit for each hash")
         case .nodePorts: ("NodePorts that no other listener may take", "the service id of one who serves it")
         case .frontends: ("service id to the names that people use", "family is 4 or 6")
         case .affinity: ("client and service port to the backend that serves it", "last_use in ns of CLOCK_MONOTONIC")
@@ -91,6 +93,7 @@ public enum MapCatalog {
         case .slots4, .slots6: (control, datapath, "until a grace period after the last frontend has left the run")
         case .backends4, .backends6: (control, datapath, "until a grace period after the last run has left it")
         case .services4, .services6, .vips4, .vips6, .nodePorts: (control, datapath, "as long as the Service")
+        case .vipFilter: (control, datapath, "as long as the map: bits are never cleared")
         case .affinity: (datapath, datapath, "until its time-out, or until newer clients need the room")
         case .socketOrigin, .socketSpill, .socketFlows: (datapath, datapath, "the socket's")
         case .counters: (datapath, "people", "as long as the map")

@@ -8,6 +8,8 @@ public enum MapOperation: Sendable, Hashable {
     case putBackend(BackendID, BackendEntry)
     /// Fills a run from its first slot on; nobody reads it yet.
     case putSlots(IPFamily, first: UInt32, [SlotEntry])
+    /// Sets the address's bit of the filter, so that connects to it are looked up.
+    case markAddress(IPAddress)
     /// Creates or replaces a frontend: what is atomic for the datapath.
     case putService(FrontendKey, ServiceEntry)
     case deleteService(FrontendKey)
@@ -29,6 +31,7 @@ public enum MapOperation: Sendable, Hashable {
         case .deleteBackend(_, _, let address, _): .backends(address.family)
         case .putSlots(let family, _, _), .clearSlots(let family, _): .slots(family)
         case .putService(let key, _), .deleteService(let key): .services(key.address.family)
+        case .markAddress: .vipFilter
         case .putVIP(let address, _), .deleteVIP(let address): .vips(address.family)
         case .putNodePort, .deleteNodePort: .nodePorts
         }

@@ -13,6 +13,7 @@ extension Mirror {
         case .putSlots(_, let first, _):
             guard let index = records[planned.owner]?.runs.firstIndex(where: { $0.run.first == first }) else { return }
             records[planned.owner]?.runs[index].isWritten = true
+        case .markAddress(let address): filter.insert(address)
         case .putService(let key, let entry): commit(key, entry)
         case .deleteService(let key): removeFrontend(key)
         case .putVIP(let address, let entry):

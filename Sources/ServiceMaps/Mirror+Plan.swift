@@ -149,6 +149,9 @@ extension Mirror {
             let (index, found) = record.position(of: frontend.key)
             if found, record.frontends[index].entry == entry { continue }
             if owners[frontend.key] == nil { plan.additions[.services(draft.family)] += 1 }
+            if !filter.contains(frontend.key.address) {
+                plan.append(.markAddress(frontend.key.address), for: draft.id, to: .filter, draft.family)
+            }
             plan.append(.putService(frontend.key, entry), for: draft.id, to: .services, draft.family)
         }
         for held in record.frontends where !wanted.contains(held.key) {

@@ -6,6 +6,7 @@ public enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringCo
     case slots4, slots6
     case backends4, backends6
     case vips4, vips6
+    case vipFilter = "vip_filter"
     case nodePorts = "node_ports"
     case frontends
     case affinity

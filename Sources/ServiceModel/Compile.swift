@@ -23,7 +23,7 @@ private func compile(
     node: NodeConfiguration
 ) -> DesiredServicePort {
     let family = clusterIP.family
-    let doors = FrontDoors(of: port, of: service, clusterIP: clusterIP, nodePortAddresses: node.nodePortAddresses)
+    let doors = FrontDoors(of: port, of: service, clusterIP: clusterIP, node: node)
     let candidates = endpoints.candidates(for: port, family: family)
     let usable = UsableEndpoints(
         candidates, node: node,

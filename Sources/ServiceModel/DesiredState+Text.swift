@@ -3,6 +3,25 @@ extension FrontendKey: CustomStringConvertible {
     public var description: String { "\(socketText(address, port))/\(proto)" }
 }
 
+extension SourceRanges: CustomStringConvertible {
+    /// `10.0.0.0/8,192.0.2.0/24+vip`, or `none`.
+    public var description: String {
+        ranges.isEmpty ? "none" : ranges.map(\.description).joined(separator: ",") + (admitsVIP ? "+vip" : "")
+    }
+}
+
+extension DesiredFrontend.Kind {
+    /// As Kubernetes writes it.
+    public var text: String {
+        switch self {
+        case .clusterIP: "ClusterIP"
+        case .nodePort: "NodePort"
+        case .loadBalancer: "LoadBalancer"
+        case .externalIP: "ExternalIP"
+        }
+    }
+}
+
 extension DesiredState: CustomStringConvertible {
     /// One line for each frontend, backend and Service that is left alone, sorted: equal states, equal texts.
     ///
@@ -36,10 +55,11 @@ extension DesiredFrontend {
         if hasOutside { words.append("from-node") }
         if key.scope == .fromOutside { words.append("from-outside") }
         if port.affinitySeconds > 0 { words.append("affinity \(port.affinitySeconds)s") }
+        if let sourceRanges { words.append("sources \(sourceRanges)") }
         words += ["→", "\(port.name)"]
         switch action {
         case .balance:
-            let count = port.backends.count { policy == .cluster ? $0.inCluster : $0.inLocal }
+            let count = port.backends(of: self).count
             words.append("\(count) \(count == 1 ? "backend" : "backends")")
         case .reject, .drop:
             let reason = port.emptyReason ?? .notOnThisNode

@@ -58,6 +58,16 @@ public struct DesiredServicePort: Sendable, Hashable {
     }
 }
 
+extension DesiredServicePort {
+    /// The set of usable backends that one of its frontends takes; empty if it refuses or drops.
+    public func backends(of frontend: DesiredFrontend) -> [DesiredBackend] {
+        switch frontend.policy {
+        case .cluster: backends.filter(\.inCluster)
+        case .local: backends.filter(\.inLocal)
+        }
+    }
+}
+
 /// Why a service port has no backend, in the words that `swiftlet services` shows.
 public enum EmptyReason: String, Sendable, Hashable {
     case noEndpoints = "no endpoints"
@@ -156,10 +166,12 @@ public struct DesiredFrontend: Sendable, Hashable {
     public var hostOnly: Bool
     /// The same frontend has an entry of its own for clients outside the node (spec 18).
     public var hasOutside: Bool
+    /// Which clients are admitted; nil for everybody, and for all kinds but `loadBalancer` (spec 24).
+    public var sourceRanges: SourceRanges?
 
     public init(
         key: FrontendKey, kind: Kind, action: Action = .balance, policy: Service.TrafficPolicy = .cluster,
-        hostOnly: Bool = false, hasOutside: Bool = false
+        hostOnly: Bool = false, hasOutside: Bool = false, sourceRanges: SourceRanges? = nil
     ) {
         self.key = key
         self.kind = kind
@@ -167,5 +179,6 @@ public struct DesiredFrontend: Sendable, Hashable {
         self.policy = policy
         self.hostOnly = hostOnly
         self.hasOutside = hasOutside
+        self.sourceRanges = sourceRanges
     }
 }

@@ -5,6 +5,7 @@ struct FrontDoors {
         var port: Port
         var kind: DesiredFrontend.Kind
         var hostOnly = false
+        var sourceRanges: SourceRanges?
     }
 
     private var doors: [Door] = []
@@ -18,28 +19,31 @@ struct FrontDoors {
     private(set) var areExternal = false
 
     init(
-        of port: Service.PortSpec, of service: Service, clusterIP: IPAddress, nodePortAddresses: [NodePortAddress]
+        of port: Service.PortSpec, of service: Service, clusterIP: IPAddress, node: NodeConfiguration
     ) {
         proto = port.proto
         internalPolicy = service.internalPolicy
         externalPolicy = service.externalPolicy
         let family = clusterIP.family
         doors.append(Door(address: clusterIP, port: port.port, kind: .clusterIP))
+        let ingress = service.servedIngress.filter { $0.address.family == family }
+        let ranges = ingress.isEmpty ? nil : service.sourceRanges(for: family, on: node)
+        for entry in ingress {
+            addExternal(Door(address: entry.address, port: port.port, kind: .loadBalancer, sourceRanges: ranges))
+        }
         for address in service.externalIPs where address.family == family {
             addExternal(Door(address: address, port: port.port, kind: .externalIP))
         }
-        for ingress in service.servedIngress where ingress.address.family == family {
-            addExternal(Door(address: ingress.address, port: port.port, kind: .loadBalancer))
-        }
         guard let nodePort = service.hasNodePorts ? port.nodePort : nil else { return }
         areExternal = true
-        for served in nodePortAddresses where served.address.family == family {
+        for served in node.nodePortAddresses where served.address.family == family {
             addExternal(
                 Door(address: served.address, port: nodePort, kind: .nodePort, hostOnly: served.hostOnly))
         }
     }
 
-    /// An address that serves in two ways is one door, and its first kind is shown.
+    /// An address that serves in two ways is one door, and its first kind is shown: a load balancer's before the
+    /// others, because its source ranges hold for the address (spec 24).
     private mutating func addExternal(_ door: Door) {
         areExternal = true
         guard !doors.contains(where: { $0.address == door.address && $0.port == door.port }) else { return }
@@ -71,7 +75,8 @@ struct FrontDoors {
     ) -> DesiredFrontend {
         DesiredFrontend(
             key: FrontendKey(address: door.address, port: door.port, proto: proto, scope: scope),
-            kind: door.kind, action: endpoints.action(for: policy), policy: policy, hostOnly: door.hostOnly)
+            kind: door.kind, action: endpoints.action(for: policy), policy: policy, hostOnly: door.hostOnly,
+            sourceRanges: door.sourceRanges)
     }
 }
 

@@ -6,15 +6,19 @@ public struct NodeConfiguration: Sendable, Hashable {
     public var zone: String?
     /// Where NodePorts are served (spec 21).
     public var nodePortAddresses: [NodePortAddress]
+    /// The Node object's first address of each family, or all local ones without it, for source ranges (spec 24).
+    public var primaryAddresses: [IPAddress]
     /// Nil for the default proxy; otherwise only Services that carry this name are ours (spec 2).
     public var proxyName: String?
 
     public init(
-        name: String, zone: String? = nil, nodePortAddresses: [NodePortAddress] = [], proxyName: String? = nil
+        name: String, zone: String? = nil, nodePortAddresses: [NodePortAddress] = [],
+        primaryAddresses: [IPAddress] = [], proxyName: String? = nil
     ) {
         self.name = name
         self.zone = zone
         self.nodePortAddresses = nodePortAddresses
+        self.primaryAddresses = primaryAddresses
         self.proxyName = proxyName
     }
 
@@ -25,7 +29,9 @@ public struct NodeConfiguration: Sendable, Hashable {
     ) {
         self.init(
             name: name, zone: node?.labels[Label.zone],
-            nodePortAddresses: nodePorts.select(node: node, localAddresses: localAddresses), proxyName: proxyName)
+            nodePortAddresses: nodePorts.select(node: node, localAddresses: localAddresses),
+            primaryAddresses: node?.primaryAddresses ?? localAddresses.filter { !$0.isLoopback },
+            proxyName: proxyName)
     }
 }
 

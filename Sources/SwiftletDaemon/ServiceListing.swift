@@ -1,5 +1,5 @@
 public import ServiceMaps
-public import ServiceModel
+import ServiceModel
 
 /// What `swiftlet services` prints: the maps' contents by Service, with the daemon's explanations where one runs.
 ///
@@ -118,17 +118,5 @@ extension ServiceListing.Port {
                     address: "\(backend.entry.address)", port: Int(backend.entry.port.number),
                     state: "\(backend.entry.state)", local: backend.entry.isLocal, zone: backend.entry.zone)
             })
-    }
-}
-
-extension DesiredFrontend.Kind {
-    /// As Kubernetes writes it.
-    public var text: String {
-        switch self {
-        case .clusterIP: "ClusterIP"
-        case .nodePort: "NodePort"
-        case .loadBalancer: "LoadBalancer"
-        case .externalIP: "ExternalIP"
-        }
     }
 }

@@ -24,8 +24,8 @@ struct BenchCommand: ParsableCommand {
                   swiftlet bench connect --target 10.96.0.15:80 --backend 10.244.0.11:8080
                 """)
 
-        @Option(help: ArgumentHelp("How many Services to program.", valueName: "n"))
-        var services = 1
+        @Option(help: ArgumentHelp("How many Services to program; a list makes a run of each.", valueName: "n,n"))
+        var services = "1"
 
         @Option(help: ArgumentHelp("How many connects of each kind to time.", valueName: "n"))
         var connects = 40_000
@@ -39,8 +39,11 @@ struct BenchCommand: ParsableCommand {
         @Option(help: ArgumentHelp("The backends behind --target; may be repeated.", valueName: "address:port"))
         var backend: [String] = []
 
-        @Option(help: ArgumentHelp("Also write an SVG plot.", valueName: "file"))
+        @Option(help: ArgumentHelp("Also write an SVG plot of all runs.", valueName: "file"))
         var plot: String?
+
+        @Option(help: ArgumentHelp("Also write tables of all runs in Markdown.", valueName: "file"))
+        var markdown: String?
 
         @OptionGroup var format: OutputOptions
 
@@ -48,7 +51,7 @@ struct BenchCommand: ParsableCommand {
         private static let roundSize = 200
 
         func validate() throws {
-            guard services > 0, services <= 200_000 else { throw ValidationError("--services goes from 1 to 200000") }
+            _ = try serviceCounts()
             guard connects >= Self.roundSize * 4 else {
                 throw ValidationError("--connects must be at least \(Self.roundSize * 4): fewer tell nothing")
             }
@@ -58,30 +61,48 @@ struct BenchCommand: ParsableCommand {
         }
 
         func run() throws {
+            var results: [BenchmarkResult] = []
+            for count in try serviceCounts() {
+                let report = try measure(count)
+                Progress.clear()
+                results.append(report.result)
+                print(
+                    format.output == .json
+                        ? try report.result.json()
+                        : BenchmarkText(report, color: Terminal.hasColours).description)
+            }
+            if let plot { try write(BenchmarkPlot(results).svg, to: plot) }
+            if let markdown { try write(BenchmarkMarkdown(results).description, to: markdown) }
+        }
+
+        private func measure(_ services: Int) throws -> BenchmarkReport {
             var options = BenchmarkOptions()
             options.services = services
             options.connects = Self.roundSize
             options.rounds = connects / Self.roundSize
-            options.against = try against.split(separator: ",").map { name in
+            options.against = try ruleSets()
+            let benchmark = ConnectBenchmark(options, progress: Progress.show)
+            guard let target else { return try benchmark.run(try BenchDatapath(services: services)) }
+            return try benchmark.run(
+                BenchmarkTarget(frontends: [try socketAddress(target)], backends: try backend.map(socketAddress)))
+        }
+
+        private func serviceCounts() throws -> [Int] {
+            try services.split(separator: ",").map { text in
+                guard let count = Int(text), (1...200_000).contains(count) else {
+                    throw ValidationError("--services takes numbers from 1 to 200000, not \(text)")
+                }
+                return count
+            }
+        }
+
+        private func ruleSets() throws -> [RuleSet] {
+            try against.split(separator: ",").map { name in
                 guard let rules = RuleSet(rawValue: String(name)) else {
                     throw ValidationError("--against knows nftables and iptables, not \(name)")
                 }
                 return rules
             }
-            let benchmark = ConnectBenchmark(options, progress: Progress.show)
-            let report: BenchmarkReport
-            if let target {
-                report = try benchmark.run(
-                    BenchmarkTarget(frontends: [try socketAddress(target)], backends: try backend.map(socketAddress)))
-            } else {
-                report = try benchmark.run(try BenchDatapath(services: services))
-            }
-            Progress.clear()
-            if let plot { try write(BenchmarkPlot([report.result]).svg, to: plot) }
-            print(
-                format.output == .json
-                    ? try report.result.json()
-                    : BenchmarkText(report, color: Terminal.hasColours).description)
         }
 
         private func write(_ text: String, to path: String) throws {
@@ -90,7 +111,7 @@ struct BenchCommand: ParsableCommand {
                     path, .writeOnly, options: [.create, .truncate], permissions: FilePermissions(rawValue: 0o644))
                 _ = try file.closeAfter { try file.writeAll(text.utf8) }
             } catch {
-                throw ConfigurationError("cannot write \(path): \(error); name another file with --plot")
+                throw ConfigurationError("cannot write \(path): \(error); name another file")
             }
         }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
+import Reporting
 import SwiftletDaemon
 
 struct StatusCommand: ParsableCommand {

@@ -18,8 +18,8 @@ struct Swiftlet: AsyncParsableCommand {
             """,
         version: "swiftlet \(Version.swiftlet)",
         subcommands: [
-            RunCommand.self, StatusCommand.self, ServicesCommand.self, MapsCommand.self, BenchCommand.self,
-            CleanupCommand.self, VersionCommand.self, ProbeCommand.self,
+            RunCommand.self, StatusCommand.self, ServicesCommand.self, CompileCommand.self, MapsCommand.self,
+            BenchCommand.self, CleanupCommand.self, VersionCommand.self, ProbeCommand.self,
         ])
 
     /// ArgumentParser's own code for wrong usage is 64; here it is 2.

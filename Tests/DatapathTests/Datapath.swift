@@ -11,7 +11,23 @@ struct Datapath: ~Copyable {
     init(_ name: String) throws {
         let object = try BPFObject(name: name, bytes: Self.bytes(of: name))
         if name != "empty.bpf.o" { try object.setInitialValue(of: ".rodata.config", to: datapath_config.ofThisKernel) }
-        self.object = try object.load()
+        let loaded = try object.load()
+        if loaded.mapNames.contains("vip_filter") { try Self.flood(loaded.map(named: "vip_filter"), with: .max) }
+        self.object = loaded
+    }
+
+    /// Sets every word of the filter; with all bits set every address is looked up, which is the default here.
+    func setFilter(to word: UInt64) throws { try Self.flood(map("vip_filter"), with: word) }
+
+    private static func flood(_ filter: borrowing BPFMap, with word: UInt64) throws {
+        let indices = Array(0..<UInt32(LB_FILTER_WORDS))
+        try filter.updateBatch(keys: indices, values: indices.map { _ in word }).check()
+    }
+
+    /// Sets the bit of one address.
+    func mark(_ address: [UInt8]) throws {
+        let bit = lb_filter_bit(address, UInt32(address.count))
+        try map("vip_filter").update(bit / 64, to: UInt64(1) << UInt64(bit % 64))
     }
 
     private static func bytes(of name: String, file: String = #filePath) throws -> [UInt8] {

@@ -20,6 +20,17 @@ extension KernelTests {
             #expect(try datapath.decide(frontend, random: 12345) == .forward(family, backend))
         }
 
+        @Test("an address without a bit in the filter is not looked up", arguments: Family.allCases)
+        func filters(family: Family) throws {
+            let datapath = try Datapath.forDecisions()
+            let frontend = Frontend(family: family)
+            try datapath.serve(frontend, backends: 1)
+            try datapath.setFilter(to: 0)
+            #expect(try datapath.decide(frontend) == .none(family, COUNT_PASS_NOT_A_SERVICE))
+            try datapath.mark(frontend.address)
+            #expect(try datapath.decide(frontend).reason == COUNT_FORWARD)
+        }
+
         @Test("TCP, UDP and SCTP on one port are three frontends (spec 39)", arguments: Family.allCases)
         func separatesProtocols(family: Family) throws {
             let datapath = try Datapath.forDecisions()

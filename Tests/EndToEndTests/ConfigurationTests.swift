@@ -22,6 +22,11 @@ struct ConfigurationTests {
             Mistake(arguments: "run --manifests /tmp --log-format xml", word: "xml"),
             Mistake(arguments: "run --manifests /tmp --max-slots many", word: "many"),
             Mistake(arguments: "services -o yaml", word: "yaml"),
+            Mistake(arguments: "compile --manifests /tmp", word: "--node"),
+            Mistake(arguments: "compile --node here", word: "--manifests"),
+            Mistake(arguments: "compile --manifests /tmp --node here -o wide", word: "wide"),
+            Mistake(arguments: "compile --manifests /tmp --node here --node-address here", word: "IP address"),
+            Mistake(arguments: "compile --manifests /tmp --node here --nodeport-addresses 10.0.0.0", word: "CIDR"),
             Mistake(arguments: "status too many", word: "many"),
         ])
     func refusesUsage(mistake: Mistake) throws {
@@ -30,7 +35,7 @@ struct ConfigurationTests {
         #expect(outcome.output.contains(mistake.word), "\(outcome)")
     }
 
-    @Test("help shows examples", arguments: ["", "run", "status", "services", "maps", "cleanup"])
+    @Test("help shows examples", arguments: ["", "run", "status", "services", "compile", "maps", "cleanup"])
     func helps(command: String) throws {
         let outcome = try Programs.run([Programs.swiftlet] + (command.isEmpty ? [] : [command]) + ["--help"])
         #expect(outcome.status == .exited(0))

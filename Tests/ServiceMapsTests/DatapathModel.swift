@@ -54,6 +54,9 @@ struct DatapathModel {
     private func meet<Family: ModelFamily>(_ key: FrontendKey, _: Family.Type) -> Encounter {
         let layout = Family.ServiceKey(key)
         guard let value: service = contents.value(.services(Family.family), layout) else { return .miss }
+        let bit = key.address.filterBit
+        let word: UInt64 = contents.value(.vipFilter, bit / 64) ?? 0
+        guard word >> UInt64(bit % 64) & 1 == 1 else { return .broken("the filter hides \(key)") }
         guard let entry = value.decoded(sealedFor: layout.seal) else { return .broken("seal of \(key)") }
         guard contents.maps[.frontends]?[bytes(entry.service.number)] != nil else { return .broken("no name") }
         guard entry.action == .balance else { return .refused(entry.action) }

@@ -45,7 +45,7 @@ final class FakeStore: MapStore {
         self.capacities = capacities
     }
 
-    static func isArray(_ map: ServiceMap) -> Bool { map == .slots4 || map == .slots6 }
+    static func isArray(_ map: ServiceMap) -> Bool { map == .slots4 || map == .slots6 || map == .vipFilter }
 
     private func write(_ event: Event, _ map: ServiceMap) -> MapError? {
         defer { writes += 1 }

@@ -20,7 +20,7 @@ struct PlanTests {
         var mirror = Mirror(capacities: .small)
         let service = Bench.service("web", at: 1, pods: 1...3)
         let first = plan([service], &mirror)
-        #expect(first.count == 7)
+        #expect(first.count == 8)
         #expect(plan([service], &mirror) == first)
     }
 

@@ -78,7 +78,7 @@ struct FrontendTests {
             ])
     }
 
-    @Test("an address in several lists is one frontend")
+    @Test("an address in several lists is one frontend, a load balancer's before an external IP's")
     func repeated() {
         let service = Service.make("api", .loadBalancer) {
             $0.externalIPs = ["198.51.100.1", "10.96.0.15"]
@@ -88,8 +88,8 @@ struct FrontendTests {
         #expect(
             outcome(service, slice) == """
                 frontend 10.96.0.15:80/TCP clusterIP cluster → default/api 1 backend
-                frontend 198.51.100.1:80/TCP externalIP cluster from-node → default/api 1 backend
-                frontend 198.51.100.1:80/TCP externalIP local from-outside → default/api drop: no endpoint on this node
+                frontend 198.51.100.1:80/TCP loadBalancer cluster from-node → default/api 1 backend
+                frontend 198.51.100.1:80/TCP loadBalancer local from-outside → default/api drop: no endpoint on this node
                 backend default/api v4 10.0.0.1:8080 active cluster
                 """)
     }

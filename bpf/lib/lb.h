@@ -12,6 +12,16 @@
 /* How often a look-up is repeated that lost its entry to a reuse; see lb_seal(). */
 #define LB_TRIES 2
 
+/* Whether the address may have frontends at all: one array read for what is not ours. */
+static __always_inline bool F(lb_may_be_ours)(const __u8 *address)
+{
+	const __u32 bit = lb_filter_bit(address, ADDRESS_SIZE);
+	__u32 index = bit / 64;
+	__u64 *word = bpf_map_lookup_elem(&vip_filter, &index);
+
+	return !word || (*word >> (bit % 64)) & 1;
+}
+
 /*
  * Finds the frontend and copies it: the entry may be replaced at any time. Returns COUNT_FORWARD
  * for one that balances. Two look-ups at most, one when the frontend is known.
@@ -24,6 +34,10 @@ static __always_inline enum counter F(lb_frontend)(const struct FX(service, _key
 	struct vip *vip;
 	__u32 seal;
 	int try;
+
+	service->service_id = 0;
+	if (!F(lb_may_be_ours)(key->address))
+		return COUNT_PASS_NOT_A_SERVICE;
 
 #pragma clang loop unroll(full)
 	for (try = 0; try < LB_TRIES; try++) {

@@ -46,6 +46,7 @@ LB_HASH(backends4, __u32, struct backend4);
 LB_HASH(backends6, __u32, struct backend6);
 LB_HASH(vips4, struct vip4_key, struct vip);
 LB_HASH(vips6, struct vip6_key, struct vip);
+LB_ARRAY(BPF_MAP_TYPE_ARRAY, vip_filter, __u64, LB_FILTER_WORDS);
 LB_HASH(node_ports, struct node_port_key, struct node_port);
 LB_HASH(frontends, __u32, struct frontend);
 

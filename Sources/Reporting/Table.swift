@@ -1,14 +1,14 @@
 /// Rows of text in aligned columns, as kubectl prints them.
-struct Table {
+public struct Table {
     private let header: [String]
     private var rows: [[String]] = []
 
-    init(_ header: String...) { self.header = header }
+    public init(_ header: String...) { self.header = header }
 
-    mutating func add(_ cells: String...) { rows.append(cells) }
+    public mutating func add(_ cells: String...) { rows.append(cells) }
 
     /// The table, one line a row; cells may not hold line breaks.
-    var text: String {
+    public var text: String {
         let all = [header] + rows
         let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
         return all.map { row in

@@ -1,0 +1,128 @@
+public import ManifestDirectory
+public import ServiceModel
+
+/// Everything that decides a compile beside the objects; nothing is taken from the machine.
+public struct CompileSettings: Sendable {
+    public var nodeName: String
+    public var nodePorts: NodePortAddresses = .primary
+    /// Stands for the addresses of the node's devices; empty: those of the Node object.
+    public var nodeAddresses: [IPAddress] = []
+    /// Nil for the default proxy (spec 2).
+    public var proxyName: String?
+    /// Masquerade everything that goes to a ClusterIP (spec 36e).
+    public var masqueradesAll = false
+
+    public init(nodeName: String) { self.nodeName = nodeName }
+}
+
+extension CompileReport {
+    /// Compiles what the manifests define, for one node.
+    public init(events: [ClusterEvent], problems: [ManifestProblem] = [], settings: CompileSettings) {
+        var state = ClusterState(ownNode: settings.nodeName)
+        let dirty = state.apply(events)
+        let object = state.node(named: settings.nodeName)
+        let node = NodeConfiguration(
+            name: settings.nodeName, node: object,
+            localAddresses: settings.nodeAddresses.isEmpty ? object?.addresses ?? [] : settings.nodeAddresses,
+            nodePorts: settings.nodePorts, proxyName: settings.proxyName)
+        var compiler = Compiler()
+        _ = compiler.update(dirty: dirty, state: state, node: node)
+        self.init(compiler, node: node, problems: problems, masqueradesAll: settings.masqueradesAll)
+    }
+
+    private init(
+        _ compiler: Compiler, node: NodeConfiguration, problems: [ManifestProblem], masqueradesAll: Bool
+    ) {
+        let services = compiler.desired.services.values.sorted { $0.name < $1.name }
+        let ports = services.flatMap(\.ports)
+        self.node = Node(node)
+        frontends = ports.flatMap { port in port.frontends.map { (frontend: $0, port: port) } }
+            .sorted { $0.frontend.key < $1.frontend.key }
+            .map { Frontend($0.frontend, of: $0.port, masqueradesAll: masqueradesAll) }
+        retainedBackends = ports.flatMap { port in
+            port.backends.filter { !$0.inCluster && !$0.inLocal }.map { RetainedBackend($0, of: port.name) }
+        }
+        healthCheckNodePorts = services.compactMap { service in
+            service.healthCheckNodePort.map { .init(service: "\(service.name)", port: Int($0.number)) }
+        }
+        leftAlone = services.compactMap { service in
+            service.leftAlone.map { .init(service: "\(service.name)", reason: $0.rawValue) }
+        }
+        conflicts = compiler.conflicts.map(Conflict.init)
+        // A conflict is known twice: what the compiler says of it counts.
+        self.problems = problems.filter { $0.kind != .conflict }.map(Problem.init)
+    }
+}
+
+extension CompileReport.Node {
+    fileprivate init(_ node: NodeConfiguration) {
+        self.init(
+            name: node.name, zone: node.zone,
+            nodePortAddresses: node.nodePortAddresses.map { .init(address: "\($0.address)", hostOnly: $0.hostOnly) },
+            primaryAddresses: node.primaryAddresses.map(\.description))
+    }
+}
+
+extension CompileReport.Frontend {
+    fileprivate init(_ frontend: DesiredFrontend, of port: DesiredServicePort, masqueradesAll: Bool) {
+        self.init(
+            address: "\(frontend.key.address)", port: Int(frontend.key.port.number),
+            protocol: "\(frontend.key.proto)", scope: CompileReport.Scope(frontend), kind: frontend.kind.text,
+            policy: frontend.policy.rawValue, service: "\(port.name.service)", servicePort: port.name.port,
+            action: "\(frontend.action)",
+            reason: frontend.action == .balance ? nil : (port.emptyReason ?? .notOnThisNode).rawValue,
+            backends: port.backends(of: frontend).map(CompileReport.Backend.init),
+            affinitySeconds: port.affinitySeconds, masquerade: frontend.masquerade(all: masqueradesAll).rawValue,
+            sourceRanges: frontend.sourceRanges.map(CompileReport.SourceRanges.init))
+    }
+}
+
+extension CompileReport.Scope {
+    fileprivate init(_ frontend: DesiredFrontend) {
+        if frontend.hostOnly {
+            self = .hostOnly
+        } else if frontend.hasOutside {
+            self = .fromNode
+        } else {
+            self = frontend.key.scope == .fromOutside ? .fromOutside : .all
+        }
+    }
+}
+
+extension CompileReport.Backend {
+    fileprivate init(_ backend: DesiredBackend) {
+        self.init(
+            address: "\(backend.address)", port: Int(backend.port.number), local: backend.isLocal, zone: backend.zone)
+    }
+}
+
+extension CompileReport.SourceRanges {
+    fileprivate init(_ sources: SourceRanges) {
+        self.init(ranges: sources.ranges.map(\.description), admitsVIP: sources.admitsVIP)
+    }
+}
+
+extension CompileReport.RetainedBackend {
+    fileprivate init(_ backend: DesiredBackend, of port: ServicePortName) {
+        self.init(
+            service: "\(port.service)", servicePort: port.port, protocol: "\(port.proto)",
+            address: "\(backend.address)", port: Int(backend.port.number), terminating: backend.state == .terminating)
+    }
+}
+
+extension CompileReport.Conflict {
+    fileprivate init(_ conflict: Conflict) {
+        self.init(
+            service: "\(conflict.service)", address: "\(conflict.frontend.address)",
+            port: Int(conflict.frontend.port.number), protocol: "\(conflict.frontend.proto)",
+            heldBy: "\(conflict.heldBy)")
+    }
+}
+
+extension CompileReport.Problem {
+    fileprivate init(_ problem: ManifestProblem) {
+        self.init(
+            kind: "\(problem.kind)", file: problem.file, document: problem.document, object: problem.object,
+            field: problem.field, message: "\(problem)")
+    }
+}

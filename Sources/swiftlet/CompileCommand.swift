@@ -1,0 +1,97 @@
+import ArgumentParser
+import ManifestDirectory
+import Reporting
+import ServiceModel
+import SwiftletDaemon
+
+struct CompileCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "compile",
+        abstract: "Show what manifests would make of a node, without touching it.",
+        discussion: """
+            Needs no privileges and reads nothing of this machine but the manifests. What cannot be used in them is
+            part of the result, and on standard error; the exit code is 0 all the same.
+
+            Examples:
+              swiftlet compile --manifests ./examples --node demo-node
+              swiftlet compile --manifests ./examples --node demo-node -o json
+              swiftlet compile --manifests ./examples --node other --node-address 192.0.2.7 --nodeport-addresses all
+            """)
+
+    enum Format: String, ExpressibleByArgument, CaseIterable {
+        case table
+        case json
+    }
+
+    @Option(help: ArgumentHelp("Directory of Kubernetes manifests; may be repeated.", valueName: "dir"))
+    var manifests: [String]
+
+    @Option(help: ArgumentHelp("Name of the node to compile for.", valueName: "name"))
+    var node: String
+
+    @Option(
+        help: ArgumentHelp(
+            "Address that a device of the node has; may be repeated (default: those of the Node object).",
+            valueName: "ip"),
+        transform: Self.address)
+    var nodeAddress: [IPAddress] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Addresses that serve NodePorts: primary, all, or CIDRs separated by commas (default: primary).",
+            valueName: "which"),
+        transform: Self.nodePorts)
+    var nodeportAddresses: NodePortAddresses?
+
+    @Option(
+        help: ArgumentHelp(
+            "Serve only Services whose label service.kubernetes.io/service-proxy-name has this value.",
+            valueName: "name"))
+    var serviceProxyName: String?
+
+    @Flag(help: "Masquerade everything that goes to a ClusterIP.")
+    var masqueradeAll = false
+
+    @Option(name: .shortAndLong, help: "How to print.")
+    var output: Format = .table
+
+    private static func address(_ text: String) throws -> IPAddress {
+        guard let address = IPAddress(text) else { throw ValidationError("\(text) is not an IP address") }
+        return address
+    }
+
+    private static func nodePorts(_ text: String) throws -> NodePortAddresses {
+        do {
+            return try NodePortAddresses(setting: text)
+        } catch {
+            throw ValidationError("\(error)")
+        }
+    }
+
+    func validate() throws {
+        if node.isEmpty { throw ValidationError("name the node to compile for: --node NAME") }
+    }
+
+    func run() throws {
+        var settings = CompileSettings(nodeName: node)
+        settings.nodePorts = nodeportAddresses ?? .primary
+        settings.nodeAddresses = nodeAddress
+        settings.proxyName = serviceProxyName
+        settings.masqueradesAll = masqueradeAll
+        let (events, problems) = ManifestLoader.load(directories: manifests)
+        let report = CompileReport(events: events, problems: problems, settings: settings)
+        switch output {
+        case .table: print(report.text)
+        case .json: print(try report.json())
+        }
+        warn(of: report)
+    }
+
+    private func warn(of report: CompileReport) {
+        if report.node.primaryAddresses.isEmpty {
+            Terminal.write(error: "no manifest defines Node \(node) with an address; name one with --node-address")
+        }
+        for problem in report.problems { Terminal.write(error: problem.message) }
+        for conflict in report.conflicts { Terminal.write(error: conflict.text) }
+    }
+}

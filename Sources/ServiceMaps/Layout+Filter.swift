@@ -1,7 +1,8 @@
 internal import CDatapath
 internal import ServiceModel
 
-/// `vip_filter`: a bit for each address that may have frontends. Bits are only ever set.
+/// `vip_filter`: a bit for the addresses that may have frontends, shared by those that differ in their last
+/// byte only. Bits are only ever set.
 struct AddressFilter: Sendable, Hashable {
     private(set) var words: [UInt64]
 

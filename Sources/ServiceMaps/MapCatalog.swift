@@ -72,7 +72,11 @@ public enum MapCatalog {
         case .backends4, .backends6: ("backend id to one endpoint of one service port", "flags are 0 or 1")
         case .vips4, .vips6:
             ("addresses with a ClusterIP, which refuse a port that no frontend serves", "frontends at this address")
-        case .vipFilter: ("addresses that may have frontends, so that others cost no look-up", "a bit for each hash")
+        case .vipFilter:
+            (
+                "addresses that may have frontends, so that others cost no look-up",
+                "a bit for addresses with all but the last byte equal"
+            )
         case .nodePorts: ("NodePorts that no other listener may take", "the service id of one who serves it")
         case .frontends: ("service id to the names that people use", "family is 4 or 6")
         case .affinity: ("client and service port to the backend that serves it", "last_use in ns of CLOCK_MONOTONIC")

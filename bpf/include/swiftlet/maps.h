@@ -172,14 +172,16 @@ struct vip {
 };
 _Static_assert(sizeof(struct vip) == 8, "changed layout: bump LB_MAP_VERSION");
 
-/* ---- vip_filter: ARRAY, 2^18 bits: which addresses may have frontends ---------------------- */
+/* ---- vip_filter: ARRAY, 2^15 bits: which addresses may have frontends ---------------------- */
 
 /*
- * Most connects are no service's. One bit of this filter tells so before any hash look-up: an address
- * whose bit is not set has no entry in services4/6 and vips4/6. A bit is set before the first entry
- * and never cleared, so a set bit promises nothing.
+ * Most connects are no service's. One bit of this filter tells so before any hash look-up: an
+ * address whose bit is not set has no entry in services4/6 and vips4/6. All addresses that differ
+ * in their last byte only share a bit, because VIPs come from few ranges: so the filter stays
+ * small, and in the cache. A bit is set before the first entry and never cleared: a set bit
+ * promises nothing.
  */
-#define LB_FILTER_WORDS 4096 /* of 64 bits */
+#define LB_FILTER_WORDS 512 /* of 64 bits */
 
 static __inline __attribute__((always_inline)) __u32 lb_filter_bit(const __u8 *address,
 								   __u32 length)
@@ -190,11 +192,15 @@ static __inline __attribute__((always_inline)) __u32 lb_filter_bit(const __u8 *a
 #ifdef __bpf__
 #pragma clang loop unroll(full)
 #endif
-	for (i = 0; i < length; i += 4)
-		hash = (hash ^ (((__u32)address[i] << 24) | ((__u32)address[i + 1] << 16) |
-				((__u32)address[i + 2] << 8) | address[i + 3])) *
-		       0x9e3779b1u;
-	return hash >> 14;
+	for (i = 0; i < length; i += 4) {
+		__u32 word = ((__u32)address[i] << 24) | ((__u32)address[i + 1] << 16) |
+			     ((__u32)address[i + 2] << 8);
+
+		if (i + 4 < length)
+			word |= address[i + 3];
+		hash = (hash ^ word) * 0x9e3779b1u;
+	}
+	return hash >> 17;
 }
 
 /* ---- node_ports: HASH, port -> service, for bind protection -------------------------------- */

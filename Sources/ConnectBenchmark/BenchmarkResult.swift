@@ -49,7 +49,8 @@ public struct Machine: Codable, Sendable, Equatable {
     /// This machine.
     public static var current: Machine {
         Machine(
-            kernel: read("/proc/sys/kernel/osrelease"), processor: processorName,
+            // What follows the version names a build, which tells nobody anything.
+            kernel: String(read("/proc/sys/kernel/osrelease").prefix { $0 != "-" }), processor: processorName,
             processors: ProcessInfo.processInfo.activeProcessorCount)
     }
 

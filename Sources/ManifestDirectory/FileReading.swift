@@ -26,16 +26,31 @@ struct FileReading: Sendable {
         }
     }
 
-    /// Reads files on two threads, and gives them in their order.
+    private init(_ outcome: Outcome, of path: String) {
+        self.path = path
+        self.outcome = outcome
+    }
+
+    /// The same in memory that the calling thread allocates: see `ParsedFile.copied`.
+    var copied: FileReading {
+        guard case .changed(let stamp, let hash, let parsed) = outcome else { return self }
+        return FileReading(.changed(stamp, hash: hash, parsed.copied), of: path)
+    }
+
+    /// Reads files on two threads, neither of which is the caller's, and gives them in their order.
     static func read(_ paths: [String], by parser: ManifestParser) -> [FileReading] {
         let lanes = 2
         let readings = Mutex<[Int: FileReading]>([:])
-        DispatchQueue.concurrentPerform(iterations: lanes) { lane in
-            for index in stride(from: lane, to: paths.count, by: lanes) {
-                let reading = FileReading(of: paths[index], knownHash: nil, parser: parser)
-                readings.withLock { $0[index] = reading }
+        let group = DispatchGroup()
+        for lane in 0..<lanes {
+            DispatchQueue.global().async(group: group) {
+                for index in stride(from: lane, to: paths.count, by: lanes) {
+                    let reading = FileReading(of: paths[index], knownHash: nil, parser: parser)
+                    readings.withLock { $0[index] = reading }
+                }
             }
         }
+        group.wait()
         let done = readings.withLock { $0 }
         return paths.indices.compactMap { done[$0] }
     }

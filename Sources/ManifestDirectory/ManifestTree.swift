@@ -30,7 +30,7 @@ struct ManifestTree {
         while !rest.isEmpty {
             let chunk = Array(rest.prefix(64))
             rest = rest.dropFirst(chunk.count)
-            for reading in FileReading.read(chunk, by: parser) { apply(reading) }
+            for reading in FileReading.read(chunk, by: parser) { apply(reading.copied) }
         }
         let batch = commit(isInitial: true)
         Heap.trim()

@@ -178,6 +178,9 @@ extension ServiceMapWriter {
         return statistics
     }
 
+    /// Whether no frontend is in the maps.
+    public var isEmpty: Bool { mirror.fill[.services4] + mirror.fill[.services6] == 0 }
+
     /// The id of a service port, which stays the same for as long as the maps live.
     public func id(of port: ServicePortName) -> ServiceID? { mirror.id(of: port) }
 

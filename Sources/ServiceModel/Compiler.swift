@@ -6,8 +6,11 @@ public struct Compiler: Sendable {
     /// What each Service asks for and does not have, without scope.
     private var lost: [ObjectName: [FrontendKey]] = [:]
     private var node: NodeConfiguration?
+    private let keepsBackends: Bool
 
-    public init() {}
+    /// - Parameter keepsBackends: false to save the memory of all the backends: `desired` then counts them only, and
+    ///   every dirty Service with backends counts as changed.
+    public init(keepsBackends: Bool = true) { self.keepsBackends = keepsBackends }
 
     /// Frontends that a Service asks for and another one holds, sorted (spec 25).
     public var conflicts: [Conflict] { claims.conflicts }
@@ -69,7 +72,7 @@ public struct Compiler: Sendable {
         lost[name] = losses.isEmpty ? nil : losses
         if !losses.isEmpty { service.removeFrontends(Set(losses)) }
         guard desired.services[name] != service else { return }
-        desired.services[name] = service
+        desired.services[name] = keepsBackends ? service : service.withoutBackends
         changes.upserts.append(service)
     }
 }

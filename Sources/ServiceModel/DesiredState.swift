@@ -14,6 +14,8 @@ public struct DesiredService: Sendable, Hashable {
     public var leftAlone: LeftAlone?
     /// Where the count of local endpoints is to be served, for a LoadBalancer with the Local policy (spec 26).
     public var healthCheckNodePort: Port?
+    /// Backends that were left out of the ports to save memory; none in a result that is to be programmed.
+    public private(set) var omittedBackends = 0
 
     public init(
         name: ObjectName, ports: [DesiredServicePort] = [], leftAlone: LeftAlone? = nil,
@@ -23,6 +25,16 @@ public struct DesiredService: Sendable, Hashable {
         self.ports = ports
         self.leftAlone = leftAlone
         self.healthCheckNodePort = healthCheckNodePort
+    }
+
+    /// The same with its backends only counted.
+    var withoutBackends: DesiredService {
+        var service = self
+        for index in service.ports.indices {
+            service.omittedBackends += service.ports[index].backends.count
+            service.ports[index].backends = []
+        }
+        return service
     }
 }
 

@@ -12,7 +12,7 @@ actor ControlPlane {
     private let configuration: Configuration
     private let log: Logger
     private var state: ClusterState
-    private var compiler = Compiler()
+    private var compiler = Compiler(keepsBackends: false)
     /// Nil when nothing is programmed.
     private var writer: ServiceMapWriter<BPFMapStore>?
     private var localAddresses = NodeAddresses.current()
@@ -70,18 +70,12 @@ actor ControlPlane {
 
     private func program(_ dirty: Set<ObjectName>) async -> IngestSummary {
         var summary = IngestSummary()
-        let clock = ContinuousClock()
         node = currentNode()
-        var changes = DesiredChanges()
-        summary.compile = clock.measure { changes = compiler.update(dirty: dirty, state: state, node: node) }
-        reportConflicts()
-        let start = clock.now
-        if let report = writer?.apply(upserts: changes.upserts, removals: changes.removals, prune: mayPrune) {
-            reportFailures(report)
-            summary.writes = report.written + report.deleted
+        let portions = portions(of: dirty)
+        for (index, portion) in portions.enumerated() {
+            program(portion, isLast: index == portions.count - 1, &summary)
         }
-        summary.apply = clock.now - start
-        summary.services = changes.upserts.count + changes.removals.count
+        reportConflicts()
         if summary.services > 0 {
             log.debug(
                 "programmed",
@@ -92,6 +86,34 @@ actor ControlPlane {
         }
         await reclaim()
         return summary
+    }
+
+    private func program(_ dirty: Set<ObjectName>, isLast: Bool, _ summary: inout IngestSummary) {
+        let clock = ContinuousClock()
+        var changes = DesiredChanges()
+        summary.compile += clock.measure { changes = compiler.update(dirty: dirty, state: state, node: node) }
+        let start = clock.now
+        if let report = writer?.apply(
+            upserts: changes.upserts, removals: changes.removals, prune: isLast && mayPrune)
+        {
+            reportFailures(report)
+            summary.writes += report.written + report.deleted
+        }
+        summary.apply += clock.now - start
+        summary.services += changes.upserts.count + changes.removals.count
+    }
+
+    /// Into empty maps a large first list goes in portions, so that not all of it is in memory as results too. Otherwise
+    /// all goes at once: a frontend that moves from one Service to another must do so in one step.
+    private func portions(of dirty: Set<ObjectName>) -> [Set<ObjectName>] {
+        let size = 512
+        guard dirty.count > size, compiler.desired.services.isEmpty, writer?.isEmpty ?? true else { return [dirty] }
+        // The compiler learns of the node now, while it knows no Service: a new node means to compile all of them.
+        _ = compiler.update(dirty: [], state: ClusterState(), node: node)
+        let names = dirty.sorted()
+        return stride(from: 0, to: names.count, by: size).map { start in
+            Set(names[start..<min(start + size, names.count)])
+        }
     }
 
     /// Frees what no connect reads any more. Other batches may pass while it waits for the grace period.
@@ -214,6 +236,7 @@ extension DesiredState {
         for service in services.values {
             totals.services += 1
             totals.servicePorts += service.ports.count
+            totals.backends += service.omittedBackends
             for port in service.ports {
                 totals.frontends += port.frontends.count
                 totals.backends += port.backends.count

@@ -19,7 +19,8 @@ pids=()
 clean_up() {
 	local status=$?
 	set +e
-	trap - EXIT INT TERM
+	trap - EXIT
+	trap '' INT TERM
 	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
 	for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null; done
 	[ -d "$bpf_root" ] && "$swiftlet" cleanup --bpf-root "$bpf_root" >/dev/null
@@ -32,7 +33,9 @@ clean_up() {
 	rm -rf "$work"
 	exit $status
 }
-trap clean_up EXIT INT TERM
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 say() { printf '  %s\n' "$*"; }

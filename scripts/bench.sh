@@ -17,6 +17,8 @@ clean_up() {
 	rm -rf "$work"
 }
 trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 echo "bench: connects beside kube-proxy's rules"
 build/swiftlet bench connect --services 1,1000,10000 --against nftables,iptables --connects "$connects" \

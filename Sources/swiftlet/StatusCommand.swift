@@ -20,6 +20,7 @@ struct StatusCommand: ParsableCommand {
     @OptionGroup var format: OutputOptions
 
     func run() throws {
+        if let daemon = observer { return try printObserver(daemon) }
         try pins.requireDatapath()
         guard let report = try StatusReport.collect(pins: pins.pins) else { return }
         if format.output == .json {
@@ -28,6 +29,25 @@ struct StatusCommand: ParsableCommand {
             printText(report, wide: format.output == .wide)
         }
         if !report.degraded.isEmpty { throw ExitCode.degraded }
+    }
+
+    /// The daemon that runs here and programs nothing, if there is one: then there is no datapath to look at.
+    private var observer: DaemonReport? {
+        guard let answer = ControlClient.ask(.status, at: pins.runDirectory),
+            let daemon = try? ReportCoding.decoder().decode(DaemonReport.self, from: answer)
+        else { return nil }
+        return daemon.kubeProxyReplacement ? nil : daemon
+    }
+
+    private func printObserver(_ daemon: DaemonReport) throws {
+        if format.output == .json { return try printJSON(daemon) }
+        print("observing only: process \(daemon.pid) on node \(daemon.nodeName) programs nothing")
+        print("  source:          \(daemon.sources.joined(separator: ", "))")
+        print(
+            "  would program:   \(daemon.desired.servicePorts) service ports, \(daemon.desired.frontends) frontends, "
+                + "\(daemon.desired.backends) backends")
+        for problem in daemon.problems { print("  problem:         \(problem)") }
+        print("run with --kube-proxy-replacement=true to serve")
     }
 
     private func printText(_ report: StatusReport, wide: Bool) {

@@ -58,7 +58,7 @@ public enum HookProbe {
         let error = vip.withSocketAddress(port: 1) { Glibc.connect(descriptor, $0, $1) == 0 ? 0 : errno }
         switch error {
         case ECONNREFUSED: return .effective
-        // Below kernel 5.18 the hook sends the socket to port 0 of loopback instead.
+        // Below kernel 6.1 the hook sends the socket to port 0 of loopback instead.
         case 0: return isConnectedToPortZero(descriptor) ? .effective : .ineffective
         // The kernel itself found no way to the address: no hook had a word in it.
         default: return .ineffective

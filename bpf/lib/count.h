@@ -19,8 +19,7 @@ static __always_inline void count_service(__u32 service_id, enum counter reason)
 	struct service_counter *value = bpf_map_lookup_elem(&service_counts, &service_id);
 
 	if (!value)
-		return; /* more services than per-CPU memory was set aside for: the total still
-			   counts */
+		return; /* past the per-CPU memory set aside for services; the total still counts */
 	if (reason >= COUNT_REFUSE_NO_BACKEND)
 		__sync_fetch_and_add(&value->refused, 1);
 	else if (reason != COUNT_FORWARD_SAME_FLOW)

@@ -24,7 +24,7 @@ static __always_inline bool F(lb_may_be_ours)(const __u8 *address)
 
 /*
  * Finds the frontend and copies it: the entry may be replaced at any time. Returns COUNT_FORWARD
- * for one that balances. Two look-ups at most, one when the frontend is known.
+ * for one that balances. Behind the filter two look-ups at most, one when the frontend is known.
  */
 static __always_inline enum counter F(lb_frontend)(const struct FX(service, _key) *key,
 						   struct service *service)

@@ -7,8 +7,8 @@
 #include "lib/memory.h"
 
 /*
- * Verifiers before kernel 6.3 refuse to read stack that no path has written, even a reload that the
- * compiler hoisted and nobody uses: what is filled on some paths only starts out as zero.
+ * In all of these: verifiers before kernel 6.3 refuse to read stack that no path has written, even
+ * a reload that the compiler hoisted and nobody uses. What some paths only fill starts out as zero.
  */
 
 static __always_inline enum counter F(sock_frontend)(struct bpf_sock_addr *ctx, enum ctx_form form,
@@ -36,7 +36,7 @@ static __always_inline enum counter F(sock_frontend)(struct bpf_sock_addr *ctx, 
 }
 
 /*
- * Without bpf_set_retval (kernel < 5.18) a refused hook can only say EPERM. A connect is sent to a
+ * Without bpf_set_retval (kernel < 6.1) a refused hook can only say EPERM. A connect is sent to a
  * port of loopback that nobody can listen on instead, so that the kernel itself says ECONNREFUSED.
  */
 static __always_inline int F(refuse_connect)(struct bpf_sock_addr *ctx, enum ctx_form form)

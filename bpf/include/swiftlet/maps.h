@@ -326,7 +326,7 @@ struct service_counter {
 
 struct datapath_config {
 	__u64 host_netns_cookie; /* the node's network namespace; 0: the initial one */
-	__u8 has_set_retval;	 /* bpf_set_retval: kernel 5.18 */
+	__u8 has_set_retval;	 /* bpf_set_retval in these hooks: kernel 6.1 */
 	__u8 has_multipath;	 /* bpf_skc_to_mptcp_sock: kernel 5.19 */
 	__u8 pad[6];
 };

@@ -21,6 +21,11 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.4.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.1.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        // Without its traits it asks for no more of Foundation than FoundationEssentials.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
     ],
     targets: [
         // The map ABI and the embedded BPF objects; `make bpf` compiles these first.
@@ -52,9 +57,25 @@ let package = Package(
         // What commands print of values, as text and JSON.
         .target(name: "Reporting", dependencies: ["ManifestDirectory", "ServiceModel"], swiftSettings: strict),
         .target(
+            name: "KubernetesAPI",
+            dependencies: [
+                "ServiceModel", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Observability",
+            dependencies: [
+                .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        .target(
             name: "SwiftletDaemon",
             dependencies: [
-                "BPFLoader", "CDatapath", "ManifestDirectory", "ServiceMaps", "ServiceModel",
+                "BPFLoader", "CDatapath", "KubernetesAPI", "ManifestDirectory", "Observability", "ServiceMaps",
+                "ServiceModel",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

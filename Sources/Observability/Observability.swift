@@ -1,0 +1,2 @@
+import Hummingbird
+let x = Router<BasicRequestContext>.self

@@ -37,6 +37,14 @@ let package = Package(
             dependencies: ["CLibbpf", .product(name: "SystemPackage", package: "swift-system")],
             swiftSettings: strict),
         .target(name: "ServiceModel", swiftSettings: strict),
+        // The node's links, addresses and routes.
+        .systemLibrary(name: "CRtnetlink"),
+        .target(
+            name: "NodeNetwork",
+            dependencies: [
+                "CRtnetlink", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .target(
             name: "ServiceMaps",
             dependencies: [
@@ -124,6 +132,13 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "TestKit"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "NodeNetworkTests",
+            dependencies: [
+                "NetworkLab", "NodeNetwork", "ServiceModel", "TestKit",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         // What the test programs of bpf/tests are asked and answer.
         .systemLibrary(name: "CSelect", path: "bpf/tests"),

@@ -20,7 +20,6 @@ final class APISession: Sendable {
     let connection: APIConnection
     let time: Timekeeper
     let timeouts: Timeouts
-    let reader: APIObjectReader
     private let addresses: AddressBook
     private let keeper: IdentityKeeper
     /// One for each address: `certificateName` is a setting of a client.
@@ -33,7 +32,6 @@ final class APISession: Sendable {
         self.timeouts = timeouts
         addresses = AddressBook(count: connection.addresses.count)
         keeper = IdentityKeeper(connection, wallClock: time.wallClock)
-        reader = APIObjectReader(origin: connection.addresses.first.map { "\($0)" } ?? "")
         clients = connection.addresses.map { address in
             HTTPClient(
                 eventLoopGroupProvider: .singleton,
@@ -105,7 +103,9 @@ final class APISession: Sendable {
         message.tlsConfiguration = identity.tls
         message.headers.add(name: "accept", value: "application/json")
         message.headers.add(name: "user-agent", value: "swiftlet")
-        if let authorization = identity.authorization { message.headers.add(name: "authorization", value: authorization) }
+        if let authorization = identity.authorization {
+            message.headers.add(name: "authorization", value: authorization)
+        }
         if let body = request.body {
             message.headers.add(name: "content-type", value: "application/json")
             message.body = .bytes(ByteBuffer(string: body))
@@ -116,7 +116,8 @@ final class APISession: Sendable {
             guard !Task.isCancelled else { throw .cancelled(request.action, "\(address)") }
             addresses.broke(index, startedAt: startedAt, at: time.now(), time.chance)
             throw KubernetesError(
-                .unreachable, request.action, "\(address)", cause: transportCause(error), advice: transportAdvice(error))
+                .unreachable, request.action, "\(address)", cause: transportCause(error), advice: transportAdvice(error)
+            )
         }
     }
 
@@ -129,9 +130,11 @@ final class APISession: Sendable {
         let bytes = body.map { Array($0.readableBytesView) } ?? []
         let code = Int(response.status.code)
         var status =
-            reader.status(bytes)
+            APIObjectReader(origin: "").status(bytes)
             ?? APIStatus(code: code, reason: response.status.reasonPhrase, message: firstWords(of: bytes))
-        if let after = response.headers.first(name: "retry-after").flatMap({ Int($0) }) { status.retryAfterSeconds = after }
+        if let after = response.headers.first(name: "retry-after").flatMap({ Int($0) }) {
+            status.retryAfterSeconds = after
+        }
         status.code = code
         return status
     }
@@ -165,7 +168,7 @@ extension HTTPClient.Configuration {
 
 /// A peer that is gone without a word is found after a minute and a half.
 private func keepAlive(_ channel: any Channel) -> EventLoopFuture<Void> {
-    let options: [(ChannelOptions.Types.SocketOption, CInt)] = [
+    let options: [(ChannelOptions.Types.SocketOption, Int)] = [
         (ChannelOptions.Types.SocketOption(level: .socket, name: .so_keepalive), 1),
         (ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_KEEPIDLE)), 30),
         (ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_KEEPINTVL)), 15),

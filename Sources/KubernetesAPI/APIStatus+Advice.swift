@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Glibc
 import KubernetesObjects
 import NIOCore
+import NIOPosix
 import NIOSSL
 
 extension APIStatus {

@@ -19,7 +19,8 @@ extension CredentialPlugin {
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 NIOThreadPool.singleton.submit { _ in
-                    continuation.resume(returning: Result { () throws(KubernetesError) in try runBlocking(isCancelled) })
+                    continuation.resume(
+                        returning: Result { () throws(KubernetesError) in try runBlocking(isCancelled) })
                 }
             }
         } onCancel: {

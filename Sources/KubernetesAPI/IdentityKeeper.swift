@@ -34,15 +34,16 @@ actor IdentityKeeper {
     func identity() async throws(KubernetesError) -> Identity {
         let answer = try await pluginAnswer()
         let credentials = connection.credentials
-        let material = Material(
-            authority: try connection.authority.map { pem throws(KubernetesError) in try bytes(of: pem) },
-            certificate: try answer?.certificate ?? credentials.certificate.map(bytes),
-            key: try answer?.key ?? credentials.key.map(bytes))
-        var identity = Identity(tls: try configuration(for: material), pluginRun: pluginRuns)
-        if let token = try answer?.token ?? fileToken() ?? credentials.token {
-            identity.authorization = "Bearer \(token)"
+        var material = Material(
+            authority: try bytes(of: connection.authority), certificate: answer?.certificate, key: answer?.key)
+        if material.certificate == nil {
+            material.certificate = try bytes(of: credentials.certificate)
+            material.key = try bytes(of: credentials.key)
         }
-        return identity
+        var token = answer?.token
+        if token == nil { token = try fileToken() ?? credentials.token }
+        return Identity(
+            authorization: token.map { "Bearer \($0)" }, tls: try configuration(for: material), pluginRun: pluginRuns)
     }
 
     /// The API server did not accept it (401). What the plugin said is forgotten; files are read again anyway.
@@ -57,15 +58,17 @@ actor IdentityKeeper {
         let token = text.filter { !$0.isWhitespace }
         guard !token.isEmpty else {
             throw KubernetesError(
-                .credentials, "read", "token \(file)", cause: "it is empty", advice: "wait for its rotation, or write it")
+                .credentials, "read", "token \(file)", cause: "it is empty",
+                advice: "wait for its rotation, or write it")
         }
         return token
     }
 
-    private func bytes(of pem: PEMText) throws(KubernetesError) -> [UInt8] {
+    private func bytes(of pem: PEMText?) throws(KubernetesError) -> [UInt8]? {
         switch pem {
         case .inline(let bytes): bytes
         case .file(let path): try readFile(path, as: "certificate or key")
+        case nil: nil
         }
     }
 

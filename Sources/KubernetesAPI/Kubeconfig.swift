@@ -33,7 +33,8 @@ package struct Kubeconfig {
         guard let name = wanted ?? top.text("current-context"), !name.isEmpty else {
             let names = top.list("contexts").compactMap { $0.text("name") }
             throw refused(
-                "it has no current-context", names.isEmpty ? "add one" : "name a context: \(names.joined(separator: ", "))")
+                "it has no current-context",
+                names.isEmpty ? "add one" : "name a context: \(names.joined(separator: ", "))")
         }
         return try entry(named: name, in: "contexts", as: "context")
     }
@@ -92,7 +93,8 @@ package struct Kubeconfig {
                 "write client.authentication.k8s.io/v1")
         }
         guard exec.text("interactiveMode") != "Always" else {
-            throw refused("exec \(command) has to ask a person", "use a plugin with interactiveMode Never or IfAvailable")
+            throw refused(
+                "exec \(command) has to ask a person", "use a plugin with interactiveMode Never or IfAvailable")
         }
         // As kubectl has it: a bare name is looked up in PATH, anything else is relative to the kubeconfig.
         var plugin = CredentialPlugin(command: command.contains("/") ? path(command) : command, apiVersion: version)
@@ -120,7 +122,9 @@ package struct Kubeconfig {
     /// A member that is there as data, or as the name of a file; data goes first, as in kubectl.
     private func pem(_ field: Field, _ key: String) -> PEMText? {
         if let data = field["\(key)-data"], let text = data.text, !text.isEmpty {
-            if let bytes = Data(base64Encoded: text, options: .ignoreUnknownCharacters) { return .inline([UInt8](bytes)) }
+            if let bytes = Data(base64Encoded: text, options: .ignoreUnknownCharacters) {
+                return .inline([UInt8](bytes))
+            }
             data.report("is not base64", "encode the PEM file with base64")
             return nil
         }

@@ -35,7 +35,9 @@ package struct KubernetesSource: Sendable {
 
     /// Follows the cluster until the task is cancelled; after that no batch comes. It runs once.
     package func run() async {
-        for warning in connection.warnings { log.warning("the connection is not safe", metadata: ["reason": "\(warning)"]) }
+        for warning in connection.warnings {
+            log.warning("the connection is not safe", metadata: ["reason": "\(warning)"])
+        }
         await APISession.with(connection, time: time, timeouts: timeouts) { session in
             await withDiscardingTaskGroup { group in
                 for selection in selections {

@@ -29,26 +29,24 @@ struct PluginProcess: ~Copyable {
 
     /// - Parameter environment: the whole of it, `NAME=value`.
     init(_ arguments: [String], environment: [String]) throws(Failure) {
-        var ends: [CInt] = [-1, -1, -1, -1]
-        let made = ends.withUnsafeMutableBufferPointer { ends in
-            guard let base = ends.baseAddress else { return false }
-            return pipe2(base, O_CLOEXEC) == 0 && pipe2(base + 2, O_CLOEXEC) == 0
-        }
-        guard made else {
+        var (ends, others): ([CInt], [CInt]) = ([-1, -1], [-1, -1])
+        guard pipe(&ends) == 0 else { throw .start(errno) }
+        guard pipe(&others) == 0 else {
             let number = errno
-            for end in ends where end >= 0 { close(end) }
+            for end in ends { close(end) }
             throw .start(number)
         }
-        let (status, pid) = Self.spawn(arguments, environment, output: ends[1], complaint: ends[3])
+        for end in ends + others { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        let (status, pid) = Self.spawn(arguments, environment, output: ends[1], complaint: others[1])
         close(ends[1])
-        close(ends[3])
+        close(others[1])
         guard status == 0 else {
             close(ends[0])
-            close(ends[2])
+            close(others[0])
             throw .start(status)
         }
         self.pid = pid
-        (output, complaint) = (ends[0], ends[2])
+        (output, complaint) = (ends[0], others[0])
     }
 
     deinit {
@@ -80,7 +78,8 @@ struct PluginProcess: ~Copyable {
         var pid: pid_t = 0
         let status = withCStrings(arguments) { arguments in
             withCStrings(environment) { environment in
-                posix_spawnp(&pid, arguments[0] ?? nil, &actions, &attributes, arguments, environment)
+                guard let command = arguments[0] else { return EINVAL }
+                return posix_spawnp(&pid, command, &actions, &attributes, arguments, environment)
             }
         }
         return (status, pid)

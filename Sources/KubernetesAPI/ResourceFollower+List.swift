@@ -1,25 +1,26 @@
+import AsyncHTTPClient
 import KubernetesObjects
+import Logging
 import NIOCore
 
 extension ResourceFollower {
     /// Lists everything and tells what differs from what was told before. Nothing is told of a list that breaks off.
     func list() async throws(KubernetesError) {
         board.update(name) { $0.lists += 1 }
-        var listing = Listing()
-        var continuation: String?
-        repeat {
-            let page = try await page(after: continuation)
-            listing.add(page)
-            continuation = page.continuation
-        } while continuation != nil
+        let listing = try await session.list(selection, pageSize: pageSize) { [board, name] nanoseconds in
+            board.update(name) { resource in
+                resource.listedPages += 1
+                resource.decodeNanoseconds += nanoseconds
+            }
+        }
         pageSize = Self.usualPageSize
-        let isOlder = furthest.map { isOlder(listing.resourceVersion, than: $0) } ?? false
-        if isOlder {
+        let wentBack = furthest.map { isOlder(listing.resourceVersion, than: $0) } ?? false
+        if wentBack {
             log.warning(
                 "the API server has gone back in time",
                 metadata: ["version": "\(listing.resourceVersion)", "before": "\(furthest ?? "")"])
         }
-        let batch = inventory.replace(with: listing, trustsVersions: !isOlder)
+        let batch = inventory.replace(with: listing, trustsVersions: !wentBack)
         position = listing.resourceVersion
         furthest = listing.resourceVersion
         gate.pass(batch)
@@ -36,18 +37,6 @@ extension ResourceFollower {
             if !batch.events.isEmpty { resource.lastEventAt = session.time.wallClock() }
         }
     }
-
-    private func page(after continuation: String?) async throws(KubernetesError) -> APIListPage {
-        var request = APIRequest(verb: .list, resource: selection.resource, path: selection.resource.path)
-        request.query = selection.query + [("limit", "\(pageSize)")]
-        if let continuation { request.query.append(("continue", continuation)) }
-        let page = try await session.page(request)
-        board.update(name) { resource in
-            resource.listedPages += 1
-            resource.decodeNanoseconds += page.nanoseconds
-        }
-        return page.page
-    }
 }
 
 /// Versions are numbers that grow, in every API server that stores its objects in etcd; of others nothing is known.
@@ -57,15 +46,34 @@ func isOlder(_ version: String, than other: String) -> Bool {
 }
 
 extension APISession {
-    /// One page of a list, and how long it took to read it.
-    func page(_ request: APIRequest) async throws(KubernetesError) -> (page: APIListPage, nanoseconds: Int) {
+    /// A complete list.
+    ///
+    /// - Parameter note: gets the time that reading each page took.
+    func list(
+        _ selection: Selection, pageSize: Int, note: (_ nanoseconds: Int) -> Void
+    ) async throws(KubernetesError) -> Listing {
+        var listing = Listing()
+        var continuation: String?
+        repeat {
+            var request = APIRequest(verb: .list, resource: selection.resource, path: selection.resource.path)
+            request.query = selection.query + [("limit", "\(pageSize)")]
+            if let continuation { request.query.append(("continue", continuation)) }
+            let page = try await page(request, note)
+            listing.add(page)
+            continuation = page.continuation
+        } while continuation != nil
+        return listing
+    }
+
+    private func page(_ request: APIRequest, _ note: (Int) -> Void) async throws(KubernetesError) -> APIListPage {
         let answer = try await send(request, headWithin: timeouts.answer)
         let bytes = try await collect(answer, request)
         let clock = ContinuousClock()
         let start = clock.now
         do throws(SyntaxError) {
-            let page = try reader.listPage(bytes)
-            return (page, (clock.now - start).wholeNanoseconds)
+            let page = try APIObjectReader(origin: url(answer.address)).listPage(bytes)
+            note((clock.now - start).wholeNanoseconds)
+            return page
         } catch {
             throw KubernetesError(
                 .malformed, request.action, url(answer.address), cause: error.text,
@@ -82,7 +90,7 @@ extension APISession {
             for try await piece in answer.body {
                 pulse.beat()
                 bytes += piece.readableBytesView
-                guard bytes.count <= largest else { throw NIOTooManyBytesError() }
+                guard bytes.count <= largest else { throw NIOTooManyBytesError(maxBytes: largest) }
             }
             return bytes
         }

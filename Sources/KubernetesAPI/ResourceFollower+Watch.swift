@@ -1,3 +1,4 @@
+import AsyncHTTPClient
 import KubernetesObjects
 import NIOCore
 
@@ -7,12 +8,12 @@ extension ResourceFollower {
         guard let position else { return }
         let time = session.time
         let length = session.timeouts.watch * (1 + time.chance())
-        var request = APIRequest(verb: .watch, resource: selection.resource, path: selection.resource.path)
-        request.query =
-            selection.query + [
+        let request = APIRequest(
+            verb: .watch, resource: selection.resource, path: selection.resource.path,
+            query: selection.query + [
                 ("watch", "true"), ("allowWatchBookmarks", "true"), ("resourceVersion", position),
                 ("timeoutSeconds", "\(max(1, length.components.seconds))"),
-            ]
+            ])
         let answer = try await session.send(request, headWithin: session.timeouts.answer)
         board.update(name) { resource in
             resource.watches += 1

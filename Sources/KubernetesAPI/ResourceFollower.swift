@@ -101,7 +101,8 @@ actor ResourceFollower {
     private func recover(from status: APIStatus, _ error: KubernetesError) -> Duration {
         let time = session.time
         if status.code == 400, selection.fields != nil, selection.isFieldSelectorDispensable, position == nil {
-            log.info("the API server does not know the field selector", metadata: ["fields": "\(selection.fields ?? "")"])
+            log.info(
+                "the API server does not know the field selector", metadata: ["fields": "\(selection.fields ?? "")"])
             selection.fields = nil
             return .zero
         }

@@ -45,7 +45,8 @@ extension APISession {
                 // Whoever accepts and says nothing may do so for ever.
                 broke(answer)
                 throw KubernetesError(
-                    .silent, request.action, subject, cause: "not a byte came for \(limit)", advice: "another connection is made")
+                    .silent, request.action, subject, cause: "not a byte came for \(limit)",
+                    advice: "another connection is made")
             }
             throw KubernetesError(
                 .interrupted, request.action, subject, cause: transportCause(error), advice: "it is asked again")

@@ -88,6 +88,7 @@ let package = Package(
                 "BPFLoader", "ConnectBenchmark", "ManifestDirectory", "NetworkLab", "Reporting", "ServiceMaps",
                 "ServiceModel", "SwiftletDaemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
@@ -112,6 +113,15 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ManifestDirectoryTests", dependencies: ["ManifestDirectory", "ServiceModel", "TestKit"],
+            swiftSettings: strict),
+        // The command line and the files of kube-proxy.
+        .testTarget(
+            name: "ConfigurationTests",
+            dependencies: [
+                "NetworkLab", "ServiceModel", "SwiftletDaemon", "swiftlet",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "TestKit"],

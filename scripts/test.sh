@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 tier=${1:-all}
 declare -A targets=(
-	[pure]='ServiceModelTests|ScenarioTests|ServiceMapsTests|ManifestDirectoryTests'
+	[pure]='ServiceModelTests|ScenarioTests|ServiceMapsTests|ManifestDirectoryTests|ConfigurationTests'
 	[kernel]='BPFLoaderTests|DatapathTests|ConnectBenchmarkTests'
 	[e2e]='EndToEndTests'
 )

@@ -105,6 +105,7 @@ let package = Package(
                 "BPFLoader", "ConnectBenchmark", "KubernetesObjects", "ManifestDirectory", "NetworkLab", "Reporting",
                 "ServiceMaps", "ServiceModel", "SwiftletDaemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
@@ -150,6 +151,15 @@ let package = Package(
         .testTarget(
             name: "ManifestDirectoryTests",
             dependencies: ["KubernetesObjects", "ManifestDirectory", "ServiceModel", "TestKit"],
+            swiftSettings: strict),
+        // The command line and the files of kube-proxy.
+        .testTarget(
+            name: "ConfigurationTests",
+            dependencies: [
+                "NetworkLab", "ServiceModel", "SwiftletDaemon", "swiftlet",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "TestKit"],

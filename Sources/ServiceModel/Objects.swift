@@ -110,6 +110,8 @@ public struct Node: Sendable, Hashable {
     public var labels: [String: String] = [:]
     /// `status.addresses` of type InternalIP and ExternalIP, in their order.
     public var addresses: [IPAddress] = []
+    /// `spec.podCIDRs`: the ranges that pods of this node have their addresses from.
+    public var podCIDRs: [CIDR] = []
 
     public init(name: String) { self.name = name }
 }

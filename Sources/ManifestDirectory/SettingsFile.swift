@@ -1,3 +1,5 @@
+import KubernetesObjects
+
 /// A YAML file of settings, read by the rules that hold for manifests.
 public struct SettingsFile {
     /// The map that the file is; empty if the file is.
@@ -16,21 +18,26 @@ public struct SettingsFile {
     }
 
     private init(_ documents: [ManifestDocument]) {
-        let findings = Findings()
-        var value = Value.null
+        var nothing = Document()
+        nothing.appendNull()
+        var content = nothing
+        var complaints: [(cause: String, advice: String)] = []
         switch documents.first?.content {
-        case .success(let content): value = content
-        case .failure(let error): findings.add(.object, error.text, "correct the YAML")
+        case .success(let written): content = written
+        case .failure(let error): complaints.append((error.text, "correct the YAML"))
         case nil: break
         }
-        if documents.count > 1 { findings.add(.object, "it holds several documents", "write one") }
+        if documents.count > 1 { complaints.append(("it holds several documents", "write one")) }
+        let value = Field(content).value
         switch value {
         case .map, .null: break
         default:
-            findings.add(.object, "it is \(value.kindWord)", "write keys and values")
-            value = .null
+            complaints.append(("it is \(value.kindWord)", "write keys and values"))
+            content = nothing
         }
-        settings = Settings(Field(value, findings: findings))
+        let field = Field(content)
+        settings = Settings(field)
+        for complaint in complaints { field.report(complaint.cause, complaint.advice) }
     }
 
     /// What was found wrong so far, each with what to do: `maxSlots is lots; write a whole number`.
@@ -60,39 +67,31 @@ public struct Settings {
     init(_ field: Field) { self.field = field }
 
     /// The names that are set, in the file's order.
-    public var keys: [String] {
-        guard case .map(let members) = field.value else { return [] }
-        return members.map(\.key)
-    }
+    public var keys: [String] { field.keys }
 
     /// Whether the name is there with something else than what Go writes for nothing: `""`, `0`, `0s`, `false`,
     /// `null`, an empty list or map.
-    public func says(_ key: String) -> Bool {
-        guard case .map(let members) = field.value else { return false }
-        return members.contains { $0.key == key && !$0.value.saysNothing }
-    }
+    public func says(_ key: String) -> Bool { field[key]?.saysSomething ?? false }
 
     /// The map with this name.
     public func section(_ key: String) -> Settings? {
         guard let member = field[key] else { return nil }
-        if case .map = member.value { return Settings(member) }
-        member.report("is \(member.value.shown)", "write a map with keys and values")
+        if member.isMap { return Settings(member) }
+        member.report("is \(member.shown)", "write a map with keys and values")
         return nil
     }
 
-    public func text(_ key: String) -> String? { field.text(key) }
+    public func text(_ key: String) -> String? { field[key]?.text }
 
-    public func flag(_ key: String) -> Bool? { field.flag(key) }
+    public func flag(_ key: String) -> Bool? { field[key]?.flag }
 
     public func texts(_ key: String) -> [String]? { field[key]?.elements.compactMap(\.text) }
 
-    public func integer(_ key: String) -> Int? { field.integer(key) }
-
     /// A whole number that is not negative.
     public func count(_ key: String) -> UInt32? {
-        guard let number = field.integer(key) else { return nil }
+        guard let member = field[key], let number = member.integer else { return nil }
         if let count = UInt32(exactly: number) { return count }
-        field.report(key, "is \(number)", "write a number from 0 to \(UInt32.max)")
+        member.report("is \(number)", "write a number from 0 to \(UInt32.max)")
         return nil
     }
 
@@ -104,7 +103,7 @@ public struct Settings {
         do throws(SettingMistake) {
             return try parse(text)
         } catch {
-            member.report("is \(member.value.shown)", error.advice)
+            member.report("is \(member.shown)", error.advice)
             return nil
         }
     }
@@ -124,13 +123,13 @@ public struct Settings {
     }
 }
 
-extension Value {
-    fileprivate var saysNothing: Bool {
-        switch self {
-        case .null: true
-        case .plain(let text), .quoted(let text): ["", "0", "0s", "false"].contains(text)
-        case .list(let values): values.isEmpty
-        case .map(let members): members.allSatisfy(\.value.saysNothing)
+extension Field {
+    fileprivate var saysSomething: Bool {
+        switch value {
+        case .null: false
+        case .plain(let text), .quoted(let text): !["", "0", "0s", "false"].contains(text)
+        case .list: !elements.isEmpty
+        case .map: keys.contains { self[$0]?.saysSomething ?? false }
         }
     }
 }

@@ -20,11 +20,12 @@ public struct Configuration: Sendable, Hashable {
     public var maxServices: UInt32 = 65_536
     public var maxBackends: UInt32 = 131_072
     public var maxSlots: UInt32 = 262_144
+    public var maxSourceRanges: UInt32 = 65_536
     /// Where `/healthz` and `/livez` are served (spec 46); nil: nowhere.
     public var healthzAddress: BindAddress? = .healthz(for: .v4)
     /// Where `/metrics` and `/configz` are served (spec 47); nil: nowhere.
     public var metricsAddress: BindAddress? = .metrics(for: .v4)
-    /// Metrics for each backend, not only for each service port.
+    /// Counts the connections of each backend.
     public var metricsPerBackend = false
     /// Conflicts are written as Events to the API server.
     public var recordsEvents = true

@@ -68,6 +68,7 @@ extension Configuration {
             .kubeProxyReplacement: .flag(kubeProxyReplacement), .logLevel: .text(logLevel.rawValue),
             .manifests: .texts(manifests), .maxBackends: .number(Int(maxBackends)),
             .maxServices: .number(Int(maxServices)), .maxSlots: .number(Int(maxSlots)),
+            .maxSourceRanges: .number(Int(maxSourceRanges)),
             .metricsPerBackend: .flag(metricsPerBackend), .serviceProxyName: .text(node.proxyName ?? ""),
             .stateDir: .text(stateDirectory?.string ?? ""),
         ]

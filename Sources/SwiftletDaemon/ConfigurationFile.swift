@@ -7,7 +7,7 @@ enum ConfigurationKey: String, CaseIterable {
     case kubeProxyReplacement, manifests, kubeconfig, context, apiServers, stateDir
     case hostnameOverride, nodeName, serviceProxyName, nodePortAddresses
     case clusterCIDR, detectLocalMode, podBridgeInterface, podInterfaceNamePrefix, masqueradeAll
-    case cgroupRoot, bpfRoot, bindProtection, maxServices, maxBackends, maxSlots
+    case cgroupRoot, bpfRoot, bindProtection, maxServices, maxBackends, maxSlots, maxSourceRanges
     case healthzBindAddress, metricsBindAddress, metricsPerBackend, eventRecording
     case syncPeriod, oomScoreAdj, featureGates, logLevel, logFormat
 }
@@ -89,6 +89,7 @@ extension ConfigurationLayer {
         maxServices = settings.count(.maxServices) ?? maxServices
         maxBackends = settings.count(.maxBackends) ?? maxBackends
         maxSlots = settings.count(.maxSlots) ?? maxSlots
+        maxSourceRanges = settings.count(.maxSourceRanges) ?? maxSourceRanges
     }
 
     private mutating func readObservability(_ settings: Settings) {

@@ -27,6 +27,7 @@ public struct ConfigurationLayer: Sendable {
     public var maxServices: UInt32?
     public var maxBackends: UInt32?
     public var maxSlots: UInt32?
+    public var maxSourceRanges: UInt32?
     /// Only its family counts: the one in which health and metrics are served by default.
     public var bindAddress: IPAddress?
     public var healthz: BindSetting?
@@ -67,6 +68,7 @@ extension Configuration {
         maxServices = layer.maxServices ?? maxServices
         maxBackends = layer.maxBackends ?? maxBackends
         maxSlots = layer.maxSlots ?? maxSlots
+        maxSourceRanges = layer.maxSourceRanges ?? maxSourceRanges
         metricsPerBackend = layer.metricsPerBackend ?? metricsPerBackend
         recordsEvents = layer.recordsEvents ?? recordsEvents
         syncPeriod = layer.syncPeriod ?? syncPeriod

@@ -67,6 +67,11 @@ struct DatapathOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Slots per IP family that the maps have room for.", valueName: "n"))
     var maxSlots: UInt32?
 
+    @Option(
+        help: ArgumentHelp(
+            "Ranges of loadBalancerSourceRanges per IP family that the maps have room for.", valueName: "n"))
+    var maxSourceRanges: UInt32?
+
     func fill(_ layer: inout ConfigurationLayer) {
         layer.kubeProxyReplacement = kubeProxyReplacement
         layer.cgroupRoot = cgroupRoot
@@ -75,13 +80,14 @@ struct DatapathOptions: ParsableArguments {
         layer.maxServices = maxServices
         layer.maxBackends = maxBackends
         layer.maxSlots = maxSlots
+        layer.maxSourceRanges = maxSourceRanges
     }
 }
 
 /// What can be seen of the process.
 struct ObservationOptions: ParsableArguments {
     @Option(
-        help: ArgumentHelp("Metrics for each backend, too (default: false).", valueName: "true|false"))
+        help: ArgumentHelp("Count the connections of each backend (default: false).", valueName: "true|false"))
     var metricsPerBackend: Bool?
 
     @Option(help: ArgumentHelp("Write conflicts as Events to the API server (default: true).", valueName: "true|false"))

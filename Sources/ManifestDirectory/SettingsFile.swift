@@ -35,8 +35,9 @@ public struct SettingsFile {
             complaints.append(("it is \(value.kindWord)", "write keys and values"))
             content = nothing
         }
-        settings = Settings(Field(content))
-        for complaint in complaints { settings.field.report(complaint.cause, complaint.advice) }
+        let field = Field(content)
+        settings = Settings(field)
+        for complaint in complaints { field.report(complaint.cause, complaint.advice) }
     }
 
     /// What was found wrong so far, each with what to do: `maxSlots is lots; write a whole number`.
@@ -70,15 +71,13 @@ public struct Settings {
 
     /// Whether the name is there with something else than what Go writes for nothing: `""`, `0`, `0s`, `false`,
     /// `null`, an empty list or map.
-    public func says(_ key: String) -> Bool {
-        field[key].map { !$0.saysNothing } ?? false
-    }
+    public func says(_ key: String) -> Bool { field[key]?.saysSomething ?? false }
 
     /// The map with this name.
     public func section(_ key: String) -> Settings? {
         guard let member = field[key] else { return nil }
-        if case .map = member.value { return Settings(member) }
-        member.report("is \(member.value.shown)", "write a map with keys and values")
+        if member.isMap { return Settings(member) }
+        member.report("is \(member.shown)", "write a map with keys and values")
         return nil
     }
 
@@ -87,8 +86,6 @@ public struct Settings {
     public func flag(_ key: String) -> Bool? { field[key]?.flag }
 
     public func texts(_ key: String) -> [String]? { field[key]?.elements.compactMap(\.text) }
-
-    public func integer(_ key: String) -> Int? { field[key]?.integer }
 
     /// A whole number that is not negative.
     public func count(_ key: String) -> UInt32? {
@@ -106,7 +103,7 @@ public struct Settings {
         do throws(SettingMistake) {
             return try parse(text)
         } catch {
-            member.report("is \(member.value.shown)", error.advice)
+            member.report("is \(member.shown)", error.advice)
             return nil
         }
     }
@@ -127,12 +124,12 @@ public struct Settings {
 }
 
 extension Field {
-    fileprivate var saysNothing: Bool {
+    fileprivate var saysSomething: Bool {
         switch value {
-        case .null: true
-        case .plain(let text), .quoted(let text): ["", "0", "0s", "false"].contains(text)
-        case .list: elements.isEmpty
-        case .map: keys.allSatisfy { self[$0]?.saysNothing ?? true }
+        case .null: false
+        case .plain(let text), .quoted(let text): !["", "0", "0s", "false"].contains(text)
+        case .list: !elements.isEmpty
+        case .map: keys.contains { self[$0]?.saysSomething ?? false }
         }
     }
 }

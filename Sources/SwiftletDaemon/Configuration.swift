@@ -25,7 +25,7 @@ public struct Configuration: Sendable, Hashable {
     public var healthzAddress: BindAddress? = .healthz(for: .v4)
     /// Where `/metrics` and `/configz` are served (spec 47); nil: nowhere.
     public var metricsAddress: BindAddress? = .metrics(for: .v4)
-    /// Metrics for each backend, not only for each service port.
+    /// Counts the connections of each backend.
     public var metricsPerBackend = false
     /// Conflicts are written as Events to the API server.
     public var recordsEvents = true

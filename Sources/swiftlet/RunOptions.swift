@@ -67,7 +67,9 @@ struct DatapathOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Slots per IP family that the maps have room for.", valueName: "n"))
     var maxSlots: UInt32?
 
-    @Option(help: ArgumentHelp("Entries of loadBalancerSourceRanges per IP family that there is room for.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Ranges of loadBalancerSourceRanges per IP family that the maps have room for.", valueName: "n"))
     var maxSourceRanges: UInt32?
 
     func fill(_ layer: inout ConfigurationLayer) {
@@ -85,7 +87,7 @@ struct DatapathOptions: ParsableArguments {
 /// What can be seen of the process.
 struct ObservationOptions: ParsableArguments {
     @Option(
-        help: ArgumentHelp("Metrics for each backend, too (default: false).", valueName: "true|false"))
+        help: ArgumentHelp("Count the connections of each backend (default: false).", valueName: "true|false"))
     var metricsPerBackend: Bool?
 
     @Option(help: ArgumentHelp("Write conflicts as Events to the API server (default: true).", valueName: "true|false"))

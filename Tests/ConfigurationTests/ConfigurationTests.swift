@@ -30,6 +30,7 @@ struct ConfigurationTests {
                 maxServices: 1
                 maxBackends: 2
                 maxSlots: 3
+                maxSourceRanges: 4
                 healthzBindAddress: none
                 metricsBindAddress: 0.0.0.0
                 metricsPerBackend: true
@@ -65,6 +66,7 @@ struct ConfigurationTests {
         settings.maxServices = 1
         settings.maxBackends = 2
         settings.maxSlots = 3
+        settings.maxSourceRanges = 4
         settings.healthzAddress = nil
         settings.metricsAddress = BindAddress(IPAddress(v4: 0), port: 10_249)
         settings.metricsPerBackend = true

@@ -38,6 +38,14 @@ let package = Package(
             dependencies: ["CLibbpf", .product(name: "SystemPackage", package: "swift-system")],
             swiftSettings: strict),
         .target(name: "ServiceModel", swiftSettings: strict),
+        // The node's links, addresses and routes.
+        .systemLibrary(name: "CRtnetlink"),
+        .target(
+            name: "NodeNetwork",
+            dependencies: [
+                "CRtnetlink", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .target(
             name: "ServiceMaps",
             dependencies: [
@@ -45,7 +53,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .systemLibrary(name: "CLibyaml"),
-        .target(name: "ManifestDirectory", dependencies: ["CLibyaml", "ServiceModel"], swiftSettings: strict),
+        // Kubernetes' objects, as JSON or as values of any other notation, to values of the model.
+        .target(name: "KubernetesObjects", dependencies: ["ServiceModel"], swiftSettings: strict),
+        .target(
+            name: "ManifestDirectory", dependencies: ["CLibyaml", "KubernetesObjects", "ServiceModel"],
+            swiftSettings: strict),
         // Network namespaces, veth pairs and cgroups of our own: for tests, the demo and benchmarks.
         .systemLibrary(name: "CNetworkLab"),
         .target(name: "NetworkLab", dependencies: ["CNetworkLab"], swiftSettings: strict),
@@ -56,11 +68,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         // What commands print of values, as text and JSON.
-        .target(name: "Reporting", dependencies: ["ManifestDirectory", "ServiceModel"], swiftSettings: strict),
+        .target(name: "Reporting", dependencies: ["KubernetesObjects", "ServiceModel"], swiftSettings: strict),
         .target(
             name: "KubernetesAPI",
             dependencies: [
-                "ServiceModel", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                "KubernetesObjects", "ServiceModel", .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -78,8 +90,8 @@ let package = Package(
         .target(
             name: "SwiftletDaemon",
             dependencies: [
-                "BPFLoader", "CDatapath", "KubernetesAPI", "ManifestDirectory", "Observability", "ServiceMaps",
-                "ServiceModel",
+                "BPFLoader", "CDatapath", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "Observability",
+                "ServiceMaps", "ServiceModel",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -89,8 +101,8 @@ let package = Package(
         .executableTarget(
             name: "swiftlet",
             dependencies: [
-                "BPFLoader", "ConnectBenchmark", "ManifestDirectory", "NetworkLab", "Reporting", "ServiceMaps",
-                "ServiceModel", "SwiftletDaemon",
+                "BPFLoader", "ConnectBenchmark", "KubernetesObjects", "ManifestDirectory", "NetworkLab", "Reporting",
+                "ServiceMaps", "ServiceModel", "SwiftletDaemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
@@ -108,17 +120,29 @@ let package = Package(
         .testTarget(name: "ServiceModelTests", dependencies: ["ServiceModel", "TestKit"], swiftSettings: strict),
         // Objects in, compile report out: a folder of plain files for each rule.
         .testTarget(
-            name: "ScenarioTests", dependencies: ["ManifestDirectory", "Reporting", "ServiceModel"],
+            name: "ScenarioTests",
+            dependencies: ["ManifestDirectory", "KubernetesObjects", "Reporting", "ServiceModel"],
             exclude: ["README.md", "Scenarios", "Schema"], swiftSettings: strict),
         .testTarget(
             name: "ServiceMapsTests",
             dependencies: ["BPFLoader", "CDatapath", "ServiceMaps", "ServiceModel", "TestKit"],
             swiftSettings: strict),
         .testTarget(
-            name: "ManifestDirectoryTests", dependencies: ["ManifestDirectory", "ServiceModel", "TestKit"],
+            name: "KubernetesObjectsTests", dependencies: ["KubernetesObjects", "ServiceModel", "TestKit"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ManifestDirectoryTests",
+            dependencies: ["KubernetesObjects", "ManifestDirectory", "ServiceModel", "TestKit"],
             swiftSettings: strict),
         .testTarget(
             name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "TestKit"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "NodeNetworkTests",
+            dependencies: [
+                "NetworkLab", "NodeNetwork", "ServiceModel", "TestKit",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         // What the test programs of bpf/tests are asked and answer.
         .systemLibrary(name: "CSelect", path: "bpf/tests"),

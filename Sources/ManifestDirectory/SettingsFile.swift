@@ -1,3 +1,5 @@
+import KubernetesObjects
+
 /// A YAML file of settings, read by the rules that hold for manifests: one map of names to scalars and lists.
 ///
 /// A reader gets nil both for what is absent and for what has the wrong form; the latter is in `mistakes`.
@@ -47,17 +49,17 @@ public struct SettingsFile {
         }
     }
 
-    public func text(_ key: String) -> String? { top.text(key) }
+    public func text(_ key: String) -> String? { top[key]?.text }
 
-    public func flag(_ key: String) -> Bool? { top.flag(key) }
+    public func flag(_ key: String) -> Bool? { top[key]?.flag }
 
     public func texts(_ key: String) -> [String]? { top[key]?.elements.compactMap(\.text) }
 
     /// A whole number that is not negative.
     public func count(_ key: String) -> UInt32? {
-        guard let number = top.integer(key) else { return nil }
+        guard let field = top[key], let number = field.integer else { return nil }
         if let count = UInt32(exactly: number) { return count }
-        top.report(key, "is \(number)", "write a number from 0 to \(UInt32.max)")
+        field.report("is \(number)", "write a number from 0 to \(UInt32.max)")
         return nil
     }
 }

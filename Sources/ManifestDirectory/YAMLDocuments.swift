@@ -1,3 +1,5 @@
+import KubernetesObjects
+
 /// One document of a manifest file.
 struct ManifestDocument {
     /// Counted from 1.

@@ -1,3 +1,4 @@
+import KubernetesObjects
 import CLibyaml
 
 /// Reads the documents of one YAML stream into values, straight from libyaml's events.

@@ -82,6 +82,7 @@ public struct MapError: Error, Sendable, Hashable, CustomStringConvertible {
         switch (cause, map) {
         case (.kernel, _): nil
         case (_, .slots4), (_, .slots6): "raise --max-slots"
+        case (_, .sourceRanges4), (_, .sourceRanges6): "raise --max-source-ranges"
         case (_, .backends4), (_, .backends6): "raise --max-backends"
         default: "raise --max-services"
         }

@@ -1,12 +1,12 @@
-import ServiceModel
+package import ServiceModel
 
 /// The way from an object to one of its fields.
-indirect enum FieldPath: CustomStringConvertible {
+package indirect enum FieldPath: CustomStringConvertible {
     case object
     case member(FieldPath, String)
     case element(FieldPath, Int)
 
-    var description: String {
+    package var description: String {
         switch self {
         case .object: ""
         case .member(.object, let key): key
@@ -18,16 +18,18 @@ indirect enum FieldPath: CustomStringConvertible {
 }
 
 /// What is wrong in one object, collected while it is read.
-final class Findings {
-    struct Finding: Hashable {
-        var field: String
-        var cause: String
-        var advice: String
+package final class Findings {
+    package struct Finding: Hashable {
+        package var field: String
+        package var cause: String
+        package var advice: String
     }
 
-    private(set) var all: [Finding] = []
+    package private(set) var all: [Finding] = []
 
-    func add(_ path: FieldPath, _ cause: String, _ advice: String) {
+    package init() {}
+
+    package func add(_ path: FieldPath, _ cause: String, _ advice: String) {
         let finding = Finding(field: path.description, cause: cause, advice: advice)
         if !all.contains(finding) { all.append(finding) }
     }
@@ -37,26 +39,31 @@ final class Findings {
 ///
 /// A reader gets nil, or an empty list, both for what is absent and for what has the wrong form; the latter is
 /// in the findings, and an object with findings is not used.
-struct Field {
-    let value: Value
-    let path: FieldPath
-    let findings: Findings
+package struct Field {
+    package let value: Value
+    package let path: FieldPath
+    package let findings: Findings
 
-    init(_ value: Value, path: FieldPath = .object, findings: Findings) {
+    package init(_ value: Value, path: FieldPath = .object, findings: Findings) {
         self.value = value
         self.path = path
         self.findings = findings
     }
 
-    func report(_ cause: String, _ advice: String) { findings.add(path, cause, advice) }
+    package func report(_ cause: String, _ advice: String) { findings.add(path, cause, advice) }
 
     /// Reports something about a member that may be absent.
-    func report(_ key: String, _ cause: String, _ advice: String) { findings.add(.member(path, key), cause, advice) }
+    package func report(_ key: FieldName, _ cause: String, _ advice: String) {
+        findings.add(.member(path, key.rawValue), cause, advice)
+    }
 
-    func reportMissing(_ key: String, _ advice: String) { report(key, "is missing", advice) }
+    package func reportMissing(_ key: FieldName, _ advice: String) { report(key, "is missing", advice) }
 
-    /// The member with this name; nil when it is absent or null.
-    subscript(_ key: String) -> Field? {
+    /// The member with this key; nil when it is absent or null.
+    package subscript(_ key: FieldName) -> Field? { self[key.rawValue] }
+
+    /// The member with a key that no object has, such as a setting's.
+    package subscript(_ key: String) -> Field? {
         guard case .map(let members) = value else {
             if !value.isNull { report("is \(value.shown)", "write a map with keys and values") }
             return nil
@@ -69,7 +76,7 @@ struct Field {
     }
 
     /// The elements of a list.
-    var elements: [Field] {
+    package var elements: [Field] {
         guard case .list(let values) = value else {
             report("is \(value.shown)", "write a list")
             return []
@@ -78,7 +85,7 @@ struct Field {
     }
 
     /// A scalar as text. A number or boolean without quotes counts as the text that it is written with.
-    var text: String? {
+    package var text: String? {
         switch value {
         case .plain(let text), .quoted(let text): return text
         case .null, .list, .map:
@@ -87,7 +94,7 @@ struct Field {
         }
     }
 
-    var integer: Int? {
+    package var integer: Int? {
         switch value {
         case .plain(let text):
             if let number = parsedInteger(text) { return number }
@@ -98,7 +105,7 @@ struct Field {
         return nil
     }
 
-    var flag: Bool? {
+    package var flag: Bool? {
         if case .plain(let text) = value {
             switch text {
             case "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON": return true
@@ -113,13 +120,13 @@ struct Field {
 
 /// Readers of members.
 extension Field {
-    func list(_ key: String) -> [Field] { self[key]?.elements ?? [] }
-    func text(_ key: String) -> String? { self[key]?.text }
-    func integer(_ key: String) -> Int? { self[key]?.integer }
-    func flag(_ key: String) -> Bool? { self[key]?.flag }
-    func texts(_ key: String) -> [String] { list(key).compactMap(\.text) }
+    package func list(_ key: FieldName) -> [Field] { self[key]?.elements ?? [] }
+    package func text(_ key: FieldName) -> String? { self[key]?.text }
+    package func integer(_ key: FieldName) -> Int? { self[key]?.integer }
+    package func flag(_ key: FieldName) -> Bool? { self[key]?.flag }
+    package func texts(_ key: FieldName) -> [String] { list(key).compactMap(\.text) }
 
-    func textMap(_ key: String) -> [String: String] {
+    package func textMap(_ key: FieldName) -> [String: String] {
         guard let field = self[key] else { return [:] }
         guard case .map(let members) = field.value else {
             field.report("is \(field.value.shown)", "write a map with keys and values")
@@ -136,31 +143,31 @@ extension Field {
 
 /// Readers of what the model has types for; each of these rules stands here and nowhere else.
 extension Field {
-    var port: Port? {
+    package var port: Port? {
         guard let number = integer else { return nil }
         if let port = Port(number) { return port }
         report("is \(number)", "write a port from 1 to 65535")
         return nil
     }
 
-    var address: IPAddress? {
+    package var address: IPAddress? {
         guard let text else { return nil }
         if let address = IPAddress(text) { return address }
         report("is \(value.shown), which is no IP address", "write an IPv4 or IPv6 address")
         return nil
     }
 
-    func port(_ key: String) -> Port? { self[key]?.port }
-    func address(_ key: String) -> IPAddress? { self[key]?.address }
-    func addresses(_ key: String) -> [IPAddress] { list(key).compactMap(\.address) }
+    package func port(_ key: FieldName) -> Port? { self[key]?.port }
+    package func address(_ key: FieldName) -> IPAddress? { self[key]?.address }
+    package func addresses(_ key: FieldName) -> [IPAddress] { list(key).compactMap(\.address) }
 
     /// `protocol`, TCP where it is absent.
-    var proto: IPProtocol {
-        choice("protocol", among: ["TCP", "UDP", "SCTP"]) { IPProtocol($0) } ?? .tcp
+    package var proto: IPProtocol {
+        choice(.protocol, among: ["TCP", "UDP", "SCTP"]) { IPProtocol($0) } ?? .tcp
     }
 
     /// A text that must be one of a few words; nil when it is absent or none of them.
-    func choice<T>(_ key: String, among words: [String], _ make: (String) -> T?) -> T? {
+    package func choice<T>(_ key: FieldName, among words: [String], _ make: (String) -> T?) -> T? {
         guard let field = self[key], let text = field.text else { return nil }
         if let result = make(text) { return result }
         field.report("is \(text)", "write \(alternatives(words))")

@@ -1,16 +1,16 @@
 import Synchronization
 
-/// Where the watching thread leaves batches. A reader that is slow finds one merged batch, never a queue.
-final class BatchMailbox: Sendable {
-    private let content = Mutex<ManifestBatch?>(nil)
+/// Where a source of state leaves batches. A reader that is slow finds one merged batch, never a queue.
+package final class BatchMailbox: Sendable {
+    private let content = Mutex<StateBatch?>(nil)
     private let signal: AsyncStream<Void>.Continuation
-    let signals: AsyncStream<Void>
+    package let signals: AsyncStream<Void>
 
-    init() {
+    package init() {
         (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
-    func leave(_ batch: ManifestBatch) {
+    package func leave(_ batch: StateBatch) {
         if batch.isEmpty { return }
         content.withLock { content in
             if content == nil { content = batch } else { content?.merge(batch) }
@@ -18,7 +18,7 @@ final class BatchMailbox: Sendable {
         signal.yield()
     }
 
-    func take() -> ManifestBatch? {
+    package func take() -> StateBatch? {
         content.withLock { content in
             defer { content = nil }
             return content
@@ -26,5 +26,5 @@ final class BatchMailbox: Sendable {
     }
 
     /// No batch comes any more.
-    func close() { signal.finish() }
+    package func close() { signal.finish() }
 }

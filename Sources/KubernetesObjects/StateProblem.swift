@@ -1,7 +1,7 @@
-/// Something in the manifests that cannot be used as it is written.
+/// Something in a source of state that cannot be used as it is written.
 ///
 /// Everything else is applied, and the last good version of the object stays in force.
-public struct ManifestProblem: Sendable, Hashable, CustomStringConvertible {
+public struct StateProblem: Sendable, Hashable, CustomStringConvertible {
     public enum Kind: Sendable, Hashable {
         /// A file or directory that cannot be read.
         case unreadable
@@ -16,8 +16,9 @@ public struct ManifestProblem: Sendable, Hashable, CustomStringConvertible {
     }
 
     public var kind: Kind
-    public var file: String
-    /// Counted from 1; nil when the whole file is meant.
+    /// Where it was found: a file, or the URL of the API server.
+    public var origin: String
+    /// Counted from 1; nil when the whole file is meant, or an object that is in no file.
     public var document: Int?
     /// Kind, namespace and name: `Service default/my-api`; nil when it could not be told.
     public var object: String?
@@ -28,11 +29,11 @@ public struct ManifestProblem: Sendable, Hashable, CustomStringConvertible {
     public var advice: String
 
     public init(
-        _ kind: Kind, file: String, document: Int? = nil, object: String? = nil, field: String? = nil,
+        _ kind: Kind, origin: String, document: Int? = nil, object: String? = nil, field: String? = nil,
         cause: String, advice: String
     ) {
         self.kind = kind
-        self.file = file
+        self.origin = origin
         self.document = document
         self.object = object
         self.field = field
@@ -42,7 +43,7 @@ public struct ManifestProblem: Sendable, Hashable, CustomStringConvertible {
 
     /// One sentence: what happened, to which object, what to do.
     public var description: String {
-        let place = document.map { "\(file) (document \($0))" } ?? file
+        let place = document.map { "\(origin) (document \($0))" } ?? origin
         let subject = object.map { "\($0) in \(place)" } ?? place
         let what = field.map { "\($0) \(cause)" } ?? cause
         return switch kind {
@@ -54,20 +55,20 @@ public struct ManifestProblem: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-extension ManifestProblem {
+extension StateProblem {
     /// What makes two reports the same report: a document added above does not renew a problem.
-    struct Identity: Hashable {
+    package struct Identity: Hashable {
         let kind: Kind
-        let file: String
+        let origin: String
         let document: Int?
         let object: String?
         let field: String?
         let cause: String
     }
 
-    var identity: Identity {
+    package var identity: Identity {
         Identity(
-            kind: kind, file: file, document: object == nil ? document : nil, object: object, field: field,
+            kind: kind, origin: origin, document: object == nil ? document : nil, object: object, field: field,
             cause: cause)
     }
 }

@@ -1,7 +1,7 @@
-/// A piece of a manifest, whether it was written as YAML or as JSON.
+/// A piece of an object, whether it was written as YAML or as JSON.
 ///
 /// A scalar without quotes keeps its text: only the field that is read knows whether `80` is a number or a name.
-enum Value {
+package enum Value {
     case null
     /// Without quotes: a number, a boolean, or in YAML also text.
     case plain(String)
@@ -9,17 +9,22 @@ enum Value {
     case list([Value])
     case map([Member])
 
-    struct Member {
-        var key: String
-        var value: Value
+    package struct Member {
+        package var key: String
+        package var value: Value
+
+        package init(key: String, value: Value) {
+            self.key = key
+            self.value = value
+        }
     }
 
-    var isNull: Bool {
+    package var isNull: Bool {
         if case .null = self { true } else { false }
     }
 
     /// For messages: what stands there.
-    var shown: String {
+    package var shown: String {
         switch self {
         case .null: "null"
         case .plain(let text): text
@@ -29,7 +34,7 @@ enum Value {
         }
     }
 
-    var kindWord: String {
+    package var kindWord: String {
         switch self {
         case .null: "empty"
         case .plain, .quoted: "a text"
@@ -37,12 +42,4 @@ enum Value {
         case .map: "a map"
         }
     }
-}
-
-/// Why a text is no YAML or JSON.
-struct SyntaxError: Error, Hashable {
-    var line: Int?
-    var cause: String
-
-    var text: String { line.map { "line \($0): \(cause)" } ?? cause }
 }

@@ -1,10 +1,10 @@
-import ServiceModel
+package import ServiceModel
 import Synchronization
 
 /// Gives equal texts and label sets one storage: thousands of endpoints name the same few nodes and zones.
 ///
 /// It lives as long as one round of reading, so that texts of the past are not kept.
-final class Interner: Sendable {
+package final class Interner: Sendable {
     private struct Tables {
         var texts: Set<String> = []
         var maps: Set<[String: String]> = []
@@ -16,21 +16,23 @@ final class Interner: Sendable {
 
     private let tables = Mutex(Tables())
 
-    func callAsFunction(_ text: String) -> String {
+    package init() {}
+
+    package func callAsFunction(_ text: String) -> String {
         if text.utf8.count <= Self.longestInline { return text }
         return tables.withLock { $0.texts.insert(text).memberAfterInsert }
     }
 
-    func callAsFunction(_ text: String?) -> String? {
+    package func callAsFunction(_ text: String?) -> String? {
         text.map { self($0) }
     }
 
     /// Makes endpoints of one node share what they say about it.
-    func share(_ endpoints: inout [Endpoint]) {
+    package func share(_ endpoints: inout [Endpoint]) {
         tables.withLock { $0.placements.share(&endpoints) }
     }
 
-    func callAsFunction(_ map: [String: String]) -> [String: String] {
+    package func callAsFunction(_ map: [String: String]) -> [String: String] {
         if map.isEmpty { return [:] }
         return tables.withLock { tables in
             if let known = tables.maps.firstIndex(of: map) { return tables.maps[known] }

@@ -1,20 +1,20 @@
 public import ServiceModel
 
-/// What changed in the manifests since the batch before.
-public struct ManifestBatch: Sendable, Hashable {
+/// What changed in a source of state since the batch before.
+public struct StateBatch: Sendable, Hashable {
     /// The changes of objects; together with all earlier batches they give the present state.
     public var events: [ClusterEvent]
     /// Problems that are new, or that came back.
-    public var problems: [ManifestProblem]
+    public var problems: [StateProblem]
     /// Problems reported earlier that are gone.
-    public var resolved: [ManifestProblem]
+    public var resolved: [StateProblem]
     /// Kinds of object that were met for the first time and passed over (`apps/v1 Deployment`), for debug logs.
     public var passedOver: [String]
     /// True for the first batch: it is the complete list (spec 10).
     public var isInitial: Bool
 
     public init(
-        events: [ClusterEvent] = [], problems: [ManifestProblem] = [], resolved: [ManifestProblem] = [],
+        events: [ClusterEvent] = [], problems: [StateProblem] = [], resolved: [StateProblem] = [],
         passedOver: [String] = [], isInitial: Bool = false
     ) {
         self.events = events
@@ -29,7 +29,7 @@ public struct ManifestBatch: Sendable, Hashable {
     }
 
     /// Adds a later batch, so that a slow reader gets one batch in place of many.
-    mutating func merge(_ later: ManifestBatch) {
+    package mutating func merge(_ later: StateBatch) {
         let renewed = Set(later.events.map(\.subject))
         events.removeAll { renewed.contains($0.subject) }
         events += later.events

@@ -1,45 +1,42 @@
 import ServiceModel
 
-extension ServiceManifest {
+extension ServiceObject {
     /// Reads a Service; what is wrong is in the field's findings.
-    static func read(_ object: Field, name: ObjectName, intern: Interner) -> ServiceManifest {
+    static func read(_ object: Field, name: ObjectName, intern: Interner) -> ServiceObject {
         var service = Service(name: name)
-        let metadata = object["metadata"]
-        service.labels = intern(metadata?.textMap("labels") ?? [:])
-        service.annotations = (metadata?.textMap("annotations") ?? [:]).filter { $0.key != lastApplied }
-        var manifest = ServiceManifest(service: service)
-        guard let spec = object["spec"] else {
-            object.reportMissing("spec", "write the type and the ports of the Service")
-            return manifest
+        let metadata = object[.metadata]
+        service.labels = intern(metadata?.textMap(.labels) ?? [:])
+        service.annotations = (metadata?.textMap(.annotations) ?? [:]).filter { $0.key != FieldName.lastApplied }
+        var result = ServiceObject(service: service)
+        guard let spec = object[.spec] else {
+            object.reportMissing(.spec, "write the type and the ports of the Service")
+            return result
         }
-        manifest.readKind(spec)
-        if manifest.service.kind != .externalName { manifest.readAddresses(spec) }
-        manifest.readPorts(spec)
-        manifest.readPolicies(spec)
-        manifest.readAffinity(spec)
-        manifest.readIngress(object["status"])
-        let selector = intern(spec.textMap("selector"))
-        manifest.service.selector = selector.isEmpty ? nil : selector
-        return manifest
+        result.readKind(spec)
+        if result.service.kind != .externalName { result.readAddresses(spec) }
+        result.readPorts(spec)
+        result.readPolicies(spec)
+        result.readAffinity(spec)
+        result.readIngress(object[.status])
+        let selector = intern(spec.textMap(.selector))
+        result.service.selector = selector.isEmpty ? nil : selector
+        return result
     }
-
-    /// kubectl's copy of the whole object: of no use here, and bigger than all the rest.
-    private static let lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
     private mutating func readKind(_ spec: Field) {
         let words = ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
-        service.kind = spec.choice("type", among: words) { Service.Kind(rawValue: $0) } ?? .clusterIP
-        service.externalName = spec.text("externalName")
+        service.kind = spec.choice(.type, among: words) { Service.Kind(rawValue: $0) } ?? .clusterIP
+        service.externalName = spec.text(.externalName)
         if service.kind == .externalName && (service.externalName ?? "").isEmpty {
-            spec.reportMissing("externalName", "write the DNS name that the Service stands for")
+            spec.reportMissing(.externalName, "write the DNS name that the Service stands for")
         }
     }
 
     /// `clusterIPs`, or `clusterIP` alone; the two, and `ipFamilies`, must agree (spec 20).
     private mutating func readAddresses(_ spec: Field) {
-        families = spec.list("ipFamilies").compactMap(\.family)
-        let single = spec["clusterIP"].flatMap { $0.isBlank ? nil : $0 }
-        var written = spec.list("clusterIPs")
+        families = spec.list(.ipFamilies).compactMap(\.family)
+        let single = spec[.clusterIP].flatMap { $0.isBlank ? nil : $0 }
+        var written = spec.list(.clusterIPs)
         if let single {
             if let first = written.first, first.text != single.text {
                 first.report(
@@ -49,13 +46,13 @@ extension ServiceManifest {
         }
         if written.contains(where: { $0.text == "None" }) {
             service.isHeadless = true
-            if written.count > 1 { spec.report("clusterIPs", "has None and addresses", "write None alone") }
+            if written.count > 1 { spec.report(.clusterIPs, "has None and addresses", "write None alone") }
         } else {
             service.clusterIPs = written.compactMap(\.address)
             if service.clusterIPs.count == written.count { checkFamilies(written, spec) }
         }
         if families.isEmpty { families = service.clusterIPs.map(\.family) }
-        service.externalIPs = spec.addresses("externalIPs")
+        service.externalIPs = spec.addresses(.externalIPs)
     }
 
     private func checkFamilies(_ written: [Field], _ spec: Field) {
@@ -70,28 +67,28 @@ extension ServiceManifest {
             }
         }
         if families.count > 1 && families[0] == families[1] {
-            spec.report("ipFamilies", "names \(families[0].word) twice", "write each family once")
+            spec.report(.ipFamilies, "names \(families[0].word) twice", "write each family once")
         }
     }
 
     private mutating func readPolicies(_ spec: Field) {
         let words = ["Cluster", "Local"]
         let policy = { (text: String) in Service.TrafficPolicy(rawValue: text) }
-        service.externalPolicy = spec.choice("externalTrafficPolicy", among: words, policy) ?? .cluster
-        service.internalPolicy = spec.choice("internalTrafficPolicy", among: words, policy) ?? .cluster
-        service.publishNotReadyAddresses = spec.flag("publishNotReadyAddresses") ?? false
-        service.loadBalancerSourceRanges = spec.list("loadBalancerSourceRanges").compactMap(\.sourceRange)
-        service.healthCheckNodePort = spec.optionalPort("healthCheckNodePort")
+        service.externalPolicy = spec.choice(.externalTrafficPolicy, among: words, policy) ?? .cluster
+        service.internalPolicy = spec.choice(.internalTrafficPolicy, among: words, policy) ?? .cluster
+        service.publishNotReadyAddresses = spec.flag(.publishNotReadyAddresses) ?? false
+        service.loadBalancerSourceRanges = spec.list(.loadBalancerSourceRanges).compactMap(\.sourceRange)
+        service.healthCheckNodePort = spec.optionalPort(.healthCheckNodePort)
     }
 
     /// ClientIP affinity lasts 10800 s where nothing is written, and 1 to 86400 s otherwise (spec 34).
     private mutating func readAffinity(_ spec: Field) {
-        let isClient = spec.choice("sessionAffinity", among: ["None", "ClientIP"]) { word in
+        let isClient = spec.choice(.sessionAffinity, among: ["None", "ClientIP"]) { word in
             word == "ClientIP" ? true : word == "None" ? false : nil
         }
         guard isClient == true else { return }
         service.affinitySeconds = 10_800
-        guard let field = spec["sessionAffinityConfig"]?["clientIP"]?["timeoutSeconds"] else { return }
+        guard let field = spec[.sessionAffinityConfig]?[.clientIP]?[.timeoutSeconds] else { return }
         guard let seconds = field.integer else { return }
         if (1...86_400).contains(seconds) {
             service.affinitySeconds = UInt32(seconds)
@@ -101,9 +98,9 @@ extension ServiceManifest {
     }
 
     private mutating func readIngress(_ status: Field?) {
-        for entry in status?["loadBalancer"]?.list("ingress") ?? [] {
-            let mode = entry.choice("ipMode", among: ["VIP", "Proxy"]) { Service.Ingress.Mode(rawValue: $0) }
-            guard let field = entry["ip"], !field.isBlank, let address = field.address else { continue }
+        for entry in status?[.loadBalancer]?.list(.ingress) ?? [] {
+            let mode = entry.choice(.ipMode, among: ["VIP", "Proxy"]) { Service.Ingress.Mode(rawValue: $0) }
+            guard let field = entry[.ip], !field.isBlank, let address = field.address else { continue }
             service.ingress.append(Service.Ingress(address: address, mode: mode ?? .vip))
         }
     }
@@ -136,7 +133,7 @@ extension Field {
     }
 
     /// A port for which 0 means that there is none.
-    func optionalPort(_ key: String) -> Port? {
+    func optionalPort(_ key: FieldName) -> Port? {
         guard let field = self[key], field.value.shown != "0" else { return nil }
         return field.port
     }

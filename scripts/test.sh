@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 tier=${1:-all}
 declare -A targets=(
-	[pure]='ServiceModelTests|ScenarioTests|ServiceMapsTests|ManifestDirectoryTests'
+	[pure]='ServiceModelTests|ScenarioTests|ServiceMapsTests|ManifestDirectoryTests|ObservabilityTests'
 	[kernel]='BPFLoaderTests|NodeNetworkTests|DatapathTests|ConnectBenchmarkTests'
 	[e2e]='EndToEndTests'
 )

@@ -194,6 +194,7 @@ let package = Package(
                 "BPFLoader", "NetworkLab", "Observability", "ServiceMaps", "ServiceModel", "SwiftletDaemon", "TestKit",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .testTarget(

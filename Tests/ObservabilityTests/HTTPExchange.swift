@@ -28,10 +28,12 @@ enum HTTPExchange {
 
         func say(_ words: String) throws { try socket.send(Array(words.utf8)) }
 
-        /// Reads until the listener closes.
+        /// Reads until the listener closes, in whatever way.
         func readToEnd() throws -> String {
             var bytes: [UInt8] = []
-            while case let more = try socket.receive(upTo: 65_536).bytes, !more.isEmpty { bytes += more }
+            do {
+                while case let more = try socket.receive(upTo: 65_536).bytes, !more.isEmpty { bytes += more }
+            } catch where error.number == ECONNRESET {}
             return String(decoding: bytes, as: UTF8.self)
         }
     }

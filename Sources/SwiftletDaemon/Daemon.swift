@@ -2,6 +2,7 @@ import BPFLoader
 import CDatapath
 import FoundationEssentials
 import Glibc
+import KubernetesObjects
 import Logging
 import ManifestDirectory
 import ServiceLifecycle
@@ -141,6 +142,7 @@ extension Daemon {
     private var capacities: MapCapacities {
         MapCapacities(
             services: settings.maxServices, slots: settings.maxSlots, backends: settings.maxBackends,
+            sourceRanges: settings.maxSourceRanges, countsBackends: settings.metricsPerBackend,
             possibleCPUs: CPUs.possible)
     }
 

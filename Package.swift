@@ -26,6 +26,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         // Without its traits it asks for no more of Foundation than FoundationEssentials.
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
     ],
     targets: [
         // The map ABI and the embedded BPF objects; `make bpf` compiles these first.
@@ -37,6 +38,14 @@ let package = Package(
             dependencies: ["CLibbpf", .product(name: "SystemPackage", package: "swift-system")],
             swiftSettings: strict),
         .target(name: "ServiceModel", swiftSettings: strict),
+        // The node's links, addresses and routes.
+        .systemLibrary(name: "CRtnetlink"),
+        .target(
+            name: "NodeNetwork",
+            dependencies: [
+                "CRtnetlink", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .target(
             name: "ServiceMaps",
             dependencies: [
@@ -72,7 +81,10 @@ let package = Package(
         .target(
             name: "Observability",
             dependencies: [
-                .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
@@ -142,15 +154,36 @@ let package = Package(
         .testTarget(
             name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "TestKit"],
             swiftSettings: strict),
+        .testTarget(
+            name: "NodeNetworkTests",
+            dependencies: [
+                "NetworkLab", "NodeNetwork", "ServiceModel", "TestKit",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         // What the test programs of bpf/tests are asked and answer.
         .systemLibrary(name: "CSelect", path: "bpf/tests"),
         .testTarget(
             name: "DatapathTests", dependencies: ["BPFLoader", "CDatapath", "CSelect", "NetworkLab", "TestKit"],
             swiftSettings: strict),
+        // Packets in, packets out: builders and readers of packets, and the programs at tc run over them.
+        .testTarget(
+            name: "PacketTests",
+            dependencies: ["BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel", "TestKit"],
+            swiftSettings: strict),
         .testTarget(
             name: "ConnectBenchmarkTests",
             dependencies: [
                 "ConnectBenchmark", "NetworkLab", "TestKit", .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: strict),
+        // What a node's operator and load balancers see over HTTP; docs/metrics.md is compared with what is emitted.
+        .testTarget(
+            name: "ObservabilityTests",
+            dependencies: [
+                "BPFLoader", "NetworkLab", "Observability", "ServiceMaps", "ServiceModel", "SwiftletDaemon", "TestKit",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -4,12 +4,11 @@ package import KubernetesObjects
 /// Reads a kubeconfig, of which the daemon has parsed the YAML or JSON.
 package struct Kubeconfig {
     private let top: Field
-    private let findings = Findings()
     private let file: String
 
     /// - Parameter file: its path, for messages, and because paths in it are relative to its directory.
-    package init(_ value: Value, file: String) {
-        top = Field(value, findings: findings)
+    package init(_ document: Document, file: String) {
+        top = Field(document)
         self.file = file
     }
 
@@ -137,7 +136,7 @@ package struct Kubeconfig {
     }
 
     private func throwFindings() throws(KubernetesError) {
-        guard let first = findings.all.first else { return }
+        guard let first = top.findings.all.first else { return }
         throw refused("\(first.field) \(first.cause)", first.advice)
     }
 

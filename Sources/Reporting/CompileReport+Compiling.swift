@@ -43,7 +43,11 @@ extension CompileReport {
             port.backends.filter { !$0.inCluster && !$0.inLocal }.map { RetainedBackend($0, of: port.name) }
         }
         healthCheckNodePorts = services.compactMap { service in
-            service.healthCheckNodePort.map { .init(service: "\(service.name)", port: Int($0.number)) }
+            service.healthCheckNodePort.map { port in
+                .init(
+                    service: "\(service.name)", port: Int(port.number),
+                    localEndpoints: service.localReadyEndpoints)
+            }
         }
         leftAlone = services.compactMap { service in
             service.leftAlone.map { .init(service: "\(service.name)", reason: $0.rawValue) }

@@ -9,26 +9,37 @@ public struct MapCapacities: Sendable, Hashable {
     public var slots: UInt32
     /// Endpoints of service ports per IP family.
     public var backends: UInt32
+    /// Ranges of `loadBalancerSourceRanges` per IP family: one for each range of each restricted service port.
+    public var sourceRanges: UInt32
     /// Clients with session affinity that are remembered; the oldest are forgotten first.
     public var affinity: UInt32
     /// Service ports that are counted one by one: those with an id below this.
     public var serviceCounters: UInt32
+    /// Backends that are counted one by one, of both families; 1 when they are not.
+    public var backendCounters: UInt32
 
     /// Memory that the per-CPU counters of service ports may take.
     static let serviceCounterMemory = 32 << 20
 
-    /// - Parameter possibleCPUs: what the kernel keeps a counter for, online or not.
+    /// - Parameters:
+    ///   - countsBackends: room for a counter of each backend.
+    ///   - possibleCPUs: what the kernel keeps a counter for, online or not.
     public init(
-        services: UInt32 = 65_536, slots: UInt32 = 262_144, backends: UInt32 = 131_072, affinity: UInt32 = 65_536,
-        possibleCPUs: Int
+        services: UInt32 = 65_536, slots: UInt32 = 262_144, backends: UInt32 = 131_072,
+        sourceRanges: UInt32 = 65_536, affinity: UInt32 = 65_536, countsBackends: Bool = false, possibleCPUs: Int
     ) {
         self.services = services
         self.slots = slots
         self.backends = backends
+        self.sourceRanges = sourceRanges
         self.affinity = affinity
+        backendCounters = countsBackends ? backends * 2 : 1
         let perService = MemoryLayout<service_counter>.size * max(possibleCPUs, 1)
         serviceCounters = min(services, UInt32(Self.serviceCounterMemory / perService))
     }
+
+    /// Whether each backend has a counter of its own.
+    public var countsBackends: Bool { backendCounters > 1 }
 
     /// The configured number of entries; nil for maps whose size is not ours to choose.
     public subscript(map: ServiceMap) -> UInt32? {
@@ -37,8 +48,10 @@ public struct MapCapacities: Sendable, Hashable {
         case .frontends: services * 2
         case .slots4, .slots6: slots
         case .backends4, .backends6: backends
+        case .sourceRanges4, .sourceRanges6: sourceRanges
         case .affinity: affinity
         case .serviceCounters: serviceCounters
+        case .backendCounters: backendCounters
         case .vipFilter: UInt32(LB_FILTER_WORDS)
         case .counters: UInt32(COUNT_MAX.rawValue)
         case .socketOrigin, .socketSpill, .socketFlows: nil
@@ -52,6 +65,9 @@ public struct MapCapacities: Sendable, Hashable {
             .map(store.capacity).reduce(min(services, store.capacity(of: .frontends) / 2), min)
         limited.slots = min(slots, store.capacity(of: .slots4), store.capacity(of: .slots6))
         limited.backends = min(backends, store.capacity(of: .backends4), store.capacity(of: .backends6))
+        limited.sourceRanges = min(
+            sourceRanges, store.capacity(of: .sourceRanges4), store.capacity(of: .sourceRanges6))
+        limited.backendCounters = min(backendCounters, store.capacity(of: .backendCounters))
         limited.serviceCounters = min(serviceCounters, store.capacity(of: .serviceCounters))
         return limited
     }

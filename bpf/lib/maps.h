@@ -38,12 +38,23 @@ const volatile struct datapath_config config SEC(".rodata.config") = {};
 		__type(value, value_);                                                             \
 	} name_ SEC(".maps")
 
+#define LB_PREFIXES(name_, key_, value_)                                                           \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_LPM_TRIE);                                               \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
+		__uint(max_entries, 1024);                                                         \
+		__type(key, key_);                                                                 \
+		__type(value, value_);                                                             \
+	} name_ SEC(".maps")
+
 LB_HASH(services4, struct service4_key, struct service);
 LB_HASH(services6, struct service6_key, struct service);
 LB_ARRAY(BPF_MAP_TYPE_ARRAY, slots4, struct slot4, 1024);
 LB_ARRAY(BPF_MAP_TYPE_ARRAY, slots6, struct slot6, 1024);
 LB_HASH(backends4, __u32, struct backend4);
 LB_HASH(backends6, __u32, struct backend6);
+LB_PREFIXES(source_ranges4, struct source_range4_key, struct source_range);
+LB_PREFIXES(source_ranges6, struct source_range6_key, struct source_range);
 LB_HASH(vips4, struct vip4_key, struct vip);
 LB_HASH(vips6, struct vip6_key, struct vip);
 LB_ARRAY(BPF_MAP_TYPE_ARRAY, vip_filter, __u64, LB_FILTER_WORDS);
@@ -63,5 +74,13 @@ LB_SOCKET_STORAGE(sock_flows, struct flows);
 
 LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, counters, __u64, COUNT_MAX);
 LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, service_counts, struct service_counter, 1024);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct backend_counter);
+} backend_counts SEC(".maps");
 
 #endif

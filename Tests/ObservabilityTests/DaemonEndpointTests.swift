@@ -42,75 +42,96 @@ import Testing
     }
 }
 
-/// The datapath in a cgroup and pins of its own, and what its metrics say over HTTP.
-@Suite(.tags(.kernel), .enabled(if: Kernel.canLoadPrograms, Kernel.reason))
-struct DaemonEndpointTests {
+/// A datapath in a cgroup and pins of its own, with a Service that has a backend and one that has none.
+///
+/// A class, so that a test that waits need not hold kernel objects itself.
+private final class CountingDatapath {
     private static let vip = "198.18.96.15"
 
-    @Test("connects and refusals of a service port are counted as its clients count them")
-    func counts() async throws {
+    let pins: DatapathPins
+    /// Entries by map, as the control plane believes.
+    let known: [ServiceMap: Int]
+    private let cgroup: Cgroup
+    private let backend: Stranger
+
+    init() throws {
         let cgroup = try Cgroup("metrics")
-        let root = FilePath("/sys/fs/bpf").appending(FilePath(cgroup.path).lastComponent?.string ?? "")
-        let features = try #require(Kernel.features)
-        let stranger = try Stranger()
-        defer { _ = try? Cleanup(bpfRoot: root).run() }
+        let path = FilePath(cgroup.path)
+        self.cgroup = cgroup
+        let backend = try Stranger()
+        self.backend = backend
+        let name = try #require(path.lastComponent)
+        let pins = DatapathPins(root: FilePath("/sys/fs/bpf").appending(name))
+        self.pins = pins
         let capacities = MapCapacities(
             services: 64, slots: 256, backends: 64, affinity: 16, possibleCPUs: CPUs.possible)
-        let datapath = try Datapath(
-            pins: DatapathPins(root: root), capacities: capacities, features: features, hostNetnsCookie: nil)
+        let features = try #require(Kernel.features)
+        let datapath = try Datapath(pins: pins, capacities: capacities, features: features, hostNetnsCookie: nil)
         var writer = try ServiceMapWriter(
-            store: BPFMapStore(pins: datapath.pins), grace: RCUGracePeriod(), capacities: capacities)
-        let report = writer.apply(upserts: [try service("full", 80, stranger.port), try service("empty", 81, nil)])
-        #expect(report.failures.isEmpty)
-        _ = try datapath.attach(to: FilePath(cgroup.path), bindProtection: false)
-        for (port, times) in [(80, 3), (81, 2)] { try connect(port, times, in: cgroup.path) }
-
-        var known: [ServiceMap: Int] = [:]
-        for (map, fill) in writer.statistics { known[map] = fill.entries }
-        let text = try await scrape(datapath.pins, known)
-        for line in [
-            #"swiftlet_service_connects_total{namespace="shop",name="full",port="http",protocol="TCP",ip_family="IPv4"} 3"#,
-            #"swiftlet_service_refusals_total{namespace="shop",name="full",port="http",protocol="TCP",ip_family="IPv4"} 0"#,
-            #"swiftlet_service_connects_total{namespace="shop",name="empty",port="http",protocol="TCP",ip_family="IPv4"} 0"#,
-            #"swiftlet_service_refusals_total{namespace="shop",name="empty",port="http",protocol="TCP",ip_family="IPv4"} 2"#,
-            "swiftlet_service_ports_omitted 0", #"swiftlet_datapath_verdicts_total{reason="forward"} 3"#,
-            #"swiftlet_datapath_verdicts_total{reason="refuse_no_backend"} 2"#,
-            #"swiftlet_map_entries{map="services4"} 2"#, #"swiftlet_map_entries{map="backends4"} 1"#,
-            #"swiftlet_map_capacity_entries{map="services4"} 64"#, #"swiftlet_map_entries{map="slots4"} 1"#,
-        ] { #expect(text.contains("\n\(line)\n"), "\(line)") }
-        #expect(
-            try MapInspection.fill(of: datapath.pins).map(\.entries)
-                == MapInspection.fill(of: datapath.pins, known: known).map(\.entries),
-            "what the control plane believes is what the kernel has")
-        let some = try MetricsSnapshot.Kernel.read(datapath.pins, known: known, serviceLimit: 1)
-        #expect(some.uses.map(\.id.number) == [1] && some.servicePorts == 2)
-        withExtendedLifetime(stranger) {}
+            store: BPFMapStore(pins: pins), grace: RCUGracePeriod(), capacities: capacities)
+        let services = [try Self.service("full", 80, backend.port), try Self.service("empty", 81, nil)]
+        let failures = writer.apply(upserts: services).failures
+        known = writer.statistics.mapValues(\.entries)
+        _ = try datapath.attach(to: path, bindProtection: false)
+        #expect(failures.isEmpty)
     }
 
-    private func service(_ name: String, _ port: Int, _ backend: UInt16?) throws -> DesiredService {
-        let key = FrontendKey(
-            address: try #require(IPAddress(Self.vip)), port: try #require(Port(port)), proto: .tcp)
+    deinit { _ = try? Cleanup(bpfRoot: pins.root).run() }
+
+    private static func service(_ name: String, _ port: Int, _ backend: UInt16?) throws -> DesiredService {
+        let key = FrontendKey(address: try #require(IPAddress(vip)), port: try #require(Port(port)), proto: .tcp)
         let address = try #require(IPAddress("127.0.0.1"))
-        let backends = try backend.map { [DesiredBackend(address: address, port: try #require(Port(Int($0))))] } ?? []
-        return DesiredService(
-            name: ObjectName(namespace: "shop", name: name),
-            ports: [
-                DesiredServicePort(
-                    name: Snapshots.port(name), backends: backends,
-                    frontends: [
-                        DesiredFrontend(key: key, kind: .clusterIP, action: backend == nil ? .reject : .balance)
-                    ])
-            ])
+        let backends = backend.flatMap { Port(Int($0)) }.map { [DesiredBackend(address: address, port: $0)] } ?? []
+        let action: DesiredFrontend.Action = backends.isEmpty ? .reject : .balance
+        let port = DesiredServicePort(
+            name: Snapshots.port(name), backends: backends,
+            frontends: [DesiredFrontend(key: key, kind: .clusterIP, action: action)])
+        return DesiredService(name: ObjectName(namespace: "shop", name: name), ports: [port])
     }
 
-    /// Each connect is from a process of the cgroup.
-    private func connect(_ port: Int, _ times: Int, in cgroup: String) throws {
+    /// Connects so many times, from a process of the cgroup.
+    func connect(_ port: Int, _ times: Int) throws {
         let program = """
             use IO::Socket::INET;
             IO::Socket::INET->new(PeerAddr => '\(Self.vip)', PeerPort => \(port), Timeout => 5) for 1..\(times);
             """
-        var child = try ChildProcess(["perl", "-e", program], cgroup: cgroup)
-        #expect(try child.wait() == .exited(0))
+        var child = try ChildProcess(["perl", "-e", program], cgroup: cgroup.path)
+        let status = try child.wait()
+        #expect(status == .exited(0))
+    }
+}
+
+@Suite(.tags(.kernel), .enabled(if: Kernel.canLoadPrograms, Kernel.reason))
+struct DaemonEndpointTests {
+    @Test("connects and refusals of a service port are counted as its clients count them")
+    func counts() async throws {
+        let datapath = try CountingDatapath()
+        try datapath.connect(80, 3)
+        try datapath.connect(81, 2)
+        let text = try await scrape(datapath.pins, datapath.known)
+        let labels = #"",port="http",protocol="TCP",ip_family="IPv4"}"#
+        for line in [
+            #"swiftlet_service_connects_total{namespace="shop",name="full\#(labels) 3"#,
+            #"swiftlet_service_refusals_total{namespace="shop",name="full\#(labels) 0"#,
+            #"swiftlet_service_connects_total{namespace="shop",name="empty\#(labels) 0"#,
+            #"swiftlet_service_refusals_total{namespace="shop",name="empty\#(labels) 2"#,
+            "swiftlet_service_ports_omitted 0", #"swiftlet_datapath_verdicts_total{reason="forward"} 3"#,
+            #"swiftlet_datapath_verdicts_total{reason="refuse_no_backend"} 2"#,
+            #"swiftlet_map_entries{map="services4"} 2"#, #"swiftlet_map_entries{map="backends4"} 1"#,
+            #"swiftlet_map_capacity_entries{map="services4"} 64"#, #"swiftlet_map_entries{map="slots4"} 1"#,
+        ] {
+            #expect(text.contains("\n\(line)\n"), "\(line)")
+        }
+    }
+
+    @Test("what the control plane believes is what the kernel has, and the limit bounds what is read")
+    func fill() throws {
+        let datapath = try CountingDatapath()
+        let counted = try MapInspection.fill(of: datapath.pins).map(\.entries)
+        #expect(try MapInspection.fill(of: datapath.pins, known: datapath.known).map(\.entries) == counted)
+        let some = try MetricsSnapshot.Kernel.read(datapath.pins, known: datapath.known, serviceLimit: 1)
+        #expect(some.uses.map(\.id.number) == [1])
+        #expect(some.servicePorts == 2)
     }
 
     private func scrape(_ pins: DatapathPins, _ known: [ServiceMap: Int]) async throws -> String {

@@ -74,6 +74,7 @@ let package = Package(
             dependencies: [
                 "KubernetesObjects", "ServiceModel", .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -117,6 +118,22 @@ let package = Package(
             name: "TestKit",
             dependencies: ["BPFLoader", "NetworkLab", "ServiceModel"],
             path: "Tests/TestKit", swiftSettings: strict),
+        // An API server that speaks the real protocol over TLS, and errs on demand.
+        .target(
+            name: "TestAPIServer",
+            dependencies: [
+                "NetworkLab", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Tests/TestAPIServer", swiftSettings: strict),
+        .testTarget(
+            name: "KubernetesAPITests",
+            dependencies: [
+                "KubernetesAPI", "KubernetesObjects", "ServiceModel", "TestAPIServer", "TestKit",
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
         .testTarget(name: "ServiceModelTests", dependencies: ["ServiceModel", "TestKit"], swiftSettings: strict),
         // Objects in, compile report out: a folder of plain files for each rule.
         .testTarget(
@@ -148,6 +165,11 @@ let package = Package(
         .systemLibrary(name: "CSelect", path: "bpf/tests"),
         .testTarget(
             name: "DatapathTests", dependencies: ["BPFLoader", "CDatapath", "CSelect", "NetworkLab", "TestKit"],
+            swiftSettings: strict),
+        // Packets in, packets out: builders and readers of packets, and the programs at tc run over them.
+        .testTarget(
+            name: "PacketTests",
+            dependencies: ["BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel", "TestKit"],
             swiftSettings: strict),
         .testTarget(
             name: "ConnectBenchmarkTests",

@@ -28,13 +28,11 @@ package struct APIObjectReader: Sendable {
 
     /// Reads one line of a watch.
     package func watchEvent(_ line: UnsafeRawBufferPointer) throws(SyntaxError) -> APIWatchEvent {
-        let value = try JSONReader.value(line, .known)
-        let field = Field(value, findings: Findings())
+        let field = Field(try JSONReader.document(line, .known))
         guard let type = field.text(.type), let object = field[.object] else {
             throw SyntaxError(cause: "it is no event of a watch: type or object is missing")
         }
-        // Findings of its own: paths begin at the object.
-        let own = Field(object.value, findings: Findings())
+        let own = object.asObject
         switch type {
         case "ADDED", "MODIFIED": return .put(read(own, kind: try kind(of: own)))
         case "DELETED":
@@ -54,8 +52,8 @@ package struct APIObjectReader: Sendable {
 
     /// Reads the body of an answer that refuses; nil if it is no `Status`.
     package func status(_ bytes: UnsafeRawBufferPointer) -> APIStatus? {
-        guard let value = try? JSONReader.value(bytes, .known), case .map = value else { return nil }
-        return status(Field(value, findings: Findings()))
+        guard let document = try? JSONReader.document(bytes, .known) else { return nil }
+        return status(Field(document))
     }
 }
 
@@ -96,10 +94,10 @@ extension APIObjectReader {
         while let key = try json.nextKey(isFirst: isFirst) {
             isFirst = false
             switch json.fieldName(key) {
-            case .kind: draft.kind = Field(try json.value(.known), findings: Findings()).text
-            case .apiVersion: draft.apiVersion = Field(try json.value(.known), findings: Findings()).text
+            case .kind: draft.kind = Field(try json.document(.known)).text
+            case .apiVersion: draft.apiVersion = Field(try json.document(.known)).text
             case .metadata:
-                let metadata = Field(try json.value(.known), findings: Findings())
+                let metadata = Field(try json.document(.known))
                 draft.page.resourceVersion = metadata.text(.resourceVersion) ?? ""
                 draft.page.continuation = metadata.text(.continue).flatMap { $0.isEmpty ? nil : $0 }
             case .items where draft.kind == nil || draft.apiVersion == nil:
@@ -120,7 +118,7 @@ extension APIObjectReader {
         try json.beginList()
         while try json.hasElement(isFirst: isFirst) {
             isFirst = false
-            draft.page.objects.append(read(Field(try json.value(.known), findings: Findings()), kind: kind))
+            draft.page.objects.append(read(Field(try json.document(.known)), kind: kind))
         }
     }
 }

@@ -60,10 +60,10 @@ extension Endpoint {
         for (place, address) in zip(written, addresses) {
             if let address, address.family != family {
                 place.report(
-                    "is \(place.value.shown), but addressType is \(family.word)", "move it to a slice of its family")
+                    "is \(place.shown), but addressType is \(family.word)", "move it to a slice of its family")
             }
         }
-        guard first.value.isNull == false, let address = addresses.first ?? nil else { return nil }
+        guard !first.isNull, let address = addresses.first ?? nil else { return nil }
         let conditions = field[.conditions]
         let hints = field[.hints]
         return Endpoint(

@@ -40,7 +40,7 @@ extension ServiceObject {
         if let single {
             if let first = written.first, first.text != single.text {
                 first.report(
-                    "is \(first.value.shown), but spec.clusterIP is \(single.value.shown)", "write the same address")
+                    "is \(first.shown), but spec.clusterIP is \(single.shown)", "write the same address")
             }
             if written.isEmpty { written = [single] }
         }
@@ -62,7 +62,7 @@ extension ServiceObject {
                     "is a second \(address.family.word) address", "write at most one address of each family")
             } else if families.indices.contains(index), families[index] != address.family {
                 written[index].report(
-                    "is \(written[index].value.shown), but spec.ipFamilies[\(index)] is \(families[index].word)",
+                    "is \(written[index].shown), but spec.ipFamilies[\(index)] is \(families[index].word)",
                     "write an \(families[index].word) address or correct the family")
             }
         }
@@ -118,7 +118,7 @@ extension Field {
     /// A range of client addresses as it is written, which the model reads (spec 24).
     fileprivate var sourceRange: String? {
         guard let text, !text.allSatisfy(\.isWhitespace) else { return nil }
-        if SourceRanges.range(text) == nil { report("is \(value.shown)", "write a range like 192.0.2.0/24") }
+        if SourceRanges.range(text) == nil { report("is \(shown)", "write a range like 192.0.2.0/24") }
         return text
     }
 
@@ -134,7 +134,7 @@ extension Field {
 
     /// A port for which 0 means that there is none.
     func optionalPort(_ key: FieldName) -> Port? {
-        guard let field = self[key], field.value.shown != "0" else { return nil }
+        guard let field = self[key], field.shown != "0" else { return nil }
         return field.port
     }
 }

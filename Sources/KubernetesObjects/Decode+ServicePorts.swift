@@ -47,12 +47,12 @@ extension Field {
 
     /// A number, the name of a container port, or nothing for the service port's own number.
     fileprivate var targetPort: ServiceObject.TargetPort {
-        guard let field = self[.targetPort], !field.isBlank, field.value.shown != "0" else { return .samePort }
+        guard let field = self[.targetPort], !field.isBlank, field.shown != "0" else { return .samePort }
         if case .plain(let text) = field.value, Int(text) != nil { return field.port.map { .number($0) } ?? .samePort }
         guard let text = field.text else { return .samePort }
         if Int(text) != nil {
             field.report(
-                "is \(field.value.shown)", "write a number without quotes, or a port's name with a letter in it")
+                "is \(field.shown)", "write a number without quotes, or a port's name with a letter in it")
         }
         return .named(text)
     }

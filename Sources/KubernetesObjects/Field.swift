@@ -1,22 +1,5 @@
 package import ServiceModel
 
-/// The way from an object to one of its fields.
-package indirect enum FieldPath: CustomStringConvertible {
-    case object
-    case member(FieldPath, String)
-    case element(FieldPath, Int)
-
-    package var description: String {
-        switch self {
-        case .object: ""
-        case .member(.object, let key): key
-        case .member(let parent, let key):
-            key.contains(where: { $0 == "." || $0 == "/" }) ? "\(parent)[\(key)]" : "\(parent).\(key)"
-        case .element(let parent, let index): "\(parent)[\(index)]"
-        }
-    }
-}
-
 /// What is wrong in one object, collected while it is read.
 package final class Findings {
     package struct Finding: Hashable {
@@ -25,12 +8,18 @@ package final class Findings {
         package var advice: String
     }
 
+    let document: Document
+    /// Where the object stands; paths begin there.
+    let root: Int
     package private(set) var all: [Finding] = []
 
-    package init() {}
+    package init(_ document: Document, root: Int = 0) {
+        self.document = document
+        self.root = root
+    }
 
-    package func add(_ path: FieldPath, _ cause: String, _ advice: String) {
-        let finding = Finding(field: path.description, cause: cause, advice: advice)
+    func add(_ path: String, _ cause: String, _ advice: String) {
+        let finding = Finding(field: path, cause: cause, advice: advice)
         if !all.contains(finding) { all.append(finding) }
     }
 }
@@ -40,58 +29,90 @@ package final class Findings {
 /// A reader gets nil, or an empty list, both for what is absent and for what has the wrong form; the latter is
 /// in the findings, and an object with findings is not used.
 package struct Field {
-    package let value: Value
-    package let path: FieldPath
     package let findings: Findings
+    private let index: Int
 
-    package init(_ value: Value, path: FieldPath = .object, findings: Findings) {
-        self.value = value
-        self.path = path
-        self.findings = findings
+    /// The value that is a whole document.
+    package init(_ document: Document) {
+        findings = Findings(document)
+        index = 0
     }
+
+    private init(_ index: Int, _ findings: Findings) {
+        self.findings = findings
+        self.index = index
+    }
+
+    /// The same value with findings of its own; its path goes on beginning where it did.
+    package var apart: Field { Field(index, Findings(document, root: findings.root)) }
+
+    /// The same value as an object of its own.
+    package var asObject: Field { Field(index, Findings(document, root: index)) }
+
+    private var document: Document { findings.document }
+    private var kind: Document.Kind { document.nodes[index].kind }
+    private var path: String { document.path(to: index, from: findings.root) }
+
+    package var value: Value { document.value(at: index) }
+    package var isMap: Bool { kind == .map }
+    var isNull: Bool { kind == .null }
+    /// What stands there, for messages.
+    package var shown: String { value.shown }
 
     package func report(_ cause: String, _ advice: String) { findings.add(path, cause, advice) }
 
-    /// Reports something about a member that may be absent.
+    /// Reports something about a member, or a member of a member, that may be absent.
+    package func report(_ keys: FieldName..., cause: String, advice: String) {
+        findings.add(keys.reduce(path) { Document.path($0, $1.rawValue) }, cause, advice)
+    }
+
     package func report(_ key: FieldName, _ cause: String, _ advice: String) {
-        findings.add(.member(path, key.rawValue), cause, advice)
+        report(key, cause: cause, advice: advice)
     }
 
     package func reportMissing(_ key: FieldName, _ advice: String) { report(key, "is missing", advice) }
 
     /// The member with this key; nil when it is absent or null.
-    package subscript(_ key: FieldName) -> Field? { self[key.rawValue] }
+    package subscript(_ key: FieldName) -> Field? {
+        guard isMapOrReported, let member = document.member(of: index, named: key) else { return nil }
+        let field = Field(member, findings)
+        return field.isNull ? nil : field
+    }
 
     /// The member with a key that no object has, such as a setting's.
     package subscript(_ key: String) -> Field? {
-        guard case .map(let members) = value else {
-            if !value.isNull { report("is \(value.shown)", "write a map with keys and values") }
-            return nil
-        }
-        for member in members where member.key == key {
-            if member.value.isNull { return nil }
-            return Field(member.value, path: .member(path, key), findings: findings)
-        }
-        return nil
+        guard isMapOrReported else { return nil }
+        let member = document.members(of: index).first { document.key(at: $0.key) == key }
+        return member.map { Field(document.resolved($0.value), findings) }.flatMap { $0.isNull ? nil : $0 }
+    }
+
+    /// The keys of a map, in their order.
+    package var keys: [String] {
+        isMap ? document.members(of: index).map { document.key(at: $0.key) } : []
+    }
+
+    private var isMapOrReported: Bool {
+        if isMap { return true }
+        if !isNull { report("is \(shown)", "write a map with keys and values") }
+        return false
     }
 
     /// The elements of a list.
     package var elements: [Field] {
-        guard case .list(let values) = value else {
-            report("is \(value.shown)", "write a list")
+        guard kind == .list else {
+            report("is \(shown)", "write a list")
             return []
         }
-        return values.indices.map { Field(values[$0], path: .element(path, $0), findings: findings) }
+        return document.elements(of: index).map { Field($0, findings) }
     }
 
     /// A scalar as text. A number or boolean without quotes counts as the text that it is written with.
     package var text: String? {
-        switch value {
-        case .plain(let text), .quoted(let text): return text
-        case .null, .list, .map:
-            report("is \(value.shown)", "write a text")
+        guard kind == .plain || kind == .quoted else {
+            report("is \(shown)", "write a text")
             return nil
         }
+        return document.text(at: index)
     }
 
     package var integer: Int? {
@@ -99,8 +120,8 @@ package struct Field {
         case .plain(let text):
             if let number = parsedInteger(text) { return number }
             report("is \(text)", "write a whole number")
-        case .quoted: report("is \(value.shown)", "write a number without quotes")
-        case .null, .list, .map: report("is \(value.shown)", "write a whole number")
+        case .quoted: report("is \(shown)", "write a number without quotes")
+        case .null, .list, .map: report("is \(shown)", "write a whole number")
         }
         return nil
     }
@@ -113,7 +134,7 @@ package struct Field {
             default: break
             }
         }
-        report("is \(value.shown)", "write true or false")
+        report("is \(shown)", "write true or false")
         return nil
     }
 }
@@ -128,14 +149,11 @@ extension Field {
 
     package func textMap(_ key: FieldName) -> [String: String] {
         guard let field = self[key] else { return [:] }
-        guard case .map(let members) = field.value else {
-            field.report("is \(field.value.shown)", "write a map with keys and values")
-            return [:]
-        }
+        guard field.isMapOrReported else { return [:] }
         var result: [String: String] = [:]
-        for member in members {
-            let place = Field(member.value, path: .member(field.path, member.key), findings: findings)
-            result[member.key] = member.value.isNull ? "" : place.text
+        for member in document.members(of: field.index) {
+            let place = Field(document.resolved(member.value), findings)
+            result[document.key(at: member.key)] = place.isNull ? "" : place.text
         }
         return result
     }
@@ -153,7 +171,7 @@ extension Field {
     package var address: IPAddress? {
         guard let text else { return nil }
         if let address = IPAddress(text) { return address }
-        report("is \(value.shown), which is no IP address", "write an IPv4 or IPv6 address")
+        report("is \(shown), which is no IP address", "write an IPv4 or IPv6 address")
         return nil
     }
 

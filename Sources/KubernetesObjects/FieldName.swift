@@ -24,6 +24,43 @@ package enum FieldName: String, CaseIterable, Sendable {
 extension FieldName {
     /// Nil for a key that nobody reads.
     init?(_ key: UnsafeRawBufferPointer) {
-        self.init(rawValue: String(decoding: key, as: UTF8.self))
+        guard let found = FieldNames.all.find(key) else { return nil }
+        self = found
+    }
+}
+
+/// All the names, to be found by their bytes.
+private struct FieldNames {
+    /// Those of one length, by the first eight bytes, which tell nearly all of them apart.
+    private struct Candidate {
+        var head: UInt64
+        var name: FieldName
+    }
+
+    static let all = FieldNames()
+
+    private var candidates: [[Candidate]] = []
+
+    private init() {
+        for name in FieldName.allCases {
+            let bytes = Array(name.rawValue.utf8)
+            while candidates.count <= bytes.count { candidates.append([]) }
+            let head = bytes.withUnsafeBytes { Self.head($0) }
+            candidates[bytes.count].append(Candidate(head: head, name: name))
+        }
+    }
+
+    func find(_ key: UnsafeRawBufferPointer) -> FieldName? {
+        guard key.count < candidates.count, !candidates[key.count].isEmpty else { return nil }
+        let head = Self.head(key)
+        for candidate in candidates[key.count] where candidate.head == head {
+            if key.count <= 8 || candidate.name.rawValue.utf8.elementsEqual(key) { return candidate.name }
+        }
+        return nil
+    }
+
+    private static func head(_ key: UnsafeRawBufferPointer) -> UInt64 {
+        if key.count >= 8 { return key.loadUnaligned(as: UInt64.self) }
+        return key.reduce(0) { $0 << 8 | UInt64($1) }
     }
 }

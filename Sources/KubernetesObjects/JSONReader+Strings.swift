@@ -98,7 +98,7 @@ extension JSONReader {
     }
 
     /// What a checked string with escapes says.
-    func unescaped(_ content: UnsafeRawBufferPointer) -> String {
+    func unescaped(_ content: UnsafeRawBufferPointer) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(content.count)
         var place = 0
@@ -121,7 +121,7 @@ extension JSONReader {
                 place += 2
             }
         }
-        return String(decoding: result, as: UTF8.self)
+        return result
     }
 
     private static func escaped(_ letter: UInt8) -> UInt8 {

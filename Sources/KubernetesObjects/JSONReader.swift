@@ -24,87 +24,95 @@ package struct JSONReader {
     package init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
     /// The value that is a whole text.
-    package static func value(
+    package static func document(
         _ bytes: UnsafeRawBufferPointer, _ selection: Selection = .everything
-    ) throws(SyntaxError) -> Value {
+    ) throws(SyntaxError) -> Document {
         var reader = JSONReader(bytes)
-        let value = try reader.value(selection)
+        let document = try reader.document(selection)
         try reader.end()
-        return value
+        return document
     }
 
-    package static func value(_ bytes: [UInt8], _ selection: Selection = .everything) throws(SyntaxError) -> Value {
-        try bytes.borrowed { bytes throws(SyntaxError) in try value(bytes, selection) }
+    package static func document(
+        _ bytes: [UInt8], _ selection: Selection = .everything
+    ) throws(SyntaxError) -> Document {
+        try bytes.borrowed { bytes throws(SyntaxError) in try document(bytes, selection) }
     }
 
-    /// The next value.
-    package mutating func value(_ selection: Selection) throws(SyntaxError) -> Value {
+    /// The next value as a document of its own.
+    mutating func document(_ selection: Selection) throws(SyntaxError) -> Document {
+        var document = Document(capacity: 256)
+        try read(selection, into: &document)
+        return document
+    }
+
+    private mutating func read(_ selection: Selection, into document: inout Document) throws(SyntaxError) {
         switch try next() {
-        case UInt8(ascii: "\""): return .quoted(text(try string()))
-        case UInt8(ascii: "{"): return .map(try members(selection))
-        case UInt8(ascii: "["): return .list(try elements(selection))
-        case UInt8(ascii: "t"): return try word("true", .plain("true"))
-        case UInt8(ascii: "f"): return try word("false", .plain("false"))
-        case UInt8(ascii: "n"): return try word("null", .null)
+        case UInt8(ascii: "\""):
+            let text = try string()
+            withBytes(text) { document.append(quoted: $0) }
+        case UInt8(ascii: "{"): try readMap(selection, into: &document)
+        case UInt8(ascii: "["): try readList(selection, into: &document)
+        case UInt8(ascii: "n"):
+            try skipWord("null")
+            document.appendNull()
         default:
             let start = position
-            try skipNumber()
-            return .plain(String(decoding: bytes[start..<position], as: UTF8.self))
+            try skip()
+            document.append(plain: UnsafeRawBufferPointer(rebasing: bytes[start..<position]))
         }
     }
 
-    private mutating func word(_ word: StaticString, _ value: Value) throws(SyntaxError) -> Value {
-        try skipWord(word)
-        return value
-    }
-
-    private mutating func elements(_ selection: Selection) throws(SyntaxError) -> [Value] {
-        var values: [Value] = []
+    private mutating func readList(_ selection: Selection, into document: inout Document) throws(SyntaxError) {
+        let list = document.beginList()
         try beginList()
-        while try hasElement(isFirst: values.isEmpty) { values.append(try value(selection)) }
-        return values
+        while try hasElement(isFirst: document.end == list + 1) { try read(selection, into: &document) }
+        document.close(list)
     }
 
-    private mutating func members(_ selection: Selection) throws(SyntaxError) -> [Value.Member] {
-        var members: [Value.Member] = []
-        var known = KnownKeys()
+    private mutating func readMap(_ selection: Selection, into document: inout Document) throws(SyntaxError) {
+        let map = document.beginMap()
+        var keys = DistinctKeys()
         var isFirst = true
         try beginMap()
         while let key = try nextKey(isFirst: isFirst) {
             isFirst = false
             switch selection {
-            case .everything, .free:
-                let name = text(key)
-                if case .free = selection, name == FieldName.lastApplied {
-                    try skip()
-                    continue
-                }
-                if case .everything = selection, !known.insert(name, after: members) {
-                    throw mistake("the key \(name) appears twice", at: key.start)
-                }
-                members.append(Value.Member(key: name, value: try value(selection)))
             case .known:
                 guard let name = fieldName(key) else {
                     try skip()
                     continue
                 }
-                members.append(
-                    Value.Member(key: name.rawValue, value: try value(name.hasFreeKeys ? .free : .known)))
+                document.append(key: name)
+                try read(name.hasFreeKeys ? .free : .known, into: &document)
+            case .free where isLastApplied(key): try skip()
+            case .everything where !keys.insert(text(key)):
+                throw mistake("the key \(text(key)) appears twice", at: key.start)
+            case .free, .everything:
+                withBytes(key) { document.append(key: $0) }
+                try read(selection, into: &document)
             }
         }
-        return members
+        document.close(map)
     }
 }
 
-/// The keys of one map, to notice one that appears twice. Few are compared one by one.
-private struct KnownKeys {
-    private var keys: Set<String> = []
+/// The keys of one map, to notice one that appears twice.
+package struct DistinctKeys {
+    private var few: [String] = []
+    private var many: Set<String> = []
 
-    /// False if the key is among the members already.
-    mutating func insert(_ key: String, after members: [Value.Member]) -> Bool {
-        if members.count < 16 { return !members.contains { $0.key == key } }
-        if keys.isEmpty { keys = Set(members.map(\.key)) }
-        return keys.insert(key).inserted
+    package init() {}
+
+    /// False if the key is among them already.
+    package mutating func insert(_ key: String) -> Bool {
+        if few.count < 16 {
+            if few.contains(key) { return false }
+            few.append(key)
+            return true
+        }
+        if many.isEmpty { many = Set(few) }
+        return many.insert(key).inserted
     }
 }
 
@@ -118,16 +126,17 @@ extension JSONReader {
     }
 
     /// What a checked span says.
-    func text(_ span: Span) -> String {
-        let content = UnsafeRawBufferPointer(rebasing: bytes[span.start..<span.end])
-        if span.hasEscapes { return unescaped(content) }
-        return String(decoding: content, as: UTF8.self)
+    func text(_ span: Span) -> String { withBytes(span) { String(decoding: $0, as: UTF8.self) } }
+
+    func fieldName(_ key: Span) -> FieldName? { withBytes(key) { FieldName($0) } }
+
+    private func isLastApplied(_ key: Span) -> Bool {
+        key.end - key.start >= FieldName.lastApplied.utf8.count && text(key) == FieldName.lastApplied
     }
 
-    func fieldName(_ key: Span) -> FieldName? {
-        let content = UnsafeRawBufferPointer(rebasing: bytes[key.start..<key.end])
-        if key.hasEscapes { return FieldName(rawValue: unescaped(content)) }
-        return FieldName(content)
+    private func withBytes<Output>(_ span: Span, _ body: (UnsafeRawBufferPointer) -> Output) -> Output {
+        let content = UnsafeRawBufferPointer(rebasing: bytes[span.start..<span.end])
+        return span.hasEscapes ? unescaped(content).withUnsafeBytes(body) : body(content)
     }
 }
 

@@ -10,8 +10,7 @@ package struct ObjectReader: Sendable {
     package func key(of field: Field, kind: ObjectKind) -> ObjectKey? {
         let metadata = field[.metadata]
         guard let name = metadata?.text(.name), !name.isEmpty else {
-            field.findings.add(
-                .member(.member(field.path, "metadata"), "name"), "is missing", "give the \(kind.word) a name")
+            field.report(.metadata, .name, cause: "is missing", advice: "give the \(kind.word) a name")
             return nil
         }
         let written = metadata?.text(.namespace) ?? ""

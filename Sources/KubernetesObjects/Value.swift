@@ -1,4 +1,4 @@
-/// A piece of an object, whether it was written as YAML or as JSON.
+/// What stands at one place of a document, whether it was written as YAML or as JSON.
 ///
 /// A scalar without quotes keeps its text: only the field that is read knows whether `80` is a number or a name.
 package enum Value {
@@ -6,18 +6,8 @@ package enum Value {
     /// Without quotes: a number, a boolean, or in YAML also text.
     case plain(String)
     case quoted(String)
-    case list([Value])
-    case map([Member])
-
-    package struct Member {
-        package var key: String
-        package var value: Value
-
-        package init(key: String, value: Value) {
-            self.key = key
-            self.value = value
-        }
-    }
+    case list
+    case map
 
     package var isNull: Bool {
         if case .null = self { true } else { false }
@@ -40,6 +30,20 @@ package enum Value {
         case .plain, .quoted: "a text"
         case .list: "a list"
         case .map: "a map"
+        }
+    }
+}
+
+extension Document {
+    /// The value at an index.
+    package func value(at index: Int) -> Value {
+        switch nodes[index].kind {
+        case .null: .null
+        case .plain: .plain(text(at: index))
+        case .quoted, .key, .mergeKey: .quoted(text(at: index))
+        case .list: .list
+        case .map: .map
+        case .alias: value(at: resolved(index))
         }
     }
 }

@@ -27,8 +27,8 @@ struct ManifestParser: Sendable {
         var parsed = ParsedFile()
         for document in documents(bytes, file: file) {
             switch document.content {
-            case .success(let value):
-                read(value, document: document.number, file: file, into: &parsed)
+            case .success(let content):
+                read(content, document: document.number, file: file, into: &parsed)
             case .failure(let error):
                 let language = file.hasSuffix(".json") ? "JSON" : "YAML"
                 parsed.problems.append(
@@ -44,16 +44,17 @@ struct ManifestParser: Sendable {
     private func documents(_ bytes: [UInt8], file: String) -> [ManifestDocument] {
         guard file.hasSuffix(".json") else { return readYAML(bytes) }
         if bytes.allSatisfy({ [0x20, 0x09, 0x0A, 0x0D].contains($0) }) { return [] }
-        return [ManifestDocument(number: 1, content: Result { () throws(SyntaxError) in try JSONReader.value(bytes) })]
+        return [
+            ManifestDocument(number: 1, content: Result { () throws(SyntaxError) in try JSONReader.document(bytes) })
+        ]
     }
 
-    private func read(_ value: Value, document: Int, file: String, into parsed: inout ParsedFile) {
-        if value.isNull { return }
-        let findings = Findings()
-        let field = Field(value, findings: findings)
-        guard case .map = value else {
-            findings.add(.object, "it is \(value.kindWord), not an object", "write an object with apiVersion and kind")
-            parsed.add(findings, document: document, file: file)
+    private func read(_ content: Document, document: Int, file: String, into parsed: inout ParsedFile) {
+        let field = Field(content)
+        if field.value.isNull { return }
+        guard field.isMap else {
+            field.report("it is \(field.value.kindWord), not an object", "write an object with apiVersion and kind")
+            parsed.add(field.findings, document: document, file: file)
             return
         }
         read(field, type: nil, document: document, file: file, into: &parsed)
@@ -76,8 +77,7 @@ struct ManifestParser: Sendable {
             let single = kind == "List" ? nil : TypeName(apiVersion: version, kind: String(kind.dropLast(4)))
             for item in items.elements {
                 // Findings of its own: one bad item does not disqualify the others.
-                let own = Field(item.value, path: item.path, findings: Findings())
-                read(own, type: single, document: document, file: file, into: &parsed)
+                read(item.apart, type: single, document: document, file: file, into: &parsed)
             }
             parsed.add(field.findings, document: document, file: file)
         } else if let kind = ObjectKind(apiVersion: version, kind: kind) {

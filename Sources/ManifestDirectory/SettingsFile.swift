@@ -19,28 +19,29 @@ public struct SettingsFile {
     }
 
     private init(_ documents: [ManifestDocument]) {
-        let findings = Findings()
-        var value = Value.null
+        var nothing = Document()
+        nothing.appendNull()
+        var content = nothing
+        var complaints: [(cause: String, advice: String)] = []
         switch documents.first?.content {
-        case .success(let content): value = content
-        case .failure(let error): findings.add(.object, error.text, "correct the YAML")
+        case .success(let written): content = written
+        case .failure(let error): complaints.append((error.text, "correct the YAML"))
         case nil: break
         }
-        if documents.count > 1 { findings.add(.object, "it holds several documents", "write one") }
+        if documents.count > 1 { complaints.append(("it holds several documents", "write one")) }
+        let value = Field(content).value
         switch value {
         case .map, .null: break
         default:
-            findings.add(.object, "it is \(value.kindWord)", "write keys and values")
-            value = .null
+            complaints.append(("it is \(value.kindWord)", "write keys and values"))
+            content = nothing
         }
-        top = Field(value, findings: findings)
+        top = Field(content)
+        for complaint in complaints { top.report(complaint.cause, complaint.advice) }
     }
 
     /// The names that are set, in the file's order.
-    public var keys: [String] {
-        guard case .map(let members) = top.value else { return [] }
-        return members.map(\.key)
-    }
+    public var keys: [String] { top.keys }
 
     /// What was found wrong so far, each with what to do: `maxSlots is lots; write a whole number`.
     public var mistakes: [String] {

@@ -9,7 +9,7 @@ struct JSONReaderTests {
 
     private func cause(_ bytes: [UInt8]) -> String? {
         do throws(SyntaxError) {
-            _ = try JSONReader.value(bytes)
+            _ = try JSONReader.document(bytes)
             return nil
         } catch {
             return error.text
@@ -61,13 +61,15 @@ struct JSONReaderTests {
             (#""\ud83d\ude00!""#, "😀!"), ("\"ä€😀 and eight more\"", "ä€😀 and eight more"), ("\"\"", ""),
         ])
     func escapes(text: String, meaning: String) throws {
-        guard case .quoted(let read) = try JSONReader.value(Array(text.utf8)) else { throw Missing() }
+        guard case .quoted(let read) = Field(try JSONReader.document(Array(text.utf8))).value else { throw Missing() }
         #expect(read == meaning)
     }
 
     @Test("a number keeps its text", arguments: ["0", "-0", "1e400", "12345678901234567890123", "1.50", "-1.0E-7"])
     func numbers(text: String) throws {
-        guard case .plain(let read) = try JSONReader.value(Array(" \(text) ".utf8)) else { throw Missing() }
+        guard case .plain(let read) = Field(try JSONReader.document(Array(" \(text) ".utf8))).value else {
+            throw Missing()
+        }
         #expect(read == text)
     }
 }

@@ -59,13 +59,8 @@ struct CommandLineTests {
         "--skip_headers", "--skip_log_headers", "--stderrthreshold=2", "-v=2", "--v=2", "--vmodule=proxier=4",
     ]
 
-    @Test("every flag of kube-proxy is accepted", arguments: kubeProxyFlags)
-    func accepts(flag: String) throws {
-        _ = try effective([flag])
-    }
-
-    @Test("all flags of kube-proxy together are accepted")
-    func acceptsAll() throws {
+    @Test("every flag of kube-proxy is accepted")
+    func accepts() throws {
         let text = try effective(Self.kubeProxyFlags)
         #expect(text.contains("hostnameOverride: \"node-1\""))
         #expect(text.contains("masqueradeAll: true"))

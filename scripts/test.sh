@@ -5,8 +5,8 @@ cd "$(dirname "$0")/.."
 
 tier=${1:-all}
 declare -A targets=(
-	[pure]='ServiceModelTests|ScenarioTests|ServiceMapsTests|ManifestDirectoryTests'
-	[kernel]='BPFLoaderTests|DatapathTests|ConnectBenchmarkTests'
+	[pure]='ServiceModelTests|ScenarioTests|ServiceMapsTests|KubernetesObjectsTests|ManifestDirectoryTests|ObservabilityTests'
+	[kernel]='BPFLoaderTests|NodeNetworkTests|DatapathTests|PacketTests|ConnectBenchmarkTests'
 	[e2e]='EndToEndTests'
 )
 case $tier in

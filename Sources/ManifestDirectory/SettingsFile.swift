@@ -1,3 +1,5 @@
+import KubernetesObjects
+
 /// A YAML file of settings, read by the rules that hold for manifests: one map of names to scalars and lists.
 ///
 /// A reader gets nil both for what is absent and for what has the wrong form; the latter is in `mistakes`.
@@ -17,28 +19,29 @@ public struct SettingsFile {
     }
 
     private init(_ documents: [ManifestDocument]) {
-        let findings = Findings()
-        var value = Value.null
+        var nothing = Document()
+        nothing.appendNull()
+        var content = nothing
+        var complaints: [(cause: String, advice: String)] = []
         switch documents.first?.content {
-        case .success(let content): value = content
-        case .failure(let error): findings.add(.object, error.text, "correct the YAML")
+        case .success(let written): content = written
+        case .failure(let error): complaints.append((error.text, "correct the YAML"))
         case nil: break
         }
-        if documents.count > 1 { findings.add(.object, "it holds several documents", "write one") }
+        if documents.count > 1 { complaints.append(("it holds several documents", "write one")) }
+        let value = Field(content).value
         switch value {
         case .map, .null: break
         default:
-            findings.add(.object, "it is \(value.kindWord)", "write keys and values")
-            value = .null
+            complaints.append(("it is \(value.kindWord)", "write keys and values"))
+            content = nothing
         }
-        top = Field(value, findings: findings)
+        top = Field(content)
+        for complaint in complaints { top.report(complaint.cause, complaint.advice) }
     }
 
     /// The names that are set, in the file's order.
-    public var keys: [String] {
-        guard case .map(let members) = top.value else { return [] }
-        return members.map(\.key)
-    }
+    public var keys: [String] { top.keys }
 
     /// What was found wrong so far, each with what to do: `maxSlots is lots; write a whole number`.
     public var mistakes: [String] {
@@ -47,17 +50,17 @@ public struct SettingsFile {
         }
     }
 
-    public func text(_ key: String) -> String? { top.text(key) }
+    public func text(_ key: String) -> String? { top[key]?.text }
 
-    public func flag(_ key: String) -> Bool? { top.flag(key) }
+    public func flag(_ key: String) -> Bool? { top[key]?.flag }
 
     public func texts(_ key: String) -> [String]? { top[key]?.elements.compactMap(\.text) }
 
     /// A whole number that is not negative.
     public func count(_ key: String) -> UInt32? {
-        guard let number = top.integer(key) else { return nil }
+        guard let field = top[key], let number = field.integer else { return nil }
         if let count = UInt32(exactly: number) { return count }
-        top.report(key, "is \(number)", "write a number from 0 to \(UInt32.max)")
+        field.report("is \(number)", "write a number from 0 to \(UInt32.max)")
         return nil
     }
 }

@@ -1,4 +1,4 @@
-public import ManifestDirectory
+public import KubernetesObjects
 public import ServiceModel
 
 /// Everything that decides a compile beside the objects; nothing is taken from the machine.
@@ -17,7 +17,7 @@ public struct CompileSettings: Sendable {
 
 extension CompileReport {
     /// Compiles what the manifests define, for one node.
-    public init(events: [ClusterEvent], problems: [ManifestProblem] = [], settings: CompileSettings) {
+    public init(events: [ClusterEvent], problems: [StateProblem] = [], settings: CompileSettings) {
         var state = ClusterState(ownNode: settings.nodeName)
         let dirty = state.apply(events)
         let object = state.node(named: settings.nodeName)
@@ -31,7 +31,7 @@ extension CompileReport {
     }
 
     private init(
-        _ compiler: Compiler, node: NodeConfiguration, problems: [ManifestProblem], masqueradesAll: Bool
+        _ compiler: Compiler, node: NodeConfiguration, problems: [StateProblem], masqueradesAll: Bool
     ) {
         let services = compiler.desired.services.values.sorted { $0.name < $1.name }
         let ports = services.flatMap(\.ports)
@@ -43,7 +43,11 @@ extension CompileReport {
             port.backends.filter { !$0.inCluster && !$0.inLocal }.map { RetainedBackend($0, of: port.name) }
         }
         healthCheckNodePorts = services.compactMap { service in
-            service.healthCheckNodePort.map { .init(service: "\(service.name)", port: Int($0.number)) }
+            service.healthCheckNodePort.map { port in
+                .init(
+                    service: "\(service.name)", port: Int(port.number),
+                    localEndpoints: service.localReadyEndpoints)
+            }
         }
         leftAlone = services.compactMap { service in
             service.leftAlone.map { .init(service: "\(service.name)", reason: $0.rawValue) }
@@ -120,9 +124,9 @@ extension CompileReport.Conflict {
 }
 
 extension CompileReport.Problem {
-    fileprivate init(_ problem: ManifestProblem) {
+    fileprivate init(_ problem: StateProblem) {
         self.init(
-            kind: "\(problem.kind)", file: problem.file, document: problem.document, object: problem.object,
+            kind: "\(problem.kind)", file: problem.origin, document: problem.document, object: problem.object,
             field: problem.field, message: "\(problem)")
     }
 }

@@ -89,6 +89,8 @@ public struct CompileReport: Codable, Sendable, Hashable {
     public struct HealthCheckNodePort: Codable, Sendable, Hashable {
         public var service: String
         public var port: Int
+        /// Ready endpoints on the node: the answer is 200 if there is one (spec 45).
+        public var localEndpoints: Int
     }
 
     public struct LeftAlone: Codable, Sendable, Hashable {

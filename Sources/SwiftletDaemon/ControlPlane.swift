@@ -3,6 +3,7 @@ import Dispatch
 import FoundationEssentials
 import Glibc
 import Logging
+import KubernetesObjects
 import ManifestDirectory
 import ServiceMaps
 import ServiceModel
@@ -17,7 +18,7 @@ actor ControlPlane {
     private var writer: ServiceMapWriter<BPFMapStore>?
     private var localAddresses = NodeAddresses.current()
     private var node: NodeConfiguration
-    private var problems: Set<ManifestProblem> = []
+    private var problems: Set<StateProblem> = []
     private var reportedConflicts: Set<Conflict> = []
     private var reportedFailures: Set<String> = []
     private var lastEventAt: Date?
@@ -36,7 +37,7 @@ actor ControlPlane {
     }
 
     /// Takes a batch of changes all the way into the maps.
-    func ingest(_ batch: ManifestBatch) async -> IngestSummary {
+    func ingest(_ batch: StateBatch) async -> IngestSummary {
         for problem in batch.problems where problems.insert(problem).inserted {
             log.warning("refused a manifest", metadata: ["problem": "\(problem)"])
         }
@@ -254,7 +255,7 @@ struct IngestSummary: Sendable {
     var apply = Duration.zero
 }
 
-extension ManifestProblem {
+extension StateProblem {
     /// Whether an object is not known, or not in its present version, for this problem.
     fileprivate var hidesObjects: Bool {
         switch kind {

@@ -2,6 +2,7 @@ import BPFLoader
 import CDatapath
 import FoundationEssentials
 import Glibc
+import KubernetesObjects
 import Logging
 import ManifestDirectory
 import ServiceLifecycle

@@ -42,7 +42,7 @@ public struct SysctlTree: Hashable, Sendable {
         let subject = "\(setting.name) to \(number)"
         guard descriptor >= 0 else { throw NetworkError(.set, subject) }
         defer { close(descriptor) }
-        let text = Array("\(number)\n".utf8)
+        let text = Array("\(number)".utf8)
         guard write(descriptor, text, text.count) == text.count else { throw NetworkError(.set, subject) }
     }
 

@@ -89,7 +89,7 @@ extension NetworkTests {
         @Test("lost notices cost a reading and nothing else")
         func lostNotices() async throws {
             let wire = try Wire()
-            let (stream, continuation) = AsyncStream.makeStream(of: Result<NetworkSnapshot, NetlinkError>.self)
+            let (stream, continuation) = AsyncStream.makeStream(of: Result<NetworkSnapshot, NetworkError>.self)
             // Both hear the same and have the same room.
             let (follower, witness) = try wire.near.run {
                 (try NetworkFollower(continuation), Witness(try NetlinkSocket(groups: 0x10)))

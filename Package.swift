@@ -156,7 +156,7 @@ let package = Package(
         .testTarget(
             name: "ConfigurationTests",
             dependencies: [
-                "NetworkLab", "ServiceModel", "SwiftletDaemon", "swiftlet",
+                "NetworkLab", "Observability", "ServiceModel", "SwiftletDaemon", "swiftlet",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],

@@ -35,15 +35,21 @@ let package = Package(
 
         .target(
             name: "BPFLoader",
-            dependencies: ["CLibbpf", .product(name: "SystemPackage", package: "swift-system")],
+            dependencies: [
+                "CLibbpf", "CRtnetlink", "Netlink", .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         .target(name: "ServiceModel", swiftSettings: strict),
-        // The node's links, addresses and routes.
+        // Messages to and from the kernel about links, addresses, routes and filters.
         .systemLibrary(name: "CRtnetlink"),
+        .target(
+            name: "Netlink",
+            dependencies: ["CRtnetlink", .product(name: "SystemPackage", package: "swift-system")],
+            swiftSettings: strict),
         .target(
             name: "NodeNetwork",
             dependencies: [
-                "CRtnetlink", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
+                "CRtnetlink", "Netlink", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .target(
@@ -162,12 +168,12 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "TestKit"],
+            name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "NetworkLab", "TestKit"],
             swiftSettings: strict),
         .testTarget(
             name: "NodeNetworkTests",
             dependencies: [
-                "NetworkLab", "NodeNetwork", "ServiceModel", "TestKit",
+                "Netlink", "NetworkLab", "NodeNetwork", "ServiceModel", "TestKit",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
@@ -194,6 +200,7 @@ let package = Package(
                 "BPFLoader", "NetworkLab", "Observability", "ServiceMaps", "ServiceModel", "SwiftletDaemon", "TestKit",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -20,7 +20,11 @@ struct SourceOptions: ParsableArguments {
         name: [.customLong("apiserver"), .customLong("master")],
         help: ArgumentHelp(
             "API server instead of the kubeconfig's; may be repeated, the first that answers is taken.",
-            valueName: "url"))
+            valueName: "url"),
+        transform: { url in
+            try checkAPIServer(setting: url)
+            return url
+        })
     var apiServers: [String] = []
 
     @Option(
@@ -184,14 +188,14 @@ struct KubeProxyOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Where /healthz and /livez are served (default: 0.0.0.0:10256; none: nowhere).", valueName: "ip:port"),
-        transform: { try BindSetting($0, defaultPort: BindAddress.healthzPort) })
+        transform: { try BindSetting($0, for: .healthz) })
     var healthzBindAddress: BindSetting?
 
     @Option(
         help: ArgumentHelp(
             "Where /metrics and /configz are served (default: 127.0.0.1:10249; none: nowhere).",
             valueName: "ip:port"),
-        transform: { try BindSetting($0, defaultPort: BindAddress.metricsPort) })
+        transform: { try BindSetting($0, for: .metrics) })
     var metricsBindAddress: BindSetting?
 
     @Option(
@@ -222,8 +226,8 @@ struct KubeProxyOptions: ParsableArguments {
     func fill(_ layer: inout ConfigurationLayer) {
         layer.nodeName = nodeName
         layer.bindAddress = bindAddress
-        layer.healthz = healthzBindAddress ?? healthzPort.map { .port($0, of: .healthz(for: .v4)) }
-        layer.metrics = metricsBindAddress ?? metricsPort.map { .port($0, of: .metrics(for: .v4)) }
+        layer.healthz = healthzBindAddress ?? healthzPort.map { BindSetting(port: $0, for: .healthz) }
+        layer.metrics = metricsBindAddress ?? metricsPort.map { BindSetting(port: $0, for: .metrics) }
         layer.syncPeriod = syncPeriod
         layer.oomScoreAdjustment = oomScoreAdj
         layer.logLevel = layer.logLevel ?? verbosity.map { .init(verbosity: $0) }

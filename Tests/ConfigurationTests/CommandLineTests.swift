@@ -113,7 +113,8 @@ struct CommandLineTests {
             ("--feature-gates=A", "--feature-gates", "write gates like"),
             ("--hostname-override=", "--hostname-override", "write the name of a Node object"),
             ("--masquerade-all=perhaps", "--masquerade-all", "perhaps"),
-            ("--v=high", "--v", "high"),
+            ("--v=high", "--v", "high"), ("--master=ftp://a", "--master", "write it like https"),
+            ("--hostname-override=two words", "--hostname-override", "write the name of a Node object"),
             ("--ipvs-schedular=rr", "--ipvs-schedular", "--ipvs"),
             ("--without-effect=maybe", "--without-effect", "none of these flags"),
         ])

@@ -1,4 +1,5 @@
 import Foundation
+import KubernetesAPI
 import Observability
 import ServiceModel
 import Testing
@@ -49,11 +50,11 @@ enum Snapshots {
         metrics.reclaimed(in: .microseconds(50))
         metrics.programmed(change: Date(timeIntervalSinceNow: -2), .ipv4)
         metrics.cleanedFlows(.ipv4, in: .milliseconds(1), deleted: 3)
-        metrics.source("services") {
-            $0.lists += 1
-            $0.restarts += 1
-            $0.decoding += .milliseconds(3)
-        }
+        var watch = SourceStatistics.Resource()
+        watch.lists = 1
+        watch.restarts = [.expired: 1]
+        watch.decodeNanoseconds = 3_000_000
+        metrics.take(SourceStatistics(resources: ["services": watch]))
         return metrics.statistics
     }
 }

@@ -24,8 +24,8 @@ struct DaemonEndpoints: Sendable {
     let problems = ListenProblems()
     private let log: Logger
 
-    init(log: Logger) {
-        let health = HealthMonitor()
+    init(syncPeriod: Duration = .seconds(30), log: Logger) {
+        let health = HealthMonitor(syncPeriod: syncPeriod)
         self.health = health
         self.log = log
         sync = SyncMetrics(health: health)

@@ -118,7 +118,7 @@ enum DaemonMetrics {
     private static func sources(_ sync: SyncStatistics) -> [MetricFamily] {
         let sources = sync.sources.sorted { $0.key < $1.key }
         func counter(
-            _ name: String, _ help: String, _ value: (SourceStatistics) -> MetricFamily.Value
+            _ name: String, _ help: String, _ value: (SourceCounts) -> MetricFamily.Value
         ) -> MetricFamily {
             MetricFamily(
                 .counter, name, help, sources.map { Sample([Label("resource", $0.key)], value($0.value)) })

@@ -8,8 +8,7 @@ extension StateCache {
     package func read(node: String) throws(StateCacheError) -> (batch: StateBatch, summary: StateCacheSummary) {
         do throws(ReadingFailure) {
             var draft = ReadingDraft(node: node, origin: path)
-            let file = try ReadingFailure.wrapping { () throws(SystemFailure) in try CacheFile(reading: path) }
-            var lines = Lines(file: file)
+            var lines = Lines(file: try open())
             while try lines.next({ line throws(ReadingFailure) in try draft.take(line) }) {}
             return try draft.result()
         } catch {
@@ -22,19 +21,21 @@ extension StateCache {
     }
 }
 
+extension StateCache {
+    private func open() throws(ReadingFailure) -> CacheFile {
+        do throws(SystemFailure) {
+            return try CacheFile(reading: path)
+        } catch {
+            throw .system(error.number)
+        }
+    }
+}
+
 private enum ReadingFailure: Error {
     case cause(StateCacheError.Cause)
     case system(Int32)
 
     static func damaged(_ what: String) -> ReadingFailure { .cause(.damaged(what)) }
-
-    static func wrapping<Output>(_ body: () throws(SystemFailure) -> Output) throws(ReadingFailure) -> Output {
-        do throws(SystemFailure) {
-            return try body()
-        } catch {
-            throw .system(error.number)
-        }
-    }
 }
 
 /// The lines of a file, a portion of it in memory at a time.
@@ -55,9 +56,9 @@ private struct Lines {
     ) throws(ReadingFailure) -> Bool {
         var searched = position
         while true {
-            if let end = buffer[searched...].firstIndex(of: UInt8(ascii: "\n")) {
-                let range = position..<(end + 1)
-                position = end + 1
+            if let end = lineEnd(after: searched) {
+                let range = position..<end
+                position = end
                 try buffer.withUnsafeBytes { bytes in
                     Result { () throws(ReadingFailure) in try take(UnsafeRawBufferPointer(rebasing: bytes[range])) }
                 }.get()
@@ -67,17 +68,28 @@ private struct Lines {
             position = 0
             searched = buffer.count
             guard searched <= Self.longest else { throw .damaged("a line is too long") }
-            let file = file
-            var grown = buffer
-            buffer = []
-            let hasMore = try ReadingFailure.wrapping { () throws(SystemFailure) in
-                try file.read(Self.portion, into: &grown)
-            }
-            buffer = grown
-            if !hasMore {
-                if buffer.isEmpty { return false }
-                throw .cause(.truncated)
-            }
+            if try read() { continue }
+            if buffer.isEmpty { return false }
+            throw .cause(.truncated)
+        }
+    }
+
+    /// Reads another portion; false at the end of the file.
+    private mutating func read() throws(ReadingFailure) -> Bool {
+        do throws(SystemFailure) {
+            return try file.read(Self.portion, into: &buffer)
+        } catch {
+            throw .system(error.number)
+        }
+    }
+
+    /// The place after the next line break.
+    private func lineEnd(after place: Int) -> Int? {
+        buffer.withUnsafeBytes { bytes in
+            guard place < bytes.count, let base = bytes.baseAddress,
+                let found = memchr(base + place, Int32(UInt8(ascii: "\n")), bytes.count - place)
+            else { return nil }
+            return UnsafeRawPointer(found) - base + 1
         }
     }
 }

@@ -118,17 +118,17 @@ struct CacheFile {
 
     /// Adds up to that many bytes; false at the end of the file.
     func read(_ most: Int, into bytes: inout [UInt8]) throws(SystemFailure) -> Bool {
-        let before = bytes.count
-        bytes.append(contentsOf: repeatElement(0, count: most))
         while true {
-            let count = bytes.withUnsafeMutableBytes { buffer in
-                Glibc.read(descriptor.number, buffer.baseAddress.map { $0 + before }, most)
+            var (status, number) = (0, Int32(0))
+            let portion = [UInt8](unsafeUninitializedCapacity: most) { buffer, count in
+                status = Glibc.read(descriptor.number, buffer.baseAddress, most)
+                number = errno
+                count = max(status, 0)
             }
-            if count < 0 && errno == EINTR { continue }
-            let number = errno
-            bytes.removeLast(most - max(count, 0))
-            guard count >= 0 else { throw SystemFailure(number: number) }
-            return count > 0
+            if status < 0 && number == EINTR { continue }
+            guard status >= 0 else { throw SystemFailure(number: number) }
+            bytes += portion
+            return status > 0
         }
     }
 }

@@ -138,7 +138,7 @@ let package = Package(
         .testTarget(
             name: "KubernetesAPITests",
             dependencies: [
-                "KubernetesAPI", "KubernetesObjects", "ServiceModel", "TestAPIServer", "TestKit",
+                "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NetworkLab", "ServiceModel", "TestAPIServer",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

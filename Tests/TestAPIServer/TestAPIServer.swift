@@ -32,6 +32,8 @@ package final class TestAPIServer: Sendable {
         var watches: [String: Int] = [:]
         var listener: (any Channel)?
         var connections: [ObjectIdentifier: any Channel] = [:]
+        /// The last answer on each connection.
+        var answers: [ObjectIdentifier: Task<Void, Never>] = [:]
     }
 
     package let store: ObjectStore
@@ -102,8 +104,11 @@ package final class TestAPIServer: Sendable {
         await dropConnections()
     }
 
+    /// Closes all connections, and returns when nothing is being answered on them any more.
     package func dropConnections() async {
-        for channel in state.withLock({ Array($0.connections.values) }) { try? await channel.close() }
+        let (channels, answers) = state.withLock { (Array($0.connections.values), Array($0.answers.values)) }
+        for channel in channels { try? await channel.close() }
+        for answer in answers { await answer.value }
     }
 
     package func change(_ change: @Sendable (inout Options) -> Void) {

@@ -12,10 +12,6 @@ enum Snapshots {
         ServicePortName(service: ObjectName(namespace: "shop", name: name), port: port, proto: .tcp, family: family)
     }
 
-    static func use(_ id: UInt32, _ name: ServicePortName, forwarded: UInt64 = 0, refused: UInt64 = 0) -> ServiceUse {
-        ServiceUse(id: ServiceID(id), name: name, counter: ServiceCounter(forwarded: forwarded, refused: refused))
-    }
-
     /// With something in every family.
     static func full() throws -> MetricsSnapshot {
         var snapshot = MetricsSnapshot(version: "1.2.3", mapABI: 1)
@@ -28,11 +24,13 @@ enum Snapshots {
         snapshot.listenProblems = 1
         var kernel = MetricsSnapshot.Kernel()
         kernel.counters = ["forward": 5, "refuse_no_backend": 2]
-        kernel.uses = [use(1, port("web"), forwarded: 5, refused: 1), use(2, port("web", .v6))]
+        let backend = ServiceUse.Backend(
+            address: try #require(IPAddress("fd00::7")), port: try #require(Port(8080)), forwarded: 5)
+        kernel.uses = [
+            ServiceUse(name: port("web"), counter: ServiceCounter(forwarded: 5, refused: 1)),
+            ServiceUse(name: port("web", .v6), counter: ServiceCounter(), backends: [backend]),
+        ]
         kernel.servicePorts = 2
-        let address = try #require(IPAddress("fd00::7"))
-        let number = try #require(Port(8080))
-        kernel.backendUses = [.init(port: port("web", .v6), address: address, number: number, connects: 5)]
         kernel.maps = ServiceMap.allCases.map { .init(name: $0.rawValue, entries: 3, capacity: 16, memory: 4_096) }
         snapshot.kernel = kernel
         return snapshot

@@ -231,19 +231,6 @@ extension Daemon {
     }
 }
 
-extension Configuration {
-    /// How to reach the API servers; nil if the Services come from somewhere else.
-    fileprivate func connection(of source: StateSource) throws -> APIConnection? {
-        guard case .cluster(let access) = source else { return nil }
-        return try access.connection(in: .current, environment: ProcessInfo.processInfo.environment)
-    }
-}
-
-extension Timekeeper {
-    fileprivate static let real = Timekeeper(
-        ContinuousClock(), wallClock: { Date().timeIntervalSince1970 }, chance: { Double.random(in: 0..<1) })
-}
-
 /// Ends with the first signal, and the group with it.
 struct EndSignalService: ServiceLifecycle.Service {
     let signals: UnixSignalsSequence

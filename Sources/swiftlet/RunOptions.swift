@@ -8,9 +8,25 @@ struct SourceOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Directory of Kubernetes manifests to serve; may be repeated.", valueName: "dir"))
     var manifests: [String] = []
 
+    @OptionGroup var cluster: ClusterOptions
+
     @Option(
         help: ArgumentHelp(
-            "Serve the cluster of this kubeconfig (default: in a pod, its own cluster).", valueName: "file"))
+            "Directory for the last known state (default: \(Configuration.defaultStateDirectory); empty: none).",
+            valueName: "dir"))
+    var stateDir: String?
+
+    func fill(_ layer: inout ConfigurationLayer) {
+        layer.manifests = manifests.isEmpty ? nil : manifests
+        cluster.fill(&layer)
+        layer.stateDirectory = stateDir
+    }
+}
+
+/// How to reach a cluster.
+struct ClusterOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("Take the cluster of this kubeconfig (default: in a pod, its own one).", valueName: "file"))
     var kubeconfig: String?
 
     @Option(help: ArgumentHelp("Context of the kubeconfig (default: the current one).", valueName: "name"))
@@ -27,18 +43,10 @@ struct SourceOptions: ParsableArguments {
         })
     var apiServers: [String] = []
 
-    @Option(
-        help: ArgumentHelp(
-            "Directory for the last known state (default: \(Configuration.defaultStateDirectory); empty: none).",
-            valueName: "dir"))
-    var stateDir: String?
-
     func fill(_ layer: inout ConfigurationLayer) {
-        layer.manifests = manifests.isEmpty ? nil : manifests
         layer.kubeconfig = kubeconfig
         layer.context = context
         layer.apiServers = apiServers.isEmpty ? nil : apiServers
-        layer.stateDirectory = stateDir
     }
 }
 

@@ -111,6 +111,7 @@ let package = Package(
                 "BPFLoader", "ConnectBenchmark", "KubernetesObjects", "ManifestDirectory", "NetworkLab", "Reporting",
                 "ServiceMaps", "ServiceModel", "SwiftletDaemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
@@ -157,6 +158,15 @@ let package = Package(
             name: "ManifestDirectoryTests",
             dependencies: ["KubernetesObjects", "ManifestDirectory", "ServiceModel", "TestKit"],
             swiftSettings: strict),
+        // The command line and the files of kube-proxy.
+        .testTarget(
+            name: "ConfigurationTests",
+            dependencies: [
+                "NetworkLab", "ServiceModel", "SwiftletDaemon", "swiftlet",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "NetworkLab", "TestKit"],
             swiftSettings: strict),
@@ -190,6 +200,7 @@ let package = Package(
                 "BPFLoader", "NetworkLab", "Observability", "ServiceMaps", "ServiceModel", "SwiftletDaemon", "TestKit",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .testTarget(

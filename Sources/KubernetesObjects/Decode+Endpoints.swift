@@ -3,17 +3,19 @@ package import ServiceModel
 extension EndpointSlice {
     /// Reads an EndpointSlice; what is wrong is in the field's findings.
     static func read(_ object: Field, name: ObjectName, intern: Interner) -> EndpointSlice {
-        let labels = intern(object[.metadata]?.textMap(.labels) ?? [:])
+        let labels = object[.metadata]?.textMap(.labels) ?? [:]
         let type = object.choice(.addressType, among: ["IPv4", "IPv6", "FQDN"]) { AddressType(rawValue: $0) }
         if object[.addressType] == nil { object.reportMissing(.addressType, "write IPv4, IPv6 or FQDN") }
         var slice = EndpointSlice(
-            name: name, serviceName: labels["kubernetes.io/service-name"] ?? "", addressType: type ?? .ipv4)
+            name: name, serviceName: intern(labels["kubernetes.io/service-name"] ?? ""), addressType: type ?? .ipv4)
         slice.labels = labels
         slice = slice.onlyDecisive
+        slice.lastChangeTrigger = object[.metadata]?[.annotations]?.changeTrigger
         slice.ports = readPorts(object)
         // Names are for DNS: no address here can be a backend (spec 4).
         guard let family = slice.addressType.family else { return slice }
-        slice.endpoints = object.list(.endpoints).compactMap { Endpoint.read($0, family: family, intern: intern) }
+        // Equal placements are shared as a whole, so their texts need not be.
+        slice.endpoints = object.list(.endpoints).compactMap { Endpoint.read($0, family: family) }
         intern.share(&slice.endpoints)
         return slice
     }
@@ -36,6 +38,14 @@ extension EndpointSlice {
     }
 }
 
+extension Field {
+    /// Of annotations: the time of the change (spec 48). One that cannot be read is no reason to refuse the slice.
+    fileprivate var changeTrigger: UnixTime? {
+        guard isMap, let field = self["endpoints.kubernetes.io/last-change-trigger-time"] else { return nil }
+        return field.text.flatMap { UnixTime($0) }
+    }
+}
+
 extension EndpointSlice.AddressType {
     var family: IPFamily? {
         switch self {
@@ -50,7 +60,7 @@ extension EndpointSlice.AddressType {
 
 extension Endpoint {
     /// The first address counts (spec 5); conditions that are absent have the defaults of spec 7.
-    static func read(_ field: Field, family: IPFamily, intern: Interner) -> Endpoint? {
+    static func read(_ field: Field, family: IPFamily) -> Endpoint? {
         let written = field.list(.addresses)
         guard let first = written.first else {
             field.reportMissing(.addresses, "write the address of the endpoint")
@@ -71,10 +81,10 @@ extension Endpoint {
             ready: conditions?.flag(.ready) ?? true,
             serving: conditions?.flag(.serving) ?? true,
             terminating: conditions?.flag(.terminating) ?? false,
-            nodeName: intern(field.text(.nodeName)),
-            zone: intern(field.text(.zone)),
-            zoneHints: hints?.list(.forZones).compactMap { intern($0.text(.name)) } ?? [],
-            nodeHints: hints?.list(.forNodes).compactMap { intern($0.text(.name)) } ?? [])
+            nodeName: field.text(.nodeName),
+            zone: field.text(.zone),
+            zoneHints: hints?.list(.forZones).compactMap { $0.text(.name) } ?? [],
+            nodeHints: hints?.list(.forNodes).compactMap { $0.text(.name) } ?? [])
     }
 }
 

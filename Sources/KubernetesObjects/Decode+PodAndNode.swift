@@ -39,15 +39,40 @@ extension PodObject {
 }
 
 extension Node {
+    /// The autoscaler sets it before it takes a node away (spec 46).
+    private static let deletionTaint = "ToBeDeletedByClusterAutoscaler"
+
     /// Reads a Node; what is wrong is in the field's findings.
     static func read(_ object: Field, name: String, intern: Interner) -> Node {
         var node = Node(name: name)
-        node.labels = intern(object[.metadata]?.textMap(.labels) ?? [:])
+        let metadata = object[.metadata]
+        node.labels = intern(metadata?.textMap(.labels) ?? [:])
+        node.isBeingDeleted = metadata?[.deletionTimestamp] != nil
+        if let spec = object[.spec] {
+            node.podCIDRs = spec.podCIDRs
+            node.isTaintedForDeletion = spec.list(.taints).contains { $0.text(.key) == Self.deletionTaint }
+        }
         for entry in object[.status]?.list(.addresses) ?? [] {
             guard let type = entry.text(.type), type == "InternalIP" || type == "ExternalIP" else { continue }
             if entry[.address] == nil { entry.reportMissing(.address, "write the node's address") }
             if let address = entry.address(.address) { node.addresses.append(address) }
         }
         return node
+    }
+}
+
+extension Field {
+    /// `podCIDRs`, or `podCIDR` alone.
+    fileprivate var podCIDRs: [CIDR] {
+        let several = list(.podCIDRs).compactMap(\.range)
+        let single = self[.podCIDR].flatMap { $0.isBlank ? nil : $0.range }
+        return several.isEmpty ? [single].compactMap { $0 } : several
+    }
+
+    private var range: CIDR? {
+        guard let text else { return nil }
+        if let range = CIDR(text) { return range }
+        report("is \(shown), which is no range of addresses", "write a range like 10.244.0.0/24")
+        return nil
     }
 }

@@ -32,7 +32,7 @@ package struct Field {
     package let findings: Findings
     private let index: Int
 
-    /// The value that is a whole document.
+    /// The value that is a whole findings.document.
     package init(_ document: Document) {
         findings = Findings(document)
         index = 0
@@ -44,16 +44,15 @@ package struct Field {
     }
 
     /// The same value with findings of its own; its path goes on beginning where it did.
-    package var apart: Field { Field(index, Findings(document, root: findings.root)) }
+    package var apart: Field { Field(index, Findings(findings.document, root: findings.root)) }
 
     /// The same value as an object of its own.
-    package var asObject: Field { Field(index, Findings(document, root: index)) }
+    package var asObject: Field { Field(index, Findings(findings.document, root: index)) }
 
-    private var document: Document { findings.document }
-    private var kind: Document.Kind { document.nodes[index].kind }
-    private var path: String { document.path(to: index, from: findings.root) }
+    private var kind: Document.Kind { findings.document.nodes[index].kind }
+    private var path: String { findings.document.path(to: index, from: findings.root) }
 
-    package var value: Value { document.value(at: index) }
+    package var value: Value { findings.document.value(at: index) }
     package var isMap: Bool { kind == .map }
     var isNull: Bool { kind == .null }
     /// What stands there, for messages.
@@ -74,7 +73,7 @@ package struct Field {
 
     /// The member with this key; nil when it is absent or null.
     package subscript(_ key: FieldName) -> Field? {
-        guard isMapOrReported, let member = document.member(of: index, named: key) else { return nil }
+        guard isMapOrReported, let member = findings.document.member(of: index, named: key) else { return nil }
         let field = Field(member, findings)
         return field.isNull ? nil : field
     }
@@ -82,13 +81,13 @@ package struct Field {
     /// The member with a key that no object has, such as a setting's.
     package subscript(_ key: String) -> Field? {
         guard isMapOrReported else { return nil }
-        let member = document.members(of: index).first { document.key(at: $0.key) == key }
-        return member.map { Field(document.resolved($0.value), findings) }.flatMap { $0.isNull ? nil : $0 }
+        let member = findings.document.members(of: index).first { findings.document.key(at: $0.key) == key }
+        return member.map { Field(findings.document.resolved($0.value), findings) }.flatMap { $0.isNull ? nil : $0 }
     }
 
     /// The keys of a map, in their order.
     package var keys: [String] {
-        isMap ? document.members(of: index).map { document.key(at: $0.key) } : []
+        isMap ? findings.document.members(of: index).map { findings.document.key(at: $0.key) } : []
     }
 
     private var isMapOrReported: Bool {
@@ -103,7 +102,7 @@ package struct Field {
             report("is \(shown)", "write a list")
             return []
         }
-        return document.elements(of: index).map { Field($0, findings) }
+        return findings.document.elements(of: index).map { Field($0, findings) }
     }
 
     /// A scalar as text. A number or boolean without quotes counts as the text that it is written with.
@@ -112,7 +111,7 @@ package struct Field {
             report("is \(shown)", "write a text")
             return nil
         }
-        return document.text(at: index)
+        return findings.document.text(at: index)
     }
 
     package var integer: Int? {
@@ -151,9 +150,9 @@ extension Field {
         guard let field = self[key] else { return [:] }
         guard field.isMapOrReported else { return [:] }
         var result: [String: String] = [:]
-        for member in document.members(of: field.index) {
-            let place = Field(document.resolved(member.value), findings)
-            result[document.key(at: member.key)] = place.isNull ? "" : place.text
+        for member in findings.document.members(of: field.index) {
+            let place = Field(findings.document.resolved(member.value), findings)
+            result[findings.document.key(at: member.key)] = place.isNull ? "" : place.text
         }
         return result
     }

@@ -31,36 +31,41 @@ extension FieldName {
 
 /// All the names, to be found by their bytes.
 private struct FieldNames {
-    /// Those of one length, by the first eight bytes, which tell nearly all of them apart.
-    private struct Candidate {
-        var head: UInt64
-        var name: FieldName
+    /// All the bytes of a name of up to 24: those at the beginning, after these, and at the end.
+    private struct Words: Equatable {
+        var first: UInt64
+        var middle: UInt64 = 0
+        var last: UInt64 = 0
+
+        init(_ bytes: UnsafeRawBufferPointer) {
+            if bytes.count < 8 {
+                first = bytes.reduce(0) { $0 << 8 | UInt64($1) }
+                return
+            }
+            first = bytes.loadUnaligned(as: UInt64.self)
+            last = bytes.loadUnaligned(fromByteOffset: bytes.count - 8, as: UInt64.self)
+            if bytes.count > 16 { middle = bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self) }
+        }
     }
 
     static let all = FieldNames()
 
-    private var candidates: [[Candidate]] = []
+    /// Those of each length.
+    private var candidates: [[(words: Words, name: FieldName)]] = []
 
     private init() {
         for name in FieldName.allCases {
             let bytes = Array(name.rawValue.utf8)
+            precondition(bytes.count <= 24, "a longer name needs another word")
             while candidates.count <= bytes.count { candidates.append([]) }
-            let head = bytes.withUnsafeBytes { Self.head($0) }
-            candidates[bytes.count].append(Candidate(head: head, name: name))
+            candidates[bytes.count].append((bytes.withUnsafeBytes { Words($0) }, name))
         }
     }
 
     func find(_ key: UnsafeRawBufferPointer) -> FieldName? {
         guard key.count < candidates.count, !candidates[key.count].isEmpty else { return nil }
-        let head = Self.head(key)
-        for candidate in candidates[key.count] where candidate.head == head {
-            if key.count <= 8 || candidate.name.rawValue.utf8.elementsEqual(key) { return candidate.name }
-        }
+        let words = Words(key)
+        for candidate in candidates[key.count] where candidate.words == words { return candidate.name }
         return nil
-    }
-
-    private static func head(_ key: UnsafeRawBufferPointer) -> UInt64 {
-        if key.count >= 8 { return key.loadUnaligned(as: UInt64.self) }
-        return key.reduce(0) { $0 << 8 | UInt64($1) }
     }
 }

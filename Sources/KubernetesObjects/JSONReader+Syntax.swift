@@ -85,12 +85,14 @@ extension JSONReader {
     }
 
     /// The byte that comes next, white space passed over.
+    @inline(__always)
     mutating func next() throws(SyntaxError) -> UInt8 {
         skipSpace()
         guard position < bytes.count else { throw mistake("the text ends too early", at: position) }
         return bytes[position]
     }
 
+    @inline(__always)
     private mutating func skipSpace() {
         while position < bytes.count {
             switch bytes[position] {

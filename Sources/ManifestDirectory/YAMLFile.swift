@@ -8,7 +8,8 @@ package enum YAMLFile {
         do throws(SystemError) {
             bytes = try FileAccess.read(path).get().bytes
         } catch {
-            throw ManifestSourceError(.read, "\(subject) \(path)", errno: error.number, advice: "name a file that is there")
+            throw ManifestSourceError(
+                .read, "\(subject) \(path)", errno: error.number, advice: "name a file that is there")
         }
         let documents = readYAML(bytes)
         switch documents.first?.content {
@@ -18,7 +19,8 @@ package enum YAMLFile {
         case .success:
             throw ManifestSourceError(
                 .read, "\(subject) \(path)", cause: "it holds several documents", advice: "leave one")
-        case nil: throw ManifestSourceError(.read, "\(subject) \(path)", cause: "it is empty", advice: "name another one")
+        case nil:
+            throw ManifestSourceError(.read, "\(subject) \(path)", cause: "it is empty", advice: "name another one")
         }
     }
 }

@@ -117,4 +117,35 @@ struct APIObjectTests {
     func noEvent(text: String) {
         #expect(throws: SyntaxError.self) { try event(text) }
     }
+
+    @Test("spec 46: a node that is to go says so, and where its pods' addresses come from")
+    func node() throws {
+        let text = """
+            {"kind": "NodeList", "apiVersion": "v1", "items": [
+             {"metadata": {"name": "a"}, "spec": {"podCIDR": "10.244.0.0/24"}},
+             {"metadata": {"name": "b", "deletionTimestamp": "2026-01-31T10:00:00Z"},
+              "spec": {"podCIDR": "10.244.1.0/24", "podCIDRs": ["10.244.1.0/24", "fd00:1::/64"],
+               "taints": [{"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule", "value": "1"}]}}]}
+            """
+        let nodes = try page(text).objects.compactMap { if case .node(let node)? = $0.event { node } else { nil } }
+        #expect(nodes.map(\.isBeingDeleted) == [false, true])
+        #expect(nodes.map(\.isTaintedForDeletion) == [false, true])
+        #expect(nodes.map { $0.podCIDRs.map(\.description) } == [["10.244.0.0/24"], ["10.244.1.0/24", "fd00:1::/64"]])
+        let broken = try page(
+            #"{"kind": "NodeList", "apiVersion": "v1", "items": [{"metadata": {"name": "a"}, "#
+                + #""spec": {"podCIDRs": ["10.244.0.0"]}}]}"#)
+        #expect(broken.objects.flatMap(\.problems).map(\.field) == ["spec.podCIDRs[0]"])
+    }
+
+    @Test(
+        "spec 48: a slice says when the change was that it tells of",
+        arguments: [("2026-01-31T10:00:00.5Z", 1_769_853_600_500_000_000), ("yesterday", nil)])
+    func changeTrigger(text: String, nanoseconds: Int64?) throws {
+        let list = """
+            {"kind": "EndpointSliceList", "apiVersion": "discovery.k8s.io/v1", "items": [{"addressType": "IPv4",
+             "metadata": {"name": "a", "annotations": {"endpoints.kubernetes.io/last-change-trigger-time": "\(text)"}}}]}
+            """
+        guard case .slice(let slice)? = try page(list).objects.first?.event else { throw Missing() }
+        #expect(slice.lastChangeTrigger?.nanoseconds == nanoseconds)
+    }
 }

@@ -78,7 +78,12 @@ package final class TestAPIServer: Sendable {
         let tls = try options.certificate.map {
             try NIOSSLContext(configuration: $0.serverConfiguration(trusting: options.clientAuthority))
         }
-        let listener = try await ServerBootstrap(group: NIOSingletons.posixEventLoopGroup)
+        let listener = try await retrying { try await self.bind(tls) }
+        state.withLock { $0.listener = listener }
+    }
+
+    private func bind(_ tls: NIOSSLContext?) async throws -> any Channel {
+        try await ServerBootstrap(group: NIOSingletons.posixEventLoopGroup)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
@@ -91,7 +96,15 @@ package final class TestAPIServer: Sendable {
                 }
             }
             .bind(host: "127.0.0.1", port: port).get()
-        state.withLock { $0.listener = listener }
+    }
+
+    /// A process that is just being started holds a copy of the old listener until it executes its program.
+    private func retrying<Result>(_ body: () async throws -> Result) async throws -> Result {
+        for _ in 0..<200 {
+            if let result = try? await body() { return result }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        return try await body()
     }
 
     /// Is away: refuses connections and drops those that there are.

@@ -140,20 +140,19 @@ struct DaemonEndpointTests {
 
     private func scrape(_ pins: DatapathPins, _ known: [ServiceMap: Int]) async throws -> String {
         let listening = Listening()
-        let endpoints = DaemonEndpoints(log: listening.log)
         let port = try Stranger().port
-        var settings = DaemonEndpoints.Settings()
+        var settings = Configuration(nodeName: "here")
+        settings.healthzAddress = nil
+        settings.metricsAddress = BindAddress(try #require(IPAddress("127.0.0.1")), port: port)
         settings.metricsPerBackend = true
-        settings.metricsAddress = ListenAddress(host: "127.0.0.1", port: port)
-        let services = endpoints.services(
-            settings, pins: pins,
-            wanted: {
-                var wanted = MetricsSnapshot.Wanted()
-                wanted.mapEntries = known
-                return wanted
-            }, configuration: { "{}" })
+        let services = DaemonEndpoints(settings, log: listening.log).services(pins: pins) {
+            var wanted = MetricsSnapshot.Wanted()
+            wanted.mapEntries = known
+            return wanted
+        }
         return try await listening.during(try #require(services.first)) { () async throws in
             await listening.announcement()
+            #expect(try await HTTPExchange.ask("/configz", port: port).body == settings.configzBody())
             return try await HTTPExchange.ask("/metrics", port: port).body
         }
     }

@@ -49,7 +49,7 @@ public struct Daemon: Sendable {
         } else {
             log.notice("observing only: nothing is programmed; run with --kube-proxy-replacement=true to serve")
         }
-        let endpoints = DaemonEndpoints(syncPeriod: settings.syncPeriod, log: log)
+        let endpoints = DaemonEndpoints(settings, log: log)
         let recorder = recorder(connection)
         let control = ControlPlane(
             settings, writer: writer, localAddresses: try NetworkSnapshot.read().usableAddresses,
@@ -188,19 +188,10 @@ extension Daemon {
         _ endpoints: DaemonEndpoints, _ control: ControlPlane,
         _ statistics: @escaping @Sendable () -> SourceStatistics?
     ) -> [any ServiceLifecycle.Service] {
-        var shown = DaemonEndpoints.Settings()
-        shown.healthAddress = settings.healthzAddress
-        shown.metricsAddress = settings.metricsAddress
-        shown.metricsPerBackend = settings.metricsPerBackend
-        let pins = settings.kubeProxyReplacement ? DatapathPins(root: settings.bpfRoot) : nil
-        let configuration = settings.configzBody()
-        return endpoints.services(
-            shown, pins: pins,
-            wanted: {
-                endpoints.sync.take(statistics())
-                return await control.wanted
-            },
-            configuration: { configuration })
+        endpoints.services(pins: settings.kubeProxyReplacement ? DatapathPins(root: settings.bpfRoot) : nil) {
+            endpoints.sync.take(statistics())
+            return await control.wanted
+        }
     }
 
     private func controlSocket(

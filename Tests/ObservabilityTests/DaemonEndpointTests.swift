@@ -143,7 +143,7 @@ struct DaemonEndpointTests {
         let port = try Stranger().port
         var settings = Configuration(nodeName: "here")
         settings.healthzAddress = nil
-        settings.metricsAddress = BindAddress(try #require(IPAddress("127.0.0.1")), port: port)
+        settings.metricsAddress = ListenAddress(host: "127.0.0.1", port: port)
         settings.metricsPerBackend = true
         let services = DaemonEndpoints(settings, log: listening.log).services(pins: pins) {
             var wanted = MetricsSnapshot.Wanted()

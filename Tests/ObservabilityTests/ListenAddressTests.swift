@@ -7,19 +7,33 @@ import Testing
 
 @Suite struct ListenAddressTests {
     @Test(
-        "an address is a literal of either family",
+        "bind addresses are read as kube-proxy reads them",
         arguments: [
-            ("0.0.0.0", "0.0.0.0:7", true), ("::", "[::]:7", true), ("127.0.0.1", "127.0.0.1:7", false),
-            ("fd00::1", "[fd00::1]:7", false),
+            ("0.0.0.0:10256", "0.0.0.0:10256", true), ("[::]:10256", "[::]:10256", true),
+            ("127.0.0.1:10249", "127.0.0.1:10249", false), ("[fd00::1]:1", "[fd00::1]:1", false),
+            ("192.168.1.1", "192.168.1.1:7", false), ("fd00::1", "[fd00::1]:7", false), ("[::1]", "[::1]:7", false),
         ])
-    func literals(host: String, shown: String, isUnspecified: Bool) throws {
-        let address = try #require(ListenAddress(host: host, port: 7))
+    func reads(text: String, shown: String, isUnspecified: Bool) throws {
+        let address = try #require(try ListenAddress.parse(text, defaultPort: 7))
         #expect("\(address)" == shown)
         #expect(address.isUnspecified == isUnspecified)
     }
 
-    @Test("a name is none", arguments: ["localhost", "", "[::1]", "10.0.0.1:80"])
-    func names(host: String) { #expect(ListenAddress(host: host, port: 7) == nil) }
+    @Test("nothing means not to listen")
+    func nothing() throws { #expect(try ListenAddress.parse("", defaultPort: 7) == nil) }
+
+    @Test(
+        "what is wrong with an address is said",
+        arguments: [
+            ("localhost:10249", "\"localhost\" is not an IP address"), (":10249", "\"\" is not an IP address"),
+            ("10.0.0.1:http", "\"http\" is not a port from 1 to 65535"), ("10.0.0.1:0", "\"0\" is not a port"),
+            ("10.0.0.1:65536", "\"65536\" is not a port"), ("node", "\"node\" is not an IP address"),
+            ("1:2:3:80", "an IPv6 address with a port needs brackets"),
+        ])
+    func wrong(text: String, cause: String) {
+        let error = #expect(throws: ListenAddressError.self) { try ListenAddress.parse(text, defaultPort: 7) }
+        #expect(error?.description.hasPrefix("cannot listen on \"\(text)\": \(cause)") == true)
+    }
 }
 
 @Suite struct PortHolderTests {

@@ -39,7 +39,7 @@ struct DaemonEndpoints: Sendable {
                 DaemonMetrics.families(of: snapshot(pins, await wanted()), perBackend: settings.metricsPerBackend)
             }, proxyMode: Self.proxyMode, configuration: { [settings] in settings.configzBody() })
         let endpoints = OperatorEndpoints(
-            healthAddress: settings.healthzAddress?.toListenOn, metricsAddress: settings.metricsAddress?.toListenOn,
+            healthAddress: settings.healthzAddress, metricsAddress: settings.metricsAddress,
             health: health, content: content, problems: problems, log: log)
         return [endpoints, healthChecks]
     }
@@ -60,8 +60,4 @@ struct DaemonEndpoints: Sendable {
         }
         return snapshot
     }
-}
-
-extension BindAddress {
-    fileprivate var toListenOn: ListenAddress? { ListenAddress(host: "\(address)", port: port) }
 }

@@ -35,15 +35,21 @@ let package = Package(
 
         .target(
             name: "BPFLoader",
-            dependencies: ["CLibbpf", .product(name: "SystemPackage", package: "swift-system")],
+            dependencies: [
+                "CLibbpf", "CRtnetlink", "Netlink", .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         .target(name: "ServiceModel", swiftSettings: strict),
-        // The node's links, addresses and routes.
+        // Messages to and from the kernel about links, addresses, routes and filters.
         .systemLibrary(name: "CRtnetlink"),
+        .target(
+            name: "Netlink",
+            dependencies: ["CRtnetlink", .product(name: "SystemPackage", package: "swift-system")],
+            swiftSettings: strict),
         .target(
             name: "NodeNetwork",
             dependencies: [
-                "CRtnetlink", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
+                "CRtnetlink", "Netlink", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .target(
@@ -105,6 +111,7 @@ let package = Package(
                 "BPFLoader", "ConnectBenchmark", "KubernetesObjects", "ManifestDirectory", "NetworkLab", "Reporting",
                 "ServiceMaps", "ServiceModel", "SwiftletDaemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
@@ -151,13 +158,22 @@ let package = Package(
             name: "ManifestDirectoryTests",
             dependencies: ["KubernetesObjects", "ManifestDirectory", "ServiceModel", "TestKit"],
             swiftSettings: strict),
+        // The command line and the files of kube-proxy.
         .testTarget(
-            name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "TestKit"],
+            name: "ConfigurationTests",
+            dependencies: [
+                "NetworkLab", "ServiceModel", "SwiftletDaemon", "swiftlet",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "NetworkLab", "TestKit"],
             swiftSettings: strict),
         .testTarget(
             name: "NodeNetworkTests",
             dependencies: [
-                "NetworkLab", "NodeNetwork", "ServiceModel", "TestKit",
+                "Netlink", "NetworkLab", "NodeNetwork", "ServiceModel", "TestKit",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
@@ -184,6 +200,7 @@ let package = Package(
                 "BPFLoader", "NetworkLab", "Observability", "ServiceMaps", "ServiceModel", "SwiftletDaemon", "TestKit",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -1,3 +1,4 @@
+import NIOCore
 import NIOSSL
 
 /// With what one request is sent.
@@ -104,6 +105,8 @@ actor IdentityKeeper {
         if let made, made.material == material { return made.tls }
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12
+        // Who is dropped because he says nothing does not say goodbye either.
+        tls.shutdownTimeout = .seconds(1)
         tls.certificateVerification = connection.verifiesCertificate ? .fullVerification : .none
         if let authority = material.authority {
             tls.trustRoots = .certificates(try certificates(authority, connection.authority))

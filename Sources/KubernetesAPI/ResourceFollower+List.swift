@@ -58,14 +58,16 @@ extension APISession {
             var request = APIRequest(verb: .list, resource: selection.resource, path: selection.resource.path)
             request.query = selection.query + [("limit", "\(pageSize)")]
             if let continuation { request.query.append(("continue", continuation)) }
-            let page = try await page(request, note)
+            let page = try await page(request, of: selection.kind, note)
             listing.add(page)
             continuation = page.continuation
         } while continuation != nil
         return listing
     }
 
-    private func page(_ request: APIRequest, _ note: (Int) -> Void) async throws(KubernetesError) -> APIListPage {
+    private func page(
+        _ request: APIRequest, of kind: ObjectKind, _ note: (Int) -> Void
+    ) async throws(KubernetesError) -> APIListPage {
         let answer = try await send(request, headWithin: timeouts.answer)
         let bytes = try await collect(answer, request)
         let clock = ContinuousClock()
@@ -73,6 +75,9 @@ extension APISession {
         do throws(SyntaxError) {
             let page = try APIObjectReader(origin: url(answer.address)).listPage(bytes)
             note((clock.now - start).wholeNanoseconds)
+            // An empty list of something else would empty the state.
+            guard page.kind == kind else { throw SyntaxError(cause: "it is no list of \(request.resource.plural)") }
+            guard !page.resourceVersion.isEmpty else { throw SyntaxError(cause: "the list has no resourceVersion") }
             return page
         } catch {
             throw KubernetesError(

@@ -66,6 +66,9 @@ extension ResourceFollower {
             let event: APIWatchEvent
             do throws(SyntaxError) {
                 event = try reader.watchEvent(line)
+                if let kind = event.kind, kind != selection.kind {
+                    throw SyntaxError(cause: "an event is about a \(kind.word)")
+                }
             } catch {
                 throw KubernetesError(
                     .malformed, request.action, url, cause: error.text, advice: "it is asked again")
@@ -84,18 +87,15 @@ extension ResourceFollower {
     ) throws(KubernetesError) {
         switch event {
         case .put(let object):
-            guard !isOlder(object.resourceVersion, than: position ?? "") else {
-                throw KubernetesError(
-                    .otherHistory, request.action, url,
-                    cause: "\(object.key) has version \(object.resourceVersion), which is before \(position ?? "")",
-                    advice: "it is listed anew")
-            }
+            try checkNotOlder(object.resourceVersion, "\(object.key)", request, url)
             inventory.put(object, into: &batch)
             advance(to: object.resourceVersion)
         case .deleted(let key, let version):
             inventory.remove(key, from: &batch)
             advance(to: version)
         case .bookmark(let version, _):
+            // Whoever is behind us and does not complain sends nothing that happens before he has caught up.
+            try checkNotOlder(version, "a bookmark", request, url)
             board.update(name) { $0.bookmarks += 1 }
             advance(to: version)
         case .failure(let status):
@@ -104,9 +104,29 @@ extension ResourceFollower {
         }
     }
 
+    private func checkNotOlder(
+        _ version: String, _ what: String, _ request: APIRequest, _ url: String
+    ) throws(KubernetesError) {
+        guard let position, isOlder(version, than: position) else { return }
+        throw KubernetesError(
+            .otherHistory, request.action, url, cause: "\(what) has version \(version), which is before \(position)",
+            advice: "it is listed anew")
+    }
+
     private func advance(to version: String) {
         guard !version.isEmpty, !isOlder(version, than: position ?? "") else { return }
         position = version
         furthest = version
+    }
+}
+
+extension APIWatchEvent {
+    /// Of the object that it is about.
+    fileprivate var kind: ObjectKind? {
+        switch self {
+        case .put(let object): object.key.kind
+        case .deleted(let key, _): key.kind
+        case .bookmark, .failure: nil
+        }
     }
 }

@@ -1,6 +1,9 @@
+import KubernetesObjects
+
 /// Which objects of a resource are asked for: what is not ours stays on the API server (spec 1 to 3).
 struct Selection: Sendable, Hashable {
     var resource: APIResource
+    var kind: ObjectKind
     var part: StateGate.Part
     var labels: String?
     var fields: String?
@@ -14,16 +17,16 @@ struct Selection: Sendable, Hashable {
     static func services(proxyName: String?) -> Selection {
         let own = proxyName.map { "\(Self.proxyName)=\($0)" } ?? "!\(Self.proxyName)"
         return Selection(
-            resource: .services, part: .services, labels: "\(own),!\(headless)", fields: "spec.clusterIP!=None",
+            resource: .services, kind: .service, part: .services, labels: "\(own),!\(headless)", fields: "spec.clusterIP!=None",
             isFieldSelectorDispensable: true)
     }
 
     /// Slices carry their Service's labels only where the control plane made them: those of a Service that is not ours
     /// cannot all be told by their labels, and the model does.
-    static let slices = Selection(resource: .slices, part: .slices, labels: "!\(headless)")
+    static let slices = Selection(resource: .slices, kind: .slice, part: .slices, labels: "!\(headless)")
 
     static func node(_ name: String) -> Selection {
-        Selection(resource: .nodes, part: .node, fields: "metadata.name=\(name)")
+        Selection(resource: .nodes, kind: .node, part: .node, fields: "metadata.name=\(name)")
     }
 
     var query: [(String, String)] {

@@ -18,6 +18,8 @@ package struct APIObject: Sendable {
 
 /// One page of a list.
 package struct APIListPage: Sendable {
+    /// Of its objects, even if there is none; nil if it was not read.
+    package var kind: ObjectKind?
     package var objects: [APIObject]
     /// Where a watch continues this list.
     package var resourceVersion: String

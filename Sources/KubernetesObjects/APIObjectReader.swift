@@ -22,7 +22,7 @@ package struct APIObjectReader: Sendable {
             json.position = start
             try readItems(&json, of: draft.itemKind(), into: &draft)
         }
-        _ = try draft.itemKind()
+        draft.page.kind = try draft.itemKind()
         return draft.page
     }
 

@@ -1,4 +1,5 @@
 import CRtnetlink
+import Netlink
 import Glibc
 import ServiceModel
 

@@ -1,4 +1,5 @@
 import CRtnetlink
+import Netlink
 import Dispatch
 import Glibc
 import Synchronization

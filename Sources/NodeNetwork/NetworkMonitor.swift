@@ -1,4 +1,5 @@
 import Dispatch
+public import Netlink
 import Synchronization
 
 /// Follows the links, addresses and default routes of the network namespace of the thread that makes it.

@@ -1,4 +1,5 @@
 import CRtnetlink
+public import Netlink
 import Glibc
 import ServiceModel
 import SystemPackage

@@ -1,4 +1,5 @@
 import CRtnetlink
+public import Netlink
 import Glibc
 public import ServiceModel
 import SystemPackage

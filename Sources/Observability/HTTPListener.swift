@@ -56,11 +56,11 @@ struct HTTPListener: Sendable {
 
     private func bound() async throws(ListenError) -> Listening {
         guard address.isUnspecified else { return try await bound(host: address.host) }
-        // One socket for both families (spec 46: kube-proxy does so, too).
+        // One socket for both families, as kube-proxy has it, unless the kernel was started without IPv6.
         do throws(ListenError) {
             return try await bound(host: "::")
-        } catch  where error.code == EAFNOSUPPORT && address.bytes.count == 4 {
-            return try await bound(host: address.host)
+        } catch  where error.code == EAFNOSUPPORT {
+            return try await bound(host: "0.0.0.0")
         }
     }
 

@@ -97,15 +97,16 @@ public final class HealthCheckPorts: Service {
     }
 
     private func listener(on address: ListenAddress) -> PersistentListener {
-        let service = wanted.withLock { $0.checks[address.port] }
-        let name = service.map { "\($0.namespace)/\($0.name)" } ?? "?"
-        return PersistentListener(
+        PersistentListener(
             listener: HTTPListener(address: address) { [weak self] _ in
                 guard let self, let check = wanted.withLock({ $0.checks[address.port] }) else { return .notFound }
                 return check.answer(proxyIsHealthy: proxyIsHealthy())
             },
-            purpose: "health checks of \(name)",
-            advice: "stop that process, or set another healthCheckNodePort", pauses: pauses, problems: problems,
+            purpose: { [weak self] in
+                let check = self?.wanted.withLock { $0.checks[address.port] }
+                return check.map { "health checks of \($0.namespace)/\($0.name)" } ?? "health checks"
+            },
+            setting: "the healthCheckNodePort", pauses: pauses, problems: problems,
             log: log, onListening: onListening)
     }
 }

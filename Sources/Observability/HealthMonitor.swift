@@ -6,6 +6,8 @@ public final class HealthMonitor: Sendable {
     public struct Probes: Sendable, Hashable {
         public var healthz: [Int: UInt64] = [200: 0, 503: 0]
         public var livez: [Int: UInt64] = [200: 0, 503: 0]
+
+        public init() {}
     }
 
     private struct State {

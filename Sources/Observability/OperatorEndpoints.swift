@@ -48,8 +48,8 @@ public struct OperatorEndpoints: Service {
         listeners = wanted.compactMap { address, purpose, flag, answer in
             address.map { address in
                 PersistentListener(
-                    listener: HTTPListener(address: address, limits: limits, answer: answer), purpose: purpose,
-                    advice: "stop that process or change --\(flag)-bind-address", pauses: pauses, problems: problems,
+                    listener: HTTPListener(address: address, limits: limits, answer: answer), purpose: { purpose },
+                    setting: "--\(flag)-bind-address", pauses: pauses, problems: problems,
                     log: log, onListening: { onListening(purpose, $0) })
             }
         }

@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import NIOCore
 
@@ -12,9 +13,9 @@ struct PersistentListener: Sendable {
 
     let listener: HTTPListener
     /// What it is for, in the words of logs: `metrics`.
-    let purpose: String
-    /// What to do about a port that is taken: `change --metrics-bind-address`.
-    let advice: String
+    let purpose: @Sendable () -> String
+    /// Where the address comes from: `--metrics-bind-address`.
+    let setting: String
     var pauses = Pauses()
     let problems: ListenProblems
     let log: Logger
@@ -28,12 +29,13 @@ struct PersistentListener: Sendable {
             do throws(ListenError) {
                 try await listener.run { port in
                     problems.set(address, to: nil)
-                    log.info("listening", metadata: ["for": "\(purpose)", "address": "\(address)"])
+                    log.info("listening", metadata: ["for": "\(purpose())", "address": "\(address)"])
                     onListening(port)
                 }
                 pause = pauses.first
             } catch {
-                tell("cannot listen on \(address) for \(purpose): \(await error.explained()); \(advice)")
+                let advice = error.code == EADDRINUSE ? "stop that process or change" : "check"
+                tell("cannot listen on \(address) for \(purpose()): \(await error.explained()); \(advice) \(setting)")
             }
             if (try? await Task.sleep(for: pause)) == nil { break }
             pause = min(pause * 2, pauses.last)

@@ -1,7 +1,5 @@
 /// The text format of Prometheus, version 0.0.4.
 public enum PrometheusText {
-    public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
-
     public static func text(of families: [MetricFamily]) -> String {
         var text = ""
         for family in families where !family.samples.isEmpty {

@@ -112,6 +112,6 @@ extension ProxyHealth {
     /// RFC 3339; the year 1 is how kube-proxy says never.
     private static func text(_ date: Date?) -> String {
         guard let date else { return "\"0001-01-01T00:00:00Z\"" }
-        return JSONText.quoted(date.ISO8601Format(.iso8601(timeZone: .gmt, includingFractionalSeconds: true)))
+        return JSONText.quoted(date.ISO8601Format(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
     }
 }

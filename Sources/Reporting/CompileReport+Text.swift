@@ -30,7 +30,16 @@ extension CompileReport.Node {
     fileprivate var text: String {
         let addresses = nodePortAddresses.map { $0.address + ($0.hostOnly ? " (host only)" : "") }
         return "node \(name), zone \(zone ?? "unknown"), NodePorts on "
-            + (addresses.isEmpty ? "no address" : addresses.joined(separator: ", "))
+            + (addresses.isEmpty ? "no address" : addresses.joined(separator: ", ")) + localTraffic.text
+    }
+}
+
+extension CompileReport.LocalTraffic {
+    fileprivate var text: String {
+        if let bridge { return ", pods behind \(bridge)" }
+        if let devicePrefix { return ", pods behind \(devicePrefix)*" }
+        guard let sources, !sources.isEmpty else { return "" }
+        return ", pods in \(sources.joined(separator: ", "))"
     }
 }
 

@@ -21,6 +21,14 @@ public struct CompileReport: Codable, Sendable, Hashable {
         public var zone: String?
         public var nodePortAddresses: [NodePortAddress]
         public var primaryAddresses: [String]
+        public var localTraffic: LocalTraffic
+    }
+
+    /// What tells the cluster's pods from other clients: one of these; an empty list tells nobody.
+    public struct LocalTraffic: Codable, Sendable, Hashable {
+        public var sources: [String]?
+        public var bridge: String?
+        public var devicePrefix: String?
     }
 
     public struct NodePortAddress: Codable, Sendable, Hashable {

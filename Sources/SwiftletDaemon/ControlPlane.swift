@@ -30,10 +30,8 @@ actor ControlPlane {
         self.configuration = configuration
         self.writer = writer
         self.log = log
-        state = ClusterState(ownNode: configuration.nodeName)
-        node = NodeConfiguration(
-            name: configuration.nodeName, node: nil, localAddresses: localAddresses,
-            nodePorts: configuration.nodePortAddresses)
+        state = ClusterState(ownNode: configuration.node.name)
+        node = NodeConfiguration(configuration.node, node: nil, localAddresses: localAddresses)
     }
 
     /// Takes a batch of changes all the way into the maps.
@@ -65,8 +63,7 @@ actor ControlPlane {
 
     private func currentNode() -> NodeConfiguration {
         NodeConfiguration(
-            name: configuration.nodeName, node: state.node(named: configuration.nodeName),
-            localAddresses: localAddresses, nodePorts: configuration.nodePortAddresses)
+            configuration.node, node: state.node(named: configuration.node.name), localAddresses: localAddresses)
     }
 
     private func program(_ dirty: Set<ObjectName>) async -> IngestSummary {

@@ -1,9 +1,9 @@
 import KubernetesAPI
 import Synchronization
 
-/// Time that passes a hundred times faster than on the wall, and remembers who slept.
+/// Time that passes ten times faster than on the wall, and remembers who slept.
 final class FastTime: Sendable {
-    static let speed = 100
+    static let speed = 10
 
     private let start = ContinuousClock.now
     private let slept = Mutex<[Duration]>([])

@@ -1,3 +1,4 @@
+import Netlink
 @testable import NodeNetwork
 import Glibc
 import NetworkLab

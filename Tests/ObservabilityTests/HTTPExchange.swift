@@ -28,10 +28,20 @@ enum HTTPExchange {
 
         func say(_ words: String) throws { try socket.send(Array(words.utf8)) }
 
-        /// Reads until the listener closes.
+        /// Nil when the connection was reset.
+        private func receive() throws -> [UInt8]? {
+            do throws(SocketError) {
+                return try socket.receive(upTo: 65_536).bytes
+            } catch {
+                guard error.number == ECONNRESET else { throw error }
+                return nil
+            }
+        }
+
+        /// Reads until the listener closes, in whatever way.
         func readToEnd() throws -> String {
             var bytes: [UInt8] = []
-            while case let more = try socket.receive(upTo: 65_536).bytes, !more.isEmpty { bytes += more }
+            while let more = try receive(), !more.isEmpty { bytes += more }
             return String(decoding: bytes, as: UTF8.self)
         }
     }

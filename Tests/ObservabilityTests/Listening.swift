@@ -9,12 +9,15 @@ struct Listening: Sendable {
     let problems = ListenProblems()
     private let ports = AsyncStream<(purpose: String, port: UInt16)>.makeStream()
     private let complaints = AsyncStream<String>.makeStream()
+    private let announcements = AsyncStream<Void>.makeStream()
 
     /// Attempts follow each other quickly.
     static let pauses = PersistentListener.Pauses(first: .milliseconds(5), last: .milliseconds(20))
 
     var log: Logger {
-        Logger(label: "test") { _ in ComplaintHandler(complaints: complaints.continuation) }
+        Logger(label: "test") { _ in
+            Handler(complaints: complaints.continuation, announcements: announcements.continuation)
+        }
     }
 
     func took(_ purpose: String, _ port: UInt16) { ports.continuation.yield((purpose, port)) }
@@ -24,6 +27,9 @@ struct Listening: Sendable {
 
     /// The next problem that is logged.
     func complaint() async -> String { await next(of: complaints.stream) ?? "" }
+
+    /// Waits for the next log line that says that somebody listens.
+    func announcement() async { _ = await next(of: announcements.stream) }
 
     private func next<Element: Sendable>(of stream: AsyncStream<Element>) async -> Element? {
         var iterator = stream.makeAsyncIterator()
@@ -53,8 +59,9 @@ final class Stranger: Sendable {
     }
 }
 
-private struct ComplaintHandler: LogHandler {
+private struct Handler: LogHandler {
     let complaints: AsyncStream<String>.Continuation
+    let announcements: AsyncStream<Void>.Continuation
     var logLevel = Logger.Level.info
     var metadata: Logger.Metadata = [:]
 
@@ -64,6 +71,7 @@ private struct ComplaintHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
+        if event.message == "listening" { announcements.yield() }
         if let cause = event.metadata?["cause"] { complaints.yield("\(cause)") }
     }
 }

@@ -114,6 +114,20 @@ import Testing
         }
     }
 
+    @Test("an address that is not ours is a problem with its cause")
+    func foreignAddress() async throws {
+        let endpoints = OperatorEndpoints(
+            healthAddress: ListenAddress(host: "192.0.2.1", port: 10_256), metricsAddress: nil, health: health,
+            content: .init(metrics: { [] }, proxyMode: "ebpf", configuration: { "{}" }), problems: listening.problems,
+            log: listening.log, pauses: Listening.pauses, onListening: listening.took)
+        let complaint = try await listening.during(endpoints) { () async throws in await listening.complaint() }
+        #expect(
+            complaint == """
+                cannot listen on 192.0.2.1:10256 for health: cannot assign requested address; \
+                check --healthz-bind-address
+                """)
+    }
+
     @Test("a connection too many closes the oldest, so slow clients keep nobody out")
     func manyConnections() async throws {
         try await whileServing(metrics: "127.0.0.1", limits: .init(connections: 2)) { (port: UInt16) async throws in

@@ -93,7 +93,11 @@ struct SourceRangeTests {
     func failure() throws {
         var bench = try Bench()
         _ = bench.writer.apply(upserts: [Self.service(ranges: ["10.0.0.0/8"])])
-        bench.store.refuses = { _, map in map == .sourceRanges4 }
+        var hasFailed = false
+        bench.store.refuses = { _, map in
+            defer { hasFailed = hasFailed || map == .sourceRanges4 }
+            return map == .sourceRanges4 && !hasFailed
+        }
         let report = bench.writer.apply(upserts: [Self.service(ranges: ["10.1.0.0/16"], admitsVIP: true)])
         #expect(report.pending == [Bench.portName("web")])
         _ = try bench.writer.reclaim()
@@ -103,6 +107,36 @@ struct SourceRangeTests {
         expectDone(bench.writer.apply())
         while bench.writer.needsReclaim { _ = try bench.writer.reclaim() }
         #expect(try admits("10.1.2.3", bench) == true && admits("10.2.2.3", bench) == false)
+    }
+
+    @Test("a frontend that cannot move yet keeps the ranges of its old Service")
+    func moveFails() throws {
+        var bench = try Bench()
+        _ = bench.writer.apply(upserts: [Self.service("old", ranges: ["10.0.0.0/8"])])
+        bench.store.refuses = { _, map in map == .slots4 }
+        let new = Self.service("new", ranges: ["192.0.2.0/24"])
+        _ = bench.writer.apply(upserts: [new], removals: [Bench.name("old")])
+        _ = try bench.writer.reclaim()
+        #expect(try admits("10.1.2.3", bench) == true && admits("192.0.2.1", bench) == false)
+        bench.store.refuses = { _, _ in false }
+        _ = bench.writer.apply()
+        expectDone(bench.writer.apply())
+        while bench.writer.needsReclaim { _ = try bench.writer.reclaim() }
+        try expectMaps(in: bench.store, hold: [new])
+    }
+
+    @Test("a range that comes back before its grace period is over stays")
+    func revival() throws {
+        var bench = try Bench()
+        let (first, second) = (Self.service(ranges: ["10.0.0.0/8"]), Self.service(ranges: ["192.0.2.0/24"]))
+        _ = bench.writer.apply(upserts: [first])
+        _ = bench.writer.apply(upserts: [second])
+        let ticket = bench.writer.beginReclaim()
+        _ = bench.writer.apply(upserts: [first])
+        _ = bench.writer.finishReclaim(ticket)
+        #expect(try admits("10.1.2.3", bench) == true)
+        while bench.writer.needsReclaim { _ = try bench.writer.reclaim() }
+        try expectMaps(in: bench.store, hold: [first])
     }
 
     @Test("a Service with more ranges than fit is refused whole, and says what to do")

@@ -35,13 +35,13 @@ package final class TestAPIServer: Sendable {
     }
 
     package let store: ObjectStore
-    package let port: Int
+    private let reserved: ReservedPort
     let state: Mutex<State>
     let signal = Signal()
 
-    private init(_ options: Options, store: ObjectStore, port: Int) {
+    private init(_ options: Options, store: ObjectStore, port: ReservedPort) {
         self.store = store
-        self.port = port
+        reserved = port
         state = Mutex(State(options: options))
     }
 
@@ -50,12 +50,7 @@ package final class TestAPIServer: Sendable {
         _ options: Options = Options(), store: ObjectStore = ObjectStore(),
         _ body: (TestAPIServer) async throws -> Result
     ) async throws -> Result {
-        // A port is taken once, and kept for when the server comes back.
-        let probe = try await ServerBootstrap(group: NIOSingletons.posixEventLoopGroup)
-            .bind(host: "127.0.0.1", port: 0).get()
-        let port = probe.localAddress?.port ?? 0
-        try await probe.close()
-        let server = TestAPIServer(options, store: store, port: port)
+        let server = TestAPIServer(options, store: store, port: try ReservedPort())
         try await server.start()
         do {
             let result = try await body(server)
@@ -66,6 +61,8 @@ package final class TestAPIServer: Sendable {
             throw error
         }
     }
+
+    package var port: Int { reserved.number }
 
     package var url: String {
         "\(state.withLock { $0.options.certificate } == nil ? "http" : "https")://127.0.0.1:\(port)"
@@ -86,7 +83,8 @@ package final class TestAPIServer: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
-                    try pipeline.configureHTTPServerPipeline()
+                    // Pipelining would not read, and so not see a client go, while a watch is being answered.
+                    try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: false)
                     try pipeline.addHandler(RequestHandler(self))
                 }
             }

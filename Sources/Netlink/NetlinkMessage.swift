@@ -1,10 +1,10 @@
 import CRtnetlink
 import Glibc
-import SystemPackage
+package import SystemPackage
 
 /// One message of the kernel.
-struct NetlinkMessage {
-    enum Kind: Equatable {
+package struct NetlinkMessage {
+    package enum Kind: Equatable {
         case answer
         /// The last of a dump.
         case end
@@ -12,15 +12,15 @@ struct NetlinkMessage {
     }
 
     private let header: nlmsghdr
-    let payload: ArraySlice<UInt8>
+    package let payload: ArraySlice<UInt8>
 
     /// RTM_NEWLINK and the like.
-    var type: Int32 { Int32(header.nlmsg_type) }
-    var isPartOfDump: Bool { header.nlmsg_flags & UInt16(NLM_F_MULTI) != 0 }
+    package var type: Int32 { Int32(header.nlmsg_type) }
+    package var isPartOfDump: Bool { header.nlmsg_flags & UInt16(NLM_F_MULTI) != 0 }
     /// The dump that it belongs to is a mixture of before and after a change.
-    var isInterrupted: Bool { header.nlmsg_flags & UInt16(NLM_F_DUMP_INTR) != 0 }
+    package var isInterrupted: Bool { header.nlmsg_flags & UInt16(NLM_F_DUMP_INTR) != 0 }
 
-    var kind: Kind {
+    package var kind: Kind {
         switch type {
         // Both carry an error number first, negative; a dump may fail with its last message only.
         case NLMSG_ERROR, NLMSG_DONE:
@@ -32,7 +32,7 @@ struct NetlinkMessage {
     }
 
     /// The messages of a datagram; what is cut off is left out.
-    static func all(in bytes: ArraySlice<UInt8>) -> [NetlinkMessage] {
+    package static func all(in bytes: ArraySlice<UInt8>) -> [NetlinkMessage] {
         let headerSize = MemoryLayout<nlmsghdr>.size
         var messages: [NetlinkMessage] = []
         var rest = bytes
@@ -46,18 +46,18 @@ struct NetlinkMessage {
     }
 
     /// The fixed part of the payload, such as an ifinfomsg, and the attributes behind it.
-    func parts<Head: BitwiseCopyable>(_ type: Head.Type) -> (head: Head, attributes: NetlinkAttributes)? {
+    package func parts<Head: BitwiseCopyable>(_ type: Head.Type) -> (head: Head, attributes: NetlinkAttributes)? {
         guard let head = payload.value(type) else { return nil }
         return (head, NetlinkAttributes(bytes: payload.dropFirst(aligned(MemoryLayout<Head>.size))))
     }
 }
 
 /// What follows the fixed part of a message: numbered values, which may hold such lists themselves.
-struct NetlinkAttributes {
-    let bytes: ArraySlice<UInt8>
+package struct NetlinkAttributes {
+    package let bytes: ArraySlice<UInt8>
 
     /// The bytes of the first attribute of a number.
-    subscript(number: some BinaryInteger) -> ArraySlice<UInt8>? {
+    package subscript(number: some BinaryInteger) -> ArraySlice<UInt8>? {
         let headerSize = MemoryLayout<rtattr>.size
         var rest = bytes
         while let header = rest.value(rtattr.self) {
@@ -70,26 +70,26 @@ struct NetlinkAttributes {
         return nil
     }
 
-    func value<Value: BitwiseCopyable>(_ number: some BinaryInteger, _ type: Value.Type) -> Value? {
+    package func value<Value: BitwiseCopyable>(_ number: some BinaryInteger, _ type: Value.Type) -> Value? {
         self[number]?.value(type)
     }
 
     /// A text, which ends with a NUL.
-    func text(_ number: some BinaryInteger) -> String? {
+    package func text(_ number: some BinaryInteger) -> String? {
         self[number].map { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }
 
-    func nested(_ number: some BinaryInteger) -> NetlinkAttributes? {
+    package func nested(_ number: some BinaryInteger) -> NetlinkAttributes? {
         self[number].map(NetlinkAttributes.init(bytes:))
     }
 }
 
 /// A message to the kernel.
-struct NetlinkRequest {
-    private(set) var bytes: [UInt8]
+package struct NetlinkRequest {
+    package private(set) var bytes: [UInt8]
 
     /// - Parameter head: the fixed part that belongs to the type.
-    init<Head: BitwiseCopyable>(_ type: some BinaryInteger, flags: Int32 = 0, _ head: Head) {
+    package init<Head: BitwiseCopyable>(_ type: some BinaryInteger, flags: Int32 = 0, _ head: Head) {
         var header = nlmsghdr()
         header.nlmsg_type = UInt16(type)
         header.nlmsg_flags = UInt16(NLM_F_REQUEST | flags)
@@ -99,7 +99,7 @@ struct NetlinkRequest {
         writeLength()
     }
 
-    mutating func append(_ value: [UInt8], as number: some BinaryInteger) {
+    package mutating func append(_ value: [UInt8], as number: some BinaryInteger) {
         append(rtattr(rta_len: UInt16(MemoryLayout<rtattr>.size + value.count), rta_type: UInt16(number)))
         bytes += value
         pad()
@@ -125,7 +125,7 @@ private func aligned(_ length: Int) -> Int { (length + 3) & ~3 }
 
 extension ArraySlice<UInt8> {
     /// What the first bytes stand for; nil when there are too few.
-    func value<Value: BitwiseCopyable>(_ type: Value.Type) -> Value? {
+    package func value<Value: BitwiseCopyable>(_ type: Value.Type) -> Value? {
         guard count >= MemoryLayout<Value>.size else { return nil }
         return withUnsafeBytes { $0.loadUnaligned(as: type) }
     }

@@ -1,7 +1,7 @@
 import Glibc
 public import SystemPackage
 
-/// Why the kernel's network configuration cannot be read or followed.
+/// Why something of the kernel's network configuration cannot be read, followed or changed.
 public struct NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What was attempted; the raw value is the verb of the message.
     public enum Action: String, Sendable {
@@ -15,7 +15,7 @@ public struct NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What to do about it; nil where nothing useful can be said.
     public let advice: String?
 
-    init(_ action: Action, _ subject: String, _ cause: Errno = Errno(rawValue: errno)) {
+    package init(_ action: Action, _ subject: String, _ cause: Errno = Errno(rawValue: errno)) {
         self.action = action
         self.subject = subject
         self.cause = cause

@@ -1,11 +1,11 @@
 import CRtnetlink
 import Glibc
-import SystemPackage
+package import SystemPackage
 
 /// A conversation with the kernel about links, addresses and routes, in the network namespace of the thread that
 /// opened it.
-struct NetlinkSocket: ~Copyable, Sendable {
-    let descriptor: Int32
+package struct NetlinkSocket: ~Copyable, Sendable {
+    package let descriptor: Int32
 
     /// Longer than any message that the kernel writes: a dump's are 32 KiB at most.
     private static let bufferSize = 65_536
@@ -13,7 +13,7 @@ struct NetlinkSocket: ~Copyable, Sendable {
     private static let patience = timeval(tv_sec: 5, tv_usec: 0)
 
     /// - Parameter groups: the RTMGRP_ masks of what is to be told without a request.
-    init(groups: Int32 = 0) throws(NetlinkError) {
+    package init(groups: Int32 = 0) throws(NetlinkError) {
         let kind = Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue)
         descriptor = socket(AF_NETLINK, kind, NETLINK_ROUTE)
         guard descriptor >= 0 else { throw NetlinkError(.open, "a netlink socket") }
@@ -36,7 +36,7 @@ struct NetlinkSocket: ~Copyable, Sendable {
     ///
     /// - Returns: false when the answers do not belong together, since something changed meanwhile, or one was lost.
     /// - Throws: the kernel's refusal, with nothing more to come.
-    func ask(
+    package func ask(
         _ request: NetlinkRequest, for subject: @autoclosure () -> String,
         _ body: (NetlinkMessage) -> Void
     ) throws(NetlinkError) -> Bool {
@@ -67,7 +67,7 @@ struct NetlinkSocket: ~Copyable, Sendable {
     /// The messages of one datagram.
     ///
     /// - Parameter flags: MSG_DONTWAIT to hear only what has been said already.
-    func receive(flags: Int32 = 0) -> Result<[NetlinkMessage], Errno> {
+    package func receive(flags: Int32 = 0) -> Result<[NetlinkMessage], Errno> {
         var size = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: Self.bufferSize) { buffer, count in
             repeat {

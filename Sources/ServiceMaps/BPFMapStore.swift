@@ -76,6 +76,15 @@ public struct BPFMapStore: MapStore, Sendable {
         return try reading(map) { map throws(BPFError) in try map.lookupPerCPU(index, as: Value.self) }
     }
 
+    public func forEachPerCPU<Value: BitwiseCopyable>(
+        in map: ServiceMap, _ body: (UInt32, [Value]) -> Void
+    ) throws(MapError) {
+        let entries = try reading(map) { map throws(BPFError) in
+            try map.perCPUEntries(key: UInt32.self, value: Value.self)
+        }
+        for entry in entries { body(entry.key, entry.value) }
+    }
+
     public func zeroPerCPU(_ map: ServiceMap, at index: UInt32) throws(MapError) {
         guard index < capacity(of: map) else { return }
         try reading(map) { map throws(BPFError) in try map.zeroPerCPU(index) }

@@ -23,7 +23,8 @@ public struct ServiceEntry: Sendable, Hashable {
         self.init(
             service: service, run: run, affinitySeconds: affinitySeconds, kind: frontend.kind,
             action: isEmpty ? .reject : frontend.action, policy: frontend.policy, hostOnly: frontend.hostOnly,
-            hasOutside: frontend.hasOutside)
+            hasOutside: frontend.hasOutside, isRestricted: frontend.sourceRanges != nil,
+            allowsHost: frontend.sourceRanges?.admitsVIP ?? false)
     }
 
     init(

@@ -25,6 +25,11 @@ public protocol MapStore {
         _ map: ServiceMap, at index: UInt32, as: Value.Type
     ) throws(MapError) -> [Value]?
 
+    /// Shows all entries of a per-CPU hash with the values of all possible CPUs, in any order.
+    func forEachPerCPU<Value: BitwiseCopyable>(
+        in map: ServiceMap, _ body: (UInt32, [Value]) -> Void
+    ) throws(MapError)
+
     /// Sets a counter to zero on all CPUs; nothing to do past the end of the array.
     func zeroPerCPU(_ map: ServiceMap, at index: UInt32) throws(MapError)
 

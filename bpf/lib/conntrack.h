@@ -69,7 +69,7 @@ static __always_inline void F(flow_lead_back)(struct F(flow) *flow,
 static __always_inline __u8 *F(flow_filter_place)(const __u8 *address, __u16 port)
 {
 	const __u32 *words = (const __u32 *)address;
-	struct flow_filter_word *word;
+	struct flow_filter *word;
 	__u32 hash = port * 0x85ebca6bu;
 	__u32 index, i;
 

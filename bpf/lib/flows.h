@@ -14,14 +14,10 @@ const volatile struct tc_config tc_config SEC(".rodata.tc") = {
 	.other_seconds = 60,
 };
 
-struct flow_filter_word {
-	__u8 seen[8];
-};
-
 LB_LRU(conntrack4, struct flow4_key, struct flow4);
 LB_LRU(conntrack6, struct flow6_key, struct flow6);
 LB_LRU(fragments, struct fragment_key, struct fragment_ports);
-LB_ARRAY(BPF_MAP_TYPE_ARRAY, flow_filter, struct flow_filter_word, LB_FLOW_FILTER);
+LB_ARRAY(BPF_MAP_TYPE_ARRAY, flow_filter, struct flow_filter, LB_FLOW_FILTER);
 LB_HASH(devices, __u32, struct device);
 
 /* Where a program sees packets: towards the network or towards pods, arriving or departing. */

@@ -86,7 +86,12 @@ _Static_assert(sizeof(struct flow6) == 64, "changed layout: bump LB_MAP_VERSION"
 
 /* ---- flow_filter: ARRAY, which senders may be backends with flows --------------------------- */
 
-/* A byte for each, so that it is set without reading: 8 in an entry. Never cleared. */
+/* Set by a plain write, so that no other CPU's is lost. Never cleared: a set one promises nothing. */
+struct flow_filter {
+	__u8 seen[8];
+};
+_Static_assert(sizeof(struct flow_filter) == 8, "changed layout: bump LB_MAP_VERSION");
+
 #define LB_FLOW_FILTER 4096
 
 /* ---- fragments: LRU_HASH, an IP packet that comes in pieces -> the ports of its first -------- */
@@ -120,6 +125,8 @@ struct device {
 	__u32 mtu;
 };
 _Static_assert(sizeof(struct device) == 24, "changed layout: bump LB_MAP_VERSION");
+
+#define LB_DEVICES 4096
 
 /* ---- tc_config: read-only data of the programs at tc ---------------------------------------- */
 

@@ -121,6 +121,11 @@ let package = Package(
         .testTarget(
             name: "DatapathTests", dependencies: ["BPFLoader", "CDatapath", "CSelect", "NetworkLab", "TestKit"],
             swiftSettings: strict),
+        // Packets in, packets out: builders and readers of packets, and the programs at tc run over them.
+        .testTarget(
+            name: "PacketTests",
+            dependencies: ["BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel", "TestKit"],
+            swiftSettings: strict),
         .testTarget(
             name: "ConnectBenchmarkTests",
             dependencies: [

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 tier=${1:-all}
 declare -A targets=(
 	[pure]='ServiceModelTests|ScenarioTests|ServiceMapsTests|ManifestDirectoryTests'
-	[kernel]='BPFLoaderTests|DatapathTests|ConnectBenchmarkTests'
+	[kernel]='BPFLoaderTests|DatapathTests|PacketTests|ConnectBenchmarkTests'
 	[e2e]='EndToEndTests'
 )
 case $tier in

@@ -42,6 +42,12 @@ static inline int lab_accept4(int listener, int flags)
 	return (int)syscall(SYS_accept4, listener, (void *)0, (void *)0, flags);
 }
 
+/* SIOCETHTOOL and its like, whose argument is a struct. */
+static inline int lab_ioctl(int descriptor, unsigned long request, void *argument)
+{
+	return (int)syscall(SYS_ioctl, descriptor, request, argument);
+}
+
 static inline int lab_pipe2(int ends[2], int flags)
 {
 	return (int)syscall(SYS_pipe2, ends, flags);

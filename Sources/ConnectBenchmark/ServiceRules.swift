@@ -1,10 +1,30 @@
-import NetworkLab
+package import NetworkLab
 
-/// One service as the rules for a packet filter describe it.
-struct RuleService: Sendable {
-    let name: String
-    let frontend: SocketAddress
-    let endpoints: [SocketAddress]
+/// One service port as the rules for a packet filter describe it.
+package struct RuleService: Sendable {
+    package let name: String
+    /// Its ClusterIP.
+    package let frontend: SocketAddress
+    package let endpoints: [SocketAddress]
+
+    // What a benchmark of ClusterIPs has no use for; only the rules for nftables know it.
+
+    /// As nftables writes it.
+    package var transport = "tcp"
+    package var nodePort: UInt16?
+    package var externalIPs: [String] = []
+    package var loadBalancerIPs: [String] = []
+    /// Who may use the load balancer's addresses; everybody if there are none.
+    package var sourceRanges: [String] = []
+    /// With the external policy Local, the endpoints on this node; nil with the policy Cluster.
+    package var localEndpoints: [SocketAddress]?
+    package var affinitySeconds: Int?
+
+    package init(name: String, frontend: SocketAddress, endpoints: [SocketAddress]) {
+        self.name = name
+        self.frontend = frontend
+        self.endpoints = endpoints
+    }
 
     /// Sixteen characters that name its chains, the same for the same service.
     var tag: String { Self.tag("\(name) \(frontend)") }
@@ -45,7 +65,7 @@ public enum RuleSet: String, CaseIterable, Sendable {
     /// The rules that kube-proxy would have in the kernel for these services.
     func text(_ services: [RuleService], clusterRange: String) -> String {
         switch self {
-        case .nftables: NftablesRules.text(services, clusterRange: clusterRange)
+        case .nftables: NftablesRules(services, clusterRange: clusterRange).text
         case .iptables: IptablesRules.text(services, clusterRange: clusterRange)
         }
     }

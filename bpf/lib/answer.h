@@ -114,9 +114,9 @@ static __always_inline __u64 F(answer_tail_sum)(const __u32 *words, __u32 bytes)
  * checksum still zero at byte `check`.
  *
  * Where the device is to fill in the checksum, that of the old packet is meant, by its place in
- * memory. The answer is then laid so that its own is there: as much is cut off in front as it needs.
- * The device sums up from where the old TCP or UDP header began, which now is in the new IP header;
- * what that adds is taken off before.
+ * memory. The answer is then laid so that its own is there: as much is cut off in front as it
+ * needs. The device sums up from where the old TCP or UDP header began, which now is in the new IP
+ * header; what that adds is taken off before.
  */
 static __always_inline int F(answer_send)(struct __sk_buff *skb, const struct F(packet) *packet,
 					  enum hook hook, __u32 *words, __u16 load, __u32 check,

@@ -208,7 +208,7 @@ static __always_inline int F(tc_refuse)(struct __sk_buff *skb, const struct F(pa
 		break;
 	default:
 		count(COUNT_DROPPED);
-		return DROP;
+		return TC_ACT_SHOT;
 	}
 	return F(answer_icmp)(skb, packet, hook, answer, rest);
 }

@@ -308,11 +308,12 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 		goto pass;
 	if (packet.tuple.protocol == PROTO_ANY)
 		goto pass;
+	may_be_vip = F(lb_may_be_ours)(packet.tuple.destination);
 	if (packet.piece == LATER_FRAGMENT && !F(fragment_follow)(&packet)) {
-		count(COUNT_FRAGMENT_UNKNOWN);
+		count(may_be_vip && hook_is_arrival(hook) ? COUNT_FRAGMENT_UNKNOWN
+							  : COUNT_PASS_PACKET);
 		return PASS_ON;
 	}
-	may_be_vip = F(lb_may_be_ours)(packet.tuple.destination);
 	if (!may_be_vip && !F(flow_may_be_reply)(&packet.tuple)) {
 		if (!hook_is_arrival(hook) || is_icmp || !F(is_unallocated)(&packet))
 			goto pass;

@@ -10,7 +10,10 @@
 
 #define SECOND 1000000000ull
 
-/* A flow's entries note its packets once in this time, so that busy ones share no cache line. */
+/*
+ * A flow notes its packets, and asks the way again, once in this time: busy ones share no cache
+ * line, and do not pay for a route in each packet.
+ */
 #define FLOW_REFRESH SECOND
 
 /* The client's own port first, then random ones from here up to 65535. */
@@ -133,6 +136,7 @@ static __noinline int F(flow_note)(const struct FX(flow, _key) *key, struct F(fl
 	for (i = 0; i < 2; i++) {
 		if (entry) {
 			entry->last_seen = flow->last_seen;
+			entry->ifindex = 0;
 			entry->state = flow->state;
 			entry->fin_client = flow->fin_client;
 			entry->fin_backend = flow->fin_backend;
@@ -145,9 +149,29 @@ static __noinline int F(flow_note)(const struct FX(flow, _key) *key, struct F(fl
 
 		F(flow_lead_back)(&copy, key);
 		copy.reply = !flow->reply;
+		copy.ifindex = 0;
 		copy.seal = F(flow_seal)(&mirror);
 		bpf_map_update_elem(&F(conntrack), &mirror, &copy, BPF_NOEXIST);
 	}
+	return 0;
+}
+
+/* The way of one packet is the way of the next ones, unless the hop is of another family. */
+static __always_inline void F(flow_take_way)(struct F(flow) *flow, const struct hop *hop)
+{
+	if (!hop->ifindex || hop->neighbour.nh_family != ADDRESS_FAMILY)
+		return;
+	__builtin_memcpy(flow->next_hop, hop->neighbour.ipv6_nh, ADDRESS_SIZE);
+	flow->longest = hop->longest;
+	flow->ifindex = hop->ifindex;
+}
+
+static __noinline int F(flow_note_way)(const struct FX(flow, _key) *key, const struct hop *hop)
+{
+	struct F(flow) *entry = bpf_map_lookup_elem(&F(conntrack), key);
+
+	if (entry)
+		F(flow_take_way)(entry, hop);
 	return 0;
 }
 
@@ -202,6 +226,7 @@ static __always_inline void F(flow_follow)(const struct F(packet) *packet, struc
 	if (!news)
 		return;
 	flow->last_seen = now;
+	flow->ifindex = 0;
 	F(flow_note)(&packet->tuple, flow);
 }
 
@@ -255,7 +280,7 @@ static __noinline int F(flow_displace)(const struct FX(flow, _key) *key, __u64 n
  * where there is none. Returns COUNT_FLOW_BEGUN, or why there is no flow.
  */
 static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct F(packet) *packet,
-					     struct F(flow) *flow)
+					     struct F(flow) *flow, const struct hop *hop)
 {
 	struct FX(flow, _key) mirror;
 	enum counter reason = COUNT_REFUSE_NO_PORT;
@@ -268,6 +293,7 @@ static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct
 	F(flow_mirror)(flow, packet->tuple.protocol, &mirror);
 	F(flow_lead_back)(flow, &packet->tuple);
 	flow->reply = 1;
+	flow->ifindex = 0;
 	for (try = 0; try < FLOW_PORT_TRIES; try++) {
 		if (try > 0) {
 			count(COUNT_PORT_RETRY);
@@ -291,6 +317,7 @@ static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct
 
 	F(flow_lead_back)(flow, &mirror);
 	flow->reply = 0;
+	F(flow_take_way)(flow, hop);
 	flow->seal = F(flow_seal)(&packet->tuple);
 	error = bpf_map_update_elem(&F(conntrack), &packet->tuple, flow, BPF_NOEXIST);
 	if (error) {

@@ -11,20 +11,10 @@
 
 #define VLAN_TAG 4
 
-#define AF_INET	 2
-#define AF_INET6 10
-
 enum way {
 	WAY_SEND,     /* there is a device and a next hop */
 	WAY_STACK,    /* the node itself, or what only the kernel can say */
 	WAY_TOO_LONG, /* the packet is longer than the way allows */
-};
-
-/* Where a packet leaves, and to whom. */
-struct hop {
-	__u32 ifindex;
-	__u32 mtu; /* when the packet is too long; 0: the kernel did not tell */
-	struct bpf_redir_neigh neighbour;
 };
 
 /*
@@ -50,8 +40,8 @@ static __always_inline __u32 route_mtu(const struct hop *hop)
 	__u32 ifindex = hop->ifindex;
 	const struct device *device;
 
-	if (hop->mtu)
-		return hop->mtu;
+	if (hop->longest)
+		return hop->longest;
 	device = bpf_map_lookup_elem(&devices, &ifindex);
 	return device && device->mtu ? device->mtu : LB_SMALLEST_MTU;
 }
@@ -75,7 +65,7 @@ static __noinline enum way F(route_find)(struct __sk_buff *skb, const struct F(p
 {
 	const __u16 length = F(wire_length)(skb, packet);
 	struct bpf_fib_lookup route = {
-		.family = FAMILY == 4 ? AF_INET : AF_INET6,
+		.family = ADDRESS_FAMILY,
 		.l4_protocol = packet->number,
 		.sport = bpf_htons(flow->source_port),
 		.dport = bpf_htons(flow->destination_port),
@@ -94,6 +84,7 @@ static __noinline enum way F(route_find)(struct __sk_buff *skb, const struct F(p
 #endif
 	answer = bpf_fib_lookup(skb, &route, sizeof(route), 0);
 	hop->ifindex = route.ifindex;
+	hop->longest = route.mtu_result > length ? route.mtu_result : length;
 	hop->neighbour.nh_family = route.family;
 	__builtin_memcpy(hop->neighbour.ipv6_nh, route.ipv6_dst, 16);
 	switch (answer) {
@@ -101,8 +92,7 @@ static __noinline enum way F(route_find)(struct __sk_buff *skb, const struct F(p
 	case BPF_FIB_LKUP_RET_NO_NEIGH: /* which the kernel then asks for */
 		return WAY_SEND;
 	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
-		if (route.mtu_result < length)
-			hop->mtu = route.mtu_result;
+		hop->longest = route.mtu_result < length ? route.mtu_result : 0;
 		return WAY_TOO_LONG;
 	default:
 		return WAY_STACK;

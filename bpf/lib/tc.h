@@ -245,12 +245,19 @@ static __always_inline bool F(tc_may_begin)(const struct __sk_buff *skb,
 static __always_inline enum counter F(tc_obstacle)(struct __sk_buff *skb,
 						   const struct F(packet) *packet,
 						   const struct F(flow) *flow, struct hop *hop,
-						   enum hook hook)
+						   enum hook hook, bool is_icmp)
 {
 	enum way way = WAY_SEND;
 
-	if (!hop->ifindex)
+	if (flow->ifindex && F(wire_length)(skb, packet) <= flow->longest) {
+		hop->ifindex = flow->ifindex;
+		hop->neighbour.nh_family = ADDRESS_FAMILY;
+		__builtin_memcpy(hop->neighbour.ipv6_nh, flow->next_hop, ADDRESS_SIZE);
+	} else if (!hop->ifindex) {
 		way = F(route_find)(skb, packet, flow, hop);
+		if (way == WAY_SEND && !is_icmp)
+			F(flow_note_way)(&packet->tuple, hop);
+	}
 	if (way == WAY_STACK)
 		return COUNT_REFUSE_NO_ROUTE;
 	if (way == WAY_TOO_LONG)
@@ -272,7 +279,7 @@ static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packe
 	if (packet->piece == FIRST_FRAGMENT)
 		F(fragment_remember)(packet);
 	if (treatment == SEND_ON) {
-		obstacle = F(tc_obstacle)(skb, packet, flow, hop, hook);
+		obstacle = F(tc_obstacle)(skb, packet, flow, hop, hook, is_icmp);
 		if (obstacle)
 			return F(tc_refuse)(skb, packet, hook,
 					    is_icmp ? COUNT_REFUSE_NO_ROUTE : obstacle, hop);
@@ -343,7 +350,7 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 		reason = F(tc_path)(skb, &packet, &flow, &hop, hook);
 	if (reason == COUNT_FORWARD) {
 		flow.last_seen = now;
-		reason = F(flow_begin)(skb, &packet, &flow);
+		reason = F(flow_begin)(skb, &packet, &flow, &hop);
 	}
 	if (reason != COUNT_FLOW_BEGUN)
 		goto refuse;

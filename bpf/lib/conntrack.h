@@ -42,8 +42,9 @@ static __always_inline __u32 F(flow_seal)(const struct FX(flow, _key) *key)
 	__u32 i;
 
 #pragma clang loop unroll(full)
+	/* Sums, not a chain: the processor multiplies all words at once. */
 	for (i = 0; i < sizeof(*key) / 4; i++)
-		seal = (seal ^ words[i]) * 0x9e3779b1u;
+		seal += words[i] * (((i + 1) * 0x9e3779b1u ^ 0x7feb352du) | 1);
 	return seal;
 }
 
@@ -156,22 +157,16 @@ static __noinline int F(flow_note)(const struct FX(flow, _key) *key, struct F(fl
 	return 0;
 }
 
-/* The way of one packet is the way of the next ones, unless the hop is of another family. */
-static __always_inline void F(flow_take_way)(struct F(flow) *flow, const struct hop *hop)
-{
-	if (!hop->ifindex || hop->neighbour.nh_family != ADDRESS_FAMILY)
-		return;
-	__builtin_memcpy(flow->next_hop, hop->neighbour.ipv6_nh, ADDRESS_SIZE);
-	flow->longest = hop->longest;
-	flow->ifindex = hop->ifindex;
-}
-
-static __noinline int F(flow_note_way)(const struct FX(flow, _key) *key, const struct hop *hop)
+/* The way of one packet is the way of the next ones. */
+static __noinline int F(flow_note_way)(const struct FX(flow, _key) *key, const struct F(flow) *flow)
 {
 	struct F(flow) *entry = bpf_map_lookup_elem(&F(conntrack), key);
 
-	if (entry)
-		F(flow_take_way)(entry, hop);
+	if (!entry)
+		return 0;
+	__builtin_memcpy(entry->next_hop, flow->next_hop, ADDRESS_SIZE);
+	entry->longest = flow->longest;
+	entry->ifindex = flow->ifindex;
 	return 0;
 }
 
@@ -280,8 +275,9 @@ static __noinline int F(flow_displace)(const struct FX(flow, _key) *key, __u64 n
  * where there is none. Returns COUNT_FLOW_BEGUN, or why there is no flow.
  */
 static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct F(packet) *packet,
-					     struct F(flow) *flow, const struct hop *hop)
+					     struct F(flow) *flow)
 {
+	const __u32 ifindex = flow->ifindex;
 	struct FX(flow, _key) mirror;
 	enum counter reason = COUNT_REFUSE_NO_PORT;
 	const __u16 own = packet->tuple.source_port;
@@ -317,7 +313,7 @@ static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct
 
 	F(flow_lead_back)(flow, &mirror);
 	flow->reply = 0;
-	F(flow_take_way)(flow, hop);
+	flow->ifindex = ifindex;
 	flow->seal = F(flow_seal)(&packet->tuple);
 	error = bpf_map_update_elem(&F(conntrack), &packet->tuple, flow, BPF_NOEXIST);
 	if (error) {

@@ -59,14 +59,6 @@ static __always_inline enum treatment flow_treatment(enum hook hook, bool reply,
 	}
 }
 
-/* Where a packet leaves, and to whom. */
-struct hop {
-	__u32 ifindex;
-	__u32 longest; /* a length that fits; for a packet that does not, 0 if the kernel did not
-			  tell */
-	struct bpf_redir_neigh neighbour;
-};
-
 /* Adds at once: otherwise all words are loaded first, and the stack has no room for them. */
 #define add_up(sum) asm volatile("" : "+r"(sum))
 

@@ -102,8 +102,10 @@ static __always_inline enum counter F(tc_masquerade)(struct F(flow) *flow, __u32
 	const __u32 *address;
 
 	/* No device of ours: a pod or the node itself, whose replies the stack brings back. */
-	if (!device)
+	if (!device) {
+		flow->ifindex = 0;
 		return COUNT_FORWARD;
+	}
 #if FAMILY == 4
 	address = (const __u32 *)device->address4;
 	if (!address[0])
@@ -124,7 +126,7 @@ static __always_inline enum counter F(tc_masquerade)(struct F(flow) *flow, __u32
  * flow is sent on at once. All others pass through the stack, with netfilter and all.
  */
 static __noinline enum counter F(tc_path)(struct __sk_buff *skb, const struct F(packet) *packet,
-					  struct F(flow) *flow, struct hop *hop, enum hook hook)
+					  struct F(flow) *flow, enum hook hook)
 {
 	const bool hairpin = F(is_same)(flow->source, flow->destination);
 	bool keeps_client = flow->path == THROUGH_STACK;
@@ -139,11 +141,11 @@ static __noinline enum counter F(tc_path)(struct __sk_buff *skb, const struct F(
 	if (hook != WIRE_OUT && keeps_client)
 		return COUNT_FORWARD;
 
-	switch (F(route_find)(skb, packet, flow, hop)) {
+	switch (F(route_find)(skb, packet, flow)) {
 	case WAY_SEND:
 		if (hook == WIRE_OUT)
 			return COUNT_FORWARD;
-		return F(tc_masquerade)(flow, hop->ifindex);
+		return F(tc_masquerade)(flow, flow->ifindex);
 	case WAY_TOO_LONG:
 		return COUNT_ANSWER_TOO_BIG;
 	default:
@@ -186,7 +188,8 @@ static __noinline enum counter F(tc_choose)(const struct F(packet) *packet, stru
 
 /* A packet that does not go on, for this reason: an answer, or silence. */
 static __always_inline int F(tc_refuse)(struct __sk_buff *skb, const struct F(packet) *packet,
-					enum hook hook, enum counter reason, struct hop *hop)
+					enum hook hook, enum counter reason,
+					const struct F(flow) *flow)
 {
 	__u32 answer = ANSWER_UNREACHABLE, rest = 0;
 
@@ -201,7 +204,7 @@ static __always_inline int F(tc_refuse)(struct __sk_buff *skb, const struct F(pa
 		break;
 	case COUNT_ANSWER_TOO_BIG:
 		answer = ANSWER_TOO_BIG;
-		rest = route_mtu(hop);
+		rest = F(route_mtu)(flow);
 		break;
 	case COUNT_ANSWER_EXPIRED:
 		answer = ANSWER_EXPIRED;
@@ -244,19 +247,15 @@ static __always_inline bool F(tc_may_begin)(const struct __sk_buff *skb,
 /* What keeps a packet from being sent on: 0 when nothing does. */
 static __always_inline enum counter F(tc_obstacle)(struct __sk_buff *skb,
 						   const struct F(packet) *packet,
-						   const struct F(flow) *flow, struct hop *hop,
-						   enum hook hook, bool is_icmp)
+						   struct F(flow) *flow, enum hook hook,
+						   bool is_icmp)
 {
 	enum way way = WAY_SEND;
 
-	if (flow->ifindex && F(wire_length)(skb, packet) <= flow->longest) {
-		hop->ifindex = flow->ifindex;
-		hop->neighbour.nh_family = ADDRESS_FAMILY;
-		__builtin_memcpy(hop->neighbour.ipv6_nh, flow->next_hop, ADDRESS_SIZE);
-	} else if (!hop->ifindex) {
-		way = F(route_find)(skb, packet, flow, hop);
+	if (!flow->ifindex || F(wire_length)(skb, packet) > flow->longest) {
+		way = F(route_find)(skb, packet, flow);
 		if (way == WAY_SEND && !is_icmp)
-			F(flow_note_way)(&packet->tuple, hop);
+			F(flow_note_way)(&packet->tuple, flow);
 	}
 	if (way == WAY_STACK)
 		return COUNT_REFUSE_NO_ROUTE;
@@ -267,8 +266,7 @@ static __always_inline enum counter F(tc_obstacle)(struct __sk_buff *skb,
 
 /* A packet of a known flow. */
 static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packet) *packet,
-					   const struct F(flow) *flow, struct hop *hop,
-					   enum hook hook, bool is_icmp)
+					   struct F(flow) *flow, enum hook hook, bool is_icmp)
 {
 	const enum treatment treatment = flow_treatment(hook, flow->reply, flow->path);
 	enum counter obstacle;
@@ -279,10 +277,10 @@ static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packe
 	if (packet->piece == FIRST_FRAGMENT)
 		F(fragment_remember)(packet);
 	if (treatment == SEND_ON) {
-		obstacle = F(tc_obstacle)(skb, packet, flow, hop, hook, is_icmp);
+		obstacle = F(tc_obstacle)(skb, packet, flow, hook, is_icmp);
 		if (obstacle)
 			return F(tc_refuse)(skb, packet, hook,
-					    is_icmp ? COUNT_REFUSE_NO_ROUTE : obstacle, hop);
+					    is_icmp ? COUNT_REFUSE_NO_ROUTE : obstacle, flow);
 		if (hook_is_arrival(hook))
 			ttl--;
 	}
@@ -291,7 +289,7 @@ static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packe
 		F(icmp_rewrite)(skb, packet, flow, ttl, F(icmp_rewrite_inner)(skb, packet, flow));
 	else
 		F(rewrite)(skb, packet, flow, ttl);
-	return treatment == SEND_ON ? send_on(skb, packet->l3, hop) : PASS_ON;
+	return treatment == SEND_ON ? F(send_on)(skb, packet->l3, flow) : PASS_ON;
 }
 
 /*
@@ -302,7 +300,6 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 {
 	struct F(packet) packet = {};
 	struct F(flow) flow = {};
-	struct hop hop = {};
 	enum counter reason = COUNT_FLOW_BEGUN;
 	bool is_icmp, may_be_vip;
 	__u8 tcp_flags = 0;
@@ -347,18 +344,18 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 	if (reason == COUNT_PASS_PACKET)
 		goto pass;
 	if (reason == COUNT_FORWARD)
-		reason = F(tc_path)(skb, &packet, &flow, &hop, hook);
+		reason = F(tc_path)(skb, &packet, &flow, hook);
 	if (reason == COUNT_FORWARD) {
 		flow.last_seen = now;
-		reason = F(flow_begin)(skb, &packet, &flow, &hop);
+		reason = F(flow_begin)(skb, &packet, &flow);
 	}
 	if (reason != COUNT_FLOW_BEGUN)
 		goto refuse;
 	count(reason);
 translate:
-	return F(tc_translate)(skb, &packet, &flow, &hop, hook, is_icmp);
+	return F(tc_translate)(skb, &packet, &flow, hook, is_icmp);
 refuse:
-	return F(tc_refuse)(skb, &packet, hook, reason, &hop);
+	return F(tc_refuse)(skb, &packet, hook, reason, &flow);
 pass:
 	count(COUNT_PASS_PACKET);
 	return PASS_ON;

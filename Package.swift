@@ -134,7 +134,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["BPFLoader", "NetworkLab", "TestKit", "swiftlet", "swiftlet-lab"],
+            dependencies: ["BPFLoader", "ConnectBenchmark", "NetworkLab", "TestKit", "swiftlet", "swiftlet-lab"],
             swiftSettings: strict),
     ]
 )

@@ -67,8 +67,13 @@ struct Applier<Store: MapStore> {
     /// Returns the errors by the index of their operation.
     private func send(_ operations: [PlannedOperation], to map: ServiceMap) -> [Int: MapError] {
         switch map {
-        case .services4, .slots4, .backends4, .vips4: send(operations, to: map, IPv4.self)
-        case .services6, .slots6, .backends6, .vips6: send(operations, to: map, IPv6.self)
+        case .services4, .slots4, .backends4, .sourceRanges4, .vips4: send(operations, to: map, IPv4.self)
+        case .services6, .slots6, .backends6, .sourceRanges6, .vips6: send(operations, to: map, IPv6.self)
+        case .backendCounters:
+            write(operations, to: map) { (_, _, _: inout [backend_counter]) in
+            } delete: { operation, keys in
+                if case .deleteBackendCounter(let id) = operation { keys.append(id.number) }
+            }
         case .frontends:
             write(operations, to: map) { operation, keys, values in
                 guard case .putName(let id, let name) = operation else { return }
@@ -121,6 +126,15 @@ struct Applier<Store: MapStore> {
                 values.append(Family.Backend(entry))
             } delete: { operation, keys in
                 if case .deleteBackend(let id, _, _, _) = operation { keys.append(id.number) }
+            }
+        case .sourceRanges4, .sourceRanges6:
+            write(operations, to: map) { operation, keys, values in
+                guard case .putSourceRange(let range, let service) = operation else { return }
+                keys.append(Family.SourceRangeKey(range, of: service))
+                values.append(source_range.allowing)
+            } delete: { operation, keys in
+                guard case .deleteSourceRange(let range, let service) = operation else { return }
+                keys.append(Family.SourceRangeKey(range, of: service))
             }
         case .vips4, .vips6:
             write(operations, to: map) { operation, keys, values in

@@ -14,9 +14,9 @@ public struct BPFMapStore: MapStore, Sendable {
 
     /// The maps that the control plane writes or reads back.
     public static let needed: [ServiceMap] = [
-        .services4, .services6, .slots4, .slots6, .backends4, .backends6, .vips4, .vips6, .vipFilter, .nodePorts,
-        .frontends,
-        .serviceCounters,
+        .services4, .services6, .slots4, .slots6, .backends4, .backends6, .sourceRanges4, .sourceRanges6, .vips4,
+        .vips6,
+        .vipFilter, .nodePorts, .frontends, .serviceCounters, .backendCounters,
     ]
 
     /// Opens the maps that are needed, each with `open`: from its pin, or from a loaded object.
@@ -76,6 +76,15 @@ public struct BPFMapStore: MapStore, Sendable {
         return try reading(map) { map throws(BPFError) in try map.lookupPerCPU(index, as: Value.self) }
     }
 
+    public func forEachPerCPU<Value: BitwiseCopyable>(
+        in map: ServiceMap, _ body: (UInt32, [Value]) -> Void
+    ) throws(MapError) {
+        let entries = try reading(map) { map throws(BPFError) in
+            try map.perCPUEntries(key: UInt32.self, value: Value.self)
+        }
+        for entry in entries { body(entry.key, entry.value) }
+    }
+
     public func zeroPerCPU(_ map: ServiceMap, at index: UInt32) throws(MapError) {
         guard index < capacity(of: map) else { return }
         try reading(map) { map throws(BPFError) in try map.zeroPerCPU(index) }
@@ -86,7 +95,8 @@ public struct BPFMapStore: MapStore, Sendable {
 
 extension MapError {
     init(_ map: ServiceMap, _ error: BPFError, _ capacity: UInt32) {
-        if error.cause == .argListTooLong {
+        if error.cause == .argListTooLong || error.cause == .noSpace {
+            // A hash says the first, a trie the second.
             self.init(map, .full(capacity: capacity))
         } else {
             // Not the whole sentence of the error: that has the entry as the C struct that it is.

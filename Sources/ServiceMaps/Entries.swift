@@ -12,6 +12,10 @@ public struct ServiceEntry: Sendable, Hashable {
     public var policy: Service.TrafficPolicy
     public var hostOnly: Bool
     public var hasOutside: Bool
+    /// `source_ranges4/6` must allow the client (spec 24).
+    public var isRestricted: Bool
+    /// They allow the node itself, whose sockets may have no address yet.
+    public var allowsHost: Bool
 
     /// The datapath picks one of the slots without asking how many there are, so none of them means to reject.
     init(_ frontend: DesiredFrontend, of service: ServiceID, run: SlotRun, affinitySeconds: UInt32) {
@@ -19,12 +23,14 @@ public struct ServiceEntry: Sendable, Hashable {
         self.init(
             service: service, run: run, affinitySeconds: affinitySeconds, kind: frontend.kind,
             action: isEmpty ? .reject : frontend.action, policy: frontend.policy, hostOnly: frontend.hostOnly,
-            hasOutside: frontend.hasOutside)
+            hasOutside: frontend.hasOutside, isRestricted: frontend.sourceRanges != nil,
+            allowsHost: frontend.sourceRanges?.admitsVIP ?? false)
     }
 
     init(
         service: ServiceID, run: SlotRun, affinitySeconds: UInt32, kind: DesiredFrontend.Kind,
-        action: DesiredFrontend.Action, policy: Service.TrafficPolicy, hostOnly: Bool, hasOutside: Bool
+        action: DesiredFrontend.Action, policy: Service.TrafficPolicy, hostOnly: Bool, hasOutside: Bool,
+        isRestricted: Bool = false, allowsHost: Bool = false
     ) {
         self.service = service
         self.run = run
@@ -34,6 +40,8 @@ public struct ServiceEntry: Sendable, Hashable {
         self.policy = policy
         self.hostOnly = hostOnly
         self.hasOutside = hasOutside
+        self.isRestricted = isRestricted
+        self.allowsHost = allowsHost
     }
 }
 

@@ -53,6 +53,8 @@ extension service {
         policy = entry.policy == .cluster ? CLUSTER : LOCAL
         host_only = entry.hostOnly ? 1 : 0
         has_outside = entry.hasOutside ? 1 : 0
+        source_ranges = entry.isRestricted ? 1 : 0
+        host_allowed = entry.allowsHost ? 1 : 0
     }
 
     /// Nil for what this program never writes, for example an entry whose seal is not its key's.
@@ -63,7 +65,8 @@ extension service {
         return ServiceEntry(
             service: ServiceID(service_id), run: SlotRun(first: first_slot, count: count),
             affinitySeconds: affinity_seconds, kind: kind, action: action, policy: policy == LOCAL ? .local : .cluster,
-            hostOnly: host_only != 0, hasOutside: has_outside != 0)
+            hostOnly: host_only != 0, hasOutside: has_outside != 0,
+            isRestricted: source_ranges != 0, allowsHost: host_allowed != 0)
     }
 }
 

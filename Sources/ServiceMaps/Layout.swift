@@ -6,6 +6,7 @@ protocol MapFamily {
     associatedtype ServiceKey: ServiceKeyLayout & BitwiseCopyable
     associatedtype Slot: SlotLayout & BitwiseCopyable
     associatedtype Backend: BackendLayout & BitwiseCopyable
+    associatedtype SourceRangeKey: SourceRangeKeyLayout & BitwiseCopyable
     associatedtype VIPKey: VIPKeyLayout & BitwiseCopyable
 
     static var family: IPFamily { get }
@@ -15,6 +16,7 @@ enum IPv4: MapFamily {
     typealias ServiceKey = service4_key
     typealias Slot = slot4
     typealias Backend = backend4
+    typealias SourceRangeKey = source_range4_key
     typealias VIPKey = vip4_key
 
     static let family = IPFamily.v4
@@ -24,6 +26,7 @@ enum IPv6: MapFamily {
     typealias ServiceKey = service6_key
     typealias Slot = slot6
     typealias Backend = backend6
+    typealias SourceRangeKey = source_range6_key
     typealias VIPKey = vip6_key
 
     static let family = IPFamily.v6

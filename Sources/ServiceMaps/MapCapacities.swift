@@ -9,26 +9,52 @@ public struct MapCapacities: Sendable, Hashable {
     public var slots: UInt32
     /// Endpoints of service ports per IP family.
     public var backends: UInt32
+    /// Ranges of `loadBalancerSourceRanges` per IP family: one for each range of each restricted service port.
+    public var sourceRanges: UInt32
     /// Clients with session affinity that are remembered; the oldest are forgotten first.
     public var affinity: UInt32
+    /// Entries of flows that are translated at tc, per IP family, two for each flow; the least used are forgotten first.
+    public var flows: UInt32
     /// Service ports that are counted one by one: those with an id below this.
     public var serviceCounters: UInt32
+    /// Backends that are counted one by one, of both families; 1 when they are not.
+    public var backendCounters: UInt32
 
     /// Memory that the per-CPU counters of service ports may take.
     static let serviceCounterMemory = 32 << 20
 
-    /// - Parameter possibleCPUs: what the kernel keeps a counter for, online or not.
+    /// - Parameters:
+    ///   - countsBackends: room for a counter of each backend.
+    ///   - possibleCPUs: what the kernel keeps a counter for, online or not.
     public init(
-        services: UInt32 = 65_536, slots: UInt32 = 262_144, backends: UInt32 = 131_072, affinity: UInt32 = 65_536,
-        possibleCPUs: Int
+        services: UInt32 = 65_536, slots: UInt32 = 262_144, backends: UInt32 = 131_072,
+        sourceRanges: UInt32 = 65_536, affinity: UInt32 = 65_536, flows: UInt32 = maxFlows,
+        countsBackends: Bool = false, possibleCPUs: Int
     ) {
         self.services = services
         self.slots = slots
         self.backends = backends
+        self.sourceRanges = sourceRanges
         self.affinity = affinity
+        self.flows = flows
+        backendCounters = countsBackends ? backends * 2 : 1
         let perService = MemoryLayout<service_counter>.size * max(possibleCPUs, 1)
         serviceCounters = min(services, UInt32(Self.serviceCounterMemory / perService))
     }
+
+    /// What the flows of both families take together at most: 64 MiB, with the kernel's 48 bytes for each entry.
+    public static let maxFlows: UInt32 = 262_144
+
+    /// The flows to keep on a machine with so many bytes of memory: one 256th of it goes to them, up to `maxFlows`.
+    public static func flows(forMemory bytes: UInt64) -> UInt32 {
+        let entries =
+            (48 + MemoryLayout<flow4_key>.size + MemoryLayout<flow4>.size)
+            + (48 + MemoryLayout<flow6_key>.size + MemoryLayout<flow6>.size)
+        return UInt32(clamping: min(max(bytes / 256 / UInt64(entries), 8192), UInt64(maxFlows)))
+    }
+
+    /// Whether each backend has a counter of its own.
+    public var countsBackends: Bool { backendCounters > 1 }
 
     /// The configured number of entries; nil for maps whose size is not ours to choose.
     public subscript(map: ServiceMap) -> UInt32? {
@@ -37,8 +63,14 @@ public struct MapCapacities: Sendable, Hashable {
         case .frontends: services * 2
         case .slots4, .slots6: slots
         case .backends4, .backends6: backends
+        case .sourceRanges4, .sourceRanges6: sourceRanges
         case .affinity: affinity
+        case .conntrack4, .conntrack6: flows
+        case .fragments: UInt32(LB_FRAGMENTS)
+        case .flowFilter: UInt32(LB_FLOW_FILTER)
+        case .devices: UInt32(LB_DEVICES)
         case .serviceCounters: serviceCounters
+        case .backendCounters: backendCounters
         case .vipFilter: UInt32(LB_FILTER_WORDS)
         case .counters: UInt32(COUNT_MAX.rawValue)
         case .socketOrigin, .socketSpill, .socketFlows: nil
@@ -52,6 +84,9 @@ public struct MapCapacities: Sendable, Hashable {
             .map(store.capacity).reduce(min(services, store.capacity(of: .frontends) / 2), min)
         limited.slots = min(slots, store.capacity(of: .slots4), store.capacity(of: .slots6))
         limited.backends = min(backends, store.capacity(of: .backends4), store.capacity(of: .backends6))
+        limited.sourceRanges = min(
+            sourceRanges, store.capacity(of: .sourceRanges4), store.capacity(of: .sourceRanges6))
+        limited.backendCounters = min(backendCounters, store.capacity(of: .backendCounters))
         limited.serviceCounters = min(serviceCounters, store.capacity(of: .serviceCounters))
         return limited
     }

@@ -8,6 +8,8 @@ public enum MapOperation: Sendable, Hashable {
     case putBackend(BackendID, BackendEntry)
     /// Fills a run from its first slot on; nobody reads it yet.
     case putSlots(IPFamily, first: UInt32, [SlotEntry])
+    /// Lets clients in that range use the restricted frontends of a service port.
+    case putSourceRange(CIDR, of: ServiceID)
     /// Sets the address's bit of the filter, so that connects to it are looked up.
     case markAddress(IPAddress)
     /// Creates or replaces a frontend: what is atomic for the datapath.
@@ -19,6 +21,9 @@ public enum MapOperation: Sendable, Hashable {
     case deleteNodePort(NodePortKey)
     /// Frees the slots of a run that nobody reads any more.
     case clearSlots(IPFamily, SlotRun)
+    case deleteSourceRange(CIDR, of: ServiceID)
+    /// What was counted for a backend goes with it.
+    case deleteBackendCounter(BackendID)
     case deleteBackend(BackendID, of: ServiceID, address: IPAddress, port: UInt16)
     case deleteName(ServiceID)
 
@@ -30,6 +35,8 @@ public enum MapOperation: Sendable, Hashable {
         case .putBackend(_, let entry): .backends(entry.address.family)
         case .deleteBackend(_, _, let address, _): .backends(address.family)
         case .putSlots(let family, _, _), .clearSlots(let family, _): .slots(family)
+        case .putSourceRange(let range, _), .deleteSourceRange(let range, _): .sourceRanges(range.family)
+        case .deleteBackendCounter: .backendCounters
         case .putService(let key, _), .deleteService(let key): .services(key.address.family)
         case .markAddress: .vipFilter
         case .putVIP(let address, _), .deleteVIP(let address): .vips(address.family)
@@ -40,7 +47,9 @@ public enum MapOperation: Sendable, Hashable {
     /// Whether it removes an entry.
     var isDeletion: Bool {
         switch self {
-        case .deleteService, .deleteVIP, .deleteNodePort, .deleteBackend, .deleteName: true
+        case .deleteService, .deleteVIP, .deleteNodePort, .deleteSourceRange, .deleteBackendCounter, .deleteBackend,
+            .deleteName:
+            true
         default: false
         }
     }

@@ -25,6 +25,11 @@ public protocol MapStore {
         _ map: ServiceMap, at index: UInt32, as: Value.Type
     ) throws(MapError) -> [Value]?
 
+    /// Shows all entries of a per-CPU hash with the values of all possible CPUs, in any order.
+    func forEachPerCPU<Value: BitwiseCopyable>(
+        in map: ServiceMap, _ body: (UInt32, [Value]) -> Void
+    ) throws(MapError)
+
     /// Sets a counter to zero on all CPUs; nothing to do past the end of the array.
     func zeroPerCPU(_ map: ServiceMap, at index: UInt32) throws(MapError)
 
@@ -82,6 +87,7 @@ public struct MapError: Error, Sendable, Hashable, CustomStringConvertible {
         switch (cause, map) {
         case (.kernel, _): nil
         case (_, .slots4), (_, .slots6): "raise --max-slots"
+        case (_, .sourceRanges4), (_, .sourceRanges6): "raise --max-source-ranges"
         case (_, .backends4), (_, .backends6): "raise --max-backends"
         default: "raise --max-services"
         }

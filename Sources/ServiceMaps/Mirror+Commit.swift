@@ -13,6 +13,14 @@ extension Mirror {
         case .putSlots(_, let first, _):
             guard let index = records[planned.owner]?.runs.firstIndex(where: { $0.run.first == first }) else { return }
             records[planned.owner]?.runs[index].isWritten = true
+        case .putSourceRange(let range, let id):
+            guard let index = records[id]?.ranges.firstIndex(where: { $0.range == range }) else { return }
+            if records[id]?.ranges[index].isWritten == false { fill[map] += 1 }
+            records[id]?.ranges[index].isWritten = true
+        case .deleteSourceRange(let range, let id):
+            fill[map] -= 1
+            records[id]?.ranges.removeAll { $0.range == range }
+        case .deleteBackendCounter: break
         case .markAddress(let address): filter.insert(address)
         case .putService(let key, let entry): commit(key, entry)
         case .deleteService(let key): removeFrontend(key)

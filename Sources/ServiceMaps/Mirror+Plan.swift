@@ -27,9 +27,12 @@ extension Mirror {
         }
         planBackends(draft, record, &plan)
         planSlots(draft, record, &plan)
+        planRanges(draft, &plan)
         planFrontends(draft, record, &plan)
         record.backends = draft.backends
         record.runs = draft.runs
+        record.ranges = draft.ranges
+        record.isRestricted = draft.desired.isRestricted
         record.isWanted = true
         record.retiredAt = 0
     }
@@ -40,10 +43,7 @@ extension Mirror {
         defer { records[id] = record }
         disturbed.insert(id)
         unconfirmed.remove(id)
-        record.isWanted = false
-        record.backends.removeAll { !$0.flags.contains(.written) }
-        for index in record.backends.indices { record.backends[index].flags.remove(.wanted) }
-        for index in record.runs.indices { record.runs[index].isWanted = false }
+        record.abandon()
         plan.surplus += record.frontends.map { ($0.key, id) }
     }
 
@@ -61,6 +61,7 @@ extension Mirror {
     ) throws(MapError) {
         let services = draft.desired.frontends.count { owners[$0.key] == nil }
         try check(.backends(draft.family), draft.unwritten, additions)
+        try check(.sourceRanges(draft.family), draft.ranges.count { !$0.isWritten }, additions)
         try check(.services(draft.family), services, additions)
         try check(.frontends, record.isNameWritten ? 0 : 1, additions)
     }
@@ -136,6 +137,14 @@ extension Mirror {
             let slots = draft.slots(of: run)
             let operation = MapOperation.putSlots(draft.family, first: run.run.first, slots)
             plan.append(operation, for: draft.id, to: .slots, draft.family)
+        }
+    }
+
+    private func planRanges(_ draft: PortDraft, _ plan: inout Plan) {
+        for range in draft.ranges where !range.isWritten {
+            let operation = MapOperation.putSourceRange(range.range, of: draft.id)
+            plan.append(operation, for: draft.id, to: .sourceRanges, draft.family)
+            plan.additions[operation.map] += 1
         }
     }
 

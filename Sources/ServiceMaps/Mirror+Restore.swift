@@ -51,10 +51,7 @@ extension Mirror {
                 loser = holders.updateValue(id, forKey: name) ?? ServiceID(0)
             }
             records[loser]?.name = nil
-            records[loser]?.isWanted = false
-            for index in records[loser]?.backends.indices ?? 0..<0 {
-                records[loser]?.backends[index].flags.remove(.wanted)
-            }
+            records[loser]?.abandon()
         }
         for (name, id) in holders { services[name.service, default: []].append(id) }
     }
@@ -103,7 +100,11 @@ private struct Restorer {
                 mirror.restoreRecord(entry.service, Family.family)
             else { return }
             mirror.commit(frontend, entry)
+            if entry.isRestricted, mirror.records[entry.service]?.isWanted == true {
+                mirror.records[entry.service]?.isRestricted = true
+            }
         }
+        try restoreRanges(Family.self, from: store, into: &mirror)
         try restoreRuns(Family.self, from: store, into: &mirror)
     }
 
@@ -131,6 +132,19 @@ private struct Restorer {
                 for index in record.backends.indices { record.backends[index].flags.insert(.wanted) }
             }
             mirror.records[id] = record
+        }
+    }
+
+    private func restoreRanges<Family: MapFamily, Store: MapStore>(
+        _: Family.Type, from store: Store, into mirror: inout Mirror
+    ) throws(MapError) {
+        let map = ServiceMap.sourceRanges(Family.family)
+        try store.forEach(in: map) { (key: Family.SourceRangeKey, _: source_range) in
+            guard let (service, range) = key.decoded, mirror.restoreRecord(service, Family.family) else { return }
+            mirror.fill[map] += 1
+            let isWanted = mirror.records[service]?.isWanted ?? false
+            mirror.records[service]?.ranges.append(
+                MirroredRange(range: range, isWritten: true, isWanted: isWanted))
         }
     }
 

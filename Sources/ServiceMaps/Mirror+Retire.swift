@@ -20,6 +20,12 @@ struct RetiredEntries {
         var epoch: Epoch
     }
 
+    struct Range {
+        var range: CIDR
+        var service: ServiceID
+        var epoch: Epoch
+    }
+
     struct Record {
         var service: ServiceID
         var epoch: Epoch
@@ -28,9 +34,17 @@ struct RetiredEntries {
     var epoch: Epoch = 1
     var runs: [Run] = []
     var backends: [Backend] = []
+    var ranges: [Range] = []
     var records: [Record] = []
 
-    var isEmpty: Bool { runs.isEmpty && backends.isEmpty && records.isEmpty }
+    var isEmpty: Bool { runs.isEmpty && backends.isEmpty && ranges.isEmpty && records.isEmpty }
+
+    mutating func remove(upTo last: Epoch) {
+        runs.removeAll { $0.epoch <= last }
+        backends.removeAll { $0.epoch <= last }
+        ranges.removeAll { $0.epoch <= last }
+        records.removeAll { $0.epoch <= last }
+    }
 }
 
 extension Mirror {
@@ -58,6 +72,7 @@ extension Mirror {
             record.runs = record.runs.filter(isInUse)
         }
         retireBackends(&record, id)
+        retireRanges(&record, id)
         if !record.isWanted, record.frontends.isEmpty, record.retiredAt == 0 {
             record.retiredAt = retired.epoch
             retired.records.append(.init(service: id, epoch: retired.epoch))
@@ -79,6 +94,35 @@ extension Mirror {
         }
     }
 
+    /// A client that was admitted, and still is, must be found in a range at every moment: the old ones go after all
+    /// new ones are there, and after nobody asks for them any more.
+    private mutating func retireRanges(_ record: inout PortRecord, _ id: ServiceID) {
+        guard record.ranges.contains(where: { !$0.isWanted && $0.retiredAt == 0 }) else { return }
+        let areNeeded =
+            record.isRestricted
+            ? !record.ranges.allSatisfy(\.isWritten) : record.frontends.contains(where: \.entry.isRestricted)
+        guard !areNeeded else { return }
+        for index in record.ranges.indices {
+            guard !record.ranges[index].isWanted, record.ranges[index].retiredAt == 0 else { continue }
+            record.ranges[index].retiredAt = retired.epoch
+            retired.ranges.append(.init(range: record.ranges[index].range, service: id, epoch: retired.epoch))
+        }
+    }
+
+    /// Not if it has come back meanwhile, or has been retired again later.
+    private func isStill(_ retired: RetiredEntries.Range) -> Bool {
+        records[retired.service]?.ranges.contains { $0.range == retired.range && $0.retiredAt == retired.epoch }
+            ?? false
+    }
+
+    /// Not if it has come back meanwhile, or has been retired again later.
+    private func isStill(_ retired: RetiredEntries.Backend) -> Bool {
+        guard let held = backend(of: retired.service, at: retired.address, retired.port), held.id == retired.id else {
+            return true
+        }
+        return held.retiredAt == retired.epoch
+    }
+
     private func backend(of service: ServiceID, at address: IPAddress, _ port: UInt16) -> MirroredBackend? {
         guard let record = records[service], case let (index, true) = record.position(of: address, port) else {
             return nil
@@ -92,35 +136,36 @@ extension Mirror {
         return retired.epoch
     }
 
-    /// Plans to free what was retired up to an epoch: slots, then backends, then the names of service ports.
+    /// Plans to free what was retired up to an epoch: slots and ranges, then backends, then the names of service ports.
     mutating func planReclaim(upTo epoch: Epoch) -> [PlannedOperation] {
         var plan: [PlannedOperation] = []
-        func append(_ operation: MapOperation, _ owner: ServiceID) {
-            plan.append(PlannedOperation(operation: operation, owner: owner))
-        }
         for family in IPFamily.allCases {
             for run in retired.runs where run.epoch <= epoch && run.family == family {
-                append(.clearSlots(family, run.run), run.owner)
+                plan.append(PlannedOperation(operation: .clearSlots(family, run.run), owner: run.owner))
             }
-            for retired in retired.backends where retired.epoch <= epoch && retired.address.family == family {
-                // It may have come back meanwhile, or have been retired again later.
-                if let held = backend(of: retired.service, at: retired.address, retired.port), held.id == retired.id,
-                    held.retiredAt != retired.epoch
-                {
-                    continue
-                }
-                append(
-                    .deleteBackend(retired.id, of: retired.service, address: retired.address, port: retired.port),
-                    retired.service)
+            for retired in retired.ranges where retired.epoch <= epoch && retired.range.family == family {
+                guard isStill(retired) else { continue }
+                let operation = MapOperation.deleteSourceRange(retired.range, of: retired.service)
+                plan.append(PlannedOperation(operation: operation, owner: retired.service))
+            }
+            let backends = retired.backends.filter { retired in
+                retired.epoch <= epoch && retired.address.family == family && isStill(retired)
+            }
+            // The counter first: a backend that could not be removed is planned again, and its counter with it.
+            for retired in backends where capacities.countsBackends {
+                plan.append(PlannedOperation(operation: .deleteBackendCounter(retired.id), owner: retired.service))
+            }
+            for retired in backends {
+                let operation = MapOperation.deleteBackend(
+                    retired.id, of: retired.service, address: retired.address, port: retired.port)
+                plan.append(PlannedOperation(operation: operation, owner: retired.service))
             }
         }
         for retired in retired.records where retired.epoch <= epoch {
             guard records[retired.service]?.retiredAt == retired.epoch else { continue }
-            append(.deleteName(retired.service), retired.service)
+            plan.append(PlannedOperation(operation: .deleteName(retired.service), owner: retired.service))
         }
-        retired.runs.removeAll { $0.epoch <= epoch }
-        retired.backends.removeAll { $0.epoch <= epoch }
-        retired.records.removeAll { $0.epoch <= epoch }
+        retired.remove(upTo: epoch)
         return plan
     }
 
@@ -137,6 +182,10 @@ extension Mirror {
                 records[service]?.backends[index].retiredAt = epoch
             }
             retired.backends.append(.init(id: id, service: service, address: address, port: port, epoch: epoch))
+        case .deleteSourceRange(let range, let id):
+            guard let index = records[id]?.ranges.firstIndex(where: { $0.range == range }) else { return }
+            records[id]?.ranges[index].retiredAt = epoch
+            retired.ranges.append(.init(range: range, service: id, epoch: epoch))
         case .deleteName(let id):
             records[id]?.retiredAt = epoch
             retired.records.append(.init(service: id, epoch: epoch))

@@ -79,6 +79,20 @@ struct PortRecord {
     /// Sorted by address and port.
     var backends: [MirroredBackend] = []
     var runs: [MirroredRun] = []
+    /// The last plan has frontends that ask for ranges, be there some or none.
+    var isRestricted = false
+    var ranges: [MirroredRange] = []
+
+    /// Nobody wants it any more: what the kernel holds of it may go once nothing leads there.
+    mutating func abandon() {
+        isWanted = false
+        isRestricted = false
+        backends.removeAll { !$0.flags.contains(.written) }
+        for index in backends.indices { backends[index].flags.remove(.wanted) }
+        for index in runs.indices { runs[index].isWanted = false }
+        ranges.removeAll { !$0.isWritten }
+        for index in ranges.indices { ranges[index].isWanted = false }
+    }
 }
 
 struct MirroredFrontend {
@@ -124,6 +138,16 @@ struct MirroredRun {
     var isWritten: Bool
     /// The last plan wants frontends to point here.
     var isWanted: Bool
+}
+
+/// A range of addresses from which clients may come.
+struct MirroredRange {
+    var range: CIDR
+    var isWritten = false
+    /// The last plan names it.
+    var isWanted = true
+    /// The epoch in which it was retired; 0 while it is in use.
+    var retiredAt: Epoch = 0
 }
 
 /// The records by service id, which is dense.

@@ -11,6 +11,8 @@ struct Plan {
         /// New backends, and what old ones become in addition.
         case gainBackends
         case slots
+        /// Ranges are there before a frontend asks for them.
+        case sourceRanges
         /// Connects to new addresses begin to be looked up.
         case filter
         /// The moment of change: one atomic update for each frontend.

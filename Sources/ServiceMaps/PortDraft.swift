@@ -9,6 +9,8 @@ struct PortDraft {
     /// Where in `backends` each desired one is.
     private(set) var places: [Int] = []
     private(set) var runs: [MirroredRun]
+    /// The wanted ranges and those still in the maps.
+    private(set) var ranges: [MirroredRange] = []
     private var runOfPolicy: [Service.TrafficPolicy: SlotRun] = [:]
     /// How many backends the map has no entry for yet.
     private(set) var unwritten = 0
@@ -21,6 +23,7 @@ struct PortDraft {
         runs = record.runs
         for index in runs.indices { runs[index].isWanted = false }
         merge(record.backends)
+        merge(record.ranges)
     }
 
     private mutating func merge(_ held: [MirroredBackend]) {
@@ -55,6 +58,16 @@ struct PortDraft {
         guard backend.flags.contains(.written) else { return }
         backends.append(backend)
         backends[backends.count - 1].flags.remove(.wanted)
+    }
+
+    private mutating func merge(_ held: [MirroredRange]) {
+        var missing = desired.sourceRanges
+        for var range in held where range.isWritten {
+            range.isWanted = missing.remove(range.range) != nil
+            if range.isWanted { range.retiredAt = 0 }
+            ranges.append(range)
+        }
+        ranges += missing.sorted().map { MirroredRange(range: $0) }
     }
 
     mutating func assignIDs(_ ids: inout BackendIDSequence) {
@@ -119,6 +132,16 @@ extension BackendFlags {
 }
 
 extension DesiredServicePort {
+    /// Whether some clients may not use some of its frontends (spec 24).
+    var isRestricted: Bool { frontends.contains { $0.sourceRanges != nil } }
+
+    /// The ranges of its restricted frontends, which have the same ones.
+    var sourceRanges: Set<CIDR> {
+        frontends.reduce(into: []) { ranges, frontend in
+            if let sources = frontend.sourceRanges { ranges.formUnion(sources.admitted(by: frontend.key.address)) }
+        }
+    }
+
     /// Itself, if its backends are sorted and unique as they should be; otherwise with those that are.
     fileprivate var inOrder: DesiredServicePort {
         func isBefore(_ left: DesiredBackend, _ right: DesiredBackend) -> Bool {

@@ -9,6 +9,7 @@ extension ProgrammedState {
         for port in ports {
             let name = port.name.map { "\($0) \($0.proto) IPv\($0.family.rawValue)" } ?? "service \(port.id)"
             for frontend in port.frontends { lines += frontend.lines(of: name) }
+            for range in port.sourceRanges { lines.append("source \(name) \(range)") }
             for backend in port.backends { lines.append("backend \(name) \(backend.text)") }
         }
         for (address, _) in vips.sorted(by: { $0.key < $1.key }) { lines.append("vip \(address) rejects other ports") }
@@ -26,7 +27,9 @@ extension ProgrammedState.Frontend {
         let door = "\(host):\(key.port)/\(key.proto)"
         let scope = key.scope == .fromNode ? "" : " from outside"
         let affinity = entry.affinitySeconds > 0 ? " affinity \(entry.affinitySeconds)s" : ""
-        let head = "frontend \(door)\(scope) → \(name) \(entry.kind) \(entry.action) \(entry.policy)\(affinity)"
+        let sources = entry.isRestricted ? entry.allowsHost ? " restricted, the node allowed" : " restricted" : ""
+        let head =
+            "frontend \(door)\(scope) → \(name) \(entry.kind) \(entry.action) \(entry.policy)\(affinity)\(sources)"
         return [head]
             + slots.enumerated().map { index, slot in
                 "slot \(door)\(scope) #\(index) → \(slot.map { "\($0.address) port \($0.port)" } ?? "somebody else's")"

@@ -12,6 +12,8 @@ public struct ProgrammedState: Sendable, Hashable {
         public var frontends: [Frontend] = []
         /// Sorted by address and port.
         public var backends: [Backend] = []
+        /// Where the clients of its restricted frontends may come from, sorted (spec 24).
+        public var sourceRanges: [CIDR] = []
         /// Nil past the end of the array of counters.
         public var counter: ServiceCounter?
     }
@@ -27,6 +29,8 @@ public struct ProgrammedState: Sendable, Hashable {
     public struct Backend: Sendable, Hashable {
         public var id: BackendID
         public var entry: BackendEntry
+        /// How often it was chosen; nil if backends are not counted one by one.
+        public var forwarded: UInt64?
     }
 
     /// Sorted by name; those without one come last, by id.
@@ -41,6 +45,13 @@ public struct ProgrammedState: Sendable, Hashable {
     /// Reads all maps. Entries that are written meanwhile may be missed.
     public static func read<Store: MapStore>(from store: Store) throws(MapError) -> ProgrammedState {
         var reader = Reader()
+        if store.capacity(of: .backendCounters) > 1 {
+            var counts: [BackendID: UInt64] = [:]
+            try store.forEachPerCPU(in: .backendCounters) { (id, values: [backend_counter]) in
+                counts[BackendID(id)] = values.reduce(0) { $0 &+ $1.forwarded }
+            }
+            reader.backendCounts = counts
+        }
         try store.forEach(in: .frontends) { (id: UInt32, value: frontend) in
             reader.ports[ServiceID(id)] = Port(id: ServiceID(id), name: value.decoded)
         }
@@ -57,6 +68,8 @@ public struct ProgrammedState: Sendable, Hashable {
 private struct Reader {
     var state = ProgrammedState()
     var ports: [ServiceID: ProgrammedState.Port] = [:]
+    /// Nil if backends are not counted one by one; one that was never chosen has no entry.
+    var backendCounts: [BackendID: UInt64]?
 
     mutating func read<Family: MapFamily, Store: MapStore>(_: Family.Type, from store: Store) throws(MapError) {
         var frontends: [ProgrammedState.Frontend] = []
@@ -81,7 +94,12 @@ private struct Reader {
         }
         try store.forEach(in: .backends(Family.family)) { (id: UInt32, value: Family.Backend) in
             guard let entry = value.decoded else { return }
-            port(entry.service) { $0.backends.append(.init(id: BackendID(id), entry: entry)) }
+            let forwarded = backendCounts.map { $0[BackendID(id)] ?? 0 }
+            port(entry.service) { $0.backends.append(.init(id: BackendID(id), entry: entry, forwarded: forwarded)) }
+        }
+        try store.forEach(in: .sourceRanges(Family.family)) { (key: Family.SourceRangeKey, value: source_range) in
+            guard value.allow != 0, let (service, range) = key.decoded else { return }
+            port(service) { $0.sourceRanges.append(range) }
         }
         try store.forEach(in: .vips(Family.family)) { (key: Family.VIPKey, value: vip) in
             if let entry = value.decoded { state.vips[key.ipAddress] = entry }
@@ -95,6 +113,7 @@ private struct Reader {
     mutating func finish<Store: MapStore>(_ store: Store) throws(MapError) -> ProgrammedState {
         for (id, var port) in ports {
             port.frontends.sort { $0.key < $1.key }
+            port.sourceRanges.sort()
             port.backends.sort { ($0.entry.address, $0.entry.port) < ($1.entry.address, $1.entry.port) }
             let counters = try store.perCPU(.serviceCounters, at: id.number, as: service_counter.self)
             port.counter = counters.map { ServiceCounter(addingUp: $0) }

@@ -5,6 +5,8 @@ public enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringCo
     case services4, services6
     case slots4, slots6
     case backends4, backends6
+    case sourceRanges4 = "source_ranges4"
+    case sourceRanges6 = "source_ranges6"
     case vips4, vips6
     case vipFilter = "vip_filter"
     case nodePorts = "node_ports"
@@ -13,13 +15,19 @@ public enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringCo
     case socketOrigin = "sock_origin"
     case socketSpill = "sock_spill"
     case socketFlows = "sock_flows"
+    case conntrack4, conntrack6
+    case flowFilter = "flow_filter"
+    case fragments
+    case devices
     case counters
     case serviceCounters = "service_counts"
+    case backendCounters = "backend_counts"
 
     public var description: String { rawValue }
 
     static func services(_ family: IPFamily) -> ServiceMap { family == .v4 ? .services4 : .services6 }
     static func slots(_ family: IPFamily) -> ServiceMap { family == .v4 ? .slots4 : .slots6 }
     static func backends(_ family: IPFamily) -> ServiceMap { family == .v4 ? .backends4 : .backends6 }
+    static func sourceRanges(_ family: IPFamily) -> ServiceMap { family == .v4 ? .sourceRanges4 : .sourceRanges6 }
     static func vips(_ family: IPFamily) -> ServiceMap { family == .v4 ? .vips4 : .vips6 }
 }

@@ -167,7 +167,11 @@ extension ServiceMapWriter {
     /// How full each map is, with what it has room for.
     public var statistics: [ServiceMap: (entries: Int, capacity: Int)] {
         var statistics: [ServiceMap: (entries: Int, capacity: Int)] = [:]
-        for map in [ServiceMap.services4, .services6, .backends4, .backends6, .vips4, .vips6, .nodePorts, .frontends] {
+        let maps: [ServiceMap] = [
+            .services4, .services6, .backends4, .backends6, .sourceRanges4, .sourceRanges6, .vips4, .vips6, .nodePorts,
+            .frontends,
+        ]
+        for map in maps {
             statistics[map] = (mirror.fill[map], Int(mirror.capacities[map] ?? 0))
         }
         for family in IPFamily.allCases {

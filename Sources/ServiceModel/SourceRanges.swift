@@ -13,6 +13,12 @@ public struct SourceRanges: Sendable, Hashable {
 }
 
 extension SourceRanges {
+    /// Every range of clients that a VIP admits, itself among them where it is one.
+    public func admitted(by vip: IPAddress) -> [CIDR] {
+        guard admitsVIP, let own = CIDR(network: vip, prefixLength: vip.family.bitWidth) else { return ranges }
+        return ranges + [own]
+    }
+
     /// A range as a person may write it, with white space at either end, which the API server lets pass.
     public static func range(_ text: String) -> CIDR? { CIDR(text.trimmed) }
 

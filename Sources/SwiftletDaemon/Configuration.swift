@@ -17,6 +17,9 @@ public struct Configuration: Sendable {
     public var maxServices: UInt32 = 65_536
     public var maxBackends: UInt32 = 131_072
     public var maxSlots: UInt32 = 262_144
+    public var maxSourceRanges: UInt32 = 65_536
+    /// Counts the connections of each backend.
+    public var metricsPerBackend = false
     public var logLevel: Logger.Level = .info
     public var logFormat: LogFormat = .text
 

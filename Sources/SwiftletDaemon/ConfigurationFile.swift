@@ -6,7 +6,8 @@ import SystemPackage
 /// The keys of the configuration file, which is YAML: the flags of `run` in camel case. Flags win over the file.
 private enum ConfigurationKey: String, CaseIterable {
     case kubeProxyReplacement, manifests, hostnameOverride, nodeName, cgroupRoot, bpfRoot, nodePortAddresses
-    case bindProtection, maxServices, maxBackends, maxSlots, logLevel, logFormat
+    case bindProtection, maxServices, maxBackends, maxSlots, maxSourceRanges, metricsPerBackend
+    case logLevel, logFormat
 }
 
 extension SettingsFile {
@@ -44,6 +45,8 @@ extension Configuration {
         maxServices = file.count(.maxServices) ?? maxServices
         maxBackends = file.count(.maxBackends) ?? maxBackends
         maxSlots = file.count(.maxSlots) ?? maxSlots
+        maxSourceRanges = file.count(.maxSourceRanges) ?? maxSourceRanges
+        metricsPerBackend = file.flag(.metricsPerBackend) ?? metricsPerBackend
         if let addresses = file.texts(.nodePortAddresses), !addresses.isEmpty {
             nodePortAddresses = try NodePortAddresses(setting: addresses.joined(separator: ","))
         }

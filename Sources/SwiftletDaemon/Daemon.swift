@@ -141,6 +141,7 @@ extension Daemon {
     private var capacities: MapCapacities {
         MapCapacities(
             services: settings.maxServices, slots: settings.maxSlots, backends: settings.maxBackends,
+            sourceRanges: settings.maxSourceRanges, countsBackends: settings.metricsPerBackend,
             possibleCPUs: CPUs.possible)
     }
 

@@ -26,7 +26,8 @@ public struct Datapath: ~Copyable {
         let config = datapath_config(
             host_netns_cookie: hostNetnsCookie ?? 0,
             has_set_retval: features.has(.setReturnValueInSocketAddress) ? 1 : 0,
-            has_multipath: features.has(.multipathSockets) ? 1 : 0, pad: (0, 0, 0, 0, 0, 0))
+            has_multipath: features.has(.multipathSockets) ? 1 : 0, count_backends: capacities.countsBackends ? 1 : 0,
+            pad: (0, 0, 0, 0, 0))
         try object.setInitialValue(of: ".rodata.config", to: config)
         self.object = try object.load()
     }
@@ -37,6 +38,13 @@ public struct Datapath: ~Copyable {
         for name in object.mapNames where !name.hasPrefix(".") {
             let path = pins.map(name)
             if let pinned = try pins.openIfPinned(name) {
+                if name == ServiceMap.backendCounters.rawValue, capacities.countsBackends != (pinned.maxEntries > 1) {
+                    // It has counts only, and no room when it was made with counting off: it is made anew.
+                    try unpin(path)
+                    try object.setMaxEntries(of: name, to: Int(capacities.backendCounters))
+                    try object.setPin(of: name, at: path)
+                    continue
+                }
                 try object.setMaxEntries(of: name, to: pinned.maxEntries)
             } else if let map = ServiceMap(rawValue: name), let wanted = capacities[map] {
                 try object.setMaxEntries(of: name, to: Int(wanted))

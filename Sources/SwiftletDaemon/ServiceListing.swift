@@ -27,6 +27,8 @@ public struct ServiceListing: Codable, Sendable {
         /// Why it has no backend; nil when it has one.
         public var reason: String?
         public var connections: Connections
+        /// Which clients the restricted frontends admit (spec 24).
+        public var sourceRanges: [String]
         public var frontends: [Frontend]
         public var backends: [Backend]
     }
@@ -44,6 +46,8 @@ public struct ServiceListing: Codable, Sendable {
         public var action: String
         public var policy: String
         public var scope: String
+        /// Only clients in the port's source ranges are admitted.
+        public var restricted: Bool
     }
 
     public struct Backend: Codable, Sendable {
@@ -52,6 +56,8 @@ public struct ServiceListing: Codable, Sendable {
         public var state: String
         public var local: Bool
         public var zone: String
+        /// How often it was chosen; nil without --metrics-per-backend.
+        public var forwarded: UInt64?
     }
 
     public var services: [Item]
@@ -80,7 +86,8 @@ extension ServiceListing.Item {
             ports: report.ports.map { port in
                 ServiceListing.Port(
                     name: port.name, protocol: port.protocol, family: port.family, serviceID: nil, affinitySeconds: 0,
-                    reason: port.reason, connections: .init(forwarded: 0, refused: 0), frontends: [], backends: [])
+                    reason: port.reason, connections: .init(forwarded: 0, refused: 0), sourceRanges: [],
+                    frontends: [], backends: [])
             },
             problems: report.problems)
     }
@@ -106,17 +113,19 @@ extension ServiceListing.Port {
             name: name.port, protocol: "\(name.proto)", family: Int(name.family.rawValue), serviceID: port.id.number,
             affinitySeconds: port.frontends.first?.entry.affinitySeconds ?? 0, reason: reason,
             connections: .init(forwarded: port.counter?.forwarded ?? 0, refused: port.counter?.refused ?? 0),
+            sourceRanges: port.sourceRanges.map { "\($0)" },
             frontends: port.frontends.map { frontend in
                 ServiceListing.Frontend(
                     address: "\(frontend.key.address)", port: Int(frontend.key.port.number),
                     protocol: "\(frontend.key.proto)", kind: frontend.entry.kind.text,
                     action: "\(frontend.entry.action)", policy: frontend.entry.policy.rawValue,
-                    scope: "\(frontend.key.scope)")
+                    scope: "\(frontend.key.scope)", restricted: frontend.entry.isRestricted)
             },
             backends: port.backends.map { backend in
                 ServiceListing.Backend(
                     address: "\(backend.entry.address)", port: Int(backend.entry.port.number),
-                    state: "\(backend.entry.state)", local: backend.entry.isLocal, zone: backend.entry.zone)
+                    state: "\(backend.entry.state)", local: backend.entry.isLocal, zone: backend.entry.zone,
+                    forwarded: backend.forwarded)
             })
     }
 }

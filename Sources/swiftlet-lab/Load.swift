@@ -24,6 +24,9 @@ struct Load: ParsableCommand {
     @Flag(name: .customLong("udp"), help: "UDP instead of TCP.")
     var udp = false
 
+    @Option(name: .customLong("bind"), help: "Source address.", transform: Load.parseSource)
+    var source: SocketAddress?
+
     @Option(help: "Attempts a second.")
     var rate = 200
 
@@ -46,6 +49,13 @@ struct Load: ParsableCommand {
         }
     }
 
+    static func parseSource(_ text: String) throws -> SocketAddress {
+        guard let address = SocketAddress(host: text, port: 0) else {
+            throw ValidationError("'\(text)' is not an address")
+        }
+        return address
+    }
+
     func validate() throws {
         if targets.isEmpty || rate < 1 || workers < 1 { throw ValidationError("targets, rate and workers must be > 0") }
     }
@@ -54,7 +64,7 @@ struct Load: ParsableCommand {
         let signals = Interruption.catchSignals()
         defer { withExtendedLifetime(signals) {} }
         let generator = LoadGenerator(
-            targets: targets.map { FlowOptions(target: $0, kind: udp ? .udp : .tcp, timeout: timeout) },
+            targets: targets.map { FlowOptions(target: $0, kind: udp ? .udp : .tcp, source: source, timeout: timeout) },
             interval: 1_000_000_000 / UInt64(rate), duration: UInt64(seconds * 1e9))
         Output.line("started")
         try LabThread.parallel(workers) { _ in generator.work() }

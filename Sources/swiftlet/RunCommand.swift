@@ -56,6 +56,15 @@ struct RunCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Slots per IP family that the maps have room for.", valueName: "n"))
     var maxSlots: UInt32?
 
+    @Option(
+        help: ArgumentHelp(
+            "Ranges of loadBalancerSourceRanges per IP family that the maps have room for.", valueName: "n"))
+    var maxSourceRanges: UInt32?
+
+    @Option(
+        help: ArgumentHelp("Count the connections of each backend (default: false).", valueName: "true|false"))
+    var metricsPerBackend: Bool?
+
     @Option(help: "trace, debug, info, notice, warning, error or critical (default: info).")
     var logLevel: String?
 
@@ -82,6 +91,8 @@ struct RunCommand: AsyncParsableCommand {
         settings.maxServices = maxServices ?? settings.maxServices
         settings.maxBackends = maxBackends ?? settings.maxBackends
         settings.maxSlots = maxSlots ?? settings.maxSlots
+        settings.maxSourceRanges = maxSourceRanges ?? settings.maxSourceRanges
+        settings.metricsPerBackend = metricsPerBackend ?? settings.metricsPerBackend
         settings.logFormat = logFormat ?? settings.logFormat
         do {
             if let nodeportAddresses { settings.nodePortAddresses = try .init(setting: nodeportAddresses) }

@@ -79,11 +79,12 @@ struct ServicesCommand: ParsableCommand {
         return table.text
     }
 
-    private func list(_ items: [String], most: Int) -> String {
-        if items.isEmpty { return "-" }
-        let rest = items.count - most
-        return items.prefix(most).joined(separator: ",") + (rest > 0 ? ",+\(rest)" : "")
-    }
+}
+
+private func list(_ items: [String], most: Int) -> String {
+    if items.isEmpty { return "-" }
+    let rest = items.count - most
+    return items.prefix(most).joined(separator: ",") + (rest > 0 ? ",+\(rest)" : "")
 }
 
 extension ServiceListing.Frontend {
@@ -120,15 +121,21 @@ extension ServiceListing.Item {
             lines.append(
                 "    counted:   \(port.connections.forwarded) connections, \(port.connections.refused) refused")
             if let reason = port.reason { lines.append("    no backend: \(Terminal.styled(reason, .warning))") }
+            if port.frontends.contains(where: \.restricted) {
+                lines.append("    sources:   \(port.sourceRanges.isEmpty ? "none" : list(port.sourceRanges, most: 99))")
+            }
             for frontend in port.frontends {
                 lines.append(
                     "    frontend:  \(frontend.endpoint)  \(frontend.kind), \(frontend.action), \(frontend.policy)"
-                        + (frontend.scope == "fromNode" ? "" : ", for clients outside the node"))
+                        + (frontend.scope == "fromNode" ? "" : ", for clients outside the node")
+                        + (frontend.restricted ? ", for these sources only" : ""))
             }
             for backend in port.backends {
                 let place =
                     (backend.local ? ", on this node" : "") + (backend.zone.isEmpty ? "" : ", zone \(backend.zone)")
-                lines.append("    backend:   \(hostText(backend.address)):\(backend.port)  \(backend.state)\(place)")
+                let count = backend.forwarded.map { ", \($0) connections" } ?? ""
+                lines.append(
+                    "    backend:   \(hostText(backend.address)):\(backend.port)  \(backend.state)\(place)\(count)")
             }
         }
         return lines.joined(separator: "\n")

@@ -82,6 +82,25 @@ extension KernelTests {
                 ])
         }
 
+        @Test("a range reads as its service, its length and its first address", arguments: Family.allCases)
+        func rangesAreReadable(family: Family) throws {
+            struct Range: Decodable, Equatable {
+                var prefix_length: UInt32
+                var service_id: UInt32
+                var address: [UInt8]
+            }
+            struct Verdict: Decodable, Equatable { var allow: UInt8 }
+            let datapath = try Datapath.forDecisions()
+            let range = SourceRange(family: family, number: 16, free: 4)
+            try datapath.allow(range, service: 7)
+            let entries = try dump(datapath.map(family.name("source_ranges")), Range.self, Verdict.self)
+            #expect(
+                entries.map(\.formatted.key) == [
+                    Range(prefix_length: UInt32(32 + range.bits), service_id: 7, address: family.pod(16))
+                ])
+            #expect(entries.map(\.formatted.value) == [Verdict(allow: 1)])
+        }
+
         @Test("SCTP has its name too")
         func namesSCTP() throws {
             let datapath = try Datapath.forDecisions()

@@ -23,6 +23,7 @@ protocol ModelFamily {
     associatedtype ServiceKey: ServiceKeyLayout & BitwiseCopyable
     associatedtype Slot: SlotLayout & BitwiseCopyable
     associatedtype Backend: BackendLayout & BitwiseCopyable
+    associatedtype SourceRangeKey: SourceRangeKeyLayout & BitwiseCopyable
 
     static var family: IPFamily { get }
 }
@@ -31,6 +32,7 @@ enum Model4: ModelFamily {
     typealias ServiceKey = service4_key
     typealias Slot = slot4
     typealias Backend = backend4
+    typealias SourceRangeKey = source_range4_key
 
     static let family = IPFamily.v4
 }
@@ -39,6 +41,7 @@ enum Model6: ModelFamily {
     typealias ServiceKey = service6_key
     typealias Slot = slot6
     typealias Backend = backend6
+    typealias SourceRangeKey = source_range6_key
 
     static let family = IPFamily.v6
 }
@@ -71,6 +74,46 @@ struct DatapathModel {
         return .served(endpoints, affinitySeconds: entry.affinitySeconds)
     }
 
+    /// Whether a client from there may use a frontend (spec 24); nil where there is none.
+    func admits(_ client: IPAddress, at key: FrontendKey) -> Bool? {
+        key.address.family == .v4 ? admits(client, key, Model4.self) : admits(client, key, Model6.self)
+    }
+
+    private func admits<Family: ModelFamily>(_ client: IPAddress, _ key: FrontendKey, _: Family.Type) -> Bool? {
+        entry(Family.ServiceKey(key), Family.self).map { admits(client, $0, Family.self) }
+    }
+
+    /// The second look-up: which ranges there are for an entry that was read before.
+    func admits<Family: ModelFamily>(_ client: IPAddress, _ entry: ServiceEntry, _: Family.Type) -> Bool {
+        !entry.isRestricted || ranges(of: entry.service, Family.self).contains { $0.contains(client) }
+    }
+
+    /// The ranges that a service port has.
+    func ranges<Family: ModelFamily>(of service: ServiceID, _: Family.Type) -> [CIDR] {
+        (contents.maps[.sourceRanges(Family.family)] ?? [:]).compactMap { key, value in
+            let decoded = (load(key) as Family.SourceRangeKey).decoded
+            let isAllowed = (load(value) as source_range).allow == 1
+            return isAllowed && decoded?.service == service ? decoded?.range : nil
+        }
+    }
+
+    func ranges(of port: ServicePortName) -> [CIDR] {
+        (contents.maps[.frontends] ?? [:]).flatMap { key, value -> [CIDR] in
+            guard (load(value) as frontend).decoded == port else { return [] }
+            let id = ServiceID(load(key))
+            return port.family == .v4 ? ranges(of: id, Model4.self) : ranges(of: id, Model6.self)
+        }
+    }
+
+    /// The name of the service port that has a frontend.
+    func owner(of key: FrontendKey) -> ServicePortName? {
+        let service =
+            key.address.family == .v4
+            ? entry(Model4.ServiceKey(key), Model4.self)?.service : entry(Model6.ServiceKey(key), Model6.self)?.service
+        let name: frontend? = service.flatMap { contents.value(.frontends, $0.number) }
+        return name?.decoded
+    }
+
     struct Broken: Error {
         var text: String
         /// The backend is there and serves the flows it has, but is in the set no more.
@@ -98,6 +141,13 @@ struct DatapathModel {
             return .failure(Broken(text: "backend \(slot.backend) is not in the set", isMembershipOnly: true))
         }
         return .success(Encounter.Endpoint(address: slot.address, port: slot.port))
+    }
+}
+
+extension DesiredFrontend {
+    func admits(_ client: IPAddress) -> Bool {
+        guard let sourceRanges else { return true }
+        return sourceRanges.admitsVIP && client == key.address || sourceRanges.ranges.contains { $0.contains(client) }
     }
 }
 

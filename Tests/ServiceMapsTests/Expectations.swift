@@ -18,6 +18,7 @@ func expectMaps(
     for port in ports {
         let found = try #require(programmed.ports.first { $0.name == port.name }, sourceLocation: sourceLocation)
         #expect(found.backends.map(\.entry) == port.backendEntries(found.id), sourceLocation: sourceLocation)
+        #expect(Set(found.sourceRanges) == port.admittedRanges, sourceLocation: sourceLocation)
         #expect(found.frontends.map(\.key) == port.frontends.map(\.key), sourceLocation: sourceLocation)
         for (frontend, desired) in zip(found.frontends, port.frontends) {
             let expected = ServiceEntry(
@@ -58,6 +59,18 @@ private func expectShared(
 }
 
 extension DesiredServicePort {
+    var admittedRanges: Set<CIDR> {
+        var ranges: Set<CIDR> = []
+        for frontend in frontends {
+            guard let sources = frontend.sourceRanges else { continue }
+            ranges.formUnion(sources.ranges)
+            if sources.admitsVIP {
+                ranges.formUnion(CIDR("\(frontend.key.address)/\(name.family.bitWidth)").map { [$0] } ?? [])
+            }
+        }
+        return ranges
+    }
+
     func backendEntries(_ id: ServiceID) -> [BackendEntry] {
         backends.map {
             BackendEntry(
@@ -92,6 +105,51 @@ func expectEveryPrefixSafe(
                     "\(comment): step \(step) \(event): \(met) is not in \(allowed)", sourceLocation: sourceLocation)
                 return
             }
+        }
+    }
+}
+
+/// Who may be admitted to a frontend while it changes, and who must be.
+private struct Admission {
+    var key: FrontendKey
+    var client: IPAddress
+    var may: Bool
+    var must: Bool
+}
+
+/// Checks after every step of the kernel that no client is admitted whom neither the old ranges nor the new ones
+/// admit (spec 24), and, where every write succeeds, that nobody is refused whom both admit.
+func expectRangesHold(
+    from start: FakeStore.Contents, _ log: some Sequence<FakeStore.Event>, to services: some Sequence<DesiredService>,
+    everyWriteSucceeds: Bool = true, _ comment: Comment, sourceLocation: SourceLocation = #_sourceLocation
+) {
+    var model = DatapathModel(contents: start)
+    let ports = services.flatMap(\.ports)
+    var admissions: [Admission] = []
+    for key in RandomCluster.frontends {
+        let heir = ports.first { $0.frontends.contains { $0.key == key } }
+        let wanted = heir?.frontends.first { $0.key == key }
+        // Ranges are a service port's. A frontend that moves meets those that its old owner has now, and those that
+        // its new owner had until now.
+        let others = (ports.first { $0.name == model.owner(of: key) }?.admittedRanges ?? []).union(
+            heir.map { model.ranges(of: $0.name) } ?? [])
+        for client in RandomCluster.clients(key.address.family) + [key.address] {
+            let (before, after) = (model.admits(client, at: key), wanted?.admits(client))
+            let meanwhile = others.contains { $0.contains(client) }
+            admissions.append(
+                Admission(
+                    key: key, client: client, may: before == true || after == true || meanwhile,
+                    must: everyWriteSucceeds && before == true && after == true))
+        }
+    }
+    for (step, event) in log.enumerated() {
+        model.contents.perform(event)
+        for admission in admissions {
+            guard let isAdmitted = model.admits(admission.client, at: admission.key) else { continue }
+            guard isAdmitted ? !admission.may : admission.must else { continue }
+            let what = "\(admission.client) is \(isAdmitted ? "admitted to" : "refused by") \(admission.key)"
+            Issue.record("\(comment): step \(step) \(event): \(what)", sourceLocation: sourceLocation)
+            return
         }
     }
 }

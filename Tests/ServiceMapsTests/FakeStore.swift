@@ -102,6 +102,12 @@ final class FakeStore: MapStore {
         return (counters[index] ?? [service_counter()]).map { load(bytes($0)) }
     }
 
+    func forEachPerCPU<Value: BitwiseCopyable>(
+        in map: ServiceMap, _ body: (UInt32, [Value]) -> Void
+    ) throws(MapError) {
+        for (key, value) in contents.maps[map] ?? [:] { body(load(key), [load(value)]) }
+    }
+
     func zeroPerCPU(_ map: ServiceMap, at index: UInt32) throws(MapError) {
         defer { writes += 1 }
         if refuses(writes, map) { throw MapError(map, .kernel(errno: 12, text: "no memory")) }
@@ -112,7 +118,8 @@ final class FakeStore: MapStore {
 }
 
 extension MapCapacities {
-    static let small = MapCapacities(services: 256, slots: 512, backends: 256, affinity: 16, possibleCPUs: 2)
+    static let small = MapCapacities(
+        services: 256, slots: 512, backends: 256, affinity: 16, countsBackends: true, possibleCPUs: 2)
 }
 
 /// A grace period that is entered into the log of a store.

@@ -5,7 +5,9 @@ import Testing
 
 @Suite("Random histories of Services")
 struct HistoryTests {
-    @Test("a reader meets the old or the new backends after every single write", arguments: 0..<20 as Range<UInt64>)
+    @Test(
+        "a reader meets the old or the new backends and ranges after every single write",
+        arguments: 0..<20 as Range<UInt64>)
     func prefixes(seed: UInt64) throws {
         var cluster = RandomCluster(seed: seed)
         let store = FakeStore()
@@ -17,6 +19,7 @@ struct HistoryTests {
             expectDone(writer.apply(upserts: change.upserts, removals: change.removals))
             if step % 3 != 0 { _ = try writer.reclaim() }
             expectEveryPrefixSafe(from: start, store.log, to: cluster.services.values, "seed \(seed), change \(step)")
+            expectRangesHold(from: start, store.log, to: cluster.services.values, "seed \(seed), change \(step)")
         }
         _ = try writer.reclaim()
         try expectMaps(in: store, hold: cluster.services.values)
@@ -37,6 +40,9 @@ struct HistoryTests {
             _ = writer.apply(upserts: change.upserts, removals: change.removals)
             _ = try writer.reclaim()
             expectEveryPrefixSafe(from: start, store.log, to: cluster.services.values, "seed \(seed), change \(step)")
+            expectRangesHold(
+                from: start, store.log, to: cluster.services.values, everyWriteSucceeds: false,
+                "seed \(seed), change \(step)")
             guard step % 3 == 2 else { continue }
             store.refuses = { _, _ in false }
             // A frontend that moves waits for its new owner, and its old one for that.
@@ -73,6 +79,7 @@ struct HistoryTests {
         #expect(store.log.isEmpty)
         expectDone(writer.apply(upserts: Array(cluster.services.values), prune: true))
         expectEveryPrefixSafe(from: contents, store.log, to: cluster.services.values, "restart")
+        expectRangesHold(from: contents, store.log, to: cluster.services.values, "restart")
         while writer.needsReclaim { _ = try writer.reclaim() }
         try expectMaps(in: store, hold: cluster.services.values)
         for (name, id) in try ids(store) { #expect(before[name] ?? id == id) }

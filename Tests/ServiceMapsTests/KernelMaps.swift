@@ -15,7 +15,7 @@ enum KernelMaps {
     static func store(_ capacities: MapCapacities) throws(BPFError) -> BPFMapStore {
         try BPFMapStore { map throws(BPFError) in
             let description = MapCatalog.description(of: map)
-            let noPreallocation: UInt32 = description.type == "hash" ? 1 : 0
+            let noPreallocation: UInt32 = description.type.hasSuffix("array") ? 0 : 1
             return try BPFMap.create(
                 type(description), name: String(map.rawValue.prefix(15)), keySize: description.keySize,
                 valueSize: description.valueSize, maxEntries: Int(capacities[map] ?? 1), flags: noPreallocation)
@@ -26,6 +26,8 @@ enum KernelMaps {
         switch description.type {
         case "array": .array
         case "percpu_array": .perCPUArray
+        case "percpu_hash": .perCPUHash
+        case "lpm_trie": .lpmTrie
         default: .hash
         }
     }
@@ -76,6 +78,30 @@ struct KernelMapTests {
         let outcome = store.update(
             .vips4, keys: (0..<20 as Range<UInt32>).map { $0 }, values: Array(repeating: vip(), count: 20))
         #expect(outcome.completed == 15 && outcome.failure == MapError(.vips4, .full(capacity: 16)))
+    }
+
+    @Test("a full trie of ranges is named as well")
+    func fullTrie() throws {
+        let store = try KernelMaps.store(
+            MapCapacities(services: 16, slots: 64, backends: 4, sourceRanges: 3, affinity: 1, possibleCPUs: 1))
+        let keys = RandomCluster.ranges(.v4).map { source_range4_key($0, of: ServiceID(1)) }
+        let values = keys.map { _ in source_range.allowing }
+        let outcome = store.update(.sourceRanges4, keys: keys, values: values)
+        #expect(outcome.completed == 3 && outcome.failure == MapError(.sourceRanges4, .full(capacity: 3)))
+        #expect(outcome.failure?.description == "source_ranges4 is full (3); raise --max-source-ranges")
+        #expect(store.delete(.sourceRanges4, keys: keys).failure == nil, "what is gone already counts as removed")
+    }
+
+    @Test("counters of backends are read from all CPUs")
+    func backendCounters() throws {
+        let store = try KernelMaps.store(.small)
+        try store.zeroPerCPU(.backendCounters, at: 7)
+        var found: [UInt32: [UInt64]] = [:]
+        try store.forEachPerCPU(in: .backendCounters) { (id, values: [backend_counter]) in
+            found[id] = values.map(\.forwarded)
+        }
+        #expect(found == [7: Array(repeating: 0, count: CPUs.possible)])
+        #expect(store.delete(.backendCounters, keys: [UInt32(7), 8]).failure == nil)
     }
 
     @Test("a counter is read from all CPUs, and an id without one has none")

@@ -21,7 +21,8 @@ struct LayoutTests {
             for policy in [Service.TrafficPolicy.cluster, .local] {
                 let entry = ServiceEntry(
                     service: ServiceID(7), run: SlotRun(first: 9, count: 3), affinitySeconds: 10_800, kind: .nodePort,
-                    action: action, policy: policy, hostOnly: true, hasOutside: policy == .local)
+                    action: action, policy: policy, hostOnly: true, hasOutside: policy == .local,
+                    isRestricted: policy == .local, allowsHost: action == .drop)
                 if key.address.family == .v4 {
                     check(service4_key(key), key, entry)
                 } else {
@@ -34,7 +35,7 @@ struct LayoutTests {
     private func check(_ layout: some ServiceKeyLayout, _ key: FrontendKey, _ entry: ServiceEntry) {
         #expect(layout.decoded == key)
         let value = service(entry, seal: layout.seal)
-        #expect(value.algorithm == RANDOM && value.pad == 0)
+        #expect(value.algorithm == RANDOM)
         #expect(value.decoded(sealedFor: layout.seal) == entry)
         #expect(value.decoded(sealedFor: layout.seal ^ 1) == nil)
     }
@@ -52,6 +53,25 @@ struct LayoutTests {
         #expect(roundTrip(entry)?.zone == String(repeating: "é", count: 15))
         entry.zone = String(repeating: "z", count: 31)
         #expect(roundTrip(entry) == entry)
+    }
+
+    @Test("a range survives, its prefix after the service id's", arguments: IPFamily.allCases)
+    func ranges(family: IPFamily) {
+        for range in RandomCluster.ranges(family) {
+            if family == .v4 {
+                check(source_range4_key(range, of: ServiceID(7)), range)
+            } else {
+                check(source_range6_key(range, of: ServiceID(7)), range)
+            }
+        }
+    }
+
+    private func check(_ layout: some SourceRangeKeyLayout, _ range: CIDR) {
+        #expect(layout.prefix_length == 32 + UInt32(range.prefixLength))
+        #expect(layout.decoded?.service == ServiceID(7) && layout.decoded?.range == range)
+        var foreign = layout
+        foreign.prefix_length = 31
+        #expect(foreign.decoded == nil)
     }
 
     @Test("slots, VIPs, NodePorts and names survive")

@@ -41,6 +41,24 @@ struct RandomCluster {
         family == .v4 ? IPAddress(v4: 0x0A60_0000 + UInt32(number)) : IPAddress(v6: 0xFD00 << 48, UInt64(number))
     }
 
+    /// Ranges inside others and beside them.
+    static func ranges(_ family: IPFamily) -> [CIDR] {
+        let texts =
+            family == .v4
+            ? ["172.16.0.0/12", "172.20.0.0/16", "172.20.3.4/32", "192.0.2.0/24"]
+            : ["fd20::/16", "fd20:0:0:5::/64", "fd20:0:0:5::7/128", "2001:db8::/32"]
+        return texts.compactMap { CIDR($0) }
+    }
+
+    /// A client for each way of being in these ranges, and one outside all of them.
+    static func clients(_ family: IPFamily) -> [IPAddress] {
+        let texts =
+            family == .v4
+            ? ["172.31.1.1", "172.20.9.9", "172.20.3.4", "192.0.2.7", "198.51.100.1"]
+            : ["fd20:9::1", "fd20:0:0:5::9", "fd20:0:0:5::7", "2001:db8::7", "2001:db9::1"]
+        return texts.compactMap { IPAddress($0) }
+    }
+
     static func pod(_ number: Int, _ family: IPFamily) -> IPAddress {
         family == .v4 ? IPAddress(v4: 0x0A01_0000 + UInt32(number)) : IPAddress(v6: 0xFD01 << 48, UInt64(number))
     }
@@ -72,9 +90,10 @@ struct RandomCluster {
                 var port = DesiredServicePort(name: name)
                 port.affinitySeconds = Int.random(in: 0..<4, using: &random) == 0 ? 600 : 0
                 port.backends = randomBackends(family)
+                let sources = randomSources(family)
                 for _ in 0..<Int.random(in: 0...3, using: &random) {
                     guard let index = free.firstIndex(where: { $0.address.family == family }) else { break }
-                    port.frontends.append(randomFrontend(free.remove(at: index), port))
+                    port.frontends.append(randomFrontend(free.remove(at: index), port, sources))
                 }
                 port.frontends.sort { $0.key < $1.key }
                 ports.append(port)
@@ -98,12 +117,22 @@ struct RandomCluster {
         return backends
     }
 
-    private mutating func randomFrontend(_ key: FrontendKey, _ port: DesiredServicePort) -> DesiredFrontend {
-        let kinds: [DesiredFrontend.Kind] = [.clusterIP, .nodePort, .loadBalancer, .externalIP]
+    private mutating func randomSources(_ family: IPFamily) -> SourceRanges? {
+        guard Int.random(in: 0..<3, using: &random) > 0 else { return nil }
+        let ranges = Self.ranges(family).filter { _ in Bool.random(using: &random) }
+        return SourceRanges(ranges, admitsVIP: Bool.random(using: &random))
+    }
+
+    private mutating func randomFrontend(
+        _ key: FrontendKey, _ port: DesiredServicePort, _ sources: SourceRanges?
+    ) -> DesiredFrontend {
+        let kinds: [DesiredFrontend.Kind] = [.clusterIP, .nodePort, .loadBalancer, .loadBalancer, .externalIP]
+        let kind = kinds[Int.random(in: kinds.indices, using: &random)]
         let policy: Service.TrafficPolicy = Bool.random(using: &random) ? .cluster : .local
         let usable = port.backends.contains { policy == .cluster ? $0.inCluster : $0.inLocal }
         return DesiredFrontend(
-            key: key, kind: kinds[Int.random(in: 0..<4, using: &random)],
-            action: usable ? .balance : policy == .local && !port.backends.isEmpty ? .drop : .reject, policy: policy)
+            key: key, kind: kind,
+            action: usable ? .balance : policy == .local && !port.backends.isEmpty ? .drop : .reject, policy: policy,
+            sourceRanges: kind == .loadBalancer ? sources : nil)
     }
 }

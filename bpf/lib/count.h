@@ -26,4 +26,21 @@ static __always_inline void count_service(__u32 service_id, enum counter reason)
 		__sync_fetch_and_add(&value->forwarded, 1);
 }
 
+/* An entry is made by the first connect, and removed by the control plane with its backend. */
+static __always_inline void count_backend(__u32 backend_id)
+{
+	const struct backend_counter none = {};
+	struct backend_counter *value;
+
+	if (!config.count_backends)
+		return;
+	value = bpf_map_lookup_elem(&backend_counts, &backend_id);
+	if (!value) {
+		bpf_map_update_elem(&backend_counts, &backend_id, &none, BPF_NOEXIST);
+		value = bpf_map_lookup_elem(&backend_counts, &backend_id);
+	}
+	if (value)
+		__sync_fetch_and_add(&value->forwarded, 1);
+}
+
 #endif

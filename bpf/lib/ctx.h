@@ -83,7 +83,45 @@ static __always_inline void ctx_set(struct bpf_sock_addr *ctx, enum ctx_form for
 	ctx->user_port = bpf_htons(port);
 }
 
-/* The same in IPv6 form: an IPv6 hook has mapped addresses in that form already. */
+/*
+ * The address that a connect will come from, as far as it is known: the one that the socket is
+ * bound to. Zero: it is bound to none, and routing will choose one.
+ */
+static __always_inline void ctx_get_bound(const struct bpf_sock_addr *ctx, enum ctx_form form,
+					  __u8 *address)
+{
+	const struct bpf_sock *sk = ctx->sk;
+	__u32 *words = (__u32 *)address;
+
+	if (!sk)
+		return;
+	if (form != CTX_IP6) {
+		words[0] = sk->src_ip4;
+	} else {
+		words[0] = sk->src_ip6[0];
+		words[1] = sk->src_ip6[1];
+		words[2] = sk->src_ip6[2];
+		words[3] = sk->src_ip6[3];
+	}
+}
+
+/* The same of a send: the kernel shows the bound address unless the message has one of its own. */
+static __always_inline void ctx_get_sender(const struct bpf_sock_addr *ctx, enum ctx_form form,
+					   __u8 *address)
+{
+	__u32 *words = (__u32 *)address;
+
+	if (form != CTX_IP6) {
+		words[0] = ctx->msg_src_ip4;
+	} else {
+		words[0] = ctx->msg_src_ip6[0];
+		words[1] = ctx->msg_src_ip6[1];
+		words[2] = ctx->msg_src_ip6[2];
+		words[3] = ctx->msg_src_ip6[3];
+	}
+}
+
+/* What ctx_get reads, in IPv6 form: an IPv6 hook has mapped addresses in that form already. */
 static __always_inline void ctx_get_peer(const struct bpf_sock_addr *ctx, enum ctx_form form,
 					 struct peer *peer)
 {

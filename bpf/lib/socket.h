@@ -11,8 +11,32 @@
  * a reload that the compiler hoisted and nobody uses. What some paths only fill starts out as zero.
  */
 
+/*
+ * Whether the ranges of a restricted frontend allow the socket (spec 24). Without an address yet it
+ * will have one of the node's, or in another network namespace one that only its packets will show.
+ */
+static __always_inline bool F(sock_source_allowed)(struct bpf_sock_addr *ctx, enum ctx_form form,
+						   bool sends, const struct service *service,
+						   __u64 netns)
+{
+	__u32 source[ADDRESS_SIZE / 4] = {};
+	__u32 any = 0;
+	int i;
+
+	if (sends)
+		ctx_get_sender(ctx, form, (__u8 *)source);
+	else
+		ctx_get_bound(ctx, form, (__u8 *)source);
+#pragma clang loop unroll(full)
+	for (i = 0; i < ADDRESS_SIZE / 4; i++)
+		any |= source[i];
+	if (any)
+		return F(lb_source_allowed)(service, (const __u8 *)source);
+	return service->host_allowed || !is_host_netns(netns, bpf_get_netns_cookie(NULL));
+}
+
 static __always_inline enum counter F(sock_frontend)(struct bpf_sock_addr *ctx, enum ctx_form form,
-						     struct FX(service, _key) *key,
+						     bool sends, struct FX(service, _key) *key,
 						     struct service *service, __u64 *netns)
 {
 	enum counter reason;
@@ -26,12 +50,15 @@ static __always_inline enum counter F(sock_frontend)(struct bpf_sock_addr *ctx, 
 	reason = F(lb_frontend)(key, service);
 	if (!service->service_id)
 		return reason;
-	if (service->host_only || service->affinity_seconds)
+	if (service->host_only || service->affinity_seconds || service->source_ranges)
 		*netns = bpf_get_netns_cookie(ctx);
 	if (service->host_only && !is_host_netns(*netns, bpf_get_netns_cookie(NULL))) {
 		service->service_id = 0;
 		return COUNT_PASS_HOST_ONLY;
 	}
+	if (reason == COUNT_FORWARD && service->source_ranges &&
+	    !F(sock_source_allowed)(ctx, form, sends, service, *netns))
+		return COUNT_REFUSE_SOURCE;
 	return reason;
 }
 
@@ -75,9 +102,9 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 	enum counter reason;
 	__u64 netns = 0;
 
-	reason = F(sock_frontend)(ctx, form, &key, &service, &netns);
+	reason = F(sock_frontend)(ctx, form, false, &key, &service, &netns);
 	if (reason == COUNT_FORWARD)
-		reason = F(lb_select)(&service, netns, bpf_get_prandom_u32(), &slot);
+		reason = F(lb_select)(&service, netns, NULL, bpf_get_prandom_u32(), &slot);
 	count(reason);
 	if (reason < COUNT_FORWARD) {
 		sock_forget(ctx);
@@ -87,6 +114,7 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 	if (reason >= COUNT_REFUSE_NO_BACKEND)
 		return F(refuse_connect)(ctx, form);
 
+	count_backend(slot.backend_id);
 	ctx_set(ctx, form, slot.address, slot.port);
 	F(sock_remember)(sock_origin_of(ctx), &key, &slot);
 	return HOOK_ALLOW;
@@ -104,7 +132,7 @@ static __always_inline int F(sock_send)(struct bpf_sock_addr *ctx, enum ctx_form
 	struct peer vip = {};
 	__u64 netns = 0;
 
-	reason = F(sock_frontend)(ctx, form, &key, &service, &netns);
+	reason = F(sock_frontend)(ctx, form, true, &key, &service, &netns);
 	if (reason == COUNT_FORWARD) {
 		flows = sock_flows_of(ctx);
 		peer_fill(&vip, key.address, ADDRESS_SIZE, key.port);
@@ -113,7 +141,7 @@ static __always_inline int F(sock_send)(struct bpf_sock_addr *ctx, enum ctx_form
 		if (flow && F(lb_usable)(&service, flow->backend_id, &slot))
 			reason = COUNT_FORWARD_SAME_FLOW;
 		else
-			reason = F(lb_select)(&service, netns, bpf_get_prandom_u32(), &slot);
+			reason = F(lb_select)(&service, netns, NULL, bpf_get_prandom_u32(), &slot);
 	}
 	count(reason);
 	if (reason < COUNT_FORWARD)
@@ -125,6 +153,7 @@ static __always_inline int F(sock_send)(struct bpf_sock_addr *ctx, enum ctx_form
 	ctx_set(ctx, form, slot.address, slot.port);
 	if (reason == COUNT_FORWARD_SAME_FLOW)
 		return HOOK_ALLOW;
+	count_backend(slot.backend_id);
 	if (flows && !flow)
 		flow = wayback_new(flows);
 	F(sock_remember)(flow, &key, &slot);

@@ -35,4 +35,15 @@ struct usable_call {
 	__u8 backend_address[16];
 };
 
+/*
+ * May a client with this address use a frontend with this service id, which has ranges or not? It
+ * is asked as a packet, because programs that are system calls may not look into tries. The answer
+ * is what the program returns.
+ */
+struct source_call {
+	__u8 address[16];
+	__u32 service_id;
+	__u32 source_ranges;
+};
+
 #endif

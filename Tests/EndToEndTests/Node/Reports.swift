@@ -129,6 +129,7 @@ struct ServicesReport: Decodable, Sendable, Equatable {
         var serviceID: Int?
         var affinitySeconds: Int
         var reason: String?
+        var sourceRanges: [String]
         var frontends: [Frontend]
         var backends: [Backend]
     }
@@ -145,6 +146,7 @@ struct ServicesReport: Decodable, Sendable, Equatable {
         var address: String
         var port: Int
         var state: String
+        var forwarded: Int?
     }
 
     var services: [Item]

@@ -138,8 +138,8 @@ final class TestNode: Sendable {
         try Programs.decode(from: [Programs.swiftlet, "services", "-o", "json", "--bpf-root", bpfRoot])
     }
 
-    func map(_ name: String) -> String { "\(bpfRoot)/v1/maps/\(name)" }
-    func link(_ hook: String) -> String { "\(bpfRoot)/v1/links/\(hook)" }
+    func map(_ name: String) -> String { "\(bpfRoot)/v2/maps/\(name)" }
+    func link(_ hook: String) -> String { "\(bpfRoot)/v2/links/\(hook)" }
 }
 
 // MARK: - Clients

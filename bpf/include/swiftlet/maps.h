@@ -17,7 +17,7 @@
 
 #include <linux/types.h>
 
-#define LB_MAP_VERSION 1
+#define LB_MAP_VERSION 2
 
 /* One byte each, so that they pack into keys; bpftool prints the names. */
 #define LB_ENUM enum __attribute__((packed))
@@ -100,8 +100,8 @@ struct service {
 	enum lb_policy policy;
 	__u8 host_only;	    /* 1: only for sockets of the node's own network namespace (loopback) */
 	__u8 has_outside;   /* 1: FROM_OUTSIDE has an entry of its own */
-	__u8 source_ranges; /* 1: source_ranges must allow the client (spec 24) */
-	__u8 pad;
+	__u8 source_ranges; /* 1: source_ranges4/6 must allow the client (spec 24) */
+	__u8 host_allowed;  /* 1: they allow the node itself, for a socket without an address yet */
 };
 _Static_assert(sizeof(struct service) == 28, "changed layout: bump LB_MAP_VERSION");
 
@@ -154,6 +154,34 @@ struct backend6 {
 	char zone[32];
 };
 _Static_assert(sizeof(struct backend6) == 60, "changed layout: bump LB_MAP_VERSION");
+
+/* ---- source_ranges4/6: LPM_TRIE, (service port, range) -> its clients may come from there ---- */
+
+/*
+ * The longest prefix wins, and service_id is a part of every prefix: ranges of one service port
+ * never speak for another one. A client that is in no range of a restricted frontend is refused.
+ */
+struct source_range4_key {
+	__u32 prefix_length; /* LB_RANGE_PREFIX + the range's */
+	__u32 service_id;
+	__u8 address[4]; /* the first one of the range */
+};
+_Static_assert(sizeof(struct source_range4_key) == 12, "changed layout: bump LB_MAP_VERSION");
+
+struct source_range6_key {
+	__u32 prefix_length;
+	__u32 service_id;
+	__u8 address[16];
+};
+_Static_assert(sizeof(struct source_range6_key) == 24, "changed layout: bump LB_MAP_VERSION");
+
+#define LB_RANGE_PREFIX 32 /* bits of service_id, which is matched in full */
+
+struct source_range {
+	__u8 allow; /* 1 */
+	__u8 pad[3];
+};
+_Static_assert(sizeof(struct source_range) == 4, "changed layout: bump LB_MAP_VERSION");
 
 /* ---- vips4/6: HASH, address -> what to do with a port that no frontend serves --------------- */
 
@@ -281,24 +309,43 @@ struct flows {
 
 /*
  * Every connect, send, receive, peer name and bind that a hook sees and that has to do with us ends
- * in exactly one of these. The order matters: PASS < FORWARD < REFUSE < the rest.
+ * in exactly one of these. At tc the first packet of a flow does, and each packet has one of those
+ * from PACKET on, or PASS_PACKET. The order matters: PASS < FORWARD < REFUSE < the rest.
  */
 #define LB_COUNTERS(X)                                                                             \
 	X(PASS_NOT_A_SERVICE)	   /* not ours */                                                  \
 	X(PASS_PROTOCOL)	   /* not TCP, UDP or SCTP */                                      \
 	X(PASS_HOST_ONLY)	   /* loopback NodePort from another network namespace */          \
+	X(PASS_PACKET)		   /* tc: the packet is not ours */                                \
 	X(FORWARD)		   /* a backend was chosen */                                      \
 	X(FORWARD_AFFINITY)	   /* session affinity chose */                                    \
 	X(FORWARD_SAME_FLOW)	   /* the UDP socket stays with its backend */                     \
 	X(REFUSE_NO_BACKEND)	   /* no endpoint anywhere (spec 27, 29) */                        \
 	X(REFUSE_NO_LOCAL_BACKEND) /* Local policy without local endpoint (spec 17, 19) */         \
+	X(REFUSE_SOURCE)	   /* in no range of loadBalancerSourceRanges (spec 24) */         \
 	X(REFUSE_UNKNOWN_PORT)	   /* ClusterIP that does not serve the port (spec 28) */          \
 	X(REFUSE_RACED)		   /* the entry was reused again and again while it was read */    \
 	X(REFUSE_BAD_SLOT)	   /* the slot belongs to another service: must stay 0 */          \
 	X(REFUSE_BIND)		   /* a listener on a NodePort of ours */                          \
+	X(REFUSE_UNALLOCATED)	   /* tc: an address of the Service range that nobody has */       \
+	X(REFUSE_NO_PORT)	   /* tc: no free port of the node for one more flow */            \
+	X(REFUSE_NO_ADDRESS)	   /* tc: the device towards the backend has no node address */    \
+	X(REFUSE_NO_ROUTE)	   /* tc: no route for what must be sent on at once */             \
+	X(REFUSE_FLOWS_FULL)	   /* tc: no room for one more flow */                             \
 	X(REVERSE_REPLY)	   /* recvmsg: source shown as the VIP */                          \
 	X(REVERSE_PEER)		   /* getpeername: peer shown as the VIP */                        \
-	X(NO_WAY_BACK)		   /* no memory for the record; forwarded without it */
+	X(NO_WAY_BACK)		   /* no memory for the record; forwarded without it */            \
+	X(PACKET)		   /* tc: a client's packet was translated */                      \
+	X(PACKET_BACK)		   /* tc: a backend's packet was translated */                     \
+	X(PACKET_ICMP)		   /* tc: an ICMP error was translated, inner header included */   \
+	X(FLOW_BEGUN)		   /* tc: a flow was entered into conntrack4/6 */                  \
+	X(PORT_RETRY)		   /* tc: a source port was taken, another one was tried */        \
+	X(FRAGMENT_UNKNOWN)	   /* tc: a later fragment came without its first one */           \
+	X(ANSWER_RESET)		   /* tc: refused with a TCP RST */                                \
+	X(ANSWER_UNREACHABLE)	   /* tc: refused with ICMP port unreachable */                    \
+	X(ANSWER_TOO_BIG)	   /* tc: longer than the way to the backend allows */             \
+	X(ANSWER_EXPIRED)	   /* tc: its TTL or hop limit ended here */                       \
+	X(DROPPED)		   /* tc: refused without a word */
 
 #define LB_COUNTER_VALUE(name) COUNT_##name,
 enum counter { LB_COUNTERS(LB_COUNTER_VALUE) COUNT_MAX };
@@ -322,13 +369,20 @@ struct service_counter {
 	__u64 refused;
 };
 
+/* ---- backend_counts: PERCPU_HASH, backend id -> how often; empty unless config asks ---------- */
+
+struct backend_counter {
+	__u64 forwarded; /* as service_counter's */
+};
+
 /* ---- config: read-only data, written between open and load ---------------------------------- */
 
 struct datapath_config {
 	__u64 host_netns_cookie; /* the node's network namespace; 0: the initial one */
 	__u8 has_set_retval;	 /* bpf_set_retval in these hooks: kernel 6.1 */
 	__u8 has_multipath;	 /* bpf_skc_to_mptcp_sock: kernel 5.19 */
-	__u8 pad[6];
+	__u8 count_backends;	 /* fill backend_counts */
+	__u8 pad[5];
 };
 
 /*

@@ -1,0 +1,148 @@
+import BPFLoader
+import CDatapath
+import CSelect
+import NetworkLab
+import Testing
+
+extension Datapath {
+    /// Lets clients in a range use the restricted frontends of a service.
+    func allow(_ range: SourceRange, service: UInt32 = 1, value: UInt8 = 1) throws {
+        let (bits, value) = (UInt32(LB_RANGE_PREFIX + range.bits), source_range(allow: value, pad: (0, 0, 0)))
+        switch range.family {
+        case .v4:
+            var key = source_range4_key(prefix_length: bits, service_id: service, address: (0, 0, 0, 0))
+            fill(&key.address, range.address)
+            try map("source_ranges4").update(key, to: value)
+        case .v6:
+            var key = source_range6_key()
+            (key.prefix_length, key.service_id) = (bits, service)
+            fill(&key.address, range.address)
+            try map("source_ranges6").update(key, to: value)
+        }
+    }
+
+    /// Whether a client with this address may use a frontend of a service.
+    func allows(_ family: Family, _ address: [UInt8], service: UInt32 = 1, restricted: Bool = true) throws -> Bool {
+        var call = source_call()
+        fill(&call.address, address)
+        (call.service_id, call.source_ranges) = (service, restricted ? 1 : 0)
+        let program = try object.program(named: family.name("tst_source"))
+        return try program.run(packet: bytes(call, MemoryLayout<source_call>.size)).result == 1
+    }
+}
+
+/// Clients 10.244.0.n or fd00:10:244::n: the last bits of the address tell them apart.
+struct SourceRange {
+    var family: Family
+    var number: UInt8
+    /// How many bits of the address are not compared.
+    var free = 0
+
+    var address: [UInt8] { family.pod(number) }
+    var bits: Int32 { Int32(address.count * 8 - free) }
+}
+
+extension KernelTests {
+    @Suite("Source ranges (spec 24)")
+    struct SourceTests {
+        @Test("a client in one of the ranges is allowed, others are not", arguments: Family.allCases)
+        func decides(family: Family) throws {
+            let datapath = try Datapath.forDecisions()
+            // .16 to .31, .24 to .27 and .26, each inside the one before; and .64 alone.
+            for (number, free) in [(16, 4), (24, 2), (26, 0), (64, 0)] as [(UInt8, Int)] {
+                try datapath.allow(SourceRange(family: family, number: number, free: free))
+            }
+            let inside: Set<UInt8> = Set(16...31).union([64])
+            for number: UInt8 in 0...80 {
+                #expect(try datapath.allows(family, family.pod(number)) == inside.contains(number), "\(number)")
+            }
+            #expect(try !datapath.allows(family, family.vip(16)), "the first bits count as well")
+        }
+
+        @Test("ranges of one service port say nothing about another", arguments: Family.allCases)
+        func separatesServices(family: Family) throws {
+            let datapath = try Datapath.forDecisions()
+            try datapath.allow(SourceRange(family: family, number: 1), service: 2)
+            // Ids that differ in their first and in their last bit.
+            try datapath.allow(SourceRange(family: family, number: 2), service: 3)
+            try datapath.allow(SourceRange(family: family, number: 3), service: 0x8000_0002)
+            let allowed = try [1, 2, 3, 0x8000_0002].map { (service: UInt32) in
+                try (1...3).filter { try datapath.allows(family, family.pod($0), service: service) }
+            }
+            #expect(allowed == [[], [1], [2], [3]])
+        }
+
+        @Test("without ranges everybody is allowed, and nothing is looked up", arguments: Family.allCases)
+        func isOpen(family: Family) throws {
+            let datapath = try Datapath.forDecisions()
+            try datapath.allow(SourceRange(family: family, number: 1), value: 0)
+            #expect(try datapath.allows(family, family.pod(1), restricted: false))
+            #expect(try !datapath.allows(family, family.pod(1)), "only a value of 1 allows")
+        }
+
+        /// Restricts service 1, whose only backend is pod 1, to pod 3.
+        private func restrict(_ lab: borrowing HookLab, _ form: ClientForm, _ proto: ip_protocol) throws {
+            let frontend = Frontend(family: form.family, proto: proto)
+            try lab.datapath.put(form.family, Backend.several(1, of: 1))
+            var entry = service(id: 1, kind: LOAD_BALANCER)
+            entry.source_ranges = 1
+            try lab.datapath.put(frontend, entry)
+            try lab.datapath.allow(SourceRange(family: form.family, number: 3))
+        }
+
+        private func vip(_ form: ClientForm) -> SocketAddress {
+            form.shown(SocketAddress(address: form.family.vip(10), port: 80))
+        }
+
+        private func pod(_ form: ClientForm, _ number: UInt8, port: UInt16 = 0) -> SocketAddress {
+            form.shown(SocketAddress(address: form.family.pod(number), port: port))
+        }
+
+        @Test(
+            "a bound socket connects from inside a range only", arguments: ClientForm.allCases,
+            [Socket.Kind.tcp, .udp])
+        func connects(form: ClientForm, kind: Socket.Kind) throws {
+            let lab = try HookLab()
+            try restrict(lab, form, kind == .tcp ? TCP : UDP)
+            let backend = try lab.backend(SocketAddress(address: form.family.pod(1), port: 8001), kind)
+            let inside = try lab.client(form, kind)
+            try inside.bind(to: pod(form, 3))
+            try inside.connect(to: vip(form))
+            #expect(try inside.peerName() == vip(form))
+            #expect(try lab.datapath.count(of: COUNT_REFUSE_SOURCE) == 0)
+
+            let outside = try lab.client(form, kind)
+            try outside.bind(to: pod(form, 4))
+            let error = #expect(throws: SocketError.self) { try outside.connect(to: vip(form)) }
+            #expect(error?.name == "ECONNREFUSED")
+            #expect(try lab.datapath.count(of: COUNT_REFUSE_SOURCE) == 1)
+            #expect(try lab.datapath.counts(of: 1).refused == 1)
+            // Not the node's network namespace: which address it will get nobody knows yet.
+            let unbound = try lab.client(form, kind)
+            try unbound.connect(to: vip(form))
+            #expect(try lab.datapath.count(of: COUNT_REFUSE_SOURCE) == 1)
+            _ = consume backend
+        }
+
+        @Test("each datagram of an unconnected socket is checked", arguments: ClientForm.allCases)
+        func sends(form: ClientForm) throws {
+            let lab = try HookLab()
+            try restrict(lab, form, UDP)
+            let backend = try lab.backend(SocketAddress(address: form.family.pod(1), port: 8001), .udp)
+            let inside = try lab.client(form, .udp)
+            try inside.bind(to: pod(form, 3))
+            let outside = try lab.client(form, .udp)
+            try outside.bind(to: pod(form, 4))
+            for _ in 0..<2 {
+                try inside.send([1], to: vip(form))
+                try backend.answer()
+                #expect(try inside.receive().source == vip(form))
+                let error = #expect(throws: SocketError.self) { try outside.send([1], to: vip(form)) }
+                let expected = datapath_config.ofThisKernel.has_set_retval == 1 ? "ECONNREFUSED" : "EPERM"
+                #expect(error?.name == expected)
+            }
+            #expect(try lab.datapath.count(of: COUNT_FORWARD_SAME_FLOW) == 1)
+            #expect(try lab.datapath.count(of: COUNT_REFUSE_SOURCE) == 2)
+        }
+    }
+}

@@ -1,0 +1,183 @@
+import Testing
+
+private let ports = ["{name: http, port: 80, targetPort: 8080}", "{name: echo, port: 53, protocol: UDP}"]
+
+/// A load balancer's Service for both families that only these sources may use.
+private func gate(_ name: String, _ number: Int, ranges: [String]) -> String {
+    let slicePorts = ["{name: http, port: 8080, protocol: TCP}", "{name: echo, port: 8080, protocol: UDP}"]
+    return Manifest.file(
+        Manifest.service(
+            name, ["10.96.0.\(number)", "fd00:96::\(number)"], ports: ports,
+            spec: """
+                type: LoadBalancer
+                externalIPs: [198.51.100.\(number)]
+                loadBalancerSourceRanges: [\(ranges.map { "\"\($0)\"" }.joined(separator: ", "))]
+                """,
+            ingress: ["203.0.113.\(number)", "2001:db8:10::\(number)"]),
+        Manifest.slice(name, Manifest.pods4, ports: slicePorts),
+        Manifest.slice(name, Manifest.pods6, ports: slicePorts))
+}
+
+private let podTwo = ["10.244.0.12/32", "fd00:10:244::12/128"]
+
+/// `gated` admits the second pod, and not the node; `homely` admits the node's network (spec 24).
+@Suite(
+    "source ranges", .tags(.endToEnd), .endToEnd, .serialized,
+    .node(
+        pods: 3, flags: ["--max-source-ranges", "16"],
+        manifests: [
+            "gated.yaml": gate("gated", 20, ranges: podTwo),
+            "homely.yaml": gate("homely", 21, ranges: ["192.0.2.0/24", "2001:db8::/64"]),
+            "live.yaml": gate("live", 22, ranges: podTwo),
+        ]))
+struct SourceRangeTests {
+    /// A question to a load balancer's address, by the number of the Service.
+    struct Question: Sendable, CustomTestStringConvertible {
+        var isV4: Bool
+        var port: Int
+        var options: [String]
+        var testDescription: String { ([isV4 ? "IPv4" : "IPv6", ":\(port)"] + options).joined(separator: " ") }
+
+        func target(_ number: Int) -> String {
+            isV4 ? "203.0.113.\(number):\(port)" : "[2001:db8:10::\(number)]:\(port)"
+        }
+
+        func pod(_ number: Int) -> String { isV4 ? "10.244.0.1\(number)" : "fd00:10:244::1\(number)" }
+    }
+
+    static let questions = [true, false].flatMap { isV4 in
+        [
+            Question(isV4: isV4, port: 80, options: []), Question(isV4: isV4, port: 53, options: ["--udp"]),
+            Question(isV4: isV4, port: 53, options: ["--udp", "--unconnected"]),
+        ] + (isV4 ? [Question(isV4: true, port: 80, options: ["--mapped"])] : [])
+    }
+
+    @Test("a bound socket is refused outside the ranges, at once, and served inside", arguments: questions)
+    func bound(question: Question) throws {
+        let node = try TestNode.current
+        func call(_ pod: Int) throws -> CallReport {
+            try node.call(
+                question.target(20), options: question.options + ["--bind", question.pod(pod), "--count", "3"],
+                from: .pod(pod))
+        }
+        #expect(try call(2).results == ["ok"])
+        let refused = try call(1)
+        #expect(refused.results == ["ECONNREFUSED"])
+        #expect(refused.attempts.compactMap(\.stage).allSatisfy { $0 != "receive" }, "not by waiting for an answer")
+    }
+
+    @Test("the node's sockets are served where a range holds the node, bound or not", arguments: questions)
+    func node(question: Question) throws {
+        let node = try TestNode.current
+        let own = question.isV4 ? "192.0.2.1" : "2001:db8::1"
+        for options in [question.options, question.options + ["--bind", own]] {
+            let report = try node.call(question.target(21), options: options, from: .node)
+            #expect(report.results == ["ok"], "\(options) \(report.attempts)")
+            #expect(try node.call(question.target(20), options: options, from: .node).results == ["ECONNREFUSED"])
+        }
+    }
+
+    @Test("a pod's socket that is not bound has no source yet, and is served", arguments: questions)
+    func unbound(question: Question) throws {
+        let report = try TestNode.current.call(question.target(20), options: question.options, from: .pod(1))
+        #expect(report.results == ["ok"])
+    }
+
+    @Test("the other addresses of the Service are open to all")
+    func others() throws {
+        let node = try TestNode.current
+        for target in ["10.96.0.20:80", "198.51.100.20:80", "[fd00:96::20]:80"] {
+            #expect(try node.call(target, from: .node).results == ["ok"])
+        }
+    }
+
+    @Test("a refusal is counted by its reason and for its Service, and services names the sources")
+    func counts() throws {
+        let node = try TestNode.current
+        func refused() throws -> (reason: Int, service: Int) {
+            let port = try node.services()["gated"]?.ports.first { $0.name == "http" && $0.family == 4 }
+            return (try node.status().counters["refuse_source"] ?? 0, port?.connections.refused ?? 0)
+        }
+        let before = try refused()
+        _ = try node.call("203.0.113.20:80", "--count", "5", from: .node)
+        let after = try refused()
+        #expect(after.reason - before.reason == 5 && after.service - before.service == 5)
+        let port = try #require(try node.services()["gated"]?.ports.first { $0.name == "http" && $0.family == 6 })
+        #expect(port.sourceRanges == ["fd00:10:244::12/128"])
+        let text = try node.swiftlet("services", "homely").output
+        #expect(text.contains("sources:   192.0.2.0/24,203.0.113.21/32\n"), "the VIP itself is admitted: \(text)")
+        #expect(text.contains("frontend:  203.0.113.21:80/TCP  LoadBalancer, balance, Cluster, for these sources only"))
+        #expect(text.contains("frontend:  10.96.0.21:80/TCP  ClusterIP, balance, Cluster\n"))
+        let dump = try node.swiftlet("maps", "dump").output
+        #expect(dump.contains("source default/gated:http TCP IPv4 10.244.0.12/32\n"))
+        #expect(try node.status().maps.first { $0.name == "source_ranges4" }?.capacity == 16)
+    }
+
+    @Test("ranges change while clients connect: whom both admit is never refused")
+    func changes() throws {
+        let node = try TestNode.current
+        let load = try node.startLoad(
+            "203.0.113.22:80", ["--rate", "300", "--seconds", "60", "--bind", "10.244.0.12"], from: .pod(2))
+        func isServed(_ pod: Int) throws -> Bool {
+            try node.call("203.0.113.22:80", "--bind", "10.244.0.1\(pod)", from: .pod(pod)).results == ["ok"]
+        }
+        for ranges in [podTwo + ["10.244.0.13/32"], ["10.244.0.8/29"], [], ["10.244.0.12/32"]] {
+            try node.write(gate("live", 22, ranges: ranges), to: "live.yaml")
+            let others =
+                ranges.isEmpty ? [1, 3] : ranges.contains("10.244.0.8/29") ? [1, 3] : ranges.count > 1 ? [3] : []
+            for pod in [1, 3] {
+                let wanted = others.contains(pod)
+                #expect(try eventually { try isServed(pod) == wanted }, "pod \(pod) with \(ranges)")
+            }
+        }
+        let report = try node.finish(load: load, now: true)
+        #expect(report.failed == [:] && report.ok > 0, "\(report.failures)")
+    }
+
+    @Test("ranges that do not fit leave the Service unprogrammed, and status says what to do")
+    func full() throws {
+        let node = try TestNode.current
+        let ranges = (1...20).map { "10.9.\($0).0/24" }
+        try node.write(gate("wide", 23, ranges: ranges), to: "wide.yaml")
+        let isSaid = try eventually {
+            try node.status().degraded.contains { $0.contains("default/wide") }
+                && node.logText.contains("raise --max-source-ranges")
+        }
+        #expect(isSaid)
+        #expect(try node.call("203.0.113.20:80", "--bind", "10.244.0.12", from: .pod(2)).results == ["ok"])
+        try node.remove("wide.yaml")
+        #expect(try eventually { try node.status().degraded == [] })
+    }
+}
+
+@Suite(
+    "counters of backends", .tags(.endToEnd), .endToEnd,
+    .node(
+        pods: 3, flags: ["--metrics-per-backend", "true"], starts: false, manifests: ["web.yaml": ServedManifests.web]))
+struct BackendCounterTests {
+    @Test("connects are counted by backend when it is asked for, also after a restart that turns it on")
+    func counts() throws {
+        let node = try TestNode.current
+        func counts() throws -> [Int?] {
+            let port = try node.services()["web"]?.ports.first { $0.family == 4 && $0.protocol == "TCP" }
+            return port?.backends.map(\.forwarded) ?? []
+        }
+        let without = node.runArguments().dropFirst().filter { $0 != "--metrics-per-backend" && $0 != "true" }
+        try node.start(with: Array(without))
+        _ = try node.call("10.96.0.15:80", "--count", "9")
+        #expect(try counts() == [nil, nil, nil])
+        #expect(try node.status().maps.first { $0.name == "backend_counts" }?.capacity == 1)
+        try node.stop()
+
+        try node.start()
+        #expect(try counts() == [0, 0, 0])
+        let report = try node.call("10.96.0.15:80", "--count", "40")
+        let spread = (1...3).map { report.summary.spread["pod-\($0)"] ?? 0 }
+        #expect(try counts() == spread)
+        #expect(try node.swiftlet("services", "web").output.contains("active, \(spread[0]) connections"))
+        try node.stop()
+        try node.start()
+        #expect(try counts() == spread, "a restart keeps what was counted")
+        #expect(try node.status().maps.first { $0.name == "backend_counts" }?.entries == spread.count { $0 > 0 })
+    }
+}

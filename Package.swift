@@ -124,7 +124,10 @@ let package = Package(
         // Packets in, packets out: builders and readers of packets, and the programs at tc run over them.
         .testTarget(
             name: "PacketTests",
-            dependencies: ["BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel", "TestKit"],
+            dependencies: [
+                "BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel", "TestKit",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "ConnectBenchmarkTests",

@@ -103,6 +103,11 @@ final class TranslationLab: Sendable {
     /// Forgets all flows and serves these Services, and no others, from now on.
     func serve(_ services: [TestService]) throws {
         for map in ["conntrack4", "conntrack6", "fragments", "affinity"] { try clear(map) }
+        try replace(services)
+    }
+
+    /// Serves these Services, and no others, from now on; flows that are there live on.
+    func replace(_ services: [TestService]) throws {
         let store = try BPFMapStore { map throws(BPFError) in try self.map(map.rawValue) }
         let capacities = MapCapacities(
             services: 1_024, slots: 1_024, backends: 1_024, sourceRanges: 1_024, affinity: 1_024, flows: 1_024,

@@ -2,8 +2,8 @@
 /*
  * Service translation per packet: the hooks, and nothing else. They are attached at tc to devices
  * towards the network (wire) and to the node's side of pods' devices (pod), on arrival (in) and
- * departure (out). Those that end in _l3 are for devices without an Ethernet header. What they do is
- * in lib/tc.h, once for both families.
+ * departure (out). Those that end in _l3 are for devices without an Ethernet header. What they do
+ * is in lib/tc.h, once for both families.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -17,8 +17,8 @@
 #undef FAMILY
 
 /*
- * A packet whose VLAN tag was taken off belongs to the VLAN's device, and comes by there. Tag 0 is a
- * priority and no VLAN. Other tags stand in the packet.
+ * A packet whose VLAN tag was taken off belongs to the VLAN's device, and comes by there. Tag 0 is
+ * a priority and no VLAN. Other tags stand in the packet.
  */
 static __always_inline int tc_packet(struct __sk_buff *skb, __u32 l3, enum hook hook)
 {

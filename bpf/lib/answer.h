@@ -10,8 +10,6 @@
 #ifndef LIB_ANSWER_H
 #define LIB_ANSWER_H
 
-#define DROP TC_ACT_SHOT
-
 /* linux/icmp.h has these, and wants the C library. */
 #define ICMP_DEST_UNREACH  3
 #define ICMP_TIME_EXCEEDED 11
@@ -20,20 +18,6 @@
 #define ICMP_FRAG_NEEDED   4
 
 #define ANSWER_TTL 64
-
-/*
- * Whether the device is still to fill in the checksum, as for packets of this machine's other
- * network namespaces. No field says so; but the kernel then leaves a port out of the checksum.
- */
-static __always_inline bool checksum_is_pending(struct __sk_buff *skb, __u32 offset)
-{
-	__u16 before = 0, after = 0;
-
-	bpf_skb_load_bytes(skb, offset, &before, sizeof(before));
-	bpf_l4_csum_replace(skb, offset, 0, 1, 0);
-	bpf_skb_load_bytes(skb, offset, &after, sizeof(after));
-	return before == after;
-}
 
 static __always_inline void swap_ethernet(struct __sk_buff *skb)
 {
@@ -93,61 +77,28 @@ static __always_inline __u64 F(answer_header)(__u32 *words, const struct F(packe
 #endif
 }
 
-/* The sum of the last bytes of the header: a multiple of two, 16 at most. */
-static __always_inline __u64 F(answer_tail_sum)(const __u32 *words, __u32 bytes)
-{
-	__u64 sum = 0;
-	__u32 i;
-
-#pragma clang loop unroll(full)
-	for (i = 1; i <= 4; i++) {
-		if (bytes >= i * 4)
-			sum += words[IP_WORDS - i];
-		else if (bytes + 2 == i * 4)
-			sum += words[IP_WORDS - i] >> 16;
-	}
-	return sum;
-}
-
 /*
- * Makes the packet the answer and sends it back. `words` has the IP header, and a load with its
- * checksum still zero at byte `check`.
+ * Makes the packet the answer and sends it back. `words` has room for the IP header, and the load
+ * with a checksum of zero.
  *
- * Where the device is to fill in the checksum, that of the old packet is meant, by its place in
- * memory. The answer is then laid so that its own is there: as much is cut off in front as it needs.
- * The device sums up from where the old TCP or UDP header began, which now is in the new IP header;
- * what that adds is taken off before.
+ * The old packet's checksum may still be the device's to fill in, as for those of this machine's
+ * other network namespaces, and the place for it is remembered. The kernel forgets it when what
+ * lies there is cut off: so the answer is written behind it. That cannot be done with a packet that
+ * has a tag in front of the IP header; such a one came from a real device, with its checksum.
  */
 static __always_inline int F(answer_send)(struct __sk_buff *skb, const struct F(packet) *packet,
-					  enum hook hook, __u32 *words, __u16 load, __u32 check,
+					  enum hook hook, __u32 *words, __u16 load, __u16 *check,
 					  __u8 number)
 {
-	const __u32 old_check = packet->tuple.protocol == TCP ? 16 : 6;
+	const __u32 size = sizeof(IP_HEADER) + load;
+	const __s32 cut = packet->l3 > ETH_HLEN ? 0 : packet->l4 + 4;
 	__u64 sum = F(answer_header)(words, packet, load, number);
-	__u32 size = sizeof(IP_HEADER) + load;
-	__u32 cut = 0;
 
-	if (packet->tuple.protocol == SCTP) {
-		__u32 pending = 0;
-
-		bpf_skb_load_bytes(skb, packet->l4 + 8, &pending, sizeof(pending));
-		if (!pending)
-			return DROP;
-	} else if (checksum_is_pending(skb, packet->l4 + old_check)) {
-		if (old_check < check)
-			return DROP;
-		cut = packet->l4 + old_check - (packet->l3 + sizeof(IP_HEADER) + check);
-		sum += checksum_fold(F(answer_tail_sum)(words, old_check - check));
-		((__u16 *)(words + IP_WORDS))[check / 2] = ~checksum_fold(sum);
-		goto made;
-	}
-	sum += words_sum(words + IP_WORDS, load / 4);
-	((__u16 *)(words + IP_WORDS))[check / 2] = checksum_fold(sum);
-made:
+	*check = checksum_fold(sum + words_sum(words + IP_WORDS, load / 4));
 	if (bpf_skb_change_tail(skb, packet->l3 + size + cut, 0))
-		return DROP;
-	if (cut && bpf_skb_adjust_room(skb, -(__s32)cut, BPF_ADJ_ROOM_MAC, 0))
-		return DROP;
+		return TC_ACT_SHOT;
+	if (cut && bpf_skb_adjust_room(skb, -cut, BPF_ADJ_ROOM_MAC, 0))
+		return TC_ACT_SHOT;
 	bpf_skb_store_bytes(skb, packet->l3, words, size, 0);
 	return send_back(skb, packet->l3, hook);
 }
@@ -162,10 +113,10 @@ static __noinline int F(answer_reset)(struct __sk_buff *skb, const struct F(pack
 	__u32 flags, length;
 
 	if (bpf_skb_load_bytes(skb, packet->l4, request, sizeof(request)))
-		return DROP;
+		return TC_ACT_SHOT;
 	flags = bpf_ntohl(request[3]);
 	if (flags & (TCP_RST << 16))
-		return DROP;
+		return TC_ACT_SHOT;
 	reset[0] = request[0] << 16 | request[0] >> 16;
 	if (flags & (TCP_ACK << 16)) {
 		reset[1] = request[2];
@@ -177,7 +128,7 @@ static __noinline int F(answer_reset)(struct __sk_buff *skb, const struct F(pack
 		reset[3] = bpf_htonl(5u << 28 | (TCP_RST | TCP_ACK) << 16);
 	}
 	count(COUNT_ANSWER_RESET);
-	return F(answer_send)(skb, packet, hook, words, 20, 16, IPPROTO_TCP);
+	return F(answer_send)(skb, packet, hook, words, 20, (__u16 *)(reset + 4), IPPROTO_TCP);
 }
 
 #if FAMILY == 4
@@ -203,8 +154,9 @@ static __noinline int F(answer_icmp)(struct __sk_buff *skb, const struct F(packe
 	__u32 words[IP_WORDS + 2 + IP_WORDS + 2] = {};
 
 	if (bpf_skb_load_bytes(skb, packet->l3, words + IP_WORDS + 2, sizeof(IP_HEADER) + 8))
-		return DROP;
+		return TC_ACT_SHOT;
 	words[IP_WORDS] = bpf_htons(type_code);
 	words[IP_WORDS + 1] = bpf_htonl(rest);
-	return F(answer_send)(skb, packet, hook, words, 8 + sizeof(IP_HEADER) + 8, 2, ANSWER_ICMP);
+	return F(answer_send)(skb, packet, hook, words, 8 + sizeof(IP_HEADER) + 8,
+			      (__u16 *)(words + IP_WORDS) + 1, ANSWER_ICMP);
 }

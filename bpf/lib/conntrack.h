@@ -103,7 +103,8 @@ static __always_inline bool F(flow_find)(const struct FX(flow, _key) *key, struc
 }
 
 /* Both entries go, so that nobody else's packets meet one half. */
-static __always_inline void F(flow_delete)(const struct FX(flow, _key) *key, const struct F(flow) *flow)
+static __always_inline void F(flow_delete)(const struct FX(flow, _key) *key,
+					   const struct F(flow) *flow)
 {
 	struct FX(flow, _key) mirror;
 
@@ -160,8 +161,9 @@ static __always_inline bool F(flow_is_served)(const struct F(flow) *flow)
 }
 
 /*
- * Whether a client's packet still belongs to the flow that has its tuple. An open TCP flow keeps its
- * backend whatever happens; a SYN begins a new one when the old one is over or its backend is gone.
+ * Whether a client's packet still belongs to the flow that has its tuple. An open TCP flow keeps
+ * its backend whatever happens; a SYN begins a new one when the old one is over or its backend is
+ * gone.
  */
 static __always_inline bool F(flow_goes_on)(const struct F(packet) *packet,
 					    const struct F(flow) *flow, __u8 tcp_flags, __u64 now)
@@ -204,8 +206,7 @@ static __always_inline void F(flow_follow)(const struct F(packet) *packet, struc
 }
 
 /* Whether a socket of the node uses this tuple: its packets are not for a flow of ours. */
-static __noinline int F(tuple_has_socket)(struct __sk_buff *skb,
-					  const struct FX(flow, _key) *key)
+static __noinline int F(tuple_has_socket)(struct __sk_buff *skb, const struct FX(flow, _key) *key)
 {
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *socket;
@@ -253,8 +254,8 @@ static __noinline int F(flow_displace)(const struct FX(flow, _key) *key, __u64 n
  * port is chosen here. What makes a tuple unique is the backend's entry, which is inserted only
  * where there is none. Returns COUNT_FLOW_BEGUN, or why there is no flow.
  */
-static __noinline enum counter F(flow_begin)(struct __sk_buff *skb,
-					     const struct F(packet) *packet, struct F(flow) *flow)
+static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct F(packet) *packet,
+					     struct F(flow) *flow)
 {
 	struct FX(flow, _key) mirror;
 	enum counter reason = COUNT_REFUSE_NO_PORT;
@@ -293,7 +294,8 @@ static __noinline enum counter F(flow_begin)(struct __sk_buff *skb,
 	flow->seal = F(flow_seal)(&packet->tuple);
 	error = bpf_map_update_elem(&F(conntrack), &packet->tuple, flow, BPF_NOEXIST);
 	if (error) {
-		/* Another CPU was faster with the same client's next packet: its flow is the one. */
+		/* Another CPU was faster with the same client's next packet: its flow is the one.
+		 */
 		bpf_map_delete_elem(&F(conntrack), &mirror);
 		return F(flow_find)(&packet->tuple, flow) ? COUNT_FLOW_BEGUN
 							  : COUNT_REFUSE_FLOWS_FULL;

@@ -23,7 +23,8 @@ static __noinline int F(fragment_remember)(const struct F(packet) *packet)
 	return bpf_map_update_elem(&fragments, &key, &ports, BPF_ANY);
 }
 
-/* Gives a later fragment the ports of its first; false when that has not been seen, or is not ours. */
+/* Gives a later fragment the ports of its first; false when that has not been seen, or is not ours.
+ */
 static __noinline int F(fragment_follow)(struct F(packet) *packet)
 {
 	struct fragment_ports *ports;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * ICMP errors about packets of our flows, for one family (see family.h). An error quotes a packet as
- * it was where it failed; the one who sent it must see it as he sent it. After lib/conntrack.h and lib/rewrite.h.
+ * ICMP errors about packets of our flows, for one family (see family.h). An error quotes a packet
+ * as it was where it failed; the one who sent it must see it as he sent it. After lib/conntrack.h
+ * and lib/rewrite.h.
  */
 #include "lib/flows.h"
 
@@ -33,8 +34,8 @@ static __always_inline __u32 F(icmp_inner_size)(const IP_HEADER *inner)
 }
 
 /*
- * Takes the tuple of the packet that would answer the quoted one: the flow that it leads to says how
- * this error is translated. Returns false for what is no error, or quotes no ports.
+ * Takes the tuple of the packet that would answer the quoted one: the flow that it leads to says
+ * how this error is translated. Returns false for what is no error, or quotes no ports.
  */
 static __noinline int F(icmp_read)(struct __sk_buff *skb, struct F(packet) *packet)
 {
@@ -76,8 +77,7 @@ static __always_inline __u32 F(icmp_rewrite_check)(struct __sk_buff *skb, __u32 
 }
 
 /* The quoted header as its sender knows it. Returns what that adds to the sum of the error. */
-static __noinline __u32 F(icmp_rewrite_inner)(struct __sk_buff *skb,
-					      const struct F(packet) *packet,
+static __noinline __u32 F(icmp_rewrite_inner)(struct __sk_buff *skb, const struct F(packet) *packet,
 					      const struct F(flow) *flow)
 {
 	const __u32 at = packet->l4 + 8;

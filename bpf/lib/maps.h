@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The maps that all programs share. The control plane sets max_entries before load: see docs/maps.md. */
+/* The maps that all programs share. The control plane sets max_entries before load: see
+ * docs/maps.md. */
 #ifndef LIB_MAPS_H
 #define LIB_MAPS_H
 

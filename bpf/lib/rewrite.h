@@ -43,8 +43,8 @@ static __always_inline __u32 F(rewrite_ip)(struct __sk_buff *skb, const struct F
 	__u16 check;
 
 	/* TTL and protocol are the two bytes of one word, in the order of the wire. */
-	check = checksum_fold(difference + (__u16)~packet->check +
-			      (__u16) ~(number | packet->ttl) + (number | ttl));
+	check = checksum_fold(difference + (__u16)~packet->check + (__u16) ~(number | packet->ttl) +
+			      (number | ttl));
 	words[0] = number | ttl | (__u32)check << 16;
 	words[1] = new[0];
 	words[2] = new[1];
@@ -72,8 +72,8 @@ static __noinline int F(rewrite)(struct __sk_buff *skb, const struct F(packet) *
 {
 	const __u32 old_ports = bpf_htons(packet->tuple.source_port) |
 				(__u32)bpf_htons(packet->tuple.destination_port) << 16;
-	const __u32 ports = bpf_htons(flow->source_port) |
-			    (__u32)bpf_htons(flow->destination_port) << 16;
+	const __u32 ports = bpf_htons(flow->source_port) | (__u32)bpf_htons(flow->destination_port)
+								   << 16;
 	__u32 sum = F(rewrite_ip)(skb, packet, flow, ttl);
 	__u32 offset = packet->l4;
 	__u64 flags = 0;

@@ -15,9 +15,9 @@
 #define AF_INET6 10
 
 enum way {
-	WAY_SEND,      /* there is a device and a next hop */
-	WAY_STACK,     /* the node itself, or what only the kernel can say */
-	WAY_TOO_LONG,  /* the packet is longer than the way allows */
+	WAY_SEND,     /* there is a device and a next hop */
+	WAY_STACK,    /* the node itself, or what only the kernel can say */
+	WAY_TOO_LONG, /* the packet is longer than the way allows */
 };
 
 /* Where a packet leaves, and to whom. */
@@ -28,8 +28,8 @@ struct hop {
 };
 
 /*
- * Sends the packet to the next hop. The kernel's helper wants an Ethernet header and nothing else in
- * front of the IP header, even if neither device has one.
+ * Sends the packet to the next hop. The kernel's helper wants an Ethernet header and nothing else
+ * in front of the IP header, even if neither device has one.
  */
 static __always_inline int send_on(struct __sk_buff *skb, __u32 l3, struct hop *hop)
 {

@@ -13,9 +13,9 @@
 
 /* x^(8 * 2^i) */
 static const __u32 crc32c_powers[16] = {
-	0x00800000, 0x00008000, 0x82f63b78, 0x6ea2d55c, 0x18b8ea18, 0x510ac59a, 0xb82be955,
-	0xb8fdb1e7, 0x88e56f72, 0x74c360a4, 0xe4172b16, 0x0d65762a, 0x35d73a62, 0x28461564,
-	0xbf455269, 0xe2ea32dc,
+	0x00800000, 0x00008000, 0x82f63b78, 0x6ea2d55c, 0x18b8ea18, 0x510ac59a,
+	0xb82be955, 0xb8fdb1e7, 0x88e56f72, 0x74c360a4, 0xe4172b16, 0x0d65762a,
+	0x35d73a62, 0x28461564, 0xbf455269, 0xe2ea32dc,
 };
 
 /* These are not static: the verifier then walks them once, and not again for each call. */
@@ -33,8 +33,7 @@ __noinline __u32 crc32c_multiply(__u32 a, __u32 b)
 }
 
 /* A checksum of zero is one that the device will fill in: there is nothing to correct. */
-__noinline int sctp_rewrite(struct __sk_buff *skb, __u32 offset, __u32 length,
-				   __u32 difference)
+__noinline int sctp_rewrite(struct __sk_buff *skb, __u32 offset, __u32 length, __u32 difference)
 {
 	__u32 check = 0;
 	__u32 i;

@@ -120,8 +120,8 @@ static __always_inline enum counter F(tc_masquerade)(struct F(flow) *flow, __u32
 
 /*
  * Decides how the packets of a new flow go, and from which address. A source that becomes the
- * node's own must not enter the stack on arrival, where it would be taken for a forgery: such a flow
- * is sent on at once. All others pass through the stack, with netfilter and all.
+ * node's own must not enter the stack on arrival, where it would be taken for a forgery: such a
+ * flow is sent on at once. All others pass through the stack, with netfilter and all.
  */
 static __noinline enum counter F(tc_path)(struct __sk_buff *skb, const struct F(packet) *packet,
 					  struct F(flow) *flow, struct hop *hop, enum hook hook)
@@ -186,8 +186,7 @@ static __noinline enum counter F(tc_choose)(const struct F(packet) *packet, stru
 
 /* A packet that does not go on, for this reason: an answer, or silence. */
 static __always_inline int F(tc_refuse)(struct __sk_buff *skb, const struct F(packet) *packet,
-					enum hook hook, enum counter reason,
-					struct hop *hop)
+					enum hook hook, enum counter reason, struct hop *hop)
 {
 	__u32 answer = ANSWER_UNREACHABLE, rest = 0;
 
@@ -209,7 +208,7 @@ static __always_inline int F(tc_refuse)(struct __sk_buff *skb, const struct F(pa
 		break;
 	default:
 		count(COUNT_DROPPED);
-		return DROP;
+		return TC_ACT_SHOT;
 	}
 	return F(answer_icmp)(skb, packet, hook, answer, rest);
 }
@@ -245,8 +244,8 @@ static __always_inline bool F(tc_may_begin)(const struct __sk_buff *skb,
 /* What keeps a packet from being sent on: 0 when nothing does. */
 static __always_inline enum counter F(tc_obstacle)(struct __sk_buff *skb,
 						   const struct F(packet) *packet,
-						   const struct F(flow) *flow,
-						   struct hop *hop, enum hook hook)
+						   const struct F(flow) *flow, struct hop *hop,
+						   enum hook hook)
 {
 	enum way way = WAY_SEND;
 
@@ -275,8 +274,8 @@ static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packe
 	if (treatment == SEND_ON) {
 		obstacle = F(tc_obstacle)(skb, packet, flow, hop, hook);
 		if (obstacle)
-			return F(tc_refuse)(skb, packet, hook, is_icmp ? COUNT_REFUSE_NO_ROUTE : obstacle,
-					    hop);
+			return F(tc_refuse)(skb, packet, hook,
+					    is_icmp ? COUNT_REFUSE_NO_ROUTE : obstacle, hop);
 		if (hook_is_arrival(hook))
 			ttl--;
 	}
@@ -309,11 +308,12 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 		goto pass;
 	if (packet.tuple.protocol == PROTO_ANY)
 		goto pass;
+	may_be_vip = F(lb_may_be_ours)(packet.tuple.destination);
 	if (packet.piece == LATER_FRAGMENT && !F(fragment_follow)(&packet)) {
-		count(COUNT_FRAGMENT_UNKNOWN);
+		count(may_be_vip && hook_is_arrival(hook) ? COUNT_FRAGMENT_UNKNOWN
+							  : COUNT_PASS_PACKET);
 		return PASS_ON;
 	}
-	may_be_vip = F(lb_may_be_ours)(packet.tuple.destination);
 	if (!may_be_vip && !F(flow_may_be_reply)(&packet.tuple)) {
 		if (!hook_is_arrival(hook) || is_icmp || !F(is_unallocated)(&packet))
 			goto pass;

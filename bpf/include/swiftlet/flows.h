@@ -8,7 +8,8 @@
 
 #include "swiftlet/maps.h"
 
-/* ---- conntrack4/6: LRU_HASH, a packet's tuple as it arrives -> the one that it is given ------- */
+/* ---- conntrack4/6: LRU_HASH, a packet's tuple as it arrives -> the one that it is given -------
+ */
 
 LB_ENUM flow_state{
 	FLOW_NEW = 1,	      /* the backend has not answered yet */
@@ -19,8 +20,8 @@ LB_ENUM flow_state{
 /* Where a flow's packets are translated, and how they go on. Both directions go the same way. */
 LB_ENUM flow_path{
 	THROUGH_STACK = 1, /* requests on arrival, replies on departure; the kernel routes both */
-	REDIRECTED = 2,	   /* all on arrival, and sent on at once: the client's address is changed */
-	FROM_HOST = 3,	   /* the client is the node: requests on departure, replies on arrival */
+	REDIRECTED = 2, /* all on arrival, and sent on at once: the client's address is changed */
+	FROM_HOST = 3,	/* the client is the node: requests on departure, replies on arrival */
 };
 
 /*
@@ -86,7 +87,8 @@ _Static_assert(sizeof(struct flow6) == 64, "changed layout: bump LB_MAP_VERSION"
 
 /* ---- flow_filter: ARRAY, which senders may be backends with flows --------------------------- */
 
-/* Set by a plain write, so that no other CPU's is lost. Never cleared: a set one promises nothing. */
+/* Set by a plain write, so that no other CPU's is lost. Never cleared: a set one promises nothing.
+ */
 struct flow_filter {
 	__u8 seen[8];
 };
@@ -154,7 +156,8 @@ struct tc_config {
 	__u8 masquerade_all;	  /* 1: backends see the node's address, whoever asks */
 	__u8 pad[2];
 	struct range4 cluster4[LB_RANGES]; /* pods and nodes: inside, as for spec 18 */
-	struct range4 service4[LB_RANGES]; /* ClusterIPs: an address of nobody is dropped (spec 28) */
+	struct range4
+		service4[LB_RANGES]; /* ClusterIPs: an address of nobody is dropped (spec 28) */
 	struct range6 cluster6[LB_RANGES];
 	struct range6 service6[LB_RANGES];
 };

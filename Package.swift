@@ -186,7 +186,10 @@ let package = Package(
         // Packets in, packets out: builders and readers of packets, and the programs at tc run over them.
         .testTarget(
             name: "PacketTests",
-            dependencies: ["BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel", "TestKit"],
+            dependencies: [
+                "BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel", "TestKit",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "ConnectBenchmarkTests",
@@ -206,7 +209,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["BPFLoader", "NetworkLab", "TestKit", "swiftlet", "swiftlet-lab"],
+            dependencies: ["BPFLoader", "ConnectBenchmark", "NetworkLab", "TestKit", "swiftlet", "swiftlet-lab"],
             swiftSettings: strict),
     ]
 )

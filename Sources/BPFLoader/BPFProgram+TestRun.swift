@@ -36,9 +36,31 @@ extension BPFProgram {
     }
 
     /// Runs a tc or XDP program on a packet, `repetitions` times for a duration that means something.
-    public func run(packet: [UInt8], repetitions: Int = 1) throws(BPFError) -> PacketRun {
+    ///
+    /// A packet that the program changes is not restored between repetitions.
+    ///
+    /// - Parameters:
+    ///   - device: the number of a device in the calling thread's network namespace which the packet is on; 0 for the
+    ///     namespace's loopback. Only for tc.
+    ///   - arrival: the device by which a departing packet came; 0 for the node's own. Only for tc.
+    public func run(
+        packet: [UInt8], repetitions: Int = 1, device: UInt32 = 0, arrival: UInt32 = 0
+    ) throws(BPFError) -> PacketRun {
+        guard device != 0 || arrival != 0 else {
+            return try run(packet, repetitions, UnsafeRawBufferPointer(start: nil, count: 0))
+        }
+        var context = __sk_buff()
+        (context.ifindex, context.ingress_ifindex) = (device, arrival)
+        return try withUnsafeBytes(of: context) { context throws(BPFError) in try run(packet, repetitions, context) }
+    }
+
+    private func run(
+        _ packet: [UInt8], _ repetitions: Int, _ context: UnsafeRawBufferPointer
+    ) throws(BPFError) -> PacketRun {
         var options = bpf_test_run_opts()
         options.sz = MemoryLayout<bpf_test_run_opts>.size
+        options.ctx_in = context.baseAddress
+        options.ctx_size_in = UInt32(context.count)
         options.repeat = Int32(clamping: repetitions)
         // A program may make the packet longer, by a tunnel header for example.
         var output = [UInt8](repeating: 0, count: packet.count + 256)

@@ -103,8 +103,10 @@ package struct NftablesRules {
     private func externalChain(of service: RuleService) -> String { "external-\(suffix(service))" }
 
     private func chain(of endpoint: SocketAddress, _ service: RuleService) -> String {
-        "endpoint-\(service.tag(of: endpoint))-\(service.name)/\(service.transport)/http"
-            + "__\(endpoint.host)/\(endpoint.port)"
+        // A chain's name has no colons.
+        let host = String(endpoint.host.map { $0 == ":" ? "." : $0 })
+        return
+            "endpoint-\(service.tag(of: endpoint))-\(service.name)/\(service.transport)/http__\(host)/\(endpoint.port)"
     }
 
     private func affinitySet(_ endpoint: SocketAddress, _ service: RuleService) -> String {

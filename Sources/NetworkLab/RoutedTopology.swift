@@ -55,18 +55,22 @@ public struct RoutedTopology: ~Copyable, Sendable {
     /// Makes all of it.
     ///
     /// - Parameter clientMTU: of the link between client and router, for what must be told to send less.
-    public init(_ pods: PodNetwork = .routed, clientMTU: Int? = nil) throws {
+    public init(_ network: PodNetwork = .routed, clientMTU: Int? = nil) throws {
         let client = try NetworkNamespace("client")
         let router = try NetworkNamespace("router")
         let node = try NetworkNamespace("node1")
         let otherNode = try NetworkNamespace("node2")
         let nearPods = try (1...3).map { number throws(LabError) in try Pod(number: number, on: 1) }
         let farPods = try (1...2).map { number throws(LabError) in try Pod(number: number, on: 2) }
-        for namespace in [router.path, node.path, otherNode.path] { try Self.forward(in: namespace) }
+        let pods = nearPods + farPods
+        for path in [client.path, router.path, node.path, otherNode.path] + pods.map({ $0.namespace.path }) {
+            try Self.set(Self.prompt, in: path)
+        }
+        for path in [router.path, node.path, otherNode.path] { try Self.set(Self.forwarding, in: path) }
         try Self.wireClient(client, to: router, mtu: clientMTU)
         try Self.wireNodes(node, otherNode, to: router)
-        for (number, pod) in zip(1..., nearPods) { try Self.attach(pod, number, pods, to: node, 1) }
-        for (number, pod) in zip(1..., farPods) { try Self.attach(pod, number, pods, to: otherNode, 2) }
+        for (number, pod) in zip(1..., nearPods) { try Self.attach(pod, number, network, to: node, 1) }
+        for (number, pod) in zip(1..., farPods) { try Self.attach(pod, number, network, to: otherNode, 2) }
         self.client = client
         self.router = router
         self.node = node
@@ -75,16 +79,21 @@ public struct RoutedTopology: ~Copyable, Sendable {
         otherPods = farPods
     }
 
-    private static func forward(in namespace: String) throws {
+    /// A link-local address is usable at once, without duplicate address detection: the first neighbour is found.
+    private static let prompt = [("ipv6/conf/all/accept_dad", "0"), ("ipv6/conf/default/accept_dad", "0")]
+
+    private static let forwarding = [
+        ("ipv4/ip_forward", "1"), ("ipv6/conf/all/forwarding", "1"),
+        // Loose, as distributions have it; the default here would be whatever this machine has.
+        ("ipv4/conf/all/rp_filter", "2"), ("ipv4/conf/default/rp_filter", "2"),
+        // Tests see each refusal: the kernel would send one in a second.
+        ("ipv4/icmp_ratelimit", "0"), ("ipv6/icmp/ratelimit", "0"),
+    ]
+
+    private static func set(_ settings: [(name: String, value: String)], in namespace: String) throws {
         try LabThread.run {
             try LabThread.enterNamespace(namespace)
-            for (setting, value) in [
-                ("ipv4/ip_forward", "1"), ("ipv6/conf/all/forwarding", "1"),
-                // Loose, as distributions have it; the default here would be whatever this machine has.
-                ("ipv4/conf/all/rp_filter", "2"), ("ipv4/conf/default/rp_filter", "2"),
-                // Tests see each refusal: the kernel would send one in a second.
-                ("ipv4/icmp_ratelimit", "0"), ("ipv6/icmp/ratelimit", "0"),
-            ] { try SmallFile.write(value, to: "/proc/sys/net/\(setting)") }
+            for (name, value) in settings { try SmallFile.write(value, to: "/proc/sys/net/\(name)") }
         }
     }
 

@@ -13,6 +13,8 @@ public struct MapCapacities: Sendable, Hashable {
     public var sourceRanges: UInt32
     /// Clients with session affinity that are remembered; the oldest are forgotten first.
     public var affinity: UInt32
+    /// Entries of flows that are translated at tc, per IP family, two for each flow; the least used are forgotten first.
+    public var flows: UInt32
     /// Service ports that are counted one by one: those with an id below this.
     public var serviceCounters: UInt32
     /// Backends that are counted one by one, of both families; 1 when they are not.
@@ -26,16 +28,29 @@ public struct MapCapacities: Sendable, Hashable {
     ///   - possibleCPUs: what the kernel keeps a counter for, online or not.
     public init(
         services: UInt32 = 65_536, slots: UInt32 = 262_144, backends: UInt32 = 131_072,
-        sourceRanges: UInt32 = 65_536, affinity: UInt32 = 65_536, countsBackends: Bool = false, possibleCPUs: Int
+        sourceRanges: UInt32 = 65_536, affinity: UInt32 = 65_536, flows: UInt32 = maxFlows,
+        countsBackends: Bool = false, possibleCPUs: Int
     ) {
         self.services = services
         self.slots = slots
         self.backends = backends
         self.sourceRanges = sourceRanges
         self.affinity = affinity
+        self.flows = flows
         backendCounters = countsBackends ? backends * 2 : 1
         let perService = MemoryLayout<service_counter>.size * max(possibleCPUs, 1)
         serviceCounters = min(services, UInt32(Self.serviceCounterMemory / perService))
+    }
+
+    /// What the flows of both families take together at most: 64 MiB, with the kernel's 48 bytes for each entry.
+    public static let maxFlows: UInt32 = 262_144
+
+    /// The flows to keep on a machine with so many bytes of memory: one 256th of it goes to them, up to `maxFlows`.
+    public static func flows(forMemory bytes: UInt64) -> UInt32 {
+        let entries =
+            (48 + MemoryLayout<flow4_key>.size + MemoryLayout<flow4>.size)
+            + (48 + MemoryLayout<flow6_key>.size + MemoryLayout<flow6>.size)
+        return UInt32(clamping: min(max(bytes / 256 / UInt64(entries), 8192), UInt64(maxFlows)))
     }
 
     /// Whether each backend has a counter of its own.
@@ -50,6 +65,10 @@ public struct MapCapacities: Sendable, Hashable {
         case .backends4, .backends6: backends
         case .sourceRanges4, .sourceRanges6: sourceRanges
         case .affinity: affinity
+        case .conntrack4, .conntrack6: flows
+        case .fragments: UInt32(LB_FRAGMENTS)
+        case .flowFilter: UInt32(LB_FLOW_FILTER)
+        case .devices: UInt32(LB_DEVICES)
         case .serviceCounters: serviceCounters
         case .backendCounters: backendCounters
         case .vipFilter: UInt32(LB_FILTER_WORDS)

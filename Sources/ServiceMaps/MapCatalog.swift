@@ -58,6 +58,11 @@ public enum MapCatalog {
         case .socketOrigin: ("array", number, layout(origin.self))
         case .socketSpill: ("sk_storage", socket, layout(origin.self))
         case .socketFlows: ("sk_storage", socket, layout(flows.self))
+        case .conntrack4: ("lru_hash", layout(flow4_key.self), layout(flow4.self))
+        case .conntrack6: ("lru_hash", layout(flow6_key.self), layout(flow6.self))
+        case .flowFilter: ("array", number, layout(flow_filter.self))
+        case .fragments: ("lru_hash", layout(fragment_key.self), layout(fragment_ports.self))
+        case .devices: ("hash", number, layout(device.self))
         case .counters: ("percpu_array", number, ("__u64", 8))
         case .serviceCounters: ("percpu_array", number, layout(service_counter.self))
         case .backendCounters: ("percpu_hash", number, layout(backend_counter.self))
@@ -93,6 +98,14 @@ public enum MapCatalog {
         case .socketSpill:
             ("the same for sockets whose place in sock_origin is taken", "vip and address of IPv4 as ::ffff:a.b.c.d")
         case .socketFlows: ("unconnected UDP socket to the VIPs that it talks to", "its last \(LB_FLOWS) VIPs")
+        case .conntrack4, .conntrack6:
+            (
+                "flows translated at tc: a packet's tuple as it comes to the one that it is given",
+                "two entries a flow; last_seen in ns of CLOCK_MONOTONIC"
+            )
+        case .flowFilter: ("senders that may be backends with flows, so that others cost no look-up", "a byte for each")
+        case .fragments: ("IP packets that come in pieces to the ports of the first", "the key has the packet's id")
+        case .devices: ("devices with our programs to the node's address towards them", "the key is the interface's index")
         case .counters: ("how often each verdict was given", "the key is enum counter; events")
         case .serviceCounters: ("how often each service port was used", "the key is the service id; events")
         case .backendCounters:
@@ -112,6 +125,10 @@ public enum MapCatalog {
         case .vipFilter: (control, datapath, "as long as the map: bits are never cleared")
         case .affinity: (datapath, datapath, "until its time-out, or until newer clients need the room")
         case .socketOrigin, .socketSpill, .socketFlows: (datapath, datapath, "the socket's")
+        case .conntrack4, .conntrack6: (datapath, datapath, "until newer flows need the room, or its tuple")
+        case .flowFilter: (datapath, datapath, "as long as the map: bytes are never cleared")
+        case .fragments: (datapath, datapath, "until newer packets need the room")
+        case .devices: (control, datapath, "as long as our programs are on the device")
         case .counters: (datapath, "people", "as long as the map")
         case .serviceCounters: (datapath, "people", "zero when a service port gets the id")
         case .backendCounters: (datapath, "people", "as long as the backend")

@@ -15,6 +15,10 @@ public enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringCo
     case socketOrigin = "sock_origin"
     case socketSpill = "sock_spill"
     case socketFlows = "sock_flows"
+    case conntrack4, conntrack6
+    case flowFilter = "flow_filter"
+    case fragments
+    case devices
     case counters
     case serviceCounters = "service_counts"
     case backendCounters = "backend_counts"

@@ -23,7 +23,7 @@ public enum MapInspection {
 
     private static func entries(of map: borrowing BPFMap, _ name: ServiceMap) throws(BPFError) -> Int {
         switch name {
-        case .vipFilter: try taken(map, as: UInt64.self) { $0 != 0 }
+        case .vipFilter, .flowFilter: try taken(map, as: UInt64.self) { $0 != 0 }
         case .slots4: try taken(map, as: slot4.self) { $0.service_id != 0 }
         case .slots6: try taken(map, as: slot6.self) { $0.service_id != 0 }
         case .socketOrigin: try taken(map, as: origin.self) { $0.owners != 0 }

@@ -27,17 +27,21 @@ struct FlowArguments: ParsableArguments {
     @Option(name: .customLong("bind"), help: "Source address.")
     var source: String?
 
+    @Option(help: "Source port, with --bind.")
+    var sourcePort: UInt16 = 0
+
     func validate() throws {
         if let source, SocketAddress(host: source, port: 0) == nil {
             throw ValidationError("'\(source)' is not an address")
         }
+        if source == nil && sourcePort != 0 { throw ValidationError("--source-port needs --bind") }
         if mapped && !target.isV4 { throw ValidationError("--mapped needs an IPv4 address") }
     }
 
     var options: FlowOptions {
         FlowOptions(
             target: target, kind: udp ? .udp : .tcp, connected: addressing == .connected, mapped: mapped,
-            source: source.flatMap { SocketAddress(host: $0, port: 0) }, timeout: timeout)
+            source: source.flatMap { SocketAddress(host: $0, port: sourcePort) }, timeout: timeout)
     }
 }
 
@@ -46,8 +50,9 @@ struct Call: ParsableCommand {
         abstract: "Connect and say who answered.",
         discussion: """
             JSON: {"target", "protocol", "attempts": [{"result", "stage", "pod", "peer", "source", "local", "client",
-            "microseconds"}], "summary": {"ok": N, "failed": {"ECONNREFUSED": N}, "spread": {"pod-1": N}}}
-            "peer" is getpeername's answer, "source" recvfrom's (UDP), "client" this end as the pod saw it (TCP).
+            "microseconds"}], "summary": {"ok": N, "failed": {"ECONNREFUSED": N}, "spread": {"pod-1": N}, "clients": N}}
+            "peer" is getpeername's answer, "source" recvfrom's (UDP), "client" this end as the pod saw it.
+            "clients" is how many addresses and ports the pods saw, each pod's apart.
             "microseconds" is connect(2) alone for TCP, the round trip for UDP.
 
               swiftlet-lab call 10.96.0.15:80 --count 30
@@ -63,6 +68,9 @@ struct Call: ParsableCommand {
     @Option(help: "Milliseconds between attempts.")
     var every = 0
 
+    @Option(help: "Bytes of payload in each exchange, at most 60000: large datagrams go in fragments.")
+    var size = 0
+
     @Flag(help: "All attempts on one socket: one TCP connection, or one UDP socket.")
     var sameSocket = false
 
@@ -72,16 +80,22 @@ struct Call: ParsableCommand {
     @Option(name: .shortAndLong, help: "json or text.")
     var output = OutputFormat.json
 
+    func validate() throws {
+        if !(0...60_000).contains(size) { throw ValidationError("--size is 0 to 60000") }
+    }
+
     func run() throws {
         var shared: Flow?
         var attempts: [Attempt] = []
         for number in 0..<max(count, 1) {
             if number > 0 && every > 0 { usleep(UInt32(every) * 1_000) }
+            let hello = "hello \(number)"
+            let payload = hello + String(repeating: ".", count: max(size - hello.count, 0))
             if let open = shared {
-                attempts.append(open.exchange("hello \(number)"))
+                attempts.append(open.exchange(payload))
                 continue
             }
-            let (flow, attempt) = Flow.reach(flow.options, payload: "hello \(number)")
+            let (flow, attempt) = Flow.reach(flow.options, payload: payload)
             attempts.append(attempt)
             if sameSocket { shared = flow } else { flow?.reset() }
         }
@@ -110,6 +124,8 @@ struct Tally {
     var ok = 0
     var failed: [String: Int] = [:]
     var spread: [String: Int] = [:]
+    /// What the pods saw of the clients, each pod's apart.
+    var clients: Set<String> = []
 
     init(_ attempts: [Attempt] = []) {
         for attempt in attempts { add(attempt) }
@@ -121,17 +137,23 @@ struct Tally {
             return
         }
         ok += 1
-        if let pod = attempt.pod { spread[pod, default: 0] += 1 }
+        guard let pod = attempt.pod else { return }
+        spread[pod, default: 0] += 1
+        if let client = attempt.client { clients.insert("\(pod) \(client)") }
     }
 
     mutating func add(_ other: Tally) {
         ok += other.ok
         failed.merge(other.failed, uniquingKeysWith: +)
         spread.merge(other.spread, uniquingKeysWith: +)
+        clients.formUnion(other.clients)
     }
 
     var fields: [(String, JSON)] {
-        [("ok", .integer(ok)), ("failed", .counts(failed)), ("spread", .counts(spread))]
+        [
+            ("ok", .integer(ok)), ("failed", .counts(failed)), ("spread", .counts(spread)),
+            ("clients", .integer(clients.count)),
+        ]
     }
 
     var text: String {

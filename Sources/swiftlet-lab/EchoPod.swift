@@ -81,7 +81,7 @@ final class EchoPod {
             let (bytes, source) = try member.socket.receive(upTo: 65536)
             guard let source else { continue }
             // A reply that cannot be sent is lost, as datagrams are.
-            try? member.socket.send(Array("\(name) ".utf8) + bytes, to: source)
+            try? member.socket.send(Array("\(name) \(source.unmapped) ".utf8) + bytes, to: source)
         }
     }
 

@@ -14,7 +14,7 @@ struct Attempt {
     var source: String?
     /// This end, as the socket sees it.
     var local: String?
-    /// This end, as the pod sees it (TCP).
+    /// This end, as the pod sees it.
     var client: String?
     var microseconds = 0
 
@@ -62,7 +62,11 @@ final class Flow {
         self.options = options
         socket = try Socket(options.kind, v4: options.address.isV4)
         try socket.setTimeout(milliseconds: options.timeout)
-        if let source = options.source { try socket.bind(to: options.mapped ? source.mapped : source) }
+        if let source = options.source {
+            // One port may be used to different addresses at once.
+            if source.port != 0 { try socket.setOption(SOL_SOCKET, SO_REUSEADDR, 1) }
+            try socket.bind(to: options.mapped ? source.mapped : source)
+        }
     }
 
     private var isConnected: Bool { options.kind == .tcp || options.connected }
@@ -91,9 +95,11 @@ final class Flow {
                 return
             }
             try socket.send(Array(payload.utf8), to: isConnected ? nil : options.address)
-            let (bytes, source) = try socket.receive()
+            let (bytes, source) = try socket.receive(upTo: 65536)
             result.source = source?.description
-            pod = String(decoding: bytes, as: UTF8.self).split(separator: " ").first.map(String.init)
+            let words = String(decoding: bytes, as: UTF8.self).split(separator: " ", maxSplits: 2).map(String.init)
+            guard words.count == 3, words[2] == payload else { throw SocketError("receive", EBADMSG) }
+            (pod, client) = (words[0], words[1])
         }
     }
 

@@ -11,17 +11,25 @@ struct Hold: ParsableCommand {
               quit    close everything and end (the end of standard input does the same)
             JSON: {"event": "open"|"send"|"peers", "flows": [{"result", "stage", "pod", "peer", "source", "local",
             "client", "microseconds"}], "summary": {"ok", "failed", "spread"}}; an unconnected UDP flow has its pod
-            after the first send. Exit code 1 when any exchange failed.
+            after the first send. With --brief there are no "flows". Exit code 1 when any exchange failed.
 
               swiftlet-lab hold 10.96.0.15:80 --connections 100
             """)
 
     @OptionGroup var flow: FlowArguments
 
-    @Option(help: "How many flows.")
+    @Option(help: "How many flows, at most 20000.")
     var connections = 1
 
+    @Flag(help: "Say no more than the summary.")
+    var brief = false
+
+    func validate() throws {
+        if !(1...20_000).contains(connections) { throw ValidationError("--connections is 1 to 20000") }
+    }
+
     func run() throws {
+        DescriptorLimit.raise()
         var failed = false
         var flows: [Flow] = []
         var opened: [Attempt] = []
@@ -57,9 +65,8 @@ struct Hold: ParsableCommand {
     /// Prints the line of one command; whether any flow failed.
     private func report(_ event: String, _ attempts: [Attempt]) -> Bool {
         let tally = Tally(attempts)
-        let line = JSON.object([
-            ("event", .string(event)), ("flows", .array(attempts.map(\.json))), ("summary", .object(tally.fields)),
-        ])
+        let flows = brief ? [] : [("flows", JSON.array(attempts.map(\.json)))]
+        let line = JSON.object([("event", .string(event))] + flows + [("summary", .object(tally.fields))])
         Output.line(line.text)
         return !tally.failed.isEmpty
     }

@@ -7,7 +7,7 @@ struct Serve: ParsableCommand {
         abstract: "Be a pod: say who you are, then echo.",
         discussion: """
             TCP: on accept one line "NAME LOCAL PEER", both addresses as the pod sees them; then everything is echoed.
-            UDP: each datagram is answered with "NAME PAYLOAD".
+            UDP: each datagram is answered with "NAME PEER PAYLOAD".
             The default address :: answers IPv4 as well. Prints "ready" when it listens; ends on SIGTERM.
 
               swiftlet-lab serve --name pod-1 --tcp 8080 --udp 8080
@@ -33,7 +33,7 @@ struct Serve: ParsableCommand {
     func run() throws {
         let signals = Interruption.catchSignals()
         defer { withExtendedLifetime(signals) {} }
-        raiseDescriptorLimit()
+        DescriptorLimit.raise()
         let pod = try EchoPod(name: name)
         for port in tcpPorts { try pod.listen(.tcp, on: try listenAddress(port)) }
         for port in udpPorts { try pod.listen(.udp, on: try listenAddress(port)) }
@@ -46,14 +46,5 @@ struct Serve: ParsableCommand {
             throw ValidationError("'\(self.address)' is not an address")
         }
         return address
-    }
-
-    /// Thousands of connections need thousands of descriptors.
-    private func raiseDescriptorLimit() {
-        var limit = rlimit()
-        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        guard getrlimit(resource, &limit) == 0 else { return }
-        limit.rlim_cur = limit.rlim_max
-        setrlimit(resource, &limit)
     }
 }

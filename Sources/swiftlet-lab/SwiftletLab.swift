@@ -12,7 +12,7 @@ struct SwiftletLab: ParsableCommand {
             such as "ECONNREFUSED"; "stage" names the call that failed: socket, bind, connect, send, receive.
             Exit code: 0 when every result was the expected one, 1 when not, 64 for wrong usage.
             """,
-        subcommands: [Serve.self, Call.self, Load.self, Bind.self, Hold.self])
+        subcommands: [Serve.self, Call.self, Load.self, Bind.self, Hold.self, Stream.self])
 }
 
 extension SocketAddress: ExpressibleByArgument {

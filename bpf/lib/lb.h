@@ -114,9 +114,18 @@ static __always_inline bool F(lb_random)(const struct service *service, __u32 ra
 	return slot->service_id == service->service_id;
 }
 
+/* An address in IPv6 form: IPv4 as ::ffff:a.b.c.d. */
+static __always_inline void F(address_widen)(__u8 *wide, const __u8 *address)
+{
+	if (ADDRESS_SIZE == 4)
+		wide[10] = wide[11] = 0xff;
+	__builtin_memcpy(wide + 16 - ADDRESS_SIZE, address, ADDRESS_SIZE);
+}
+
 /* ClientIP affinity (spec 34): the client's last backend while it is usable and not timed out. */
 static __always_inline enum counter F(lb_affine)(const struct service *service, __u64 netns_cookie,
-						 __u32 random, struct F(slot) *slot)
+						 const __u8 *source, __u32 random,
+						 struct F(slot) *slot)
 {
 	const __u64 timeout = (__u64)service->affinity_seconds * 1000000000ull;
 	struct affinity_key client = {
@@ -124,7 +133,11 @@ static __always_inline enum counter F(lb_affine)(const struct service *service, 
 		.service_id = service->service_id,
 	};
 	struct affinity fresh = {.last_use = bpf_ktime_get_ns()};
-	struct affinity *known = bpf_map_lookup_elem(&affinity, &client);
+	struct affinity *known;
+
+	if (source)
+		F(address_widen)(client.address, source);
+	known = bpf_map_lookup_elem(&affinity, &client);
 
 	/* Another CPU may have noted a later use than ours: the difference would be huge. */
 	if (known && fresh.last_use < known->last_use + timeout &&
@@ -139,11 +152,15 @@ static __always_inline enum counter F(lb_affine)(const struct service *service, 
 	return COUNT_FORWARD;
 }
 
-/* Chooses a backend of a frontend that balances. */
+/*
+ * Chooses a backend of a frontend that balances. The client is the network namespace of a socket,
+ * or the source of a packet.
+ */
 static __always_inline enum counter F(lb_select)(const struct service *service, __u64 netns_cookie,
-						 __u32 random, struct F(slot) *slot)
+						 const __u8 *source, __u32 random,
+						 struct F(slot) *slot)
 {
 	if (service->affinity_seconds)
-		return F(lb_affine)(service, netns_cookie, random, slot);
+		return F(lb_affine)(service, netns_cookie, source, random, slot);
 	return F(lb_random)(service, random, slot) ? COUNT_FORWARD : COUNT_REFUSE_BAD_SLOT;
 }

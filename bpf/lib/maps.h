@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The maps themselves. The control plane sets max_entries before load: see docs/maps.md. */
+/* The maps that all programs share. The control plane sets max_entries before load: see
+ * docs/maps.md. */
 #ifndef LIB_MAPS_H
 #define LIB_MAPS_H
 
@@ -30,11 +31,11 @@ const volatile struct datapath_config config SEC(".rodata.config") = {};
 		__type(value, value_);                                                             \
 	} name_ SEC(".maps")
 
-#define LB_SOCKET_STORAGE(name_, value_)                                                           \
+#define LB_LRU(name_, key_, value_)                                                                \
 	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_SK_STORAGE);                                             \
-		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
-		__type(key, int);                                                                  \
+		__uint(type, BPF_MAP_TYPE_LRU_HASH);                                               \
+		__uint(max_entries, 1024);                                                         \
+		__type(key, key_);                                                                 \
 		__type(value, value_);                                                             \
 	} name_ SEC(".maps")
 
@@ -61,16 +62,7 @@ LB_ARRAY(BPF_MAP_TYPE_ARRAY, vip_filter, __u64, LB_FILTER_WORDS);
 LB_HASH(node_ports, struct node_port_key, struct node_port);
 LB_HASH(frontends, __u32, struct frontend);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024);
-	__type(key, struct affinity_key);
-	__type(value, struct affinity);
-} affinity SEC(".maps");
-
-LB_ARRAY(BPF_MAP_TYPE_ARRAY, sock_origin, struct origin, LB_ORIGINS);
-LB_SOCKET_STORAGE(sock_spill, struct origin);
-LB_SOCKET_STORAGE(sock_flows, struct flows);
+LB_LRU(affinity, struct affinity_key, struct affinity);
 
 LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, counters, __u64, COUNT_MAX);
 LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, service_counts, struct service_counter, 1024);

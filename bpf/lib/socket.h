@@ -104,7 +104,7 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 
 	reason = F(sock_frontend)(ctx, form, false, &key, &service, &netns);
 	if (reason == COUNT_FORWARD)
-		reason = F(lb_select)(&service, netns, bpf_get_prandom_u32(), &slot);
+		reason = F(lb_select)(&service, netns, NULL, bpf_get_prandom_u32(), &slot);
 	count(reason);
 	if (reason < COUNT_FORWARD) {
 		sock_forget(ctx);
@@ -141,7 +141,7 @@ static __always_inline int F(sock_send)(struct bpf_sock_addr *ctx, enum ctx_form
 		if (flow && F(lb_usable)(&service, flow->backend_id, &slot))
 			reason = COUNT_FORWARD_SAME_FLOW;
 		else
-			reason = F(lb_select)(&service, netns, bpf_get_prandom_u32(), &slot);
+			reason = F(lb_select)(&service, netns, NULL, bpf_get_prandom_u32(), &slot);
 	}
 	count(reason);
 	if (reason < COUNT_FORWARD)

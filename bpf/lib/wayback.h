@@ -9,6 +9,18 @@
 #include <bpf/bpf_endian.h>
 #include "lib/maps.h"
 
+#define LB_SOCKET_STORAGE(name_, value_)                                                           \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_SK_STORAGE);                                             \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                              \
+		__type(key, int);                                                                  \
+		__type(value, value_);                                                             \
+	} name_ SEC(".maps")
+
+LB_ARRAY(BPF_MAP_TYPE_ARRAY, sock_origin, struct origin, LB_ORIGINS);
+LB_SOCKET_STORAGE(sock_spill, struct origin);
+LB_SOCKET_STORAGE(sock_flows, struct flows);
+
 /* An address in IPv6 form, and a port in host order. */
 struct peer {
 	__u32 address[4];

@@ -18,7 +18,7 @@ int F(tst_select)(struct select_call *call)
 	__builtin_memcpy(key.address, call->address, ADDRESS_SIZE);
 	reason = F(lb_frontend)(&key, &service);
 	if (reason == COUNT_FORWARD)
-		reason = F(lb_select)(&service, call->netns_cookie, call->random, &slot);
+		reason = F(lb_select)(&service, call->netns_cookie, NULL, call->random, &slot);
 	call->reason = reason;
 	call->service_id = service.service_id;
 	call->backend_id = slot.backend_id;

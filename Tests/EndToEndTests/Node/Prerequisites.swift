@@ -13,6 +13,11 @@ extension Trait where Self == ConditionTrait {
     static var endToEnd: Self {
         .enabled(if: Kernel.isRequired || Prerequisites.missing.isEmpty, Prerequisites.reason)
     }
+
+    /// Of suites that compare with kube-proxy's rules.
+    static var hasNftables: Self {
+        .enabled(if: Kernel.isRequired || Prerequisites.isInstalled("nft"), "nft is not installed")
+    }
 }
 
 /// What tier 3 needs of a machine.
@@ -27,7 +32,7 @@ private enum Prerequisites {
         return missing
     }()
 
-    private static func isInstalled(_ program: String) -> Bool {
+    static func isInstalled(_ program: String) -> Bool {
         let path = getenv("PATH").map { String(cString: $0) } ?? ""
         return path.split(separator: ":").contains { access("\($0)/\(program)", X_OK) == 0 }
     }

@@ -309,12 +309,14 @@ struct flows {
 
 /*
  * Every connect, send, receive, peer name and bind that a hook sees and that has to do with us ends
- * in exactly one of these. The order matters: PASS < FORWARD < REFUSE < the rest.
+ * in exactly one of these. At tc the first packet of a flow does, and each packet has one of those
+ * from PACKET on, or PASS_PACKET. The order matters: PASS < FORWARD < REFUSE < the rest.
  */
 #define LB_COUNTERS(X)                                                                             \
 	X(PASS_NOT_A_SERVICE)	   /* not ours */                                                  \
 	X(PASS_PROTOCOL)	   /* not TCP, UDP or SCTP */                                      \
 	X(PASS_HOST_ONLY)	   /* loopback NodePort from another network namespace */          \
+	X(PASS_PACKET)		   /* tc: the packet is not ours */                                \
 	X(FORWARD)		   /* a backend was chosen */                                      \
 	X(FORWARD_AFFINITY)	   /* session affinity chose */                                    \
 	X(FORWARD_SAME_FLOW)	   /* the UDP socket stays with its backend */                     \
@@ -325,9 +327,25 @@ struct flows {
 	X(REFUSE_RACED)		   /* the entry was reused again and again while it was read */    \
 	X(REFUSE_BAD_SLOT)	   /* the slot belongs to another service: must stay 0 */          \
 	X(REFUSE_BIND)		   /* a listener on a NodePort of ours */                          \
+	X(REFUSE_UNALLOCATED)	   /* tc: an address of the Service range that nobody has */       \
+	X(REFUSE_NO_PORT)	   /* tc: no free port of the node for one more flow */            \
+	X(REFUSE_NO_ADDRESS)	   /* tc: the device towards the backend has no node address */    \
+	X(REFUSE_NO_ROUTE)	   /* tc: no route for what must be sent on at once */             \
+	X(REFUSE_FLOWS_FULL)	   /* tc: no room for one more flow */                             \
 	X(REVERSE_REPLY)	   /* recvmsg: source shown as the VIP */                          \
 	X(REVERSE_PEER)		   /* getpeername: peer shown as the VIP */                        \
-	X(NO_WAY_BACK)		   /* no memory for the record; forwarded without it */
+	X(NO_WAY_BACK)		   /* no memory for the record; forwarded without it */            \
+	X(PACKET)		   /* tc: a client's packet was translated */                      \
+	X(PACKET_BACK)		   /* tc: a backend's packet was translated */                     \
+	X(PACKET_ICMP)		   /* tc: an ICMP error was translated, inner header included */   \
+	X(FLOW_BEGUN)		   /* tc: a flow was entered into conntrack4/6 */                  \
+	X(PORT_RETRY)		   /* tc: a source port was taken, another one was tried */        \
+	X(FRAGMENT_UNKNOWN)	   /* tc: a later fragment came without its first one */           \
+	X(ANSWER_RESET)		   /* tc: refused with a TCP RST */                                \
+	X(ANSWER_UNREACHABLE)	   /* tc: refused with ICMP port unreachable */                    \
+	X(ANSWER_TOO_BIG)	   /* tc: longer than the way to the backend allows */             \
+	X(ANSWER_EXPIRED)	   /* tc: its TTL or hop limit ended here */                       \
+	X(DROPPED)		   /* tc: refused without a word */
 
 #define LB_COUNTER_VALUE(name) COUNT_##name,
 enum counter { LB_COUNTERS(LB_COUNTER_VALUE) COUNT_MAX };

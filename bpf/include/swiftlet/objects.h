@@ -13,6 +13,9 @@ struct bpf_object_bytes {
 /* The cgroup socket hooks: sock.bpf.c. */
 struct bpf_object_bytes swiftlet_sock_object(void);
 
+/* The programs at tc: tc.bpf.c. */
+struct bpf_object_bytes swiftlet_tc_object(void);
+
 /* A program that does nothing, the zero of every measurement: empty.bpf.c. */
 struct bpf_object_bytes swiftlet_empty_object(void);
 

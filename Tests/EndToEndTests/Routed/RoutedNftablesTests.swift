@@ -1,0 +1,78 @@
+import NetworkLab
+import TestKit
+import Testing
+
+/// The yardstick: what kube-proxy's own rules do in this topology, the expectations must hold.
+enum RoutedNftables {
+    @Suite(
+        "Beyond a router, kube-proxy's rules", .tags(.endToEnd), .serialized, .endToEnd, .hasNftables,
+        .routed(.nftables))
+    struct RoutedPods {
+        @Test("every door leads to every backend, which sees the node", arguments: Door.allCases, IPVersion.allCases)
+        func balances(door: Door, family: IPVersion) throws {
+            try RoutedExpectations.reachesEveryBackend(door, family)
+            try RoutedExpectations.answersDatagrams(door, family)
+        }
+
+        @Test("a UDP flow stays with its backend", arguments: IPVersion.allCases)
+        func keepsFlow(family: IPVersion) throws { try RoutedExpectations.keepsUDPFlow(family) }
+
+        @Test("the policy Local keeps the client's address", arguments: outsideDoors, IPVersion.allCases)
+        func keepsClient(door: Door, family: IPVersion) throws {
+            try RoutedExpectations.keepsClientAddress(door, family)
+            try RoutedExpectations.dropsWithoutLocalEndpoint(door, family)
+        }
+
+        @Test("without any endpoint there is a refusal", arguments: Door.allCases, IPVersion.allCases)
+        func refuses(door: Door, family: IPVersion) throws {
+            try RoutedExpectations.refusesWithoutEndpoint(door, family)
+        }
+
+        @Test("a ClusterIP refuses ports that it does not serve", arguments: IPVersion.allCases)
+        func refusesPort(family: IPVersion) throws { try RoutedExpectations.refusesUnknownPort(family) }
+
+        @Test("source ranges hold for the load balancer's address", arguments: IPVersion.allCases)
+        func checksRanges(family: IPVersion) throws { try RoutedExpectations.checksSourceRanges(family) }
+
+        @Test("affinity goes by client and service port", arguments: IPVersion.allCases)
+        func sticks(family: IPVersion) throws { try RoutedExpectations.staysWithAffinity(family) }
+
+        @Test("equal ports do not cross", arguments: IPVersion.allCases)
+        func separates(family: IPVersion) throws { try RoutedExpectations.keepsEqualPortsApart(family) }
+
+        @Test("large datagrams pass in fragments", arguments: ["dns", "kept-udp"], IPVersion.allCases)
+        func fragments(service: String, family: IPVersion) throws {
+            try RoutedExpectations.carriesLargeDatagrams(service, family)
+        }
+
+        @Test("64 MB come back as they went", arguments: ["near", "remote"], IPVersion.allCases)
+        func carriesBulk(service: String, family: IPVersion) throws {
+            try RoutedExpectations.carriesBulk(service, .nodePort, family)
+        }
+
+        @Test("10,000 flows live side by side", arguments: IPVersion.allCases)
+        func holdsFlows(family: IPVersion) throws { try RoutedExpectations.holdsManyFlows(10_000, family) }
+    }
+
+    @Suite(
+        "Beyond a router with a smaller MTU, bridged pods, kube-proxy's rules", .tags(.endToEnd), .serialized,
+        .endToEnd, .hasNftables, .routed(.nftables, .bridged, clientMTU: 1_300))
+    struct SmallMTU {
+        @Test("every door leads to every backend", arguments: Door.allCases, IPVersion.allCases)
+        func balances(door: Door, family: IPVersion) throws {
+            try RoutedExpectations.reachesEveryBackend(door, family)
+        }
+
+        /// A router's word that packets are too big must find its way through the translation.
+        @Test("64 MB come back as they went", arguments: ["remote", "kept"], IPVersion.allCases)
+        func carriesBulk(service: String, family: IPVersion) throws {
+            try RoutedExpectations.carriesBulk(service, .loadBalancer, family)
+        }
+
+        @Test("large answers follow once the sender knows the MTU", arguments: IPVersion.allCases)
+        func fragments(family: IPVersion) throws { try RoutedExpectations.learnsPathMTU(family) }
+    }
+}
+
+/// The doors at which the external policy counts.
+let outsideDoors: [Door] = [.nodePort, .loadBalancer, .externalIP]

@@ -1,0 +1,184 @@
+import CDatapath
+import NetworkLab
+import ServiceModel
+import TestKit
+import Testing
+
+extension TranslationTests {
+    @Suite("Flows")
+    struct FlowTests {
+        private func remote(_ name: String = "api", number: Int = 15, nodePort: UInt16 = 30_080) -> TestService {
+            TestService(name: name, number: number, nodePort: nodePort, local: [], remote: [11])
+        }
+
+        /// Two clients with equal ports; the second flow gets another port of the node.
+        @Test(
+            "clients with equal ports to one endpoint do not cross", arguments: Family.allCases,
+            [.tcp, .udp] as [Transport])
+        func separatesClients(family: Family, transport: Transport) throws {
+            let lab = try TranslationLab.current
+            let route = Route(door: .nodePort, transport: transport, family: family, isLocal: false)
+            try lab.serve([route.service])
+            let exchanges = try (2...9).map { try Exchange(route, lab, client: family.outside($0)) }
+            #expect(Set(exchanges.map(\.seen)).count == 8)
+            if transport == .tcp { for exchange in exchanges { try exchange.talk(lab) } }
+            #expect(try lab.flowEntries(family) == 16)
+        }
+
+        /// One client, one port, two Services with the same endpoint.
+        @Test("Services that share an endpoint do not cross", arguments: Family.allCases, [true, false])
+        func separatesServices(family: Family, isLocal: Bool) throws {
+            let lab = try TranslationLab.current
+            let (first, second) =
+                isLocal
+                ? (TestService(), TestService(name: "other", number: 16, nodePort: 30_081))
+                : (remote(), remote("other", number: 16, nodePort: 30_081))
+            try lab.serve([first, second])
+            let client = family.outside()
+            var seen: [SocketAddress] = []
+            for service in [first, second] {
+                let verdict = try lab.run(.tcp(client, service.frontend(.nodePort, family)), .wireIn)
+                let packet = try verdict.packet
+                #expect(packet.destination == service.endpoint(family))
+                seen.append(packet.source)
+            }
+            #expect(seen[0] != seen[1])
+            for (service, seen) in zip([first, second], seen) {
+                let answer = Packet.tcp(service.endpoint(family), seen, [.syn, .ack])
+                let verdict = try lab.run(answer, isLocal ? .wireOut : .wireIn, arrival: isLocal ? .pod0 : nil)
+                expectEqual(
+                    verdict.bytes,
+                    answer.changing(
+                        source: service.frontend(.nodePort, family), destination: client, hops: isLocal ? 64 : 63))
+            }
+        }
+
+        /// Spec 31, 33.
+        @Test("an open connection keeps its endpoint when that is gone, a new one does not", arguments: Family.allCases)
+        func outlivesEndpoint(family: Family) throws {
+            let lab = try TranslationLab.current
+            let route = Route(door: .nodePort, transport: .tcp, family: family, isLocal: false)
+            try lab.serve([route.service])
+            let exchange = try Exchange(route, lab)
+            try lab.replace([TestService(local: [], remote: [12])])
+            try exchange.talk(lab)
+            let fresh = Packet.tcp(family.outside(port: 40_001), route.frontend)
+            #expect(
+                try lab.run(fresh, .wireIn).packet.destination == TestService(local: [], remote: [12]).endpoint(family))
+        }
+
+        /// Spec 32: a datagram has no connection that would break.
+        @Test("a UDP flow moves when its endpoint is gone", arguments: Family.allCases)
+        func movesDatagrams(family: Family) throws {
+            let lab = try TranslationLab.current
+            let route = Route(door: .nodePort, transport: .udp, family: family, isLocal: false)
+            try lab.serve([route.service])
+            _ = try Exchange(route, lab)
+            let moved = TestService(transport: .udp, local: [], remote: [12])
+            try lab.replace([moved])
+            let verdict = try lab.run(.udp(family.outside(), route.frontend), .wireIn)
+            #expect(try verdict.packet.destination == moved.endpoint(family))
+        }
+
+        /// A port that comes again after the end of its connection is a new connection.
+        @Test(
+            "a port may be used again after both have said FIN, or one RST", arguments: Family.allCases, [true, false])
+        func reusesPort(family: Family, resets: Bool) throws {
+            let lab = try TranslationLab.current
+            let route = Route(door: .nodePort, transport: .tcp, family: family, isLocal: false)
+            try lab.serve([route.service])
+            let exchange = try Exchange(route, lab)
+            if resets {
+                let reset = Packet.tcp(exchange.client, route.frontend, [.reset, .ack])
+                exchange.expectForwarded(try lab.run(reset, .wireIn), reset)
+            } else {
+                try exchange.talk(lab)
+            }
+            let other = TestService(local: [], remote: [12])
+            try lab.replace([other])
+            let verdict = try lab.run(.tcp(exchange.client, route.frontend), .wireIn)
+            #expect(verdict.action == .redirect)
+            #expect(try verdict.packet.destination == other.endpoint(family), "a new choice")
+            #expect(try lab.flowEntries(family) == 2)
+        }
+
+        @Test("a SYN that is sent again goes the same way", arguments: Family.allCases)
+        func repeats(family: Family) throws {
+            let lab = try TranslationLab.current
+            let service = TestService(local: [], remote: Array(11...40))
+            try lab.serve([service])
+            let request = Packet.tcp(family.outside(), service.frontend(.nodePort, family))
+            let first = try lab.run(request, .wireIn)
+            for _ in 0..<10 { #expect(try lab.run(request, .wireIn).bytes == first.bytes) }
+            #expect(try lab.flowEntries(family) == 2)
+        }
+
+        /// Spec 34: by client address, for all frontends of the service port.
+        @Test("affinity goes by client and service port", arguments: Family.allCases)
+        func sticks(family: Family) throws {
+            let lab = try TranslationLab.current
+            let service = TestService(local: [], remote: Array(11...40)) { $0.affinitySeconds = 600 }
+            try lab.serve([service])
+            var chosen: Set<[UInt8]> = []
+            for client in 2...9 {
+                var endpoints: Set<[UInt8]> = []
+                for (index, door) in TestService.Door.allCases.enumerated() {
+                    let source = family.outside(client, port: UInt16(41_000 + index))
+                    endpoints.insert(
+                        try lab.run(.tcp(source, service.frontend(door, family)), .wireIn).packet.ip.destination)
+                }
+                #expect(endpoints.count == 1, "client \(client)")
+                chosen.formUnion(endpoints)
+            }
+            #expect(chosen.count > 1)
+        }
+
+        /// Spec 38.
+        @Test("each endpoint gets its part", arguments: Family.allCases)
+        func spreads(family: Family) throws {
+            let lab = try TranslationLab.current
+            let service = TestService(transport: .udp, local: [], remote: [11, 12, 13, 14])
+            try lab.serve([service])
+            var counts: [[UInt8]: Int] = [:]
+            try lab.inside { runner in
+                for port in UInt16(20_000)..<20_400 {
+                    let request = Packet.udp(family.outside(port: port), service.frontend(.nodePort, family))
+                    counts[try runner.run(request.bytes, .wireIn).packet.ip.destination, default: 0] += 1
+                }
+            }
+            #expect(counts.count == 4)
+            // Five standard deviations of a binomial distribution with n = 400 and p = 1/4.
+            for count in counts.values { #expect((57...143).contains(count)) }
+        }
+
+        /// Spec 36d.
+        @Test("a pod that reaches itself sees the node", arguments: Family.allCases)
+        func hairpins(family: Family) throws {
+            let lab = try TranslationLab.current
+            let service = TestService()
+            try lab.serve([service])
+            let pod = SocketAddress(address: service.endpoint(family).address, port: 40_000)
+            let verdict = try lab.run(.tcp(pod, service.frontend(.clusterIP, family)), .podIn)
+            let packet = try verdict.packet
+            #expect(packet.destination == service.endpoint(family))
+            #expect(packet.ip.source != pod.address, "it would throw away what seems to come from itself")
+        }
+
+        /// Spec 37.
+        @Test("another pod is seen as it is", arguments: Family.allCases, Transport.allCases)
+        func keepsPod(family: Family, transport: Transport) throws {
+            let lab = try TranslationLab.current
+            let service = TestService(transport: transport)
+            try lab.serve([service])
+            let pod = family.pod(77)
+            let request = Packet.first(transport, pod, service.frontend(.clusterIP, family))
+            let verdict = try lab.run(request, .podIn)
+            #expect(verdict.action == .passOn)
+            expectEqual(verdict.bytes, request.changing(destination: service.endpoint(family)))
+            let answer = request.changing(destination: service.endpoint(family)).reply(payload: [1])
+            let back = try lab.run(answer, .podOut, arrival: .pod0)
+            #expect(back.action == .passOn)
+            expectEqual(back.bytes, answer.changing(source: service.frontend(.clusterIP, family)))
+        }
+    }
+}

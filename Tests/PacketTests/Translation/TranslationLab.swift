@@ -1,0 +1,268 @@
+import BPFLoader
+import CDatapath
+import Glibc
+import NetworkLab
+import ServiceMaps
+import ServiceModel
+import Synchronization
+import SystemPackage
+import Testing
+
+/// A node's network namespace with a device towards the network and one towards a pod, and the programs of tc.bpf.o,
+/// which are run over packets there. The maps are filled by the control plane's own writer.
+///
+/// ```
+/// client 198.51.100.2 ── (router 192.0.2.254) ── eth0 192.0.2.1  node  pod0 ── 10.244.1.0/24
+///                         another node 192.0.2.2: 10.244.2.0/24
+/// ```
+/// A class because the tests of a suite share it: to load the programs takes a second.
+final class TranslationLab: Sendable {
+    private let namespace: NetworkLab.NetworkNamespace
+    private let beyond: NetworkLab.NetworkNamespace
+    private let maps: [String: OpenMap]
+    private let programs: [Hook: LoadedProgram]
+    private let devices: [Device: UInt32]
+
+    /// A class because a dictionary cannot hold noncopyable values.
+    private final class LoadedProgram: Sendable {
+        let program: BPFProgram
+        init(_ program: consuming BPFProgram) { self.program = program }
+    }
+
+    /// A class for the same reason.
+    private final class OpenMap: Sendable {
+        let map: BPFMap
+        init(_ map: consuming BPFMap) { self.map = map }
+    }
+
+    enum Device: String, CaseIterable {
+        /// Towards the network.
+        case eth0
+        /// The node's end of a pod's link.
+        case pod0
+    }
+
+    init(change: (inout tc_config) -> Void = { _ in }) throws {
+        let node = try NetworkLab.NetworkNamespace("tc")
+        let beyond = try NetworkLab.NetworkNamespace("beyond")
+        try Self.wire(node, beyond)
+        let bytes = swiftlet_tc_object()
+        let object = try BPFObject(
+            name: "tc.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
+        var config = tc_config.ofTests
+        change(&config)
+        try object.setInitialValue(of: ".rodata.tc", to: config)
+        let loaded = try object.load()
+        var programs: [Hook: LoadedProgram] = [:]
+        for hook in Hook.allCases { programs[hook] = LoadedProgram(try loaded.program(named: hook.rawValue)) }
+        self.programs = programs
+        var maps: [String: OpenMap] = [:]
+        for name in loaded.mapNames where !name.hasPrefix(".") { maps[name] = OpenMap(try loaded.map(named: name)) }
+        self.maps = maps
+        devices = try node.run {
+            Dictionary(uniqueKeysWithValues: Device.allCases.map { ($0, if_nametoindex($0.rawValue)) })
+        }
+        namespace = node
+        self.beyond = beyond
+        try enterWireDevice()
+    }
+
+    private static func wire(
+        _ node: borrowing NetworkLab.NetworkNamespace, _ beyond: borrowing NetworkLab.NetworkNamespace
+    ) throws {
+        try node.connect("eth0", to: beyond, "far")
+        try node.connect("pod0", to: beyond, "pod")
+        try node.set("ipv4/ip_forward", to: "1")
+        try node.set("ipv6/conf/all/forwarding", to: "1")
+        try node.ip(lines: [
+            "address add 192.0.2.1/24 dev eth0", "address add 2001:db8::1/64 dev eth0 nodad",
+            "route add default via 192.0.2.254", "route add default via 2001:db8::fe",
+            "route add 10.244.2.0/24 via 192.0.2.2", "route add fd00:10:244:2::/64 via 2001:db8::2",
+            "address add 10.244.1.1/24 dev pod0", "address add fd00:10:244:1::1/64 dev pod0 nodad",
+        ])
+    }
+
+    private func enterWireDevice() throws {
+        var device = device()
+        fill(&device.address4, Family.v4.node.address)
+        fill(&device.address6, Family.v6.node.address)
+        device.mtu = 1_500
+        try map("devices").update(devices[.eth0] ?? 0, to: device)
+    }
+
+    /// A handle of its own on a map.
+    func map(_ name: String) throws(BPFError) -> BPFMap {
+        guard let open = maps[name] else {
+            throw BPFError(.find, "map \(name) in tc.bpf.o", .noSuchFileOrDirectory)
+        }
+        return try BPFMap(id: open.map.id)
+    }
+
+    // MARK: Services
+
+    /// Forgets all flows and serves these Services, and no others, from now on.
+    func serve(_ services: [TestService]) throws {
+        for map in ["conntrack4", "conntrack6", "fragments", "affinity"] { try clear(map) }
+        try replace(services)
+    }
+
+    /// Serves these Services, and no others, from now on; flows that are there live on.
+    func replace(_ services: [TestService]) throws {
+        let store = try BPFMapStore { map throws(BPFError) in try self.map(map.rawValue) }
+        let capacities = MapCapacities(
+            services: 1_024, slots: 1_024, backends: 1_024, sourceRanges: 1_024, affinity: 1_024, flows: 1_024,
+            possibleCPUs: 2)
+        var writer = try ServiceMapWriter(store: store, grace: RCUGracePeriod(), capacities: capacities)
+        let report = writer.apply(upserts: services.map(\.compiled), prune: true)
+        #expect(report.failures.isEmpty, "\(report.failures)")
+        _ = try writer.reclaim()
+    }
+
+    private func clear(_ name: String) throws {
+        let map = try map(name)
+        switch name {
+        case "conntrack4":
+            let keys = try map.entries(key: flow4_key.self, value: flow4.self).map(\.key)
+            try map.deleteBatch(keys: keys).check()
+        case "conntrack6":
+            let keys = try map.entries(key: flow6_key.self, value: flow6.self).map(\.key)
+            try map.deleteBatch(keys: keys).check()
+        case "fragments":
+            let keys = try map.entries(key: fragment_key.self, value: fragment_ports.self).map(\.key)
+            try map.deleteBatch(keys: keys).check()
+        default:
+            let keys = try map.entries(key: affinity_key.self, value: CDatapath.affinity.self).map(\.key)
+            try map.deleteBatch(keys: keys).check()
+        }
+    }
+
+    /// How often a reason was counted, on all CPUs together.
+    func count(of reason: counter) throws -> UInt64 {
+        try map("counters").lookupPerCPU(reason.rawValue, as: UInt64.self)?.reduce(0, +) ?? 0
+    }
+
+    /// How many entries the flows of a family have: two each.
+    func flowEntries(_ family: Family) throws -> Int {
+        switch family {
+        case .v4: try map("conntrack4").entries(key: flow4_key.self, value: flow4.self).count
+        case .v6: try map("conntrack6").entries(key: flow6_key.self, value: flow6.self).count
+        }
+    }
+
+    // MARK: Packets
+
+    /// Runs a program over bytes, in the node's namespace.
+    func run(_ bytes: [UInt8], _ hook: Hook, arrival: Device? = nil) throws -> Verdict {
+        try inside { runner in try runner.run(bytes, hook, arrival: arrival) }
+    }
+
+    func run(_ packet: Packet, _ hook: Hook, arrival: Device? = nil) throws -> Verdict {
+        try run(packet.bytes, hook, arrival: arrival)
+    }
+
+    /// Runs a closure that runs many packets.
+    func inside<Value>(_ body: (borrowing Runner) throws -> Value) throws -> Value {
+        try namespace.run { try body(Runner(lab: self)) }
+    }
+
+    /// What runs packets on the thread that is in the namespace.
+    struct Runner: ~Copyable {
+        fileprivate let lab: TranslationLab
+
+        func run(_ bytes: [UInt8], _ hook: Hook, arrival: Device? = nil) throws -> Verdict {
+            guard let loaded = lab.programs[hook] else { throw PacketError("no program \(hook)") }
+            let run = try loaded.program.run(
+                packet: bytes, device: lab.devices[hook.device] ?? 0, arrival: arrival.flatMap { lab.devices[$0] } ?? 0)
+            return Verdict(action: Action(rawValue: Int32(bitPattern: run.result)), bytes: run.packet)
+        }
+    }
+}
+
+/// A program and where it sees packets.
+enum Hook: String, CaseIterable, Sendable {
+    case wireIn = "swl_wire_in"
+    case wireOut = "swl_wire_out"
+    case podIn = "swl_pod_in"
+    case podOut = "swl_pod_out"
+    case wireInBare = "swl_wire_in_l3"
+    case wireOutBare = "swl_wire_out_l3"
+    case podInBare = "swl_pod_in_l3"
+    case podOutBare = "swl_pod_out_l3"
+
+    var device: TranslationLab.Device {
+        switch self {
+        case .wireIn, .wireOut, .wireInBare, .wireOutBare: .eth0
+        case .podIn, .podOut, .podInBare, .podOutBare: .pod0
+        }
+    }
+
+    static let framed: [Hook] = [.wireIn, .wireOut, .podIn, .podOut]
+}
+
+enum Action: Int32, Sendable {
+    case passOn = -1
+    case ok = 0
+    case drop = 2
+    case redirect = 7
+}
+
+/// What a program did to a packet.
+struct Verdict {
+    var action: Action?
+    var bytes: [UInt8]
+
+    var packet: Packet {
+        get throws(PacketError) { try Packet(bytes) }
+    }
+}
+
+extension tc_config {
+    /// The settings of a node in a cluster whose ranges are known.
+    static var ofTests: tc_config {
+        var config = tc_config()
+        (config.tcp_seconds, config.tcp_new_seconds, config.tcp_closing_seconds) = (8_000, 60, 10)
+        (config.udp_seconds, config.other_seconds) = (60, 60)
+        config.external_cluster_ip = 1
+        fill(&config.cluster4.0.address, [10, 244, 0, 0])
+        fill(&config.cluster4.0.mask, [255, 255, 0, 0])
+        fill(&config.service4.0.address, [10, 96, 0, 0])
+        fill(&config.service4.0.mask, [255, 255, 0, 0])
+        fill(&config.cluster6.0.address, [0xfd, 0, 0, 0x10, 2, 0x44])
+        fill(&config.cluster6.0.mask, [255, 255, 255, 255, 255, 255])
+        fill(&config.service6.0.address, [0xfd, 0, 0, 0x10, 0, 0x96])
+        fill(&config.service6.0.mask, [UInt8](repeating: 255, count: 14))
+        return config
+    }
+}
+
+/// Writes bytes into a C array, which Swift sees as a tuple.
+func fill<Field: BitwiseCopyable>(_ field: inout Field, _ bytes: [UInt8]) {
+    withUnsafeMutableBytes(of: &field) { $0.copyBytes(from: bytes) }
+}
+
+/// One lab for all tests of a suite.
+struct TranslationTrait: SuiteTrait, TestScoping {
+    func provideScope(
+        for test: Test, testCase: Test.Case?, performing tests: @Sendable () async throws -> Void
+    ) async throws {
+        let lab = try TranslationLab()
+        try await TranslationLab.$scoped.withValue(lab) { try await tests() }
+    }
+}
+
+extension Trait where Self == TranslationTrait {
+    /// Makes a lab before the suite's first test.
+    static var translation: Self { TranslationTrait() }
+}
+
+extension TranslationLab {
+    @TaskLocal fileprivate static var scoped: TranslationLab?
+
+    /// The lab of the suite that the calling test belongs to.
+    static var current: TranslationLab {
+        get throws {
+            guard let scoped else { throw PacketError("the suite has no .translation trait") }
+            return scoped
+        }
+    }
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The flows that are translated at tc, for one family (see family.h): find, begin, keep, end.
+ * After lib/packet.h. */
+#include <asm-generic/errno-base.h>
+#include "lib/count.h"
+#include "lib/flows.h"
+
+#ifndef LIB_CONNTRACK_H
+#define LIB_CONNTRACK_H
+
+#define SECOND 1000000000ull
+
+/*
+ * A flow notes its packets, and asks the way again, once in this time: busy ones share no cache
+ * line, and do not pay for a route in each packet.
+ */
+#define FLOW_REFRESH SECOND
+
+/* The client's own port first, then random ones from here up to 65535. */
+#define FLOW_FIRST_PORT 32768
+#define FLOW_PORT_TRIES 16
+
+static __always_inline __u64 flow_timeout(enum ip_protocol protocol, enum flow_state state)
+{
+	__u32 seconds = tc_config.other_seconds;
+
+	if (protocol == UDP)
+		seconds = tc_config.udp_seconds;
+	if (protocol == TCP)
+		seconds = state == FLOW_ESTABLISHED ? tc_config.tcp_seconds
+			  : state == FLOW_CLOSING   ? tc_config.tcp_closing_seconds
+						    : tc_config.tcp_new_seconds;
+	return seconds * SECOND;
+}
+
+#endif
+
+static __always_inline __u32 F(flow_seal)(const struct FX(flow, _key) *key)
+{
+	const __u32 *words = (const __u32 *)key;
+	__u32 seal = 0;
+	__u32 i;
+
+#pragma clang loop unroll(full)
+	/* Sums, not a chain: the processor multiplies all words at once. */
+	for (i = 0; i < sizeof(*key) / 4; i++)
+		seal += words[i] * (((i + 1) * 0x9e3779b1u ^ 0x7feb352du) | 1);
+	return seal;
+}
+
+/* The key of the mirror: the answer to a packet that was given the tuple of the flow. */
+static __always_inline void F(flow_mirror)(const struct F(flow) *flow, enum ip_protocol protocol,
+					   struct FX(flow, _key) *key)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	__builtin_memcpy(key->source, flow->destination, ADDRESS_SIZE);
+	__builtin_memcpy(key->destination, flow->source, ADDRESS_SIZE);
+	key->source_port = flow->destination_port;
+	key->destination_port = flow->source_port;
+	key->protocol = protocol;
+}
+
+/* Makes the flow lead to the answer to a tuple. */
+static __always_inline void F(flow_lead_back)(struct F(flow) *flow,
+					      const struct FX(flow, _key) *tuple)
+{
+	__builtin_memcpy(flow->source, tuple->destination, ADDRESS_SIZE);
+	__builtin_memcpy(flow->destination, tuple->source, ADDRESS_SIZE);
+	flow->source_port = tuple->destination_port;
+	flow->destination_port = tuple->source_port;
+}
+
+static __always_inline __u8 *F(flow_filter_place)(const __u8 *address, __u16 port)
+{
+	const __u32 *words = (const __u32 *)address;
+	struct flow_filter *word;
+	__u32 hash = port * 0x85ebca6bu;
+	__u32 index, i;
+
+#pragma clang loop unroll(full)
+	for (i = 0; i < ADDRESS_SIZE / 4; i++)
+		hash = (hash ^ words[i]) * 0x9e3779b1u;
+	index = hash >> 20;
+	word = bpf_map_lookup_elem(&flow_filter, &index);
+	return word ? &word->seen[(hash >> 17) & 7] : NULL;
+}
+
+/* Whether the sender may be a backend that has flows: one array read for what is not ours. */
+static __always_inline bool F(flow_may_be_reply)(const struct FX(flow, _key) *tuple)
+{
+	const __u8 *place = F(flow_filter_place)(tuple->source, tuple->source_port);
+
+	return !place || *place;
+}
+
+/* Finds the entry and copies it; one that was reused while it was copied is not believed. */
+static __always_inline bool F(flow_find)(const struct FX(flow, _key) *key, struct F(flow) *flow)
+{
+	const __u32 seal = F(flow_seal)(key);
+	struct F(flow) *entry = bpf_map_lookup_elem(&F(conntrack), key);
+
+	if (!entry)
+		return false;
+	*flow = *entry;
+	barrier();
+	return flow->seal == seal && *(volatile __u32 *)&entry->seal == seal;
+}
+
+/* Both entries go, so that nobody else's packets meet one half. */
+static __always_inline void F(flow_delete)(const struct FX(flow, _key) *key,
+					   const struct F(flow) *flow)
+{
+	struct FX(flow, _key) mirror;
+
+	F(flow_mirror)(flow, key->protocol, &mirror);
+	bpf_map_delete_elem(&F(conntrack), key);
+	bpf_map_delete_elem(&F(conntrack), &mirror);
+}
+
+static __noinline int F(flow_end)(const struct FX(flow, _key) *key, const struct F(flow) *flow)
+{
+	F(flow_delete)(key, flow);
+	return 0;
+}
+
+/*
+ * Notes a packet in both entries: the time, the state, and who has sent a FIN. The mirror is made
+ * again if it was evicted, because nobody else may take a tuple that is in use.
+ */
+static __noinline int F(flow_note)(const struct FX(flow, _key) *key, struct F(flow) *flow)
+{
+	struct F(flow) *entry = bpf_map_lookup_elem(&F(conntrack), key);
+	struct FX(flow, _key) mirror;
+	int i;
+
+	F(flow_mirror)(flow, key->protocol, &mirror);
+	for (i = 0; i < 2; i++) {
+		if (entry) {
+			entry->last_seen = flow->last_seen;
+			entry->ifindex = 0;
+			entry->state = flow->state;
+			entry->fin_client = flow->fin_client;
+			entry->fin_backend = flow->fin_backend;
+		}
+		if (i == 0)
+			entry = bpf_map_lookup_elem(&F(conntrack), &mirror);
+	}
+	if (!entry) {
+		struct F(flow) copy = *flow;
+
+		F(flow_lead_back)(&copy, key);
+		copy.reply = !flow->reply;
+		copy.ifindex = 0;
+		copy.seal = F(flow_seal)(&mirror);
+		bpf_map_update_elem(&F(conntrack), &mirror, &copy, BPF_NOEXIST);
+	}
+	return 0;
+}
+
+/* The way of one packet is the way of the next ones. */
+static __noinline int F(flow_note_way)(const struct FX(flow, _key) *key, const struct F(flow) *flow)
+{
+	struct F(flow) *entry = bpf_map_lookup_elem(&F(conntrack), key);
+
+	if (!entry)
+		return 0;
+	__builtin_memcpy(entry->next_hop, flow->next_hop, ADDRESS_SIZE);
+	entry->longest = flow->longest;
+	entry->ifindex = flow->ifindex;
+	return 0;
+}
+
+/* Whether the flow still has its backend: it may be terminating, but it must serve (spec 32). */
+static __always_inline bool F(flow_is_served)(const struct F(flow) *flow)
+{
+	__u32 id = flow->backend_id;
+	const struct F(backend) *backend = bpf_map_lookup_elem(&F(backends), &id);
+
+	return backend && backend->service_id == flow->service_id;
+}
+
+/*
+ * Whether a client's packet still belongs to the flow that has its tuple. An open TCP flow keeps
+ * its backend whatever happens; a SYN begins a new one when the old one is over or its backend is
+ * gone.
+ */
+static __always_inline bool F(flow_goes_on)(const struct F(packet) *packet,
+					    const struct F(flow) *flow, __u8 tcp_flags, __u64 now)
+{
+	const enum ip_protocol protocol = packet->tuple.protocol;
+
+	if (protocol == TCP && (tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		return true;
+	if (protocol == TCP && flow->state == FLOW_CLOSING)
+		return false;
+	/* Another CPU may have noted a later packet than this one: the difference would be huge. */
+	if (now > flow->last_seen + flow_timeout(protocol, flow->state))
+		return false;
+	return protocol == SCTP || F(flow_is_served)(flow);
+}
+
+/* Follows the life of the flow. */
+static __always_inline void F(flow_follow)(const struct F(packet) *packet, struct F(flow) *flow,
+					   __u8 tcp_flags, __u64 now)
+{
+	bool news = now > flow->last_seen + FLOW_REFRESH;
+
+	if (flow->reply && flow->state == FLOW_NEW) {
+		flow->state = FLOW_ESTABLISHED;
+		news = true;
+	}
+	if (tcp_flags & (TCP_FIN | TCP_RST)) {
+		if (flow->reply)
+			flow->fin_backend = 1;
+		else
+			flow->fin_client = 1;
+		if ((tcp_flags & TCP_RST) || (flow->fin_client && flow->fin_backend))
+			flow->state = FLOW_CLOSING;
+		news = true;
+	}
+	if (!news)
+		return;
+	flow->last_seen = now;
+	flow->ifindex = 0;
+	F(flow_note)(&packet->tuple, flow);
+}
+
+/* Whether a socket of the node uses this tuple: its packets are not for a flow of ours. */
+static __noinline int F(tuple_has_socket)(struct __sk_buff *skb, const struct FX(flow, _key) *key)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *socket;
+	bool in_use;
+
+#if FAMILY == 4
+#define TUPLE tuple.ipv4
+	tuple.ipv4.saddr = *(const __u32 *)key->source;
+	tuple.ipv4.daddr = *(const __u32 *)key->destination;
+#else
+#define TUPLE tuple.ipv6
+	__builtin_memcpy(tuple.ipv6.saddr, key->source, 16);
+	__builtin_memcpy(tuple.ipv6.daddr, key->destination, 16);
+#endif
+	TUPLE.sport = bpf_htons(key->source_port);
+	TUPLE.dport = bpf_htons(key->destination_port);
+	if (key->protocol == TCP)
+		socket = bpf_sk_lookup_tcp(skb, &tuple, sizeof(TUPLE), BPF_F_CURRENT_NETNS, 0);
+	else if (key->protocol == UDP)
+		socket = bpf_sk_lookup_udp(skb, &tuple, sizeof(TUPLE), BPF_F_CURRENT_NETNS, 0);
+	else
+		return false;
+#undef TUPLE
+	if (!socket)
+		return false;
+	/* A listener has no peer yet, and the backend's port is not one that it calls from. */
+	in_use = key->protocol == UDP || socket->state != BPF_TCP_LISTEN;
+	bpf_sk_release(socket);
+	return in_use;
+}
+
+/* A tuple that is held by a flow which is over becomes free. */
+static __noinline int F(flow_displace)(const struct FX(flow, _key) *key, __u64 now)
+{
+	struct F(flow) *old = bpf_map_lookup_elem(&F(conntrack), key);
+
+	if (!old || now <= old->last_seen + flow_timeout(key->protocol, old->state))
+		return false;
+	F(flow_delete)(key, old);
+	return true;
+}
+
+/*
+ * Enters a new flow. It comes with the tuple that the client's packets are to be given; its source
+ * port is chosen here. What makes a tuple unique is the backend's entry, which is inserted only
+ * where there is none. Returns COUNT_FLOW_BEGUN, or why there is no flow.
+ */
+static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct F(packet) *packet,
+					     struct F(flow) *flow)
+{
+	const __u32 ifindex = flow->ifindex;
+	struct FX(flow, _key) mirror;
+	enum counter reason = COUNT_REFUSE_NO_PORT;
+	const __u16 own = packet->tuple.source_port;
+	__u8 *place;
+	long error;
+	int try;
+
+	flow->source_port = own;
+	F(flow_mirror)(flow, packet->tuple.protocol, &mirror);
+	F(flow_lead_back)(flow, &packet->tuple);
+	flow->reply = 1;
+	flow->ifindex = 0;
+	for (try = 0; try < FLOW_PORT_TRIES; try++) {
+		if (try > 0) {
+			count(COUNT_PORT_RETRY);
+			mirror.destination_port = FLOW_FIRST_PORT | bpf_get_prandom_u32();
+		}
+		if ((flow->path == REDIRECTED || try > 0) && F(tuple_has_socket)(skb, &mirror))
+			continue;
+		flow->seal = F(flow_seal)(&mirror);
+		error = bpf_map_update_elem(&F(conntrack), &mirror, flow, BPF_NOEXIST);
+		if (error == -EEXIST && F(flow_displace)(&mirror, flow->last_seen))
+			error = bpf_map_update_elem(&F(conntrack), &mirror, flow, BPF_NOEXIST);
+		if (error && error != -EEXIST)
+			return COUNT_REFUSE_FLOWS_FULL;
+		if (error)
+			continue;
+		reason = COUNT_FLOW_BEGUN;
+		break;
+	}
+	if (reason != COUNT_FLOW_BEGUN)
+		return reason;
+
+	F(flow_lead_back)(flow, &mirror);
+	flow->reply = 0;
+	flow->ifindex = ifindex;
+	flow->seal = F(flow_seal)(&packet->tuple);
+	error = bpf_map_update_elem(&F(conntrack), &packet->tuple, flow, BPF_NOEXIST);
+	if (error) {
+		/* Another CPU was faster with the same client's next packet: its flow is the one.
+		 */
+		bpf_map_delete_elem(&F(conntrack), &mirror);
+		return F(flow_find)(&packet->tuple, flow) ? COUNT_FLOW_BEGUN
+							  : COUNT_REFUSE_FLOWS_FULL;
+	}
+	place = F(flow_filter_place)(mirror.source, mirror.source_port);
+	if (place && !*place)
+		*place = 1;
+	return reason;
+}

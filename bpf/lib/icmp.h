@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * ICMP errors about packets of our flows, for one family (see family.h). An error quotes a packet
+ * as it was where it failed; the one who sent it must see it as he sent it. After lib/conntrack.h
+ * and lib/rewrite.h.
+ */
+#include "lib/flows.h"
+
+#if FAMILY == 4
+#define PROTOCOL_ICMP IPPROTO_ICMP
+#else
+#undef PROTOCOL_ICMP
+#define PROTOCOL_ICMP IPPROTO_ICMPV6
+#endif
+
+static __always_inline bool F(icmp_is_error)(__u8 type)
+{
+#if FAMILY == 4
+	return type == ICMP_DEST_UNREACH || type == ICMP_TIME_EXCEEDED ||
+	       type == ICMP_PARAMETERPROB;
+#else
+	return type >= ICMPV6_DEST_UNREACH && type <= ICMPV6_PARAMPROB;
+#endif
+}
+
+/* How long the quoted IP header is; 0 for one that is not read: a later fragment, for example. */
+static __always_inline __u32 F(icmp_inner_size)(const IP_HEADER *inner)
+{
+#if FAMILY == 4
+	return inner->frag_off & bpf_htons(0x1fff) ? 0 : inner->ihl * 4;
+#else
+	return sizeof(*inner);
+#endif
+}
+
+/*
+ * Takes the tuple of the packet that would answer the quoted one: the flow that it leads to says
+ * how this error is translated. Returns false for what is no error, or quotes no ports.
+ */
+static __noinline int F(icmp_read)(struct __sk_buff *skb, struct F(packet) *packet)
+{
+	IP_HEADER inner = {};
+	__u32 ports = 0;
+	__u32 size;
+	__u8 type = 0;
+
+	if (bpf_skb_load_bytes(skb, packet->l4, &type, sizeof(type)) || !F(icmp_is_error)(type))
+		return false;
+	if (bpf_skb_load_bytes(skb, packet->l4 + 8, &inner, sizeof(inner)))
+		return false;
+	size = F(icmp_inner_size)(&inner);
+	if (!size || bpf_skb_load_bytes(skb, packet->l4 + 8 + size, &ports, sizeof(ports)))
+		return false;
+#if FAMILY == 4
+	packet->tuple.protocol = packet_protocol(inner.protocol);
+#else
+	packet->tuple.protocol = packet_protocol(inner.nexthdr);
+#endif
+	__builtin_memcpy(packet->tuple.source, &inner.daddr, ADDRESS_SIZE);
+	__builtin_memcpy(packet->tuple.destination, &inner.saddr, ADDRESS_SIZE);
+	packet->tuple.source_port = bpf_ntohs((__u16)(ports >> 16));
+	packet->tuple.destination_port = bpf_ntohs((__u16)ports);
+	return packet->tuple.protocol != PROTO_ANY;
+}
+
+/* The quoted TCP or UDP checksum, if it is there: kept true, although nobody can check it. */
+static __always_inline __u32 F(icmp_rewrite_check)(struct __sk_buff *skb, __u32 offset,
+						   __u64 difference)
+{
+	__u16 words[2] = {}; /* old, new */
+
+	if (bpf_skb_load_bytes(skb, offset, words, 2) || !words[0])
+		return 0;
+	words[1] = checksum_fold(difference + (__u16)~words[0]);
+	bpf_skb_store_bytes(skb, offset, words + 1, 2, 0);
+	return (__u16)~words[0] + words[1];
+}
+
+/* The quoted header as its sender knows it. Returns what that adds to the sum of the error. */
+static __noinline __u32 F(icmp_rewrite_inner)(struct __sk_buff *skb, const struct F(packet) *packet,
+					      const struct F(flow) *flow)
+{
+	const __u32 at = packet->l4 + 8;
+	struct FX(flow, _key) quoted;
+	IP_HEADER inner = {};
+	__u32 old_ports = 0, ports, size;
+	__u64 addresses, sum;
+
+	F(flow_mirror)(flow, packet->tuple.protocol, &quoted);
+	bpf_skb_load_bytes(skb, at, &inner, sizeof(inner));
+	size = F(icmp_inner_size)(&inner);
+	bpf_skb_load_bytes(skb, at + size, &old_ports, sizeof(old_ports));
+	addresses = (__u32)bpf_csum_diff((__be32 *)&inner.saddr, 2 * ADDRESS_SIZE,
+					 (__be32 *)&quoted, 2 * ADDRESS_SIZE, 0);
+	__builtin_memcpy(&inner.saddr, &quoted, 2 * ADDRESS_SIZE);
+#if FAMILY == 4
+	inner.check = checksum_fold(addresses + (__u16)~inner.check);
+	sum = 0; /* the header's own checksum makes up for the addresses */
+#else
+	sum = addresses;
+#endif
+	bpf_skb_store_bytes(skb, at, &inner, sizeof(inner), 0);
+
+	ports = bpf_htons(quoted.source_port) | (__u32)bpf_htons(quoted.destination_port) << 16;
+	bpf_skb_store_bytes(skb, at + size, &ports, sizeof(ports), 0);
+	addresses += (__u64)(__u32)~old_ports + ports;
+	sum += (__u64)(__u32)~old_ports + ports;
+	if (quoted.protocol == UDP)
+		sum += F(icmp_rewrite_check)(skb, at + size + 6, addresses);
+	if (quoted.protocol == TCP)
+		sum += F(icmp_rewrite_check)(skb, at + size + 16, addresses);
+	return sum_fold(sum);
+}
+
+/* The error's own header, and its checksum after the change of what it quotes. */
+static __noinline int F(icmp_rewrite)(struct __sk_buff *skb, struct F(packet) *packet,
+				      const struct F(flow) *flow, __u32 ttl, __u32 inner)
+{
+	const __u32 check = packet->l4 + 2;
+	__u32 outer;
+
+	/* From here on the tuple has the addresses of the error itself. */
+	bpf_skb_load_bytes(skb, packet->l3 + offsetof(IP_HEADER, saddr), &packet->tuple,
+			   2 * ADDRESS_SIZE);
+	outer = F(rewrite_ip)(skb, packet, flow, ttl);
+	bpf_l4_csum_replace(skb, check, 0, inner, 0);
+	if (FAMILY == 6)
+		bpf_l4_csum_replace(skb, check, 0, outer, BPF_F_PSEUDO_HDR);
+	return 0;
+}

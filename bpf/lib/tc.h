@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What the programs at tc do with a packet, for one family (see family.h). */
+#include "lib/lb.h"
+#include "lib/packet.h"
+#include "lib/conntrack.h"
+#include "lib/rewrite.h"
+#include "lib/answer.h"
+#include "lib/icmp.h"
+#include "lib/fragment.h"
+#include "lib/route.h"
+
+#ifndef LIB_TC_H
+#define LIB_TC_H
+
+/* Leaves the packet to the next program of the hook, and to the stack. */
+#define PASS_ON TC_ACT_UNSPEC
+
+static __always_inline bool range4_has(const volatile struct range4 *range, const __u32 *address)
+{
+	const __u32 mask = *(const volatile __u32 *)range->mask;
+
+	return mask && (*address & mask) == *(const volatile __u32 *)range->address;
+}
+
+static __always_inline bool range6_has(const volatile struct range6 *range, const __u32 *address)
+{
+	const volatile __u32 *mask = (const volatile __u32 *)range->mask;
+	const volatile __u32 *first = (const volatile __u32 *)range->address;
+
+	return mask[0] && (address[0] & mask[0]) == first[0] &&
+	       (address[1] & mask[1]) == first[1] && (address[2] & mask[2]) == first[2] &&
+	       (address[3] & mask[3]) == first[3];
+}
+
+#endif
+
+static __always_inline bool F(is_in)(const volatile struct F(range) *ranges, const __u8 *address)
+{
+	const __u32 *words = (const __u32 *)address;
+
+	return FX(range, _has)(&ranges[0], words) || FX(range, _has)(&ranges[1], words);
+}
+
+static __always_inline bool F(is_same)(const __u8 *left, const __u8 *right)
+{
+	const __u32 *a = (const __u32 *)left, *b = (const __u32 *)right;
+
+	if (ADDRESS_SIZE == 4)
+		return a[0] == b[0];
+	return a[3] == b[3] && a[2] == b[2] && a[1] == b[1] && a[0] == b[0];
+}
+
+/* An address of the Service range that no Service has is nobody's: drop (spec 28). */
+static __always_inline bool F(is_unallocated)(const struct F(packet) *packet)
+{
+	struct FX(vip, _key) key;
+
+	if (!F(is_in)(tc_config.F(service), packet->tuple.destination))
+		return false;
+	__builtin_memcpy(key.address, packet->tuple.destination, ADDRESS_SIZE);
+	return !bpf_map_lookup_elem(&F(vips), &key);
+}
+
+/* Finds the frontend that a packet asks for, as it is for clients from where this one is. */
+static __always_inline enum counter F(tc_frontend)(const struct F(packet) *packet, enum hook hook,
+						   struct service *service)
+{
+	const __u8 *source = packet->tuple.source;
+	struct FX(service, _key) key = {
+		.port = packet->tuple.destination_port,
+		.protocol = packet->tuple.protocol,
+		.scope = FROM_NODE,
+	};
+	enum counter reason;
+	bool outside;
+
+	__builtin_memcpy(key.address, packet->tuple.destination, ADDRESS_SIZE);
+	reason = F(lb_frontend)(&key, service);
+	if (reason == COUNT_PASS_NOT_A_SERVICE && F(is_unallocated)(packet))
+		return COUNT_REFUSE_UNALLOCATED;
+	/* A vips entry is a ClusterIP's, so that an unknown port is too. */
+	outside = hook == WIRE_IN && !F(is_in)(tc_config.F(cluster), source);
+	if (outside && !tc_config.external_cluster_ip &&
+	    (reason == COUNT_REFUSE_UNKNOWN_PORT ||
+	     (service->service_id && service->kind == CLUSTER_IP)))
+		return COUNT_PASS_PACKET;
+	if (service->service_id && service->host_only)
+		return COUNT_PASS_PACKET;
+	if (service->service_id && service->has_outside && outside) {
+		key.scope = FROM_OUTSIDE;
+		reason = F(lb_frontend)(&key, service);
+	}
+	if (service->service_id && !F(lb_source_allowed)(service, source))
+		return COUNT_REFUSE_SOURCE;
+	return reason;
+}
+
+/* The node's own address on the way to the backend becomes the source of the flow (spec 36). */
+static __always_inline enum counter F(tc_masquerade)(struct F(flow) *flow, __u32 ifindex)
+{
+	const struct device *device = bpf_map_lookup_elem(&devices, &ifindex);
+	const __u32 *address;
+
+	/* No device of ours: a pod or the node itself, whose replies the stack brings back. */
+	if (!device) {
+		flow->ifindex = 0;
+		return COUNT_FORWARD;
+	}
+#if FAMILY == 4
+	address = (const __u32 *)device->address4;
+	if (!address[0])
+		return COUNT_REFUSE_NO_ADDRESS;
+#else
+	address = (const __u32 *)device->address6;
+	if (!(address[0] | address[1] | address[2] | address[3]))
+		return COUNT_REFUSE_NO_ADDRESS;
+#endif
+	__builtin_memcpy(flow->source, address, ADDRESS_SIZE);
+	flow->path = REDIRECTED;
+	return COUNT_FORWARD;
+}
+
+/*
+ * Decides how the packets of a new flow go, and from which address. A source that becomes the
+ * node's own must not enter the stack on arrival, where it would be taken for a forgery: such a
+ * flow is sent on at once. All others pass through the stack, with netfilter and all.
+ */
+static __noinline enum counter F(tc_path)(struct __sk_buff *skb, const struct F(packet) *packet,
+					  struct F(flow) *flow, enum hook hook)
+{
+	const bool hairpin = F(is_same)(flow->source, flow->destination);
+	bool keeps_client = flow->path == THROUGH_STACK;
+
+	flow->path = THROUGH_STACK;
+	if (hook == WIRE_OUT)
+		flow->path = FROM_HOST;
+	else if (tc_config.masquerade_all || hairpin)
+		keeps_client = false;
+	else if (hook == POD_IN)
+		keeps_client = true; /* spec 37 */
+	if (hook != WIRE_OUT && keeps_client)
+		return COUNT_FORWARD;
+
+	switch (F(route_find)(skb, packet, flow)) {
+	case WAY_SEND:
+		if (hook == WIRE_OUT)
+			return COUNT_FORWARD;
+		return F(tc_masquerade)(flow, flow->ifindex);
+	case WAY_TOO_LONG:
+		return COUNT_ANSWER_TOO_BIG;
+	default:
+		return hook == WIRE_OUT ? COUNT_REFUSE_NO_ROUTE : COUNT_FORWARD;
+	}
+}
+
+/* Chooses a backend for the first packet of a flow. A Local policy keeps the client's address. */
+static __noinline enum counter F(tc_choose)(const struct F(packet) *packet, struct F(flow) *flow,
+					    enum hook hook)
+{
+	struct service service = {}; /* kernels before 6.3 want it written, and the slot too */
+	struct F(slot) slot = {};
+	enum counter reason = F(tc_frontend)(packet, hook, &service);
+
+	if (reason == COUNT_FORWARD)
+		reason = F(lb_select)(&service, 0, packet->tuple.source, bpf_get_prandom_u32(),
+				      &slot);
+	if (reason < COUNT_FORWARD)
+		return COUNT_PASS_PACKET;
+	if (reason >= COUNT_REFUSE_NO_BACKEND) {
+		count_service(service.service_id, reason);
+		return reason;
+	}
+	__builtin_memcpy(flow->source, packet->tuple.source, ADDRESS_SIZE);
+	__builtin_memcpy(flow->destination, slot.address, ADDRESS_SIZE);
+	flow->source_port = packet->tuple.source_port;
+	flow->destination_port = slot.port;
+	flow->service_id = slot.service_id;
+	flow->backend_id = slot.backend_id;
+	flow->state = FLOW_NEW;
+	flow->fin_client = 0;
+	flow->fin_backend = 0;
+	count(reason);
+	count_service(service.service_id, reason);
+	count_backend(slot.backend_id);
+	flow->path = service.policy == LOCAL ? THROUGH_STACK : REDIRECTED;
+	return COUNT_FORWARD;
+}
+
+/* A packet that does not go on, for this reason: an answer, or silence. */
+static __always_inline int F(tc_refuse)(struct __sk_buff *skb, const struct F(packet) *packet,
+					enum hook hook, enum counter reason,
+					const struct F(flow) *flow)
+{
+	__u32 answer = ANSWER_UNREACHABLE, rest = 0;
+
+	count(reason);
+	switch (reason) {
+	case COUNT_REFUSE_NO_BACKEND:
+	case COUNT_REFUSE_UNKNOWN_PORT:
+	case COUNT_REFUSE_NO_PORT:
+		if (packet->tuple.protocol == TCP)
+			return F(answer_reset)(skb, packet, hook);
+		count(COUNT_ANSWER_UNREACHABLE);
+		break;
+	case COUNT_ANSWER_TOO_BIG:
+		answer = ANSWER_TOO_BIG;
+		rest = F(route_mtu)(flow);
+		break;
+	case COUNT_ANSWER_EXPIRED:
+		answer = ANSWER_EXPIRED;
+		break;
+	default:
+		count(COUNT_DROPPED);
+		return TC_ACT_SHOT;
+	}
+	return F(answer_icmp)(skb, packet, hook, answer, rest);
+}
+
+/* Whether the packet is what a flow of ours has made of another one. */
+static __noinline int F(tc_is_translated)(const struct FX(flow, _key) *tuple)
+{
+	struct FX(flow, _key) answer = {
+		.source_port = tuple->destination_port,
+		.destination_port = tuple->source_port,
+		.protocol = tuple->protocol,
+	};
+	const struct F(flow) *flow;
+
+	__builtin_memcpy(answer.source, tuple->destination, ADDRESS_SIZE);
+	__builtin_memcpy(answer.destination, tuple->source, ADDRESS_SIZE);
+	flow = bpf_map_lookup_elem(&F(conntrack), &answer);
+	return flow && flow->reply;
+}
+
+/* Whether a flow may begin with this packet. What the node only forwards has come by us before. */
+static __always_inline bool F(tc_may_begin)(const struct __sk_buff *skb,
+					    const struct F(packet) *packet, enum hook hook,
+					    __u8 tcp_flags)
+{
+	if (tcp_flags & TCP_RST)
+		return false;
+	if (hook == WIRE_OUT)
+		return !skb->ingress_ifindex && !F(tc_is_translated)(&packet->tuple);
+	return hook != POD_OUT;
+}
+
+/* What keeps a packet from being sent on: 0 when nothing does. */
+static __always_inline enum counter F(tc_obstacle)(struct __sk_buff *skb,
+						   const struct F(packet) *packet,
+						   struct F(flow) *flow, enum hook hook,
+						   bool is_icmp)
+{
+	enum way way = WAY_SEND;
+
+	if (!flow->ifindex || F(wire_length)(skb, packet) > flow->longest) {
+		way = F(route_find)(skb, packet, flow);
+		if (way == WAY_SEND && !is_icmp)
+			F(flow_note_way)(&packet->tuple, flow);
+	}
+	if (way == WAY_STACK)
+		return COUNT_REFUSE_NO_ROUTE;
+	if (way == WAY_TOO_LONG)
+		return COUNT_ANSWER_TOO_BIG;
+	return hook_is_arrival(hook) && packet->ttl <= 1 ? COUNT_ANSWER_EXPIRED : 0;
+}
+
+/* A packet of a known flow. */
+static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packet) *packet,
+					   struct F(flow) *flow, enum hook hook, bool is_icmp)
+{
+	const enum treatment treatment = flow_treatment(hook, flow->reply, flow->path);
+	enum counter obstacle;
+	__u8 ttl = packet->ttl;
+
+	if (treatment == LEAVE)
+		return PASS_ON;
+	if (packet->piece == FIRST_FRAGMENT)
+		F(fragment_remember)(packet);
+	if (treatment == SEND_ON) {
+		obstacle = F(tc_obstacle)(skb, packet, flow, hook, is_icmp);
+		if (obstacle)
+			return F(tc_refuse)(skb, packet, hook,
+					    is_icmp ? COUNT_REFUSE_NO_ROUTE : obstacle, flow);
+		if (hook_is_arrival(hook))
+			ttl--;
+	}
+	count(is_icmp ? COUNT_PACKET_ICMP : flow->reply ? COUNT_PACKET_BACK : COUNT_PACKET);
+	if (is_icmp)
+		F(icmp_rewrite)(skb, packet, flow, ttl, F(icmp_rewrite_inner)(skb, packet, flow));
+	else
+		F(rewrite)(skb, packet, flow, ttl);
+	return treatment == SEND_ON ? F(send_on)(skb, packet->l3, flow) : PASS_ON;
+}
+
+/*
+ * Every packet. What is not ours has one array read for its destination and one for its source; no
+ * more look-ups are made before one of them says that it may be ours.
+ */
+static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook hook)
+{
+	struct F(packet) packet = {};
+	struct F(flow) flow = {};
+	enum counter reason = COUNT_FLOW_BEGUN;
+	bool is_icmp, may_be_vip;
+	__u8 tcp_flags = 0;
+	__u64 now;
+
+	if (!F(packet_read)(skb, l3, &packet))
+		goto pass;
+	is_icmp = packet.number == PROTOCOL_ICMP;
+	if (is_icmp && !F(icmp_read)(skb, &packet))
+		goto pass;
+	if (packet.tuple.protocol == PROTO_ANY)
+		goto pass;
+	may_be_vip = F(lb_may_be_ours)(packet.tuple.destination);
+	if (packet.piece == LATER_FRAGMENT && !F(fragment_follow)(&packet)) {
+		count(may_be_vip && hook_is_arrival(hook) ? COUNT_FRAGMENT_UNKNOWN
+							  : COUNT_PASS_PACKET);
+		return PASS_ON;
+	}
+	if (!may_be_vip && !F(flow_may_be_reply)(&packet.tuple)) {
+		if (!hook_is_arrival(hook) || is_icmp || !F(is_unallocated)(&packet))
+			goto pass;
+		reason = COUNT_REFUSE_UNALLOCATED;
+		goto refuse;
+	}
+
+	now = bpf_ktime_get_ns();
+	if (packet.tuple.protocol == TCP && packet.piece != LATER_FRAGMENT && !is_icmp)
+		bpf_skb_load_bytes(skb, packet.l4 + 13, &tcp_flags, sizeof(tcp_flags));
+	if (F(flow_find)(&packet.tuple, &flow)) {
+		if (is_icmp)
+			goto translate;
+		if (flow.reply || F(flow_goes_on)(&packet, &flow, tcp_flags, now)) {
+			F(flow_follow)(&packet, &flow, tcp_flags, now);
+			goto translate;
+		}
+		F(flow_end)(&packet.tuple, &flow);
+	}
+	if (!may_be_vip || is_icmp || packet.piece == LATER_FRAGMENT ||
+	    !F(tc_may_begin)(skb, &packet, hook, tcp_flags))
+		goto pass;
+	reason = F(tc_choose)(&packet, &flow, hook);
+	if (reason == COUNT_PASS_PACKET)
+		goto pass;
+	if (reason == COUNT_FORWARD)
+		reason = F(tc_path)(skb, &packet, &flow, hook);
+	if (reason == COUNT_FORWARD) {
+		flow.last_seen = now;
+		reason = F(flow_begin)(skb, &packet, &flow);
+	}
+	if (reason != COUNT_FLOW_BEGUN)
+		goto refuse;
+	count(reason);
+translate:
+	return F(tc_translate)(skb, &packet, &flow, hook, is_icmp);
+refuse:
+	return F(tc_refuse)(skb, &packet, hook, reason, &flow);
+pass:
+	count(COUNT_PASS_PACKET);
+	return PASS_ON;
+}

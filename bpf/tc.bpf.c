@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * Service translation per packet: the hooks, and nothing else. They are attached at tc to devices
+ * towards the network (wire) and to the node's side of pods' devices (pod), on arrival (in) and
+ * departure (out). Those that end in _l3 are for devices without an Ethernet header. What they do
+ * is in lib/tc.h, once for both families.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+
+#define FAMILY 4
+#include "lib/tc.h"
+#undef FAMILY
+#define FAMILY 6
+#include "lib/tc.h"
+#undef FAMILY
+
+/*
+ * A packet whose VLAN tag was taken off belongs to the VLAN's device, and comes by there. Tag 0 is
+ * a priority and no VLAN. Other tags stand in the packet.
+ */
+static __always_inline int tc_packet(struct __sk_buff *skb, __u32 l3, enum hook hook)
+{
+	__be16 protocol = skb->protocol;
+	__be16 tag[2] = {};
+	int i;
+
+	if (skb->vlan_present && (skb->vlan_tci & 0xfff))
+		return PASS_ON;
+#pragma clang loop unroll(full)
+	for (i = 0; l3 && i < 2; i++) {
+		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
+			break;
+		if (bpf_skb_load_bytes(skb, l3, tag, sizeof(tag)))
+			return PASS_ON;
+		protocol = tag[1];
+		l3 += VLAN_TAG;
+	}
+	if (protocol == bpf_htons(ETH_P_IP))
+		return tc_packet4(skb, l3, hook);
+	if (protocol == bpf_htons(ETH_P_IPV6))
+		return tc_packet6(skb, l3, hook);
+	return PASS_ON;
+}
+
+#define PROGRAM(name, hook)                                                                        \
+	SEC("tc")                                                                                  \
+	int name(struct __sk_buff *skb)                                                            \
+	{                                                                                          \
+		return tc_packet(skb, ETH_HLEN, hook);                                             \
+	}                                                                                          \
+                                                                                                   \
+	SEC("tc")                                                                                  \
+	int name##_l3(struct __sk_buff *skb)                                                       \
+	{                                                                                          \
+		return tc_packet(skb, 0, hook);                                                    \
+	}
+
+PROGRAM(swl_wire_in, WIRE_IN)
+PROGRAM(swl_wire_out, WIRE_OUT)
+PROGRAM(swl_pod_in, POD_IN)
+PROGRAM(swl_pod_out, POD_OUT)
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

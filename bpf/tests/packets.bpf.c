@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * The programs at tc over and over: a test run hands the same buffer to every repetition, so what
+ * the last one wrote is undone first. tst_undo does only that, and is what is to be subtracted.
+ */
+#include "../tc.bpf.c"
+#include "tests/packets.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct packet_original);
+} original SEC(".maps");
+
+static __always_inline int undo(struct __sk_buff *skb)
+{
+	__u32 index = 0;
+	struct packet_original *packet = bpf_map_lookup_elem(&original, &index);
+	__u16 port;
+
+	if (!packet || packet->size != PACKET_ORIGINAL_MAX)
+		return TC_ACT_SHOT;
+	bpf_skb_store_bytes(skb, 0, packet->bytes, PACKET_ORIGINAL_MAX, 0);
+	if (packet->port_offset) {
+		/* Every time another client: all ports of all addresses of a /16. */
+		port = bpf_htons(packet->runs);
+		bpf_skb_store_bytes(skb, packet->port_offset, &port, sizeof(port), 0);
+		port = bpf_htons(packet->runs >> 16);
+		bpf_skb_store_bytes(skb, packet->address_offset, &port, sizeof(port), 0);
+		packet->runs++;
+	}
+	return 0;
+}
+
+SEC("tc")
+int tst_undo(struct __sk_buff *skb)
+{
+	return undo(skb);
+}
+
+SEC("tc")
+int tst_wire_in(struct __sk_buff *skb)
+{
+	return undo(skb) ? TC_ACT_SHOT : tc_packet(skb, ETH_HLEN, WIRE_IN);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What packets.bpf.c writes before each repetition. */
+#ifndef SWIFTLET_TESTS_PACKETS_H
+#define SWIFTLET_TESTS_PACKETS_H
+
+#include <linux/types.h>
+
+#define PACKET_ORIGINAL_MAX 74 /* Ethernet, IPv6 and TCP headers */
+
+struct packet_original {
+	__u32 size;
+	__u32 port_offset;    /* where the source port is, if it is to count up; else 0 */
+	__u32 address_offset; /* where the last two bytes of the source address are */
+	__u32 runs;
+	__u8 bytes[PACKET_ORIGINAL_MAX];
+	__u8 pad[2];
+};
+
+#endif

@@ -20,6 +20,8 @@ public struct DeviceSelection: Hashable, Sendable {
         case isTakenOut(pattern: String)
         case isPort(of: String)
         case isNotNamed
+        /// `--devices none`.
+        case isNotWanted
         case holdsNothing
     }
 
@@ -33,6 +35,14 @@ public struct DeviceSelection: Hashable, Sendable {
 
     /// All devices that there are, by index.
     public let devices: [Device]
+
+    /// The same without the devices towards the network.
+    public var withoutOutside: DeviceSelection {
+        DeviceSelection(
+            devices: devices.map { $0.role == .outside ? Device(link: $0.link, role: nil, reason: .isNotWanted) : $0 })
+    }
+
+    private init(devices: [Device]) { self.devices = devices }
 
     /// Those that get programs.
     public var chosen: [Device] { devices.filter { $0.role != nil } }
@@ -114,6 +124,7 @@ extension DeviceSelection.Reason: CustomStringConvertible {
         case .isTakenOut(let pattern): "taken out by !\(pattern)"
         case .isPort(let master): "a port of \(master), which has its packets"
         case .isNotNamed: "not named by --devices"
+        case .isNotWanted: "--devices none"
         case .holdsNothing: "holds no node address and no default route"
         }
     }

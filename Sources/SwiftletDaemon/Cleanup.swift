@@ -30,6 +30,7 @@ public struct Cleanup {
         var report = Report()
         for version in try entries(of: root) where isVersion(version) {
             let directory = root.appending(version)
+            try takeProgramsOffDevices(directory.appending("devices"))
             report.removedLinks += try remove(Self.linkNames, from: directory.appending("links"), &report.foreign)
             report.removedMaps += try remove(Self.mapNames, from: directory.appending("maps"), &report.foreign)
             try removeDirectory(directory, &report.foreign)
@@ -37,6 +38,15 @@ public struct Cleanup {
         try removeDirectory(root, &report.foreign)
         runDirectory.remove()
         return report
+    }
+
+    /// In this network namespace; links that are pinned for another one go with their pins.
+    private func takeProgramsOffDevices(_ directory: FilePath) throws {
+        guard try !entries(of: directory).isEmpty else {
+            _ = directory.withPlatformString { rmdir($0) }
+            return
+        }
+        try DeviceAttachments(directory: directory, features: try KernelFeatures.probe(), prefix: "swl_").detachAll()
     }
 
     private static let linkNames = Set(CgroupAttachType.allCases.map { "\($0)" })

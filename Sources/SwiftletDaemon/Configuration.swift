@@ -18,6 +18,10 @@ public struct Configuration: Sendable, Hashable {
     public var cgroupRoot: FilePath?
     public var bpfRoot: FilePath = Configuration.defaultBPFRoot
     public var bindProtection = true
+    /// Whose sockets the hooks serve.
+    public var sockets = SocketService.full
+    /// What is translated packet by packet.
+    public var packets = PacketSettings()
     public var maxServices: UInt32 = 65_536
     public var maxBackends: UInt32 = 131_072
     public var maxSlots: UInt32 = 262_144

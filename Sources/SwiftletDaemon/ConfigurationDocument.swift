@@ -69,6 +69,11 @@ extension Configuration {
             .manifests: .texts(manifests), .maxBackends: .number(Int(maxBackends)),
             .maxServices: .number(Int(maxServices)), .maxSlots: .number(Int(maxSlots)),
             .maxSourceRanges: .number(Int(maxSourceRanges)),
+            .socketLB: .text(sockets.rawValue), .devices: .texts(packets.devices.settings),
+            .podInterfaces: .texts(packets.podInterfaces.settings),
+            .externalClusterIP: .flag(packets.servesClusterIPsOutside),
+            .serviceCIDR: .text(packets.serviceCIDRs.map(\.description).joined(separator: ",")),
+            .setSysctls: .flag(packets.setsSysctls),
             .metricsPerBackend: .flag(metricsPerBackend), .serviceProxyName: .text(node.proxyName ?? ""),
             .stateDir: .text(stateDirectory?.string ?? ""),
         ]

@@ -1,5 +1,6 @@
 import Logging
 import ManifestDirectory
+import NodeNetwork
 import ServiceModel
 
 /// The keys of swiftlet's own configuration file, which is YAML: the flags of `run` in camel case.
@@ -8,6 +9,7 @@ enum ConfigurationKey: String, CaseIterable {
     case hostnameOverride, nodeName, serviceProxyName, nodePortAddresses
     case clusterCIDR, detectLocalMode, podBridgeInterface, podInterfaceNamePrefix, masqueradeAll
     case cgroupRoot, bpfRoot, bindProtection, maxServices, maxBackends, maxSlots, maxSourceRanges
+    case socketLB, devices, podInterfaces, externalClusterIP, serviceCIDR, setSysctls
     case healthzBindAddress, metricsBindAddress, metricsPerBackend, eventRecording
     case syncPeriod, oomScoreAdj, featureGates, logLevel, logFormat
 }
@@ -94,6 +96,19 @@ extension ConfigurationLayer {
         maxBackends = settings.count(.maxBackends) ?? maxBackends
         maxSlots = settings.count(.maxSlots) ?? maxSlots
         maxSourceRanges = settings.count(.maxSourceRanges) ?? maxSourceRanges
+        readPackets(settings)
+    }
+
+    private mutating func readPackets(_ settings: Settings) {
+        sockets = settings.parsed(.socketLB, SocketService.init(setting:)) ?? sockets
+        devices = settings.parsedList(.devices, DeviceChoice.init(settings:)) ?? devices
+        podInterfaces =
+            settings.parsedList(.podInterfaces) { texts throws(SettingMistake) in
+                try DevicePatterns(settings: texts, flag: "podInterfaces")
+            } ?? podInterfaces
+        servesClusterIPsOutside = settings.flag(.externalClusterIP) ?? servesClusterIPsOutside
+        serviceCIDRs = settings.parsed(.serviceCIDR, CIDR.list(setting:)) ?? serviceCIDRs
+        setsSysctls = settings.flag(.setSysctls) ?? setsSysctls
     }
 
     private mutating func readObservability(_ settings: Settings) {

@@ -1,4 +1,5 @@
 public import Logging
+public import NodeNetwork
 public import ServiceModel
 import SystemPackage
 
@@ -24,6 +25,12 @@ public struct ConfigurationLayer: Sendable {
     public var cgroupRoot: String?
     public var bpfRoot: String?
     public var bindProtection: Bool?
+    public var sockets: SocketService?
+    public var devices: DeviceChoice?
+    public var podInterfaces: DevicePatterns?
+    public var servesClusterIPsOutside: Bool?
+    public var serviceCIDRs: [CIDR]?
+    public var setsSysctls: Bool?
     public var maxServices: UInt32?
     public var maxBackends: UInt32?
     public var maxSlots: UInt32?
@@ -65,6 +72,8 @@ extension Configuration {
         cgroupRoot = layer.cgroupRoot.map { FilePath($0) } ?? cgroupRoot
         bpfRoot = layer.bpfRoot.map { FilePath($0) } ?? bpfRoot
         bindProtection = layer.bindProtection ?? bindProtection
+        sockets = layer.sockets ?? sockets
+        packets.apply(layer)
         maxServices = layer.maxServices ?? maxServices
         maxBackends = layer.maxBackends ?? maxBackends
         maxSlots = layer.maxSlots ?? maxSlots
@@ -120,4 +129,14 @@ public enum FeatureGate {
     /// Off: externalIPs are not served (spec 23).
     static let externalIPs = "AllowServiceExternalIPs"
     static let known: Set<String> = [externalIPs]
+}
+
+extension PacketSettings {
+    fileprivate mutating func apply(_ layer: ConfigurationLayer) {
+        devices = layer.devices ?? devices
+        podInterfaces = layer.podInterfaces ?? podInterfaces
+        servesClusterIPsOutside = layer.servesClusterIPsOutside ?? servesClusterIPsOutside
+        serviceCIDRs = layer.serviceCIDRs ?? serviceCIDRs
+        setsSysctls = layer.setsSysctls ?? setsSysctls
+    }
 }

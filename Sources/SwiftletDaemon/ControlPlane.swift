@@ -29,6 +29,9 @@ actor ControlPlane {
     /// Counts the batches that said something.
     private var revision = 0
     nonisolated let nodeName: String
+    /// The addresses of the Node object as they change; for one reader.
+    nonisolated let nodeAddresses: AsyncStream<Set<IPAddress>>
+    private let nodeAddressChanges: AsyncStream<Set<IPAddress>>.Continuation
     private var problems: Set<StateProblem> = []
     private var reportedConflicts: Set<Conflict> = []
     private var reportedFailures: Set<String> = []
@@ -53,6 +56,7 @@ actor ControlPlane {
         self.warn = warn
         self.log = log
         nodeName = configuration.node.name
+        (nodeAddresses, nodeAddressChanges) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         state = ClusterState(ownNode: configuration.node.name)
         node = NodeConfiguration(configuration.node, node: nil, localAddresses: localAddresses)
     }
@@ -75,6 +79,7 @@ actor ControlPlane {
         let dirty = state.apply(events)
         hasCompleteList = hasCompleteList || batch.isInitial
         endpoints.health.setNode(nodeCondition)
+        if let node = state.node(named: nodeName) { nodeAddressChanges.yield(Set(node.addresses)) }
         let summary = await program(dirty)
         for case .slice(let slice) in events { noteProgrammed(slice) }
         return summary

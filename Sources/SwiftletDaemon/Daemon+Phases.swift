@@ -1,6 +1,7 @@
 import BPFLoader
 import CDatapath
 import Logging
+import NodeNetwork
 import ServiceMaps
 import SystemPackage
 
@@ -20,11 +21,23 @@ extension Daemon {
             do throws(BPFError) {
                 return try Datapath(
                     pins: pins, capacities: capacities, features: features,
-                    hostNetnsCookie: try NetworkNamespace.cookie())
+                    hostNetnsCookie: try NetworkNamespace.cookie(), sockets: settings.sockets)
             } catch {
                 if let said = error.log { log.debug("the kernel's log", metadata: ["log": "\(said)"]) }
                 throw error
             }
+        }
+    }
+
+    /// The programs at tc, unless no device is to have them.
+    func deviceKeeper(_ datapath: borrowing Datapath) throws -> DeviceKeeper? {
+        guard settings.packets.devices != .none || !settings.packets.podInterfaces.isEmpty else { return nil }
+        let (pins, config) = (datapath.pins, datapath.config)
+        return try phase("loaded the programs at tc") {
+            try DeviceKeeper(
+                PacketDatapath(
+                    pins: pins, capacities: capacities, config: config, packets: tc_config(settings)),
+                pins: pins, settings: settings.packets, log: log)
         }
     }
 

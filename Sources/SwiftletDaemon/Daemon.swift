@@ -41,10 +41,12 @@ public struct Daemon: Sendable {
         // A cgroup that is none must not be found out after maps were made.
         _ = try CgroupFileSystem.id(of: cgroup)
         var datapath: Datapath?
+        var devices: DeviceKeeper?
         var writer: ServiceMapWriter<BPFMapStore>?
         if settings.kubeProxyReplacement {
             let loaded = try loadDatapath()
             writer = try restoreMaps(loaded.pins)
+            devices = try deviceKeeper(loaded)
             datapath = consume loaded
         } else {
             log.notice("observing only: nothing is programmed; run with --kube-proxy-replacement=true to serve")
@@ -74,10 +76,12 @@ public struct Daemon: Sendable {
         }
         if !settings.initOnly {
             parts += endpointParts(endpoints, control, statistics)
-            parts += [RetryService(control: control), AddressService(control: control, log: log)]
+            parts += [
+                RetryService(control: control), NetworkService(control: control, devices: devices, log: log),
+            ]
             parts += recorder.map { [EventService(recorder: $0)] } ?? []
             // Whoever reads "ready" may ask for the status at once.
-            parts.append(try controlSocket(control, directory, cgroup, statistics))
+            parts.append(try controlSocket(control, directory, cgroup, devices, statistics))
         }
         if connection == nil { sayReady() }
         try await serve(parts, until: signals)
@@ -195,7 +199,7 @@ extension Daemon {
     }
 
     private func controlSocket(
-        _ control: ControlPlane, _ directory: RunDirectory, _ cgroup: FilePath,
+        _ control: ControlPlane, _ directory: RunDirectory, _ cgroup: FilePath, _ devices: DeviceKeeper?,
         _ statistics: @escaping @Sendable () -> SourceStatistics?
     ) throws -> ControlSocketService {
         let base = report(cgroup: cgroup)
@@ -204,7 +208,7 @@ extension Daemon {
             let answer: Data? =
                 switch request {
                 case .status:
-                    try? encoder.encode(await control.report(base).with(statistics()))
+                    try? encoder.encode(await control.report(base).with(statistics()).with(devices?.report))
                 case .services: try? encoder.encode(await control.serviceReports())
                 }
             return answer ?? Data()
@@ -217,7 +221,7 @@ extension Daemon {
             kubeProxyReplacement: settings.kubeProxyReplacement, cgroupRoot: cgroup.string, startedAt: Date(),
             sources: settings.manifests.isEmpty
                 ? [settings.cluster.shown] : settings.manifests.map { "manifests \($0)" },
-            watches: [], nodePortAddresses: [], desired: .init(), programmed: .init(), pending: [], problems: [],
+            watches: [], nodePortAddresses: [], devices: [], desired: .init(), programmed: .init(), pending: [], problems: [],
             residentBytes: 0)
     }
 }

@@ -8,32 +8,37 @@ public import SystemPackage
 /// Everything is pinned. Dropping the value closes descriptors; the datapath works on.
 public struct Datapath: ~Copyable {
     public let pins: DatapathPins
+    /// What both kinds of programs were told at load.
+    let config: datapath_config
     private let object: LoadedBPFObject
+    private let sockets: SocketService
 
     /// Loads the programs on the pinned maps, or on new ones where there are none.
     ///
     /// Maps that exist keep their size, whatever the capacities say: their entries are in use. The counters of
     /// backends are made anew when counting is switched on or off.
     public init(
-        pins: DatapathPins, capacities: MapCapacities, features: KernelFeatures, hostNetnsCookie: UInt64?
+        pins: DatapathPins, capacities: MapCapacities, features: KernelFeatures, hostNetnsCookie: UInt64?,
+        sockets: SocketService = .full
     ) throws(BPFError) {
         self.pins = pins
+        self.sockets = sockets
         try BPFFileSystem.makeDirectories(pins.maps)
         try BPFFileSystem.makeDirectories(pins.links)
         let bytes = swiftlet_sock_object()
         var object = try BPFObject(
             name: "sock.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
         try Self.prepare(&object, pins: pins, capacities: capacities)
-        let config = datapath_config(
+        config = datapath_config(
             host_netns_cookie: hostNetnsCookie ?? 0,
             has_set_retval: features.has(.setReturnValueInSocketAddress) ? 1 : 0,
             has_multipath: features.has(.multipathSockets) ? 1 : 0, count_backends: capacities.countsBackends ? 1 : 0,
-            pad: (0, 0, 0, 0, 0))
+            host_only: sockets == .host ? 1 : 0, pad: (0, 0, 0, 0))
         try object.setInitialValue(of: ".rodata.config", to: config)
         self.object = try object.load()
     }
 
-    private static func prepare(
+    static func prepare(
         _ object: inout BPFObject, pins: DatapathPins, capacities: MapCapacities
     ) throws(BPFError) {
         try renewBackendCounters(pins, capacities)
@@ -71,7 +76,7 @@ public struct Datapath: ~Copyable {
         for description in object.programs {
             guard let hook = CgroupAttachType(section: description.section) else { continue }
             let path = pins.link(hook)
-            guard bindProtection || !hook.isBindProtection else {
+            guard sockets != .off, bindProtection || !hook.isBindProtection else {
                 try unpin(path)
                 continue
             }

@@ -10,12 +10,15 @@ public struct DatapathPins: Sendable {
     public let version: FilePath
     public let maps: FilePath
     public let links: FilePath
+    /// What is attached to network devices.
+    public let devices: FilePath
 
     public init(root: FilePath) {
         self.root = root
         version = root.appending("v\(LB_MAP_VERSION)")
         maps = version.appending("maps")
         links = version.appending("links")
+        devices = version.appending("devices")
     }
 
     public func map(_ name: String) -> FilePath { maps.appending(name) }

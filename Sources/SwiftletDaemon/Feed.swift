@@ -48,25 +48,40 @@ struct EventService: Service {
     }
 }
 
-/// Tells the control plane of the node's addresses as they change.
-struct AddressService: Service {
+/// Follows the node's links, addresses and routes, and tells who needs to know.
+struct NetworkService: Service {
     let control: ControlPlane
+    /// Nil when no packets are translated.
+    let devices: DeviceKeeper?
     let log: Logger
     private static let pause = Duration.seconds(5)
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                do {
-                    for try await snapshot in try NetworkMonitor().snapshots() {
-                        await control.setLocalAddresses(snapshot.usableAddresses)
-                    }
-                } catch {
-                    log.warning("cannot follow the node's addresses; trying again", metadata: ["cause": "\(error)"])
-                }
-                try? await Task.sleep(for: Self.pause)
+            await withDiscardingTaskGroup { group in
+                group.addTask { await followNetwork() }
+                group.addTask { await followNode() }
             }
         }
+    }
+
+    private func followNetwork() async {
+        while !Task.isCancelled {
+            do {
+                for try await snapshot in try NetworkMonitor().snapshots() {
+                    await control.setLocalAddresses(snapshot.usableAddresses)
+                    await devices?.follow(snapshot)
+                }
+            } catch {
+                log.warning("cannot follow the node's network; trying again", metadata: ["cause": "\(error)"])
+            }
+            try? await Task.sleep(for: Self.pause)
+        }
+    }
+
+    /// The addresses of the Node object.
+    private func followNode() async {
+        for await addresses in control.nodeAddresses { await devices?.follow(nodeAddresses: addresses) }
     }
 }
 

@@ -16,6 +16,17 @@ extension DaemonReport {
     }
 }
 
+extension DaemonReport {
+    /// The same with what became of the devices.
+    func with(_ network: (devices: [Device], problems: [String])?) -> DaemonReport {
+        guard let network else { return self }
+        var report = self
+        report.devices = network.devices
+        report.problems += network.problems
+        return report
+    }
+}
+
 extension DaemonReport.Watch {
     init(_ resource: String, _ statistics: SourceStatistics.Resource) {
         self.init(

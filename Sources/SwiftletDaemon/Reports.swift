@@ -13,6 +13,8 @@ public struct DaemonReport: Codable, Sendable {
     public var watches: [Watch]
     public var lastEventAt: Date?
     public var nodePortAddresses: [String]
+    /// The node's devices, and what became of each at tc.
+    public var devices: [Device]
     public var desired: Totals
     public var programmed: Totals
     /// Service ports that are not in the maps as they should be: which, and why.
@@ -20,6 +22,18 @@ public struct DaemonReport: Codable, Sendable {
     /// Manifests and objects that were refused, and addresses that two Services claim.
     public var problems: [String]
     public var residentBytes: Int
+
+    /// A network device, and why it has programs or not.
+    public struct Device: Codable, Sendable, Hashable {
+        public var name: String
+        /// `outside` or `pods`; nil when it is left alone.
+        public var role: String?
+        public var reason: String
+        /// `tcx` or `clsact`.
+        public var kind: String?
+        /// Programs of others, and on which side of ours they run.
+        public var foreign: [String]
+    }
 
     /// What became of a resource of the API.
     public struct Watch: Codable, Sendable, Hashable {

@@ -70,6 +70,42 @@ struct DatapathOptions: ParsableArguments {
             "Refuse listeners on a NodePort of ours with EADDRINUSE (default: true).", valueName: "true|false"))
     var bindProtection: Bool?
 
+    @Option(
+        name: .customLong("socket-lb"),
+        help: ArgumentHelp(
+            "Whose sockets are served: full, host (the node's own) or off; what they leave is left to packets (default: full).",
+            valueName: "whose"),
+        transform: SocketService.init(setting:))
+    var socketLB: SocketService?
+
+    @Option(
+        help: ArgumentHelp(
+            "Devices towards the network whose packets are translated: auto (those with a node address or a default "
+                + "route), none, or patterns like eth*,!eth9; may be repeated (default: auto).",
+            valueName: "which"))
+    var devices: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "The node's side of devices of pods whose packets are translated: patterns like veth*; may be repeated.",
+            valueName: "which"))
+    var podInterfaces: [String] = []
+
+    @Option(
+        name: .customLong("external-cluster-ip"),
+        help: ArgumentHelp("ClusterIPs serve clients outside the node, too (default: true).", valueName: "true|false"))
+    var externalClusterIP: Bool?
+
+    @Option(
+        name: .customLong("service-cidr"),
+        help: ArgumentHelp(
+            "Ranges of ClusterIPs: packets to an address there that no Service has are dropped.", valueName: "cidr,…"),
+        transform: CIDR.list(setting:))
+    var serviceCIDRs: [CIDR]?
+
+    @Flag(help: "Change the kernel's settings that are in the way of forwarding.")
+    var setSysctls = false
+
     @Option(help: ArgumentHelp("Frontends per IP family that the maps have room for.", valueName: "n"))
     var maxServices: UInt32?
 
@@ -84,7 +120,7 @@ struct DatapathOptions: ParsableArguments {
             "Ranges of loadBalancerSourceRanges per IP family that the maps have room for.", valueName: "n"))
     var maxSourceRanges: UInt32?
 
-    func fill(_ layer: inout ConfigurationLayer) {
+    func fill(_ layer: inout ConfigurationLayer) throws(SettingMistake) {
         layer.kubeProxyReplacement = kubeProxyReplacement
         layer.cgroupRoot = cgroupRoot
         layer.bpfRoot = bpfRoot
@@ -93,6 +129,14 @@ struct DatapathOptions: ParsableArguments {
         layer.maxBackends = maxBackends
         layer.maxSlots = maxSlots
         layer.maxSourceRanges = maxSourceRanges
+        layer.sockets = socketLB
+        if !devices.isEmpty { layer.devices = try DeviceChoice(settings: devices) }
+        if !podInterfaces.isEmpty {
+            layer.podInterfaces = try DevicePatterns(settings: podInterfaces, flag: "--pod-interfaces")
+        }
+        layer.servesClusterIPsOutside = externalClusterIP
+        layer.serviceCIDRs = serviceCIDRs
+        if setSysctls { layer.setsSysctls = true }
     }
 }
 

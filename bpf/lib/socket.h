@@ -46,6 +46,9 @@ static __always_inline enum counter F(sock_frontend)(struct bpf_sock_addr *ctx, 
 	key->protocol = socket_protocol(ctx->protocol);
 	if (key->protocol == PROTO_ANY)
 		return COUNT_PASS_PROTOCOL;
+	if (config.host_only &&
+	    !is_host_netns(bpf_get_netns_cookie(ctx), bpf_get_netns_cookie(NULL)))
+		return COUNT_PASS_HOST_ONLY;
 	ctx_get(ctx, form, key->address, &key->port);
 	reason = F(lb_frontend)(key, service);
 	if (!service->service_id)

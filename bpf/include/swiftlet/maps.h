@@ -382,7 +382,8 @@ struct datapath_config {
 	__u8 has_set_retval;	 /* bpf_set_retval in these hooks: kernel 6.1 */
 	__u8 has_multipath;	 /* bpf_skc_to_mptcp_sock: kernel 5.19 */
 	__u8 count_backends;	 /* fill backend_counts */
-	__u8 pad[5];
+	__u8 host_only;		 /* leave pods' sockets alone: tc translates what they send */
+	__u8 pad[4];
 };
 
 /*

@@ -1,0 +1,175 @@
+import BPFLoader
+import CDatapath
+import Logging
+import NodeNetwork
+import ServiceModel
+
+/// Keeps the programs at tc on the devices that are wanted, as devices, addresses and routes come and go.
+actor DeviceKeeper {
+    private let datapath: PacketDatapath
+    private let attachments: DeviceAttachments
+    private let settings: PacketSettings
+    private let log: Logger
+    private var network = NetworkSnapshot()
+    private var nodeAddresses: Set<IPAddress> = []
+    private var kept: Set<NetworkDevice> = []
+    private var devices: [DaemonReport.Device] = []
+    private var findings: [String] = []
+    private var failures: [String: String] = [:]
+
+    init(_ datapath: consuming PacketDatapath, pins: DatapathPins, settings: PacketSettings, log: Logger) throws {
+        self.datapath = datapath
+        attachments = DeviceAttachments(
+            directory: pins.devices, features: try KernelFeatures.probe(), prefix: "swl_")
+        self.settings = settings
+        self.log = log
+    }
+
+    func follow(_ network: NetworkSnapshot) {
+        self.network = network
+        reconcile()
+    }
+
+    func follow(nodeAddresses: Set<IPAddress>) {
+        guard nodeAddresses != self.nodeAddresses else { return }
+        self.nodeAddresses = nodeAddresses
+        reconcile()
+    }
+
+    /// For `status`.
+    var report: (devices: [DaemonReport.Device], problems: [String]) {
+        (devices, failures.values.sorted() + findings)
+    }
+
+    private func reconcile() {
+        let selection = selection
+        let wanted = Set(selection.chosen.map { NetworkDevice($0.link) })
+        failures = [:]
+        // Before a program runs on a device, the map says what lies behind it.
+        attempt("map of devices") { try datapath.write(entries(for: selection)) }
+        for device in selection.chosen { keep(device) }
+        for device in kept.subtracting(wanted) where network.link(LinkIndex(rawValue: device.index)) != nil {
+            attempt(device.name) { try attachments.detach(from: device) }
+            log.info("took the programs off a device", metadata: ["device": "\(device.name)"])
+        }
+        attempt("devices that went away") { try attachments.forgetVanished() }
+        kept = wanted
+        check(selection)
+        devices = selection.devices.map(report)
+    }
+
+    private var selection: DeviceSelection {
+        let named = settings.devices.patterns
+        let selection = DeviceSelection(
+            of: network, nodeAddresses: nodeAddresses, named: named, podInterfaces: settings.podInterfaces)
+        return settings.devices == .none ? selection.withoutOutside : selection
+    }
+
+    private func keep(_ device: DeviceSelection.Device) {
+        let place = NetworkDevice(device.link)
+        attempt(place.name) {
+            let changes = try datapath.attach(
+                to: place, leadsToPods: device.role == .pods, hasEthernetHeader: device.link.hasEthernetHeader,
+                with: attachments)
+            guard changes.contains(where: { $0 != .none }) else { return }
+            log.info(
+                "attached to a device",
+                metadata: [
+                    "device": "\(place.name)", "reason": "\(device.reason)", "by": "\(attachments.kind.rawValue)",
+                ])
+        }
+    }
+
+    private func attempt(_ subject: String, _ body: () throws -> Void) {
+        do {
+            try body()
+        } catch {
+            if failures.updateValue("\(error)", forKey: subject) != "\(error)" {
+                log.error("a device is not served", metadata: ["device": "\(subject)", "cause": "\(error)"])
+            }
+        }
+    }
+
+    /// The node's addresses towards each chosen device, and towards all others.
+    private func entries(for selection: DeviceSelection) -> [UInt32: device] {
+        var entries: [UInt32: device] = [:]
+        for chosen in selection.chosen { entries[chosen.link.index.rawValue] = entry(for: chosen.link) }
+        entries[UInt32(LB_ANY_DEVICE)] = entry(for: nil)
+        return entries
+    }
+
+    private func entry(for link: NetworkLink?) -> device {
+        var entry = device()
+        entry.mtu = link?.mtu ?? 0
+        if let address = source(.v4, on: link) { copy(address.bytes, into: &entry.address4) }
+        if let address = source(.v6, on: link) { copy(address.bytes, into: &entry.address6) }
+        return entry
+    }
+
+    /// The device's first address, or else the node's: what the kernel would choose for a packet that leaves there.
+    private func source(_ family: IPFamily, on link: NetworkLink?) -> IPAddress? {
+        let candidates = network.addresses.filter { entry in
+            entry.family == family && entry.isUsable && !entry.isDeprecated && entry.scope == .global
+                && !entry.address.isLinkLocal
+        }
+        let own = candidates.first { $0.link == link?.index && !$0.isSecondary }
+        let primary = candidates.first { nodeAddresses.contains($0.address) }
+        let routed = candidates.first { candidate in
+            network.defaultRoutes.contains { $0.link == candidate.link && $0.family == family }
+        }
+        return (own ?? primary ?? routed ?? candidates.first)?.address
+    }
+
+    private func check(_ selection: DeviceSelection) {
+        let families = Set(network.addresses.filter { $0.scope == .global && !$0.address.isLinkLocal }.map(\.family))
+        do {
+            let forwarding = ForwardingSettings()
+            // Such a packet is sent on at once, and does not enter the stack.
+            let all = try forwarding.findings(
+                for: selection, in: network, .init(families: families, localSources: false))
+            if settings.setsSysctls {
+                for finding in all {
+                    try forwarding.set(finding)
+                    log.notice(
+                        "changed a setting of the kernel",
+                        metadata: ["setting": "\(finding.setting)", "from": "\(finding.value)", "to": "\(finding.wanted)"])
+                }
+                findings = []
+            } else {
+                findings = selection.chosen.isEmpty
+                    ? [] : all.filter { $0.severity == .problem }.map(\.advice)
+            }
+        } catch {
+            findings = ["cannot look at the settings for forwarding: \(error)"]
+        }
+    }
+
+    private func report(_ device: DeviceSelection.Device) -> DaemonReport.Device {
+        let place = NetworkDevice(device.link)
+        var foreign: [String] = []
+        if device.role != nil {
+            for direction in TrafficDirection.allCases {
+                let programs = (try? DeviceQuery.programs(on: place, direction)) ?? []
+                guard let own = try? attachments.attached(to: place, direction)?.id,
+                    let around = programs.around(own)
+                else { continue }
+                foreign += around.before.map { "\($0.name ?? "?") before us at \(direction)" }
+                foreign += around.behind.map { "\($0.name ?? "?") behind us at \(direction)" }
+            }
+        }
+        return DaemonReport.Device(
+            name: device.link.name, role: device.role?.rawValue, reason: "\(device.reason)",
+            kind: device.role == nil ? nil : attachments.kind.rawValue, foreign: foreign)
+    }
+}
+
+extension NetworkDevice {
+    init(_ link: NetworkLink) { self.init(index: link.index.rawValue, name: link.name) }
+}
+
+extension ForwardingSettings.Finding {
+    /// What happened, to what, and what to do.
+    var advice: String {
+        "\(setting) is \(value): \(effect); set it to \(wanted), or run with --set-sysctls"
+    }
+}

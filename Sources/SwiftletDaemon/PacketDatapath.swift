@@ -1,0 +1,99 @@
+import BPFLoader
+import CDatapath
+import ServiceMaps
+import ServiceModel
+
+/// The programs at tc, loaded onto the maps that the socket datapath has pinned, and the map of their devices.
+///
+/// Dropping the value closes descriptors; what is attached works on.
+struct PacketDatapath: ~Copyable {
+    private let object: LoadedBPFObject
+    private let devices: BPFMap
+
+    /// - Parameter config: that of the socket datapath, which shares what both need.
+    init(
+        pins: DatapathPins, capacities: MapCapacities, config: datapath_config, packets: tc_config
+    ) throws(BPFError) {
+        let bytes = swiftlet_tc_object()
+        var object = try BPFObject(
+            name: "tc.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
+        try Datapath.prepare(&object, pins: pins, capacities: capacities)
+        try object.setInitialValue(of: ".rodata.config", to: config)
+        try object.setInitialValue(of: ".rodata.tc", to: packets)
+        self.object = try object.load()
+        devices = try BPFMap(pinnedAt: pins.map(ServiceMap.devices.rawValue))
+    }
+
+    /// Attaches the programs for what a device leads to, in both directions.
+    /// - Returns: what had to be done.
+    func attach(
+        to device: NetworkDevice, leadsToPods: Bool, hasEthernetHeader: Bool, with attachments: DeviceAttachments
+    ) throws(BPFError) -> [DeviceAttachments.Change] {
+        let stem = leadsToPods ? "swl_pod" : "swl_wire"
+        let tail = hasEthernetHeader ? "" : "_l3"
+        let arrival = try object.program(named: "\(stem)_in\(tail)")
+        let departure = try object.program(named: "\(stem)_out\(tail)")
+        // The way back before the way out: a reply never finds nobody.
+        return [
+            try attachments.attach(departure, to: device, .egress),
+            try attachments.attach(arrival, to: device, .ingress),
+        ]
+    }
+
+    /// Says which devices there are, and the node's addresses towards them; index 0 stands for all others.
+    func write(_ entries: [UInt32: device]) throws(BPFError) {
+        let before = try devices.entries(key: UInt32.self, value: device.self)
+        for (index, value) in entries { try devices.update(index, to: value) }
+        for entry in before where entries[entry.key] == nil { _ = try devices.delete(entry.key) }
+    }
+}
+
+extension tc_config {
+    /// The settings in force. What a configuration does not say is as the programs have it.
+    init(_ settings: Configuration) {
+        self.init()
+        (tcp_seconds, tcp_new_seconds, tcp_closing_seconds) = (8000, 60, 10)
+        (udp_seconds, other_seconds) = (60, 60)
+        external_cluster_ip = settings.packets.servesClusterIPsOutside ? 1 : 0
+        masquerade_all = settings.node.masqueradesAll ? 1 : 0
+        let inside = settings.node.localTraffic.clusterCIDRs
+        cluster4 = Self.pair(inside.filter { $0.family == .v4 }.map(range4.init), range4())
+        cluster6 = Self.pair(inside.filter { $0.family == .v6 }.map(range6.init), range6())
+        let services = settings.packets.serviceCIDRs
+        service4 = Self.pair(services.filter { $0.family == .v4 }.map(range4.init), range4())
+        service6 = Self.pair(services.filter { $0.family == .v6 }.map(range6.init), range6())
+    }
+
+    /// The programs have room for two of each kind: those of a cluster are one for each family.
+    private static func pair<Range>(_ ranges: [Range], _ none: Range) -> (Range, Range) {
+        (ranges.first ?? none, ranges.dropFirst().first ?? none)
+    }
+}
+
+extension range4 {
+    fileprivate init(_ range: CIDR) {
+        self.init()
+        copy(range.network.bytes, into: &address)
+        copy(netmask(bytes: 4, length: range.prefixLength), into: &mask)
+    }
+}
+
+extension range6 {
+    fileprivate init(_ range: CIDR) {
+        self.init()
+        copy(range.network.bytes, into: &address)
+        copy(netmask(bytes: 16, length: range.prefixLength), into: &mask)
+    }
+}
+
+private func netmask(bytes: Int, length: Int) -> [UInt8] {
+    (0..<bytes).map { index in
+        let bits = min(max(length - index * 8, 0), 8)
+        return UInt8(truncatingIfNeeded: 0xff00 >> bits)
+    }
+}
+
+/// Copies bytes into a C array, which Swift sees as a tuple.
+func copy<Field: BitwiseCopyable>(_ bytes: [UInt8], into field: inout Field) {
+    withUnsafeMutableBytes(of: &field) { $0.copyBytes(from: bytes) }
+}

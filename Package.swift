@@ -26,6 +26,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         // Without its traits it asks for no more of Foundation than FoundationEssentials.
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
     ],
     targets: [
         // The map ABI and the embedded BPF objects; `make bpf` compiles these first.
@@ -34,9 +35,23 @@ let package = Package(
 
         .target(
             name: "BPFLoader",
-            dependencies: ["CLibbpf", .product(name: "SystemPackage", package: "swift-system")],
+            dependencies: [
+                "CLibbpf", "CRtnetlink", "Netlink", .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         .target(name: "ServiceModel", swiftSettings: strict),
+        // Messages to and from the kernel about links, addresses, routes and filters.
+        .systemLibrary(name: "CRtnetlink"),
+        .target(
+            name: "Netlink",
+            dependencies: ["CRtnetlink", .product(name: "SystemPackage", package: "swift-system")],
+            swiftSettings: strict),
+        .target(
+            name: "NodeNetwork",
+            dependencies: [
+                "CRtnetlink", "Netlink", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .target(
             name: "ServiceMaps",
             dependencies: [
@@ -44,7 +59,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .systemLibrary(name: "CLibyaml"),
-        .target(name: "ManifestDirectory", dependencies: ["CLibyaml", "ServiceModel"], swiftSettings: strict),
+        // Kubernetes' objects, as JSON or as values of any other notation, to values of the model.
+        .target(name: "KubernetesObjects", dependencies: ["ServiceModel"], swiftSettings: strict),
+        .target(
+            name: "ManifestDirectory", dependencies: ["CLibyaml", "KubernetesObjects", "ServiceModel"],
+            swiftSettings: strict),
         // Network namespaces, veth pairs and cgroups of our own: for tests, the demo and benchmarks.
         .systemLibrary(name: "CNetworkLab"),
         .target(name: "NetworkLab", dependencies: ["CNetworkLab"], swiftSettings: strict),
@@ -55,27 +74,31 @@ let package = Package(
             ],
             swiftSettings: strict),
         // What commands print of values, as text and JSON.
-        .target(name: "Reporting", dependencies: ["ManifestDirectory", "ServiceModel"], swiftSettings: strict),
+        .target(name: "Reporting", dependencies: ["KubernetesObjects", "ServiceModel"], swiftSettings: strict),
         .target(
             name: "KubernetesAPI",
             dependencies: [
-                "ServiceModel", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                "KubernetesObjects", "ServiceModel", .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .target(
             name: "Observability",
             dependencies: [
-                .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
         .target(
             name: "SwiftletDaemon",
             dependencies: [
-                "BPFLoader", "CDatapath", "KubernetesAPI", "ManifestDirectory", "Observability", "ServiceMaps",
-                "ServiceModel",
+                "BPFLoader", "CDatapath", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "Observability",
+                "ServiceMaps", "ServiceModel",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -85,9 +108,10 @@ let package = Package(
         .executableTarget(
             name: "swiftlet",
             dependencies: [
-                "BPFLoader", "ConnectBenchmark", "ManifestDirectory", "NetworkLab", "Reporting", "ServiceMaps",
-                "ServiceModel", "SwiftletDaemon",
+                "BPFLoader", "ConnectBenchmark", "KubernetesObjects", "ManifestDirectory", "NetworkLab", "Reporting",
+                "ServiceMaps", "ServiceModel", "SwiftletDaemon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
@@ -101,20 +125,57 @@ let package = Package(
             name: "TestKit",
             dependencies: ["BPFLoader", "NetworkLab", "ServiceModel"],
             path: "Tests/TestKit", swiftSettings: strict),
+        // An API server that speaks the real protocol over TLS, and errs on demand.
+        .target(
+            name: "TestAPIServer",
+            dependencies: [
+                "NetworkLab", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Tests/TestAPIServer", swiftSettings: strict),
+        .testTarget(
+            name: "KubernetesAPITests",
+            dependencies: [
+                "KubernetesAPI", "KubernetesObjects", "ServiceModel", "TestAPIServer", "TestKit",
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
         .testTarget(name: "ServiceModelTests", dependencies: ["ServiceModel", "TestKit"], swiftSettings: strict),
         // Objects in, compile report out: a folder of plain files for each rule.
         .testTarget(
-            name: "ScenarioTests", dependencies: ["ManifestDirectory", "Reporting", "ServiceModel"],
+            name: "ScenarioTests",
+            dependencies: ["ManifestDirectory", "KubernetesObjects", "Reporting", "ServiceModel"],
             exclude: ["README.md", "Scenarios", "Schema"], swiftSettings: strict),
         .testTarget(
             name: "ServiceMapsTests",
             dependencies: ["BPFLoader", "CDatapath", "ServiceMaps", "ServiceModel", "TestKit"],
             swiftSettings: strict),
         .testTarget(
-            name: "ManifestDirectoryTests", dependencies: ["ManifestDirectory", "ServiceModel", "TestKit"],
+            name: "KubernetesObjectsTests", dependencies: ["KubernetesObjects", "ServiceModel", "TestKit"],
             swiftSettings: strict),
         .testTarget(
-            name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "TestKit"],
+            name: "ManifestDirectoryTests",
+            dependencies: ["KubernetesObjects", "ManifestDirectory", "ServiceModel", "TestKit"],
+            swiftSettings: strict),
+        // The command line and the files of kube-proxy.
+        .testTarget(
+            name: "ConfigurationTests",
+            dependencies: [
+                "NetworkLab", "ServiceModel", "SwiftletDaemon", "swiftlet",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "NetworkLab", "TestKit"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "NodeNetworkTests",
+            dependencies: [
+                "Netlink", "NetworkLab", "NodeNetwork", "ServiceModel", "TestKit",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         // What the test programs of bpf/tests are asked and answer.
         .systemLibrary(name: "CSelect", path: "bpf/tests"),
@@ -133,6 +194,16 @@ let package = Package(
             name: "ConnectBenchmarkTests",
             dependencies: [
                 "ConnectBenchmark", "NetworkLab", "TestKit", .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: strict),
+        // What a node's operator and load balancers see over HTTP; docs/metrics.md is compared with what is emitted.
+        .testTarget(
+            name: "ObservabilityTests",
+            dependencies: [
+                "BPFLoader", "NetworkLab", "Observability", "ServiceMaps", "ServiceModel", "SwiftletDaemon", "TestKit",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .testTarget(

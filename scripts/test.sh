@@ -5,8 +5,8 @@ cd "$(dirname "$0")/.."
 
 tier=${1:-all}
 declare -A targets=(
-	[pure]='ServiceModelTests|ScenarioTests|ServiceMapsTests|ManifestDirectoryTests'
-	[kernel]='BPFLoaderTests|DatapathTests|PacketTests|ConnectBenchmarkTests'
+	[pure]='ServiceModelTests|ConfigurationTests|ScenarioTests|ServiceMapsTests|KubernetesObjectsTests|ManifestDirectoryTests|ObservabilityTests'
+	[kernel]='BPFLoaderTests|NodeNetworkTests|DatapathTests|PacketTests|ConnectBenchmarkTests'
 	[e2e]='EndToEndTests'
 )
 case $tier in
@@ -47,6 +47,9 @@ if [ "$(id -u)" = 0 ]; then
 	sweep
 	trap sweep EXIT
 fi
+
+# One test asks Prometheus' own tool; it says itself when that is missing.
+[ "$tier" = kernel ] || [ "$tier" = e2e ] || scripts/promtool.sh || true
 
 # Kernel tests change what belongs to the whole process, such as its cgroup and its descriptors: one at a time.
 swift build --build-tests

@@ -41,30 +41,18 @@ public struct CgroupLink: ~Copyable, Sendable {
     ///
     /// Throws ENOLINK when the cgroup is gone.
     public func update(to program: borrowing BPFProgram) throws(BPFError) {
-        let status = bpf_link_update(descriptor.rawValue, program.descriptor.rawValue, nil)
-        guard status == -ENOLINK else {
-            try checked(status, .update, "link to \(program.name)")
-            return
-        }
-        throw BPFError(
-            .update, "link to \(program.name)", Errno(rawValue: ENOLINK), detail: "its cgroup is gone",
-            advice: "unpin it and attach again")
+        try descriptor.updateLink(to: program, without: "cgroup")
     }
 
     /// Takes the program off the hook, even while the link is pinned; the pin stays, as a link to nothing.
     public func detach() throws(BPFError) {
-        let status = bpf_link_detach(descriptor.rawValue)
-        // Detached already, by us or because the cgroup went away.
-        guard status != -ENOLINK else { return }
-        try checked(status, .detach, "link")
+        try descriptor.detachLink()
     }
 
     /// What the kernel says about the link now.
     public var info: Info {
         get throws(BPFError) {
-            var info = bpf_link_info()
-            var length = UInt32(MemoryLayout<bpf_link_info>.size)
-            try checked(bpf_obj_get_info_by_fd(descriptor.rawValue, &info, &length), .read, "link")
+            let info = try descriptor.linkInfo(bpf_link_info())
             guard info.type == BPF_LINK_TYPE_CGROUP.rawValue else {
                 throw BPFError(.read, "link \(info.id)", .invalidArgument, detail: "it is not a link to a cgroup")
             }

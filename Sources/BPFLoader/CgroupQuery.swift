@@ -28,12 +28,7 @@ public enum CgroupQuery {
                 continue
             }
             try checked(status, .query, "\(type) of cgroup \(cgroup)")
-            return ids.prefix(Int(count)).map { AttachedProgram(id: $0, name: name(of: $0)) }
+            return ids.prefix(Int(count)).map { AttachedProgram(id: $0, name: BPFProgram.name(of: $0)) }
         }
-    }
-
-    private static func name(of id: UInt32) -> String? {
-        guard let program = try? BPFProgram(id: id) else { return nil }
-        return program.name
     }
 }

@@ -29,3 +29,22 @@ func readText(_ path: FilePath) throws(BPFError) -> String {
 func text<Characters: BitwiseCopyable>(of characters: Characters) -> String {
     withUnsafeBytes(of: characters) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
 }
+
+/// What is in a directory, without "." and ".."; nothing if there is no such directory.
+func entries(of path: FilePath) throws(BPFError) -> [String] {
+    guard let directory = path.withPlatformString({ opendir($0) }) else {
+        if Errno.last == .noSuchFileOrDirectory { return [] }
+        throw BPFError(.read, "\(path)", .last)
+    }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+        let name = text(of: entry.pointee.d_name)
+        if name != "." && name != ".." { names.append(name) }
+    }
+    return names
+}
+
+extension FilePath {
+    var exists: Bool { withPlatformString { access($0, F_OK) } == 0 }
+}

@@ -98,8 +98,6 @@ enum KernelProbe {
 
     /// A kernel without tcx refuses the question; none attaches anything for it. Interface 1 is the loopback.
     private static func queryTCX() throws(BPFError) {
-        let ingress = bpf_attach_type(rawValue: 46)
-        var count: UInt32 = 0
-        try checked(bpf_prog_query(1, ingress, 0, nil, nil, &count), .query, "tcx of the loopback")
+        _ = try TCXQuery.chain(on: 1, .ingress, subject: "tcx of the loopback")
     }
 }

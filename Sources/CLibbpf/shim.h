@@ -7,9 +7,11 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <linux/bpf.h>
 #include <linux/membarrier.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -21,6 +23,52 @@ static inline int swl_membarrier(int command)
 {
 	return (int)syscall(SYS_membarrier, command, 0, 0);
 }
+
+/* Links of programs to devices came with kernel 6.6; older headers have neither their numbers nor
+ * their part of bpf_link_info and bpf_attr. */
+enum {
+	SWL_F_BEFORE = 1 << 3,
+	SWL_F_AFTER = 1 << 4,
+	SWL_LINK_TYPE_TCX = 11,
+	SWL_TCX_INGRESS = 46,
+	SWL_TCX_EGRESS = 47,
+};
+
+struct swl_tcx_link_info {
+	__u32 type;
+	__u32 id;
+	__u32 prog_id;
+	__u32 padding;
+	__u32 ifindex; /* 0 when the device is gone, or the link detached */
+	__u32 attach_type;
+};
+
+struct swl_tcx_query {
+	__u32 ifindex;
+	__u32 attach_type;
+	__u32 query_flags;
+	__u32 attach_flags;
+	__u64 prog_ids;
+	__u32 count;
+	__u32 padding;
+	__u64 prog_attach_flags;
+	__u64 link_ids; /* 0 for a program that is attached without a link */
+	__u64 link_attach_flags;
+	__u64 revision;
+};
+
+/* libbpf 1.1 asks for program ids alone. Returns 0 or a negative errno. */
+static inline int swl_tcx_query(struct swl_tcx_query *query)
+{
+	return syscall(SYS_bpf, BPF_PROG_QUERY, query, sizeof(*query)) < 0 ? -errno : 0;
+}
+
+/* Without the padding behind the last field: Swift does not clear it, and libbpf refuses options
+ * that it does not know. */
+enum {
+	SWL_TC_HOOK_SIZE = offsetof(struct bpf_tc_hook, parent) + sizeof(__u32),
+	SWL_TC_OPTIONS_SIZE = offsetof(struct bpf_tc_opts, priority) + sizeof(__u32),
+};
 
 /* A log line of any length, to be freed: Swift has no va_copy, which measuring first needs. */
 static inline char *swl_format(const char *format, va_list arguments)

@@ -1,3 +1,4 @@
+import KubernetesObjects
 import Glibc
 
 /// What tells two states of a file apart without reading it.
@@ -110,7 +111,7 @@ struct SystemError: Error, Hashable {
 
     var isAbsence: Bool { number == ENOENT || number == ENOTDIR }
 
-    func problem(with path: String) -> ManifestProblem {
+    func problem(with path: String) -> StateProblem {
         let advice =
             switch number {
             case ENOENT: "create it"
@@ -119,6 +120,6 @@ struct SystemError: Error, Hashable {
             case EACCES, EPERM: "let swiftlet read it"
             default: "check the file system"
             }
-        return ManifestProblem(.unreadable, file: path, cause: errorText(number), advice: advice)
+        return StateProblem(.unreadable, origin: path, cause: errorText(number), advice: advice)
     }
 }

@@ -1,10 +1,11 @@
+public import KubernetesObjects
 public import ServiceModel
 
 /// Reads manifest directories once, for tools that need no changes.
 public enum ManifestLoader {
     /// Everything that the directories define, and what is wrong in them. A directory that is not there is a
     /// problem like any other.
-    public static func load(directories: [String]) -> (events: [ClusterEvent], problems: [ManifestProblem]) {
+    public static func load(directories: [String]) -> (events: [ClusterEvent], problems: [StateProblem]) {
         var tree = ManifestTree(roots: directories)
         let batch = tree.load()
         return (batch.events, batch.problems)
@@ -13,7 +14,7 @@ public enum ManifestLoader {
     /// What one text defines, read as YAML or, if the name ends in `.json`, as JSON.
     public static func load(
         text: String, named name: String = "manifest.yaml"
-    ) -> (events: [ClusterEvent], problems: [ManifestProblem]) {
+    ) -> (events: [ClusterEvent], problems: [StateProblem]) {
         var state = ManifestState()
         state.apply(.parsed(ManifestParser().parse(Array(text.utf8), file: name)), of: name)
         let batch = state.commit(isInitial: true)

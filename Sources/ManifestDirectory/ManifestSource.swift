@@ -1,3 +1,4 @@
+public import KubernetesObjects
 import Glibc
 
 /// Watches directories of Kubernetes manifests and tells what they define, as a stream of batches.
@@ -61,7 +62,7 @@ public struct ManifestBatches: AsyncSequence, Sendable {
         fileprivate var signals: AsyncStream<Void>.AsyncIterator
 
         /// The next batch; nil when the source was stopped or the task was cancelled.
-        public mutating func next(isolation actor: isolated (any Actor)?) async -> ManifestBatch? {
+        public mutating func next(isolation actor: isolated (any Actor)?) async -> StateBatch? {
             while await signals.next(isolation: actor) != nil {
                 if let batch = mailbox.take() { return batch }
             }

@@ -1,4 +1,4 @@
-/// Why the manifests cannot be watched at all.
+/// Why manifests cannot be watched at all, or a file of settings not be read.
 public struct ManifestSourceError: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Action: String, Sendable {
         case watch, read
@@ -6,18 +6,21 @@ public struct ManifestSourceError: Error, Hashable, Sendable, CustomStringConver
 
     public var action: Action
     public var subject: String
-    /// The system's error number.
-    public var errno: Int32
+    public var cause: String
     public var advice: String
 
-    init(_ action: Action, _ subject: String, errno: Int32, advice: String) {
+    init(_ action: Action, _ subject: String, cause: String, advice: String) {
         self.action = action
         self.subject = subject
-        self.errno = errno
+        self.cause = cause
         self.advice = advice
     }
 
+    init(_ action: Action, _ subject: String, errno: Int32, advice: String) {
+        self.init(action, subject, cause: errorText(errno), advice: advice)
+    }
+
     public var description: String {
-        "cannot \(action.rawValue) \(subject): \(errorText(errno)); \(advice)"
+        "cannot \(action.rawValue) \(subject): \(cause); \(advice)"
     }
 }

@@ -1,3 +1,4 @@
+import KubernetesObjects
 import ServiceModel
 
 /// What the files define, and which file an object is taken from. It never touches a disk.
@@ -9,13 +10,13 @@ struct ManifestState {
     enum Outcome: Sendable {
         case parsed(ParsedFile)
         /// It is there and cannot be read: what it defined stays.
-        case unreadable(ManifestProblem)
+        case unreadable(StateProblem)
         case gone
     }
 
     private struct Record {
         var objects: [ObjectRecord] = []
-        var problems: [ManifestProblem] = []
+        var problems: [StateProblem] = []
     }
 
     private struct ObjectRecord {
@@ -40,7 +41,7 @@ struct ManifestState {
     /// Kinds that were passed over, those already told and those not.
     private var passedOver: Set<String> = []
     private var newlyPassedOver: Set<String> = []
-    private var reported: [ManifestProblem.Identity: ManifestProblem] = [:]
+    private var reported: [StateProblem.Identity: StateProblem] = [:]
 
     mutating func apply(_ outcome: Outcome, of file: String) {
         switch outcome {
@@ -58,10 +59,10 @@ struct ManifestState {
     }
 
     /// Ends a round of changes and says what they come to.
-    mutating func commit(isInitial: Bool = false) -> ManifestBatch {
+    mutating func commit(isInitial: Bool = false) -> StateBatch {
         for key in released.keys.sorted() where owners[key] == nil { take(nil, key: key) }
         released = [:]
-        var batch = ManifestBatch(events: events + synthesis.flush(), isInitial: isInitial)
+        var batch = StateBatch(events: events + synthesis.flush(), isInitial: isInitial)
         events = []
         batch.passedOver = newlyPassedOver.sorted()
         passedOver.formUnion(newlyPassedOver)
@@ -73,8 +74,8 @@ struct ManifestState {
         return batch
     }
 
-    private static func precedes(_ left: ManifestProblem, _ right: ManifestProblem) -> Bool {
-        (left.file, left.document ?? 0, left.description) < (right.file, right.document ?? 0, right.description)
+    private static func precedes(_ left: StateProblem, _ right: StateProblem) -> Bool {
+        (left.origin, left.document ?? 0, left.description) < (right.origin, right.document ?? 0, right.description)
     }
 }
 
@@ -89,8 +90,8 @@ extension ManifestState {
         for object in parsed.objects {
             if let first = documents[object.key] {
                 record.problems.append(
-                    ManifestProblem(
-                        .duplicate, file: file, document: object.document, object: "\(object.key)",
+                    StateProblem(
+                        .duplicate, origin: file, document: object.document, object: "\(object.key)",
                         cause: "document \(first) of this file defines it already", advice: "keep one of them"))
                 continue
             }
@@ -132,7 +133,7 @@ extension ManifestState {
     }
 
     /// Passes an object on; nil when it is gone.
-    private mutating func take(_ content: ManifestObject?, key: ObjectKey) {
+    private mutating func take(_ content: KubernetesObject?, key: ObjectKey) {
         switch (key.kind, content) {
         case (_, .service(let manifest)):
             events.append(.service(manifest.service))
@@ -160,14 +161,14 @@ extension ManifestState {
 
 /// Problems: those of each file, and those between files.
 extension ManifestState {
-    private func problems() -> [ManifestProblem] {
+    private func problems() -> [StateProblem] {
         var all = records.values.flatMap(\.problems)
         for (key, files) in shadows {
             let owner = owners[key]?.file ?? ""
             for file in files {
                 all.append(
-                    ManifestProblem(
-                        .duplicate, file: file, document: document(of: key, in: file), object: "\(key)",
+                    StateProblem(
+                        .duplicate, origin: file, document: document(of: key, in: file), object: "\(key)",
                         cause: "\(owner) defines it already", advice: "keep one of them"))
             }
         }
@@ -177,8 +178,8 @@ extension ManifestState {
                 let key = ObjectKey(kind: .service, name: service)
                 guard let file = owners[key]?.file else { continue }
                 all.append(
-                    ManifestProblem(
-                        .conflict, file: file, document: document(of: key, in: file), object: "\(key)",
+                    StateProblem(
+                        .conflict, origin: file, document: document(of: key, in: file), object: "\(key)",
                         cause: "\(claim) is also claimed by Service \(first)", advice: "change one of them"))
             }
         }

@@ -1,3 +1,5 @@
+import KubernetesObjects
+
 /// The manifests on disk and what they define: every way of reading them ends here.
 struct ManifestTree {
     private struct Known {
@@ -23,7 +25,7 @@ struct ManifestTree {
     var missingRoots: [String] { roots.filter { !directories.contains($0) } }
 
     /// The first, complete look.
-    mutating func load() -> ManifestBatch {
+    mutating func load() -> StateBatch {
         var rest = look(at: Set(roots)).sorted()[...]
         let parser = ManifestParser()
         // A few files at a time, so that few texts are in memory at once.
@@ -71,7 +73,7 @@ struct ManifestTree {
     }
 
     /// Ends a round of changes.
-    mutating func commit(isInitial: Bool = false) -> ManifestBatch {
+    mutating func commit(isInitial: Bool = false) -> StateBatch {
         while true {
             let again = state.filesToReadAgain()
             if again.isEmpty { return state.commit(isInitial: isInitial) }

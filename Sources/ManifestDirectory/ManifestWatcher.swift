@@ -1,3 +1,4 @@
+import KubernetesObjects
 import Glibc
 
 /// The watching thread's work: waits for the kernel, lets bursts end, reads what changed, leaves batches.

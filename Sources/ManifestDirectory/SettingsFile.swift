@@ -1,8 +1,9 @@
-/// A YAML file of settings, read by the rules that hold for manifests: one map of names to scalars and lists.
-///
-/// A reader gets nil both for what is absent and for what has the wrong form; the latter is in `mistakes`.
+import KubernetesObjects
+
+/// A YAML file of settings, read by the rules that hold for manifests.
 public struct SettingsFile {
-    private let top: Field
+    /// The map that the file is; empty if the file is.
+    public let settings: Settings
 
     /// Reads the file; an empty one sets nothing.
     public init(_ path: String) throws(ManifestSourceError) {
@@ -17,47 +18,118 @@ public struct SettingsFile {
     }
 
     private init(_ documents: [ManifestDocument]) {
-        let findings = Findings()
-        var value = Value.null
+        var nothing = Document()
+        nothing.appendNull()
+        var content = nothing
+        var complaints: [(cause: String, advice: String)] = []
         switch documents.first?.content {
-        case .success(let content): value = content
-        case .failure(let error): findings.add(.object, error.text, "correct the YAML")
+        case .success(let written): content = written
+        case .failure(let error): complaints.append((error.text, "correct the YAML"))
         case nil: break
         }
-        if documents.count > 1 { findings.add(.object, "it holds several documents", "write one") }
+        if documents.count > 1 { complaints.append(("it holds several documents", "write one")) }
+        let value = Field(content).value
         switch value {
         case .map, .null: break
         default:
-            findings.add(.object, "it is \(value.kindWord)", "write keys and values")
-            value = .null
+            complaints.append(("it is \(value.kindWord)", "write keys and values"))
+            content = nothing
         }
-        top = Field(value, findings: findings)
-    }
-
-    /// The names that are set, in the file's order.
-    public var keys: [String] {
-        guard case .map(let members) = top.value else { return [] }
-        return members.map(\.key)
+        let field = Field(content)
+        settings = Settings(field)
+        for complaint in complaints { field.report(complaint.cause, complaint.advice) }
     }
 
     /// What was found wrong so far, each with what to do: `maxSlots is lots; write a whole number`.
     public var mistakes: [String] {
-        top.findings.all.map { finding in
+        settings.field.findings.all.map { finding in
             (finding.field.isEmpty ? "" : "\(finding.field) ") + "\(finding.cause); \(finding.advice)"
         }
     }
+}
 
-    public func text(_ key: String) -> String? { top.text(key) }
+/// A text that cannot be the value of a setting, and what could be.
+public struct SettingMistake: Error, CustomStringConvertible, Sendable, Hashable {
+    /// `write true or false`.
+    public var advice: String
 
-    public func flag(_ key: String) -> Bool? { top.flag(key) }
+    public init(_ advice: String) { self.advice = advice }
 
-    public func texts(_ key: String) -> [String]? { top[key]?.elements.compactMap(\.text) }
+    public var description: String { advice }
+}
+
+/// A map of names to scalars, lists and further maps.
+///
+/// A reader gets nil both for what is absent and for what has the wrong form; the latter is in the file's mistakes.
+public struct Settings {
+    let field: Field
+
+    init(_ field: Field) { self.field = field }
+
+    /// The names that are set, in the file's order.
+    public var keys: [String] { field.keys }
+
+    /// Whether the name is there with something else than what Go writes for nothing: `""`, `0`, `0s`, `false`,
+    /// `null`, an empty list or map.
+    public func says(_ key: String) -> Bool { field[key]?.saysSomething ?? false }
+
+    /// The map with this name.
+    public func section(_ key: String) -> Settings? {
+        guard let member = field[key] else { return nil }
+        if member.isMap { return Settings(member) }
+        member.report("is \(member.shown)", "write a map with keys and values")
+        return nil
+    }
+
+    public func text(_ key: String) -> String? { field[key]?.text }
+
+    public func flag(_ key: String) -> Bool? { field[key]?.flag }
+
+    public func texts(_ key: String) -> [String]? { field[key]?.elements.compactMap(\.text) }
 
     /// A whole number that is not negative.
     public func count(_ key: String) -> UInt32? {
-        guard let number = top.integer(key) else { return nil }
+        guard let member = field[key], let number = member.integer else { return nil }
         if let count = UInt32(exactly: number) { return count }
-        top.report(key, "is \(number)", "write a number from 0 to \(UInt32.max)")
+        member.report("is \(number)", "write a number from 0 to \(UInt32.max)")
         return nil
+    }
+
+    /// A text in a form of its own.
+    public func parsed<Result>(
+        _ key: String, _ parse: (String) throws(SettingMistake) -> Result
+    ) -> Result? {
+        guard let member = field[key], let text = member.text else { return nil }
+        do throws(SettingMistake) {
+            return try parse(text)
+        } catch {
+            member.report("is \(member.shown)", error.advice)
+            return nil
+        }
+    }
+
+    /// A list of texts that mean something together.
+    public func parsedList<Result>(
+        _ key: String, _ parse: ([String]) throws(SettingMistake) -> Result
+    ) -> Result? {
+        guard let member = field[key] else { return nil }
+        let texts = member.elements.compactMap(\.text)
+        do throws(SettingMistake) {
+            return try parse(texts)
+        } catch {
+            member.report("is [\(texts.joined(separator: ", "))]", error.advice)
+            return nil
+        }
+    }
+}
+
+extension Field {
+    fileprivate var saysSomething: Bool {
+        switch value {
+        case .null: false
+        case .plain(let text), .quoted(let text): !["", "0", "0s", "false"].contains(text)
+        case .list: !elements.isEmpty
+        case .map: keys.contains { self[$0]?.saysSomething ?? false }
+        }
     }
 }

@@ -1,9 +1,10 @@
+import KubernetesObjects
 import ServiceModel
 
 extension SliceSynthesis {
     /// Slices of the pods that a selector found: one for each family and for each set of port numbers, since a
     /// named target port may stand for different numbers on different pods (spec 6).
-    func podSlices(of name: ObjectName, _ service: ServiceEntry, pods: [PodManifest]) -> [EndpointSlice] {
+    func podSlices(of name: ObjectName, _ service: ServiceEntry, pods: [PodObject]) -> [EndpointSlice] {
         var slices: [ObjectName: EndpointSlice] = [:]
         for pod in pods where !pod.isOver {
             let numbers = zip(service.ports, service.targets).map { Self.resolve($1, of: $0, on: pod) }
@@ -31,7 +32,7 @@ extension SliceSynthesis {
     }
 
     private static func resolve(
-        _ target: ServiceManifest.TargetPort, of port: Service.PortSpec, on pod: PodManifest
+        _ target: ServiceObject.TargetPort, of port: Service.PortSpec, on pod: PodObject
     ) -> Port? {
         switch target {
         case .samePort: port.port
@@ -41,7 +42,7 @@ extension SliceSynthesis {
     }
 
     /// Slices of an Endpoints object, as Kubernetes mirrors them: ready addresses and the others.
-    func mirroredSlices(of name: ObjectName, _ endpoints: EndpointsManifest) -> [EndpointSlice] {
+    func mirroredSlices(of name: ObjectName, _ endpoints: EndpointsObject) -> [EndpointSlice] {
         if endpoints.isExempt { return [] }
         var slices: [EndpointSlice] = []
         for (index, subset) in endpoints.subsets.enumerated() {

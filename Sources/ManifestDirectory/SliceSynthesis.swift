@@ -1,3 +1,4 @@
+import KubernetesObjects
 import ServiceModel
 
 /// Makes the slices that nobody wrote: from Pods for a Service with a selector, from Endpoints for one without.
@@ -13,7 +14,7 @@ struct SliceSynthesis {
     struct ServiceEntry {
         var selector: [String: String]?
         var ports: [Service.PortSpec]
-        var targets: [ServiceManifest.TargetPort]
+        var targets: [ServiceObject.TargetPort]
         var families: [IPFamily]
         var publishesNotReady: Bool
     }
@@ -25,9 +26,9 @@ struct SliceSynthesis {
     }
 
     private var services: [ObjectName: ServiceEntry] = [:]
-    private var pods: [ObjectName: PodManifest] = [:]
+    private var pods: [ObjectName: PodObject] = [:]
     private var podsByLabel: [Label: Set<ObjectName>] = [:]
-    private var endpoints: [ObjectName: EndpointsManifest] = [:]
+    private var endpoints: [ObjectName: EndpointsObject] = [:]
     private var servicesOfSlices: [ObjectName: String] = [:]
     private var sliceCounts: [ObjectName: Int] = [:]
     /// The slices that were made, by Service, with a hash of each.
@@ -66,7 +67,7 @@ struct SliceSynthesis {
 
 /// Changes of objects, each of which marks the Services that it may concern.
 extension SliceSynthesis {
-    mutating func setService(_ manifest: ServiceManifest?, name: ObjectName) {
+    mutating func setService(_ manifest: ServiceObject?, name: ObjectName) {
         services[name] = manifest.map { manifest in
             let service = manifest.service
             let isSelecting = service.selector != nil
@@ -92,12 +93,12 @@ extension SliceSynthesis {
         }
     }
 
-    mutating func setEndpoints(_ manifest: EndpointsManifest?, name: ObjectName) {
+    mutating func setEndpoints(_ manifest: EndpointsObject?, name: ObjectName) {
         endpoints[name] = manifest
         dirty.insert(name)
     }
 
-    mutating func setPod(_ pod: PodManifest?, name: ObjectName) {
+    mutating func setPod(_ pod: PodObject?, name: ObjectName) {
         for (key, value) in pods[name]?.labels ?? [:] {
             let label = Label(namespace: name.namespace, key: key, value: value)
             dirtyLabels.insert(label)
@@ -128,7 +129,7 @@ extension SliceSynthesis {
         selector.min { $0.key < $1.key }.map { Label(namespace: namespace, key: $0.key, value: $0.value) }
     }
 
-    private func matchingPods(_ selector: [String: String], in namespace: String) -> [PodManifest] {
+    private func matchingPods(_ selector: [String: String], in namespace: String) -> [PodObject] {
         guard let label = Self.index(of: selector, in: namespace) else { return [] }
         return (podsByLabel[label] ?? []).sorted().compactMap { name in
             guard let pod = pods[name] else { return nil }

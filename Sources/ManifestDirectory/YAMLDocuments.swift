@@ -1,8 +1,10 @@
+import KubernetesObjects
+
 /// One document of a manifest file.
 struct ManifestDocument {
     /// Counted from 1.
     var number: Int
-    var content: Result<Value, SyntaxError>
+    var content: Result<Document, SyntaxError>
 }
 
 /// Reads a YAML text of several documents. A document that is broken leaves the others untouched.
@@ -25,8 +27,8 @@ private func appendDocuments(
     var stream = YAMLStream(UnsafeBufferPointer(rebasing: buffer[chunk.range]))
     while true {
         do throws(SyntaxError) {
-            guard let value = try stream.nextDocument() else { return }
-            documents.append(ManifestDocument(number: documents.count + 1, content: .success(value)))
+            guard let document = try stream.nextDocument() else { return }
+            documents.append(ManifestDocument(number: documents.count + 1, content: .success(document)))
         } catch {
             let located = SyntaxError(line: error.line.map { $0 + chunk.firstLine }, cause: error.cause)
             documents.append(ManifestDocument(number: documents.count + 1, content: .failure(located)))

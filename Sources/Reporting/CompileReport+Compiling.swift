@@ -1,49 +1,46 @@
-public import ManifestDirectory
+public import KubernetesObjects
 public import ServiceModel
 
 /// Everything that decides a compile beside the objects; nothing is taken from the machine.
 public struct CompileSettings: Sendable {
-    public var nodeName: String
-    public var nodePorts: NodePortAddresses = .primary
+    /// What `swiftlet run` can be told, too.
+    public var node: NodeSettings
     /// Stands for the addresses of the node's devices; empty: those of the Node object.
     public var nodeAddresses: [IPAddress] = []
-    /// Nil for the default proxy (spec 2).
-    public var proxyName: String?
-    /// Masquerade everything that goes to a ClusterIP (spec 36e).
-    public var masqueradesAll = false
 
-    public init(nodeName: String) { self.nodeName = nodeName }
+    public init(nodeName: String) { node = NodeSettings(name: nodeName) }
 }
 
 extension CompileReport {
     /// Compiles what the manifests define, for one node.
-    public init(events: [ClusterEvent], problems: [ManifestProblem] = [], settings: CompileSettings) {
-        var state = ClusterState(ownNode: settings.nodeName)
+    public init(events: [ClusterEvent], problems: [StateProblem] = [], settings: CompileSettings) {
+        var state = ClusterState(ownNode: settings.node.name)
         let dirty = state.apply(events)
-        let object = state.node(named: settings.nodeName)
+        let object = state.node(named: settings.node.name)
         let node = NodeConfiguration(
-            name: settings.nodeName, node: object,
-            localAddresses: settings.nodeAddresses.isEmpty ? object?.addresses ?? [] : settings.nodeAddresses,
-            nodePorts: settings.nodePorts, proxyName: settings.proxyName)
+            settings.node, node: object,
+            localAddresses: settings.nodeAddresses.isEmpty ? object?.addresses ?? [] : settings.nodeAddresses)
         var compiler = Compiler()
         _ = compiler.update(dirty: dirty, state: state, node: node)
-        self.init(compiler, node: node, problems: problems, masqueradesAll: settings.masqueradesAll)
+        self.init(compiler, node: node, problems: problems)
     }
 
-    private init(
-        _ compiler: Compiler, node: NodeConfiguration, problems: [ManifestProblem], masqueradesAll: Bool
-    ) {
+    private init(_ compiler: Compiler, node: NodeConfiguration, problems: [StateProblem]) {
         let services = compiler.desired.services.values.sorted { $0.name < $1.name }
         let ports = services.flatMap(\.ports)
         self.node = Node(node)
         frontends = ports.flatMap { port in port.frontends.map { (frontend: $0, port: port) } }
             .sorted { $0.frontend.key < $1.frontend.key }
-            .map { Frontend($0.frontend, of: $0.port, masqueradesAll: masqueradesAll) }
+            .map { Frontend($0.frontend, of: $0.port, on: node) }
         retainedBackends = ports.flatMap { port in
             port.backends.filter { !$0.inCluster && !$0.inLocal }.map { RetainedBackend($0, of: port.name) }
         }
         healthCheckNodePorts = services.compactMap { service in
-            service.healthCheckNodePort.map { .init(service: "\(service.name)", port: Int($0.number)) }
+            service.healthCheckNodePort.map { port in
+                .init(
+                    service: "\(service.name)", port: Int(port.number),
+                    localEndpoints: service.localReadyEndpoints)
+            }
         }
         leftAlone = services.compactMap { service in
             service.leftAlone.map { .init(service: "\(service.name)", reason: $0.rawValue) }
@@ -59,12 +56,23 @@ extension CompileReport.Node {
         self.init(
             name: node.name, zone: node.zone,
             nodePortAddresses: node.nodePortAddresses.map { .init(address: "\($0.address)", hostOnly: $0.hostOnly) },
-            primaryAddresses: node.primaryAddresses.map(\.description))
+            primaryAddresses: node.primaryAddresses.map(\.description),
+            localTraffic: CompileReport.LocalTraffic(node.localTraffic))
+    }
+}
+
+extension CompileReport.LocalTraffic {
+    fileprivate init(_ traffic: ServiceModel.LocalTraffic) {
+        switch traffic {
+        case .sources(let ranges): self.init(sources: ranges.map(\.description))
+        case .bridge(let name): self.init(bridge: name)
+        case .devices(let prefix): self.init(devicePrefix: prefix)
+        }
     }
 }
 
 extension CompileReport.Frontend {
-    fileprivate init(_ frontend: DesiredFrontend, of port: DesiredServicePort, masqueradesAll: Bool) {
+    fileprivate init(_ frontend: DesiredFrontend, of port: DesiredServicePort, on node: NodeConfiguration) {
         self.init(
             address: "\(frontend.key.address)", port: Int(frontend.key.port.number),
             protocol: "\(frontend.key.proto)", scope: CompileReport.Scope(frontend), kind: frontend.kind.text,
@@ -72,7 +80,7 @@ extension CompileReport.Frontend {
             action: "\(frontend.action)",
             reason: frontend.action == .balance ? nil : (port.emptyReason ?? .notOnThisNode).rawValue,
             backends: port.backends(of: frontend).map(CompileReport.Backend.init),
-            affinitySeconds: port.affinitySeconds, masquerade: frontend.masquerade(all: masqueradesAll).rawValue,
+            affinitySeconds: port.affinitySeconds, masquerade: frontend.masquerade(on: node).rawValue,
             sourceRanges: frontend.sourceRanges.map(CompileReport.SourceRanges.init))
     }
 }
@@ -120,9 +128,9 @@ extension CompileReport.Conflict {
 }
 
 extension CompileReport.Problem {
-    fileprivate init(_ problem: ManifestProblem) {
+    fileprivate init(_ problem: StateProblem) {
         self.init(
-            kind: "\(problem.kind)", file: problem.file, document: problem.document, object: problem.object,
+            kind: "\(problem.kind)", file: problem.origin, document: problem.document, object: problem.object,
             field: problem.field, message: "\(problem)")
     }
 }

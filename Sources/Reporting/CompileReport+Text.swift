@@ -4,7 +4,7 @@ extension CompileReport {
         var lines = [node.text, "", table.text]
         let rest =
             retainedBackends.map(\.text)
-            + healthCheckNodePorts.map { "health check: \($0.service) on \($0.port)" }
+            + healthCheckNodePorts.map { "health check: \($0.service) on \($0.port), local endpoints: \($0.localEndpoints)" }
             + leftAlone.map { "left alone: \($0.service): \($0.reason)" }
             + conflicts.map { "conflict: \($0.text)" }
             + problems.map { "problem: \($0.message)" }
@@ -30,7 +30,16 @@ extension CompileReport.Node {
     fileprivate var text: String {
         let addresses = nodePortAddresses.map { $0.address + ($0.hostOnly ? " (host only)" : "") }
         return "node \(name), zone \(zone ?? "unknown"), NodePorts on "
-            + (addresses.isEmpty ? "no address" : addresses.joined(separator: ", "))
+            + (addresses.isEmpty ? "no address" : addresses.joined(separator: ", ")) + localTraffic.text
+    }
+}
+
+extension CompileReport.LocalTraffic {
+    fileprivate var text: String {
+        if let bridge { return ", pods behind \(bridge)" }
+        if let devicePrefix { return ", pods behind \(devicePrefix)*" }
+        guard let sources, !sources.isEmpty else { return "" }
+        return ", pods in \(sources.joined(separator: ", "))"
     }
 }
 

@@ -21,6 +21,14 @@ public struct CompileReport: Codable, Sendable, Hashable {
         public var zone: String?
         public var nodePortAddresses: [NodePortAddress]
         public var primaryAddresses: [String]
+        public var localTraffic: LocalTraffic
+    }
+
+    /// What tells the cluster's pods from other clients: one of these; an empty list tells nobody.
+    public struct LocalTraffic: Codable, Sendable, Hashable {
+        public var sources: [String]?
+        public var bridge: String?
+        public var devicePrefix: String?
     }
 
     public struct NodePortAddress: Codable, Sendable, Hashable {
@@ -89,6 +97,8 @@ public struct CompileReport: Codable, Sendable, Hashable {
     public struct HealthCheckNodePort: Codable, Sendable, Hashable {
         public var service: String
         public var port: Int
+        /// Ready endpoints on the node: the answer is 200 if there is one (spec 45).
+        public var localEndpoints: Int
     }
 
     public struct LeftAlone: Codable, Sendable, Hashable {

@@ -26,6 +26,7 @@ public struct ClusterState: Sendable {
     /// The slices of a Service, sorted by name, whether or not the Service is known.
     public func slices(of service: ObjectName) -> [EndpointSlice] { entries[service]?.slices ?? [] }
 
+    /// The Node, with what decides nothing here but whether it may get traffic from outside (spec 46).
     public func node(named name: String) -> Node? { nodes[name] }
 
     /// The names of all the Services, unsorted.
@@ -40,7 +41,7 @@ public struct ClusterState: Sendable {
         case .serviceGone(let name): removeService(name)
         case .slice(let slice): slice.isTranslatable ? put(slice.onlyDecisive) : removeSlice(slice.name)
         case .sliceGone(let name): removeSlice(name)
-        case .node(let node): setNode(node.name, to: node.onlyDecisive)
+        case .node(let node): setNode(node.name, to: node.onlyNeeded)
         case .nodeGone(let name): setNode(name, to: nil)
         }
     }
@@ -86,9 +87,9 @@ public struct ClusterState: Sendable {
     }
 
     private mutating func setNode(_ name: String, to node: Node?) -> Set<ObjectName> {
-        guard nodes[name] != node else { return [] }
+        let before = nodes[name]
         nodes[name] = node
-        guard ownNode == nil || ownNode == name else { return [] }
+        guard before?.onlyDecisive != node?.onlyDecisive, ownNode == nil || ownNode == name else { return [] }
         return Set(serviceNames)
     }
 }

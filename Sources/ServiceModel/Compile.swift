@@ -15,7 +15,10 @@ public func compile(service: Service, slices: [EndpointSlice], node: NodeConfigu
     }
     ports.sort { $0.name < $1.name }
     ports.removeRepeatedFrontends()
-    return DesiredService(name: service.name, ports: ports, healthCheckNodePort: service.effectiveHealthCheckNodePort)
+    let healthCheckPort = service.effectiveHealthCheckNodePort
+    return DesiredService(
+        name: service.name, ports: ports, healthCheckNodePort: healthCheckPort,
+        localReadyEndpoints: healthCheckPort == nil ? 0 : endpoints.localReadyCount(on: node))
 }
 
 private func compile(

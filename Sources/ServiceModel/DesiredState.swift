@@ -14,17 +14,20 @@ public struct DesiredService: Sendable, Hashable {
     public var leftAlone: LeftAlone?
     /// Where the count of local endpoints is to be served, for a LoadBalancer with the Local policy (spec 26).
     public var healthCheckNodePort: Port?
+    /// What is served there (spec 45); 0 without such a port.
+    public var localReadyEndpoints: Int
     /// Backends that were left out of the ports to save memory; none in a result that is to be programmed.
     public private(set) var omittedBackends = 0
 
     public init(
         name: ObjectName, ports: [DesiredServicePort] = [], leftAlone: LeftAlone? = nil,
-        healthCheckNodePort: Port? = nil
+        healthCheckNodePort: Port? = nil, localReadyEndpoints: Int = 0
     ) {
         self.name = name
         self.ports = ports
         self.leftAlone = leftAlone
         self.healthCheckNodePort = healthCheckNodePort
+        self.localReadyEndpoints = localReadyEndpoints
     }
 
     /// The same with its backends only counted.

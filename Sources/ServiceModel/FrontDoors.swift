@@ -31,7 +31,7 @@ struct FrontDoors {
         for entry in ingress {
             addExternal(Door(address: entry.address, port: port.port, kind: .loadBalancer, sourceRanges: ranges))
         }
-        for address in service.externalIPs where address.family == family {
+        for address in service.externalIPs where node.servesExternalIPs && address.family == family {
             addExternal(Door(address: address, port: port.port, kind: .externalIP))
         }
         guard let nodePort = service.hasNodePorts ? port.nodePort : nil else { return }

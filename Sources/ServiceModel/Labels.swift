@@ -26,9 +26,10 @@ extension Service {
 }
 
 extension EndpointSlice {
-    /// The slice without labels that decide nothing.
+    /// The slice without labels that decide nothing, and without the time of its change.
     public var onlyDecisive: EndpointSlice {
         var slice = self
+        slice.lastChangeTrigger = nil
         slice.labels = labels.only(Label.headless)
         return slice
     }
@@ -49,9 +50,19 @@ extension EndpointSlice {
 }
 
 extension Node {
-    var onlyDecisive: Node {
+    /// What is kept of a Node: what decides translations, and what others ask the state for.
+    var onlyNeeded: Node {
         var node = self
         node.labels = labels.only(Label.zone)
+        return node
+    }
+
+    /// The Node without what concerns no Service's translation.
+    var onlyDecisive: Node {
+        var node = onlyNeeded
+        node.podCIDRs = []
+        node.isBeingDeleted = false
+        node.isTaintedForDeletion = false
         return node
     }
 }

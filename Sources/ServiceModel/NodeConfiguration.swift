@@ -10,6 +10,12 @@ public struct NodeConfiguration: Sendable, Hashable {
     public var primaryAddresses: [IPAddress]
     /// Nil for the default proxy; otherwise only Services that carry this name are ours (spec 2).
     public var proxyName: String?
+    /// Tells the cluster's pods from other clients (spec 36c).
+    public var localTraffic = LocalTraffic.unknown
+    /// Masquerade everything that goes to a ClusterIP (spec 36e).
+    public var masqueradesAll = false
+    /// False: externalIPs are not served, as the gate `AllowServiceExternalIPs` says (spec 23).
+    public var servesExternalIPs = true
 
     public init(
         name: String, zone: String? = nil, nodePortAddresses: [NodePortAddress] = [],
@@ -23,16 +29,32 @@ public struct NodeConfiguration: Sendable, Hashable {
     }
 
     /// Derives the configuration from the Node object, if there is one, and the addresses of the node's devices.
-    public init(
-        name: String, node: Node?, localAddresses: [IPAddress], nodePorts: NodePortAddresses = .primary,
-        proxyName: String? = nil
-    ) {
+    public init(_ settings: NodeSettings, node: Node?, localAddresses: [IPAddress]) {
         self.init(
-            name: name, zone: node?.labels[Label.zone],
-            nodePortAddresses: nodePorts.select(node: node, localAddresses: localAddresses),
+            name: settings.name, zone: node?.labels[Label.zone],
+            nodePortAddresses: settings.nodePorts.select(node: node, localAddresses: localAddresses),
             primaryAddresses: node?.primaryAddresses ?? localAddresses.filter { !$0.isLoopback },
-            proxyName: proxyName)
+            proxyName: settings.proxyName)
+        localTraffic = settings.localTraffic.detector(podCIDRs: node?.podCIDRs ?? [])
+        masqueradesAll = settings.masqueradesAll
+        servesExternalIPs = settings.servesExternalIPs
     }
+}
+
+/// What somebody chose for a node, whatever its Node object and its devices say.
+public struct NodeSettings: Sendable, Hashable {
+    /// Endpoints with this node name are local (spec 8).
+    public var name: String
+    public var nodePorts: NodePortAddresses = .primary
+    /// Nil for the default proxy (spec 2).
+    public var proxyName: String?
+    public var localTraffic = LocalTrafficSettings()
+    /// Masquerade everything that goes to a ClusterIP (spec 36e).
+    public var masqueradesAll = false
+    /// The gate `AllowServiceExternalIPs` (spec 23).
+    public var servesExternalIPs = true
+
+    public init(name: String) { self.name = name }
 }
 
 /// An address on which NodePorts are served.
@@ -49,39 +71,9 @@ public struct NodePortAddress: Sendable, Hashable, Comparable {
     public static func < (left: NodePortAddress, right: NodePortAddress) -> Bool { left.address < right.address }
 }
 
-/// Which of the node's addresses serve NodePorts (spec 21), as `--nodeport-addresses` says.
-public enum NodePortAddresses: Sendable, Hashable {
-    /// The Node object's first address of each family, and loopback.
-    case primary
-    /// Local addresses inside one of these ranges; loopback only if a range holds it.
-    case within([CIDR])
-    /// All local addresses, and loopback.
-    case all
-
-    /// The addresses, sorted, with 127.0.0.1 and ::1 flagged host-only.
-    ///
-    /// Without a Node object (or with one that has no address) `primary` means all local addresses.
-    public func select(node: Node?, localAddresses: [IPAddress]) -> [NodePortAddress] {
-        let loopback = [IPAddress(v4: 0x7f00_0001), IPAddress(v6: 0, 1)]
-        let selected =
-            switch self {
-            case .primary:
-                (node?.primaryAddresses ?? localAddresses.filter { !$0.isLoopback }) + loopback
-            case .within(let ranges):
-                (localAddresses + loopback).filter { address in ranges.contains { $0.contains(address) } }
-            case .all:
-                localAddresses + loopback
-            }
-        return Set(selected)
-            .filter { !$0.isUnspecified && !$0.isMulticast }
-            .map { NodePortAddress($0, hostOnly: $0.isLoopback) }
-            .sorted()
-    }
-}
-
 extension Node {
     /// The first address of each family; nil if there is none at all.
-    fileprivate var primaryAddresses: [IPAddress]? {
+    var primaryAddresses: [IPAddress]? {
         let primary = IPFamily.allCases.compactMap { family in addresses.first { $0.family == family } }
         return primary.isEmpty ? nil : primary
     }

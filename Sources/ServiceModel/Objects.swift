@@ -96,6 +96,9 @@ public struct EndpointSlice: Sendable, Hashable {
     public var addressType: AddressType
     public var ports: [PortSpec] = []
     public var endpoints: [Endpoint] = []
+    /// When the pod or Service changed that this version of the slice tells of (spec 48). It comes with an event and is
+    /// not kept: the same endpoints at another time are the same state.
+    public var lastChangeTrigger: UnixTime?
 
     public init(name: ObjectName, serviceName: String, addressType: AddressType) {
         self.name = name
@@ -104,12 +107,19 @@ public struct EndpointSlice: Sendable, Hashable {
     }
 }
 
-/// The parts of a Node that decide what is local and which addresses serve NodePorts.
+/// The parts of a Node that decide what is local, which addresses serve NodePorts, and whether load balancers may send
+/// it traffic.
 public struct Node: Sendable, Hashable {
     public var name: String
     public var labels: [String: String] = [:]
     /// `status.addresses` of type InternalIP and ExternalIP, in their order.
     public var addresses: [IPAddress] = []
+    /// The ranges that the addresses of its pods come from.
+    public var podCIDRs: [CIDR] = []
+    /// Its `metadata.deletionTimestamp` is set (spec 46).
+    public var isBeingDeleted = false
+    /// It carries the taint `ToBeDeletedByClusterAutoscaler` (spec 46).
+    public var isTaintedForDeletion = false
 
     public init(name: String) { self.name = name }
 }

@@ -30,6 +30,14 @@ struct ServiceEndpoints {
         return candidates.sortedAndDistinct()
     }
 
+    /// How many distinct addresses of ready endpoints are on this node (spec 45): those of the family that has more, since
+    /// a pod of a dual-stack Service has one of each.
+    func localReadyCount(on node: NodeConfiguration) -> Int {
+        let ready = slices.lazy.flatMap(\.endpoints).filter { $0.ready && $0.isLocal(to: node) }
+        let byFamily = Dictionary(grouping: Set(ready.map(\.address)), by: \.family)
+        return byFamily.values.map(\.count).max() ?? 0
+    }
+
     /// Why there is no usable endpoint in this family.
     func emptyReason(family: IPFamily, hasCandidates: Bool, usable: UsableEndpoints) -> EmptyReason {
         if usable.existAnywhere { return .notOnThisNode }

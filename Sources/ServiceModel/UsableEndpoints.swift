@@ -90,7 +90,7 @@ private enum TopologyPreference {
 
 extension Endpoint {
     /// Spec 8.
-    fileprivate func isLocal(to node: NodeConfiguration) -> Bool {
+    func isLocal(to node: NodeConfiguration) -> Bool {
         guard let nodeName, !nodeName.isEmpty else { return false }
         return nodeName == node.name
     }

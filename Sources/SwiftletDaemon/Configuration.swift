@@ -2,30 +2,66 @@ public import Logging
 public import ServiceModel
 public import SystemPackage
 
-/// Everything that `swiftlet run` can be told, by flags or by the keys of a configuration file.
-public struct Configuration: Sendable {
+/// Everything that `swiftlet run` can be told, by flags or by a configuration file.
+public struct Configuration: Sendable, Hashable {
     /// False: observe, and program nothing.
     public var kubeProxyReplacement = false
     public var manifests: [String] = []
-    /// The name that endpoints' `nodeName` is compared with (spec 8).
-    public var nodeName: String
+    /// How to reach a cluster, if that is where the Services come from.
+    public var cluster = ClusterAccess()
+    /// What is chosen for this node: its name, NodePort addresses, who is local, what is served.
+    public var node: NodeSettings
+    /// Where the last known state is kept; nil: nowhere.
+    public var stateDirectory: FilePath? = Configuration.defaultStateDirectory
     /// Nil: the root of the cgroup2 hierarchy, found in mountinfo.
     public var cgroupRoot: FilePath?
     public var bpfRoot: FilePath = Configuration.defaultBPFRoot
-    public var nodePortAddresses: NodePortAddresses = .primary
     public var bindProtection = true
     public var maxServices: UInt32 = 65_536
     public var maxBackends: UInt32 = 131_072
     public var maxSlots: UInt32 = 262_144
     public var maxSourceRanges: UInt32 = 65_536
+    /// Where `/healthz` and `/livez` are served (spec 46); nil: nowhere.
+    public var healthzAddress: BindAddress? = .healthz(for: .v4)
+    /// Where `/metrics` and `/configz` are served (spec 47); nil: nowhere.
+    public var metricsAddress: BindAddress? = .metrics(for: .v4)
     /// Counts the connections of each backend.
     public var metricsPerBackend = false
+    /// Conflicts are written as Events to the API server.
+    public var recordsEvents = true
+    /// An update that has waited for twice as long makes `/healthz` answer 503 (spec 46).
+    public var syncPeriod = Duration.seconds(30)
+    /// How reluctantly the kernel ends this process when memory runs out.
+    public var oomScoreAdjustment = -999
+    /// The gates that somebody set; those that are known have their effect in `node`.
+    public var featureGates: [String: Bool] = [:]
+    /// Program the first complete list, attach, and end: the datapath serves on.
+    public var initOnly = false
     public var logLevel: Logger.Level = .info
     public var logFormat: LogFormat = .text
+    /// What was accepted and changes nothing.
+    public var withoutEffect: [WithoutEffect] = []
 
     public static let defaultBPFRoot: FilePath = "/sys/fs/bpf/swiftlet"
+    public static let defaultStateDirectory: FilePath = "/var/lib/swiftlet"
 
-    public init(nodeName: String) { self.nodeName = nodeName }
+    public init(nodeName: String) { node = NodeSettings(name: nodeName) }
+
+    public var nodeName: String { node.name }
+}
+
+/// How to reach a cluster's API servers.
+public struct ClusterAccess: Sendable, Hashable {
+    public var kubeconfig: FilePath?
+    /// Nil: the kubeconfig's current one.
+    public var context: String?
+    /// Instead of the URL that the kubeconfig, or the pod's environment, names; tried in this order.
+    public var apiServers: [String] = []
+
+    public init() {}
+
+    /// Nothing is named: the credentials are those that a pod finds in its files.
+    public var isInCluster: Bool { kubeconfig == nil && apiServers.isEmpty }
 }
 
 /// How log lines are written.
@@ -34,30 +70,9 @@ public enum LogFormat: String, Sendable, CaseIterable {
     case json
 }
 
-/// A setting that cannot be used: what it is, what is wrong and what to do.
+/// Settings that cannot be used: what it is, what is wrong and what to do.
 public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
     public var description: String
 
     public init(_ description: String) { self.description = description }
-}
-
-extension NodePortAddresses {
-    /// `primary`, `all`, or a list of CIDRs separated by commas.
-    public init(setting: String) throws(ConfigurationError) {
-        switch setting {
-        case "primary": self = .primary
-        case "all": self = .all
-        default:
-            var ranges: [CIDR] = []
-            for text in setting.split(separator: ",") {
-                guard let range = CIDR(String(text.filter { $0 != " " })) else {
-                    throw ConfigurationError(
-                        "cannot use nodeport addresses \"\(setting)\": \"\(text)\" is not a CIDR; "
-                            + "write primary, all, or CIDRs like 192.168.0.0/16,fd00::/8")
-                }
-                ranges.append(range)
-            }
-            self = .within(ranges)
-        }
-    }
 }

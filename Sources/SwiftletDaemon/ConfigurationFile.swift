@@ -1,69 +1,130 @@
-public import Logging
+import Logging
 import ManifestDirectory
 import ServiceModel
-import SystemPackage
 
-/// The keys of the configuration file, which is YAML: the flags of `run` in camel case. Flags win over the file.
-private enum ConfigurationKey: String, CaseIterable {
-    case kubeProxyReplacement, manifests, hostnameOverride, nodeName, cgroupRoot, bpfRoot, nodePortAddresses
-    case bindProtection, maxServices, maxBackends, maxSlots, maxSourceRanges, metricsPerBackend
-    case logLevel, logFormat
+/// The keys of swiftlet's own configuration file, which is YAML: the flags of `run` in camel case.
+enum ConfigurationKey: String, CaseIterable {
+    case kubeProxyReplacement, manifests, kubeconfig, context, apiServers, stateDir
+    case hostnameOverride, nodeName, serviceProxyName, nodePortAddresses
+    case clusterCIDR, detectLocalMode, podBridgeInterface, podInterfaceNamePrefix, masqueradeAll
+    case cgroupRoot, bpfRoot, bindProtection, maxServices, maxBackends, maxSlots, maxSourceRanges
+    case healthzBindAddress, metricsBindAddress, metricsPerBackend, eventRecording
+    case syncPeriod, oomScoreAdj, featureGates, logLevel, logFormat
 }
 
-extension SettingsFile {
-    fileprivate func text(_ key: ConfigurationKey) -> String? { text(key.rawValue) }
-    fileprivate func flag(_ key: ConfigurationKey) -> Bool? { flag(key.rawValue) }
-    fileprivate func texts(_ key: ConfigurationKey) -> [String]? { texts(key.rawValue) }
-    fileprivate func count(_ key: ConfigurationKey) -> UInt32? { count(key.rawValue) }
-}
-
-extension Configuration {
-    /// Applies the keys that a file sets; a key that is not known is an error, so that a typo is not silent.
-    public mutating func apply(file path: String) throws(ConfigurationError) {
+extension ConfigurationLayer {
+    /// Reads a file: swiftlet's own, or a `KubeProxyConfiguration`. A key that is not known is an error, so that a
+    /// typing mistake is not silent.
+    public init(file path: String) throws(ConfigurationError) {
         let file: SettingsFile
         do throws(ManifestSourceError) {
             file = try SettingsFile(path)
         } catch {
             throw ConfigurationError("\(error)")
         }
-        let subject = "cannot read configuration \(path)"
-        if let unknown = file.keys.first(where: { ConfigurationKey(rawValue: $0) == nil }) {
-            let known = ConfigurationKey.allCases.map(\.rawValue).sorted().joined(separator: ", ")
-            throw ConfigurationError("\(subject): unknown key \"\(unknown)\"; known are \(known)")
-        }
-        try apply(file)
-        if let mistake = file.mistakes.first { throw ConfigurationError("\(subject): \(mistake)") }
-    }
-
-    private mutating func apply(_ file: SettingsFile) throws(ConfigurationError) {
-        kubeProxyReplacement = file.flag(.kubeProxyReplacement) ?? kubeProxyReplacement
-        manifests = file.texts(.manifests) ?? manifests
-        nodeName = file.text(.nodeName) ?? file.text(.hostnameOverride) ?? nodeName
-        cgroupRoot = file.text(.cgroupRoot).map { FilePath($0) } ?? cgroupRoot
-        bpfRoot = file.text(.bpfRoot).map { FilePath($0) } ?? bpfRoot
-        bindProtection = file.flag(.bindProtection) ?? bindProtection
-        maxServices = file.count(.maxServices) ?? maxServices
-        maxBackends = file.count(.maxBackends) ?? maxBackends
-        maxSlots = file.count(.maxSlots) ?? maxSlots
-        maxSourceRanges = file.count(.maxSourceRanges) ?? maxSourceRanges
-        metricsPerBackend = file.flag(.metricsPerBackend) ?? metricsPerBackend
-        if let addresses = file.texts(.nodePortAddresses), !addresses.isEmpty {
-            nodePortAddresses = try NodePortAddresses(setting: addresses.joined(separator: ","))
-        }
-        if let level = file.text(.logLevel) { logLevel = try Self.logLevel(level) }
-        if let format = file.text(.logFormat) {
-            guard let known = LogFormat(rawValue: format) else {
-                throw ConfigurationError("cannot use logFormat \"\(format)\": write text or json")
+        self.init()
+        do throws(ConfigurationError) {
+            if file.settings.keys.contains("kind") || file.settings.keys.contains("apiVersion") {
+                try readKubeProxyConfiguration(file.settings)
+            } else {
+                try readOwn(file.settings)
             }
-            logFormat = known
+        } catch {
+            throw ConfigurationError("cannot read configuration \(path): \(error)")
+        }
+        if let mistake = file.mistakes.first {
+            throw ConfigurationError("cannot read configuration \(path): \(mistake)")
         }
     }
 
-    public static func logLevel(_ text: String) throws(ConfigurationError) -> Logger.Level {
-        guard let level = Logger.Level(rawValue: text) else {
-            let known = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
-            throw ConfigurationError("cannot use log level \"\(text)\": write one of \(known)")
+    /// Reads swiftlet's own keys, which a `KubeProxyConfiguration` may have in its section `swiftlet`.
+    mutating func readOwn(_ settings: Settings) throws(ConfigurationError) {
+        let known = ConfigurationKey.allCases.map(\.rawValue)
+        for key in settings.keys where !known.contains(key) {
+            let advice =
+                known.nearest(to: key).map { "did you mean \($0)?" }
+                ?? "known are \(known.sorted().joined(separator: ", "))"
+            throw ConfigurationError("unknown key \"\(key)\"; \(advice)")
         }
-        return level
+        readSource(settings)
+        readNode(settings)
+        readDatapath(settings)
+        readObservability(settings)
+    }
+
+    private mutating func readSource(_ settings: Settings) {
+        manifests = settings.texts(.manifests) ?? manifests
+        kubeconfig = settings.text(.kubeconfig) ?? kubeconfig
+        context = settings.text(.context) ?? context
+        apiServers = settings.texts(.apiServers) ?? apiServers
+        stateDirectory = settings.text(.stateDir) ?? stateDirectory
+    }
+
+    private mutating func readNode(_ settings: Settings) {
+        for key in [ConfigurationKey.hostnameOverride, .nodeName] {
+            nodeName = settings.parsed(key, SwiftletDaemon.nodeName(setting:)) ?? nodeName
+        }
+        proxyName = settings.text(.serviceProxyName) ?? proxyName
+        nodePorts = settings.parsedList(.nodePortAddresses, NodePortAddresses.init(settings:)) ?? nodePorts
+        clusterCIDRs = settings.parsed(.clusterCIDR, CIDR.list(setting:)) ?? clusterCIDRs
+        localTrafficMode = settings.parsed(.detectLocalMode, LocalTrafficMode.init(setting:)) ?? localTrafficMode
+        bridgeInterface = settings.text(.podBridgeInterface) ?? bridgeInterface
+        interfaceNamePrefix = settings.text(.podInterfaceNamePrefix) ?? interfaceNamePrefix
+        masqueradesAll = settings.flag(.masqueradeAll) ?? masqueradesAll
+        readGates(settings.section(.featureGates))
+    }
+
+    mutating func readGates(_ gates: Settings?) {
+        guard let gates else { return }
+        for name in gates.keys {
+            if let value = gates.flag(name) { set(gates: [name: value]) }
+        }
+    }
+
+    private mutating func readDatapath(_ settings: Settings) {
+        kubeProxyReplacement = settings.flag(.kubeProxyReplacement) ?? kubeProxyReplacement
+        cgroupRoot = settings.text(.cgroupRoot) ?? cgroupRoot
+        bpfRoot = settings.text(.bpfRoot) ?? bpfRoot
+        bindProtection = settings.flag(.bindProtection) ?? bindProtection
+        maxServices = settings.count(.maxServices) ?? maxServices
+        maxBackends = settings.count(.maxBackends) ?? maxBackends
+        maxSlots = settings.count(.maxSlots) ?? maxSlots
+        maxSourceRanges = settings.count(.maxSourceRanges) ?? maxSourceRanges
+    }
+
+    private mutating func readObservability(_ settings: Settings) {
+        healthz = settings.bindSetting(.healthzBindAddress, BindAddress.healthzPort) ?? healthz
+        metrics = settings.bindSetting(.metricsBindAddress, BindAddress.metricsPort) ?? metrics
+        metricsPerBackend = settings.flag(.metricsPerBackend) ?? metricsPerBackend
+        recordsEvents = settings.flag(.eventRecording) ?? recordsEvents
+        syncPeriod = settings.parsed(.syncPeriod, Duration.init(positiveGoSetting:)) ?? syncPeriod
+        oomScoreAdjustment =
+            settings.parsed(.oomScoreAdj, SwiftletDaemon.oomScoreAdjustment(setting:)) ?? oomScoreAdjustment
+        logLevel = settings.parsed(.logLevel, Logger.Level.init(setting:)) ?? logLevel
+        logFormat = settings.parsed(.logFormat, LogFormat.init(setting:)) ?? logFormat
+    }
+}
+
+extension Settings {
+    fileprivate func text(_ key: ConfigurationKey) -> String? { text(key.rawValue) }
+    fileprivate func flag(_ key: ConfigurationKey) -> Bool? { flag(key.rawValue) }
+    fileprivate func texts(_ key: ConfigurationKey) -> [String]? { texts(key.rawValue) }
+    fileprivate func count(_ key: ConfigurationKey) -> UInt32? { count(key.rawValue) }
+    fileprivate func section(_ key: ConfigurationKey) -> Settings? { section(key.rawValue) }
+
+    fileprivate func parsed<Result>(
+        _ key: ConfigurationKey, _ parse: (String) throws(SettingMistake) -> Result
+    ) -> Result? { parsed(key.rawValue, parse) }
+
+    fileprivate func parsedList<Result>(
+        _ key: ConfigurationKey, _ parse: ([String]) throws(SettingMistake) -> Result
+    ) -> Result? { parsedList(key.rawValue, parse) }
+
+    fileprivate func bindSetting(_ key: ConfigurationKey, _ port: UInt16) -> BindSetting? {
+        bindSetting(key.rawValue, defaultPort: port)
+    }
+
+    func bindSetting(_ key: String, defaultPort: UInt16) -> BindSetting? {
+        parsed(key) { (text) throws(SettingMistake) in try BindSetting(text, defaultPort: defaultPort) }
     }
 }

@@ -3,6 +3,7 @@ import Dispatch
 import FoundationEssentials
 import Glibc
 import Logging
+import KubernetesObjects
 import ManifestDirectory
 import ServiceMaps
 import ServiceModel
@@ -17,7 +18,7 @@ actor ControlPlane {
     private var writer: ServiceMapWriter<BPFMapStore>?
     private var localAddresses = NodeAddresses.current()
     private var node: NodeConfiguration
-    private var problems: Set<ManifestProblem> = []
+    private var problems: Set<StateProblem> = []
     private var reportedConflicts: Set<Conflict> = []
     private var reportedFailures: Set<String> = []
     private var lastEventAt: Date?
@@ -29,14 +30,12 @@ actor ControlPlane {
         self.configuration = configuration
         self.writer = writer
         self.log = log
-        state = ClusterState(ownNode: configuration.nodeName)
-        node = NodeConfiguration(
-            name: configuration.nodeName, node: nil, localAddresses: localAddresses,
-            nodePorts: configuration.nodePortAddresses)
+        state = ClusterState(ownNode: configuration.node.name)
+        node = NodeConfiguration(configuration.node, node: nil, localAddresses: localAddresses)
     }
 
     /// Takes a batch of changes all the way into the maps.
-    func ingest(_ batch: ManifestBatch) async -> IngestSummary {
+    func ingest(_ batch: StateBatch) async -> IngestSummary {
         for problem in batch.problems where problems.insert(problem).inserted {
             log.warning("refused a manifest", metadata: ["problem": "\(problem)"])
         }
@@ -64,8 +63,7 @@ actor ControlPlane {
 
     private func currentNode() -> NodeConfiguration {
         NodeConfiguration(
-            name: configuration.nodeName, node: state.node(named: configuration.nodeName),
-            localAddresses: localAddresses, nodePorts: configuration.nodePortAddresses)
+            configuration.node, node: state.node(named: configuration.node.name), localAddresses: localAddresses)
     }
 
     private func program(_ dirty: Set<ObjectName>) async -> IngestSummary {
@@ -254,7 +252,7 @@ struct IngestSummary: Sendable {
     var apply = Duration.zero
 }
 
-extension ManifestProblem {
+extension StateProblem {
     /// Whether an object is not known, or not in its present version, for this problem.
     fileprivate var hidesObjects: Bool {
         switch kind {

@@ -96,15 +96,22 @@ private struct UnixListener {
     }
 }
 
+/// The kernel's `struct timeval`. Which module owns the imported one depends on the order in which the compiler loads
+/// modules, so that a new file elsewhere could break an import here.
+private struct TimeLimit {
+    var seconds: Int
+    var microseconds = 0
+}
+
 /// A connected unix socket with a time-out of five seconds; closed when dropped.
 private final class UnixConnection {
     private let descriptor: Int32
 
     init(descriptor: Int32) {
         self.descriptor = descriptor
-        var limit = timeval(tv_sec: 5, tv_usec: 0)
+        var limit = TimeLimit(seconds: 5)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
-            setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
+            setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<TimeLimit>.size))
         }
     }
 

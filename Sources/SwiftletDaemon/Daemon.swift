@@ -2,6 +2,7 @@ import BPFLoader
 import CDatapath
 import FoundationEssentials
 import Glibc
+import KubernetesObjects
 import Logging
 import ManifestDirectory
 import ServiceLifecycle
@@ -22,6 +23,10 @@ public struct Daemon: Sendable {
 
     public func run() async throws {
         let started = ContinuousClock.now
+        guard case .manifests(let directories) = try settings.source() else {
+            throw ConfigurationError(
+                "cannot follow a cluster: this build reads manifests only; name them with --manifests")
+        }
         // From the first moment on: a signal during the start must not kill half-way.
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let directory = RunDirectory(bpfRoot: settings.bpfRoot)
@@ -29,6 +34,10 @@ public struct Daemon: Sendable {
         log.info(
             "starting",
             metadata: ["version": "\(Version.swiftlet)", "node": "\(settings.nodeName)", "pid": "\(getpid())"])
+        if let names = settings.withoutEffectText {
+            log.notice("accepted, and without effect here", metadata: ["settings": "\(names)"])
+        }
+        OOMScore.adjust(to: settings.oomScoreAdjustment, log: log)
         let cgroup = try settings.cgroupRoot ?? CgroupFileSystem.root()
         // A cgroup that is none must not be found out after maps were made.
         _ = try CgroupFileSystem.id(of: cgroup)
@@ -42,10 +51,11 @@ public struct Daemon: Sendable {
             log.notice("observing only: nothing is programmed; run with --kube-proxy-replacement=true to serve")
         }
         let control = ControlPlane(settings, writer: writer, log: log)
-        let source = try phase("reading manifests") { try ManifestSource(directories: settings.manifests) }
+        let source = try phase("reading manifests") { try ManifestSource(directories: directories) }
         let batches = source.batches()
         await programFirst(of: batches, control)
         if let datapath { try attach(datapath, to: cgroup) }
+        if settings.initOnly { return log.info("initialised; the datapath works on, and follows no changes") }
         let socket = try controlSocket(control, directory, cgroup)
         log.info("ready", metadata: ["duration": "\(Self.text(ContinuousClock.now - started))"])
         let parts: [any Service] = [

@@ -1,18 +1,22 @@
 public import BPFLoader
 import CDatapath
-import ServiceMaps
+public import ServiceMaps
 
 /// Reading pinned maps for people: how full they are, and what was counted.
 public enum MapInspection {
     /// Every map with its number of entries, in the order of the catalogue. Of an array of slots the taken ones count.
-    public static func fill(of pins: DatapathPins) throws(BPFError) -> [StatusReport.MapFill] {
+    ///
+    /// - Parameter known: entries that the caller knows, so that they need not be counted.
+    public static func fill(
+        of pins: DatapathPins, known: [ServiceMap: Int] = [:]
+    ) throws(BPFError) -> [StatusReport.MapFill] {
         var fill: [StatusReport.MapFill] = []
         for name in ServiceMap.allCases {
             guard let map = try pins.openIfPinned(name.rawValue) else { continue }
+            let count = if let count = known[name] { count } else { try entries(of: map, name) }
             fill.append(
                 StatusReport.MapFill(
-                    name: name.rawValue, entries: try entries(of: map, name), capacity: map.maxEntries,
-                    memory: try map.info.memory))
+                    name: name.rawValue, entries: count, capacity: map.maxEntries, memory: try map.info.memory))
         }
         return fill
     }
@@ -29,10 +33,16 @@ public enum MapInspection {
         }
     }
 
+    /// Reads a part of the array at a time: a metrics scrape should not cost megabytes.
     private static func taken<Value: BitwiseCopyable>(
         _ map: borrowing BPFMap, as _: Value.Type, where isTaken: (Value) -> Bool
     ) throws(BPFError) -> Int {
-        try map.values(in: 0..<UInt32(map.maxEntries), as: Value.self).count(where: isTaken)
+        let (size, part) = (UInt32(map.maxEntries), 4_096)
+        var count = 0
+        for start in stride(from: 0, to: size, by: part) {
+            count += try map.values(in: start..<min(start + UInt32(part), size), as: Value.self).count(where: isTaken)
+        }
+        return count
     }
 
     /// The verdicts, by the name of their `enum counter`, added up over the CPUs.

@@ -15,13 +15,15 @@ struct CleanupCommand: ParsableCommand {
 
     @OptionGroup var pins: PinOptions
 
-    func run() throws {
-        let report = try Cleanup(bpfRoot: FilePath(pins.bpfRoot)).run()
+    func run() throws { try Self.run(bpfRoot: FilePath(pins.bpfRoot)) }
+
+    /// Also what `swiftlet run --cleanup` does.
+    static func run(bpfRoot: FilePath) throws {
+        let report = try Cleanup(bpfRoot: bpfRoot).run()
         if report.removedLinks.isEmpty && report.removedMaps.isEmpty {
-            print("nothing of swiftlet is pinned below \(pins.bpfRoot)")
+            print("nothing of swiftlet is pinned below \(bpfRoot)")
         } else {
-            print(
-                "removed \(report.removedLinks.count) links and \(report.removedMaps.count) maps below \(pins.bpfRoot)")
+            print("removed \(report.removedLinks.count) links and \(report.removedMaps.count) maps below \(bpfRoot)")
         }
         for path in report.foreign { print("left alone, not swiftlet's: \(path)") }
     }

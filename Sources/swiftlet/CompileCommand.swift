@@ -33,40 +33,14 @@ struct CompileCommand: ParsableCommand {
         help: ArgumentHelp(
             "Address that a device of the node has; may be repeated (default: those of the Node object).",
             valueName: "ip"),
-        transform: Self.address)
+        transform: IPAddress.init(setting:))
     var nodeAddress: [IPAddress] = []
 
-    @Option(
-        help: ArgumentHelp(
-            "Addresses that serve NodePorts: primary, all, or CIDRs separated by commas (default: primary).",
-            valueName: "which"),
-        transform: Self.nodePorts)
-    var nodeportAddresses: NodePortAddresses?
-
-    @Option(
-        help: ArgumentHelp(
-            "Serve only Services whose label service.kubernetes.io/service-proxy-name has this value.",
-            valueName: "name"))
-    var serviceProxyName: String?
-
-    @Flag(help: "Masquerade everything that goes to a ClusterIP.")
-    var masqueradeAll = false
+    @OptionGroup(title: "As for run")
+    var nodeOptions: NodeOptions
 
     @Option(name: .shortAndLong, help: "How to print.")
     var output: Format = .table
-
-    private static func address(_ text: String) throws -> IPAddress {
-        guard let address = IPAddress(text) else { throw ValidationError("\(text) is not an IP address") }
-        return address
-    }
-
-    private static func nodePorts(_ text: String) throws -> NodePortAddresses {
-        do {
-            return try NodePortAddresses(setting: text)
-        } catch {
-            throw ValidationError("\(error)")
-        }
-    }
 
     func validate() throws {
         if node.isEmpty { throw ValidationError("name the node to compile for: --node NAME") }
@@ -74,10 +48,8 @@ struct CompileCommand: ParsableCommand {
 
     func run() throws {
         var settings = CompileSettings(nodeName: node)
-        settings.nodePorts = nodeportAddresses ?? .primary
+        settings.node = try chosenNode()
         settings.nodeAddresses = nodeAddress
-        settings.proxyName = serviceProxyName
-        settings.masqueradesAll = masqueradeAll
         let (events, problems) = ManifestLoader.load(directories: manifests)
         let report = CompileReport(events: events, problems: problems, settings: settings)
         switch output {
@@ -85,6 +57,20 @@ struct CompileCommand: ParsableCommand {
         case .json: print(try report.json())
         }
         warn(of: report)
+    }
+
+    /// The flags mean what they mean for `run`.
+    private func chosenNode() throws -> NodeSettings {
+        var configuration = Configuration(nodeName: node)
+        var layer = ConfigurationLayer()
+        try nodeOptions.fill(&layer)
+        do {
+            try configuration.apply(layer)
+            try configuration.check()
+        } catch {
+            throw ValidationError(error.description)
+        }
+        return configuration.node
     }
 
     private func warn(of report: CompileReport) {

@@ -10,99 +10,83 @@ struct RunCommand: AsyncParsableCommand {
         discussion: """
             Examples:
               swiftlet run --kube-proxy-replacement=true --manifests ./examples
+              swiftlet run --kube-proxy-replacement=true --kubeconfig /etc/kubernetes/kubelet.conf
               swiftlet run --config /etc/swiftlet/config.yaml
 
             SIGTERM and SIGINT end the process and leave the datapath working; `swiftlet cleanup` removes it.
+            The command line and the configuration file of a kube-proxy are understood; flags win over the file.
             """)
 
     @Option(
-        help: ArgumentHelp(
-            "true: translate Services. false: observe, and program nothing (default: false).", valueName: "true|false"))
-    var kubeProxyReplacement: Bool?
-
-    @Option(help: ArgumentHelp("Directory of Kubernetes manifests to serve; may be repeated.", valueName: "dir"))
-    var manifests: [String] = []
-
-    @Option(
-        name: [.customLong("hostname-override"), .customLong("node-name")],
-        help: ArgumentHelp("Name of this node in the manifests (default: the host's name).", valueName: "name"))
-    var nodeName: String?
-
-    @Option(help: ArgumentHelp("cgroup2 directory whose processes are served (default: the root).", valueName: "dir"))
-    var cgroupRoot: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Directory on bpffs for maps and links (default: \(Configuration.defaultBPFRoot)).", valueName: "dir"))
-    var bpfRoot: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Addresses that serve NodePorts: primary, all, or CIDRs separated by commas (default: primary).",
-            valueName: "which"))
-    var nodeportAddresses: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Refuse listeners on a NodePort of ours with EADDRINUSE (default: true).", valueName: "true|false"))
-    var bindProtection: Bool?
-
-    @Option(help: ArgumentHelp("Frontends per IP family that the maps have room for.", valueName: "n"))
-    var maxServices: UInt32?
-
-    @Option(help: ArgumentHelp("Backends per IP family that the maps have room for.", valueName: "n"))
-    var maxBackends: UInt32?
-
-    @Option(help: ArgumentHelp("Slots per IP family that the maps have room for.", valueName: "n"))
-    var maxSlots: UInt32?
-
-    @Option(
-        help: ArgumentHelp(
-            "Ranges of loadBalancerSourceRanges per IP family that the maps have room for.", valueName: "n"))
-    var maxSourceRanges: UInt32?
-
-    @Option(
-        help: ArgumentHelp("Count the connections of each backend (default: false).", valueName: "true|false"))
-    var metricsPerBackend: Bool?
-
-    @Option(help: "trace, debug, info, notice, warning, error or critical (default: info).")
-    var logLevel: String?
-
-    @Option(help: "text or json (default: text).", transform: Self.logFormat)
-    var logFormat: LogFormat?
-
-    @Option(help: ArgumentHelp("YAML file with these settings in camel case; flags win.", valueName: "file"))
+        help: ArgumentHelp("YAML file of settings: swiftlet's own, or a KubeProxyConfiguration.", valueName: "file"))
     var config: String?
 
-    private static func logFormat(_ text: String) throws -> LogFormat {
-        guard let format = LogFormat(rawValue: text) else { throw ValidationError("write text or json, not \(text)") }
-        return format
+    @OptionGroup(title: "Services")
+    var source: SourceOptions
+
+    @OptionGroup(title: "Datapath")
+    var datapath: DatapathOptions
+
+    @OptionGroup(title: "Observation")
+    var observation: ObservationOptions
+
+    @OptionGroup(title: "kube-proxy's, for the node")
+    var node: NodeOptions
+
+    @OptionGroup(title: "kube-proxy's, for the process")
+    var process: KubeProxyOptions
+
+    @OptionGroup(title: "Instead of running")
+    var instead: InsteadOptions
+
+    @OptionGroup(title: "Accepted, without effect")
+    var withoutEffect: WithoutEffectOptions
+
+    /// What is done once, in place of a daemon's life.
+    struct InsteadOptions: ParsableArguments {
+        @Option(
+            help: ArgumentHelp(
+                "Program the first complete list, attach, and exit; the datapath serves on.", valueName: "true|false"))
+        var initOnly: Bool?
+
+        @Option(help: ArgumentHelp("Do what `swiftlet cleanup` does, and exit.", valueName: "true|false"))
+        var cleanup: Bool?
+
+        @Option(
+            help: ArgumentHelp(
+                "Write the settings in force as a file that --config reads, and exit.", valueName: "file"))
+        var writeConfigTo: String?
     }
 
     func run() async throws {
-        var settings = Configuration(nodeName: ProcessInfo.processInfo.hostName.lowercased())
-        if let config { try settings.apply(file: config) }
-        settings.kubeProxyReplacement = kubeProxyReplacement ?? settings.kubeProxyReplacement
-        settings.manifests = manifests.isEmpty ? settings.manifests : manifests
-        settings.nodeName = nodeName ?? settings.nodeName
-        settings.cgroupRoot = cgroupRoot.map { FilePath($0) } ?? settings.cgroupRoot
-        settings.bpfRoot = bpfRoot.map { FilePath($0) } ?? settings.bpfRoot
-        settings.bindProtection = bindProtection ?? settings.bindProtection
-        settings.maxServices = maxServices ?? settings.maxServices
-        settings.maxBackends = maxBackends ?? settings.maxBackends
-        settings.maxSlots = maxSlots ?? settings.maxSlots
-        settings.maxSourceRanges = maxSourceRanges ?? settings.maxSourceRanges
-        settings.metricsPerBackend = metricsPerBackend ?? settings.metricsPerBackend
-        settings.logFormat = logFormat ?? settings.logFormat
+        let settings = try effectiveSettings()
+        if let file = instead.writeConfigTo { return try settings.write(to: FilePath(file)) }
+        if instead.cleanup == true { return try CleanupCommand.run(bpfRoot: settings.bpfRoot) }
         do {
-            if let nodeportAddresses { settings.nodePortAddresses = try .init(setting: nodeportAddresses) }
-            if let logLevel { settings.logLevel = try Configuration.logLevel(logLevel) }
+            _ = try settings.source()
         } catch {
             throw ValidationError(error.description)
         }
-        guard !settings.manifests.isEmpty else {
-            throw ValidationError("nothing to serve: name a directory with --manifests DIR")
-        }
         try await Daemon(settings).run()
+    }
+
+    private func effectiveSettings() throws -> Configuration {
+        var settings = Configuration(nodeName: ProcessInfo.processInfo.hostName.lowercased())
+        if let config { try settings.apply(ConfigurationLayer(file: config)) }
+        var layer = ConfigurationLayer()
+        source.fill(&layer)
+        datapath.fill(&layer)
+        observation.fill(&layer)
+        try node.fill(&layer)
+        process.fill(&layer)
+        layer.withoutEffect += withoutEffect.flags
+        do {
+            try settings.apply(layer)
+            try settings.check()
+        } catch {
+            throw ValidationError(error.description)
+        }
+        settings.initOnly = instead.initOnly ?? false
+        return settings
     }
 }

@@ -25,7 +25,7 @@ struct Swiftlet: AsyncParsableCommand {
     /// ArgumentParser's own code for wrong usage is 64; here it is 2.
     static func main() async {
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(KubeProxyArguments.normalized(Array(CommandLine.arguments.dropFirst())))
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

@@ -9,10 +9,13 @@ import Testing
 @Suite(.tags(.kernel), .serialized, .enabled(if: Kernel.canLoadPrograms, Kernel.reason))
 enum KernelTests {}
 
-/// The bytes of bpf/tests/loader.bpf.c, which `make bpf` compiled.
-func loaderObject(_ file: String = #filePath) throws -> BPFObject {
+/// The object of bpf/tests/loader.bpf.c.
+func loaderObject() throws -> BPFObject { try testObject("loader.bpf.o") }
+
+/// What `make bpf` made of a source in bpf/tests.
+func testObject(_ name: String, _ file: String = #filePath) throws -> BPFObject {
     let root = FilePath(file).removingLastComponent().removingLastComponent().removingLastComponent()
-    let descriptor = try FileDescriptor.open(root.appending("build/bpf/loader.bpf.o"), .readOnly)
+    let descriptor = try FileDescriptor.open(root.appending("build/bpf/\(name)"), .readOnly)
     let bytes = try descriptor.closeAfter {
         let size = try descriptor.seek(offset: 0, from: .end)
         _ = try descriptor.seek(offset: 0, from: .start)
@@ -20,7 +23,7 @@ func loaderObject(_ file: String = #filePath) throws -> BPFObject {
             count = try descriptor.read(into: UnsafeMutableRawBufferPointer(buffer))
         }
     }
-    return try BPFObject(name: "loader.bpf.o", bytes: bytes)
+    return try BPFObject(name: name, bytes: bytes)
 }
 
 /// A directory on bpffs; it goes with all its pins.
@@ -34,9 +37,11 @@ struct PinDirectory: ~Copyable {
         self.path = path
     }
 
-    deinit {
-        for pin in names(in: path) { _ = try? unpin(path.appending(pin)) }
-        _ = path.withPlatformString { rmdir($0) }
+    deinit { Self.remove(path) }
+
+    private static func remove(_ path: FilePath) {
+        for name in names(in: path) { remove(path.appending(name)) }
+        _ = path.withPlatformString { Glibc.remove($0) }
     }
 }
 

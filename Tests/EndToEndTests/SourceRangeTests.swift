@@ -71,7 +71,7 @@ struct SourceRangeTests {
         let node = try TestNode.current
         let own = question.isV4 ? "192.0.2.1" : "2001:db8::1"
         for options in [question.options, question.options + ["--bind", own]] {
-            let report = try node.call(question.target(21), options: options, from: .node)
+            let report = try node.call(question.target(21), options: options + ["--timeout", "5000"], from: .node)
             #expect(report.results == ["ok"], "\(options) \(report.attempts)")
             #expect(try node.call(question.target(20), options: options, from: .node).results == ["ECONNREFUSED"])
         }

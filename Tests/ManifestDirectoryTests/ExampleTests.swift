@@ -1,4 +1,5 @@
 import Foundation
+import KubernetesObjects
 import ManifestDirectory
 import ServiceModel
 import Testing

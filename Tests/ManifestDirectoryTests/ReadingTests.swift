@@ -1,3 +1,4 @@
+import KubernetesObjects
 import ManifestDirectory
 import ServiceModel
 import Testing

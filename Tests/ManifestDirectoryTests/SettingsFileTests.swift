@@ -12,7 +12,8 @@ struct SettingsFileTests {
 
     @Test("scalars and lists, in the file's order")
     func reads() throws {
-        let settings = try file("name: a\nlist: [b, c]\nflag: true\nnumber: 4294967295\nempty:\n")
+        let file = try file("name: a\nlist: [b, c]\nflag: true\nnumber: 4294967295\nempty:\n")
+        let settings = file.settings
         #expect(settings.keys == ["name", "list", "flag", "number", "empty"])
         #expect(settings.text("name") == "a")
         #expect(settings.texts("list") == ["b", "c"])
@@ -20,14 +21,14 @@ struct SettingsFileTests {
         #expect(settings.count("number") == .max)
         #expect(settings.text("empty") == nil)
         #expect(settings.texts("absent") == nil)
-        #expect(settings.mistakes == [])
+        #expect(file.mistakes == [])
     }
 
     @Test("nothing is set by an empty file", arguments: ["", "# nothing\n", "---\n", "{}"])
     func empty(text: String) throws {
-        let settings = try file(text)
-        #expect(settings.keys == [])
-        #expect(settings.mistakes == [])
+        let file = try file(text)
+        #expect(file.settings.keys == [])
+        #expect(file.mistakes == [])
     }
 
     @Test(
@@ -38,9 +39,9 @@ struct SettingsFileTests {
             ("n: 4294967296", "n is 4294967296; write a number from 0 to 4294967295"),
         ])
     func mistake(text: String, expected: String) throws {
-        let settings = try file(text)
-        #expect(settings.count("n") == nil)
-        #expect(settings.mistakes == [expected])
+        let file = try file(text)
+        #expect(file.settings.count("n") == nil)
+        #expect(file.mistakes == [expected])
     }
 
     @Test(
@@ -52,6 +53,30 @@ struct SettingsFileTests {
         ])
     func notSettings(text: String, expected: String) throws {
         #expect(try file(text).mistakes == [expected])
+    }
+
+    @Test("what Go writes for nothing says nothing")
+    func nothing() throws {
+        let text = "a: \"\"\nb: 0\nc: 0s\nd: false\ne: null\nf: []\ng: {h: \"\", i: 0}\nj: {k: 1}\nl: none\nm: [0]"
+        let settings = try file(text).settings
+        #expect(settings.keys.filter(settings.says) == ["j", "l", "m"])
+        #expect(!settings.says("absent"))
+    }
+
+    @Test("a map in the map, and a text in a form of its own, name their path")
+    func sections() throws {
+        let file = try file("outer: {inner: word, other: [a, b]}\nflat: 1")
+        let outer = try #require(file.settings.section("outer"))
+        #expect(outer.parsed("inner") { (_) throws(SettingMistake) in 7 } == 7)
+        #expect(outer.parsed("inner") { (_) throws(SettingMistake) -> Int in throw SettingMistake("write 7") } == nil)
+        #expect(
+            outer.parsedList("other") { (_) throws(SettingMistake) -> Int in throw SettingMistake("write c") } == nil)
+        #expect(file.settings.section("flat") == nil)
+        #expect(
+            file.mistakes == [
+                "outer.inner is word; write 7", "outer.other is [a, b]; write c",
+                "flat is 1; write a map with keys and values",
+            ])
     }
 
     @Test("a file that is not there")

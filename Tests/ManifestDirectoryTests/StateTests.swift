@@ -1,3 +1,4 @@
+import KubernetesObjects
 import ServiceModel
 import Testing
 
@@ -20,7 +21,7 @@ struct StateTests {
             state.apply(.gone, of: file)
         }
 
-        mutating func commit() -> ManifestBatch {
+        mutating func commit() -> StateBatch {
             while true {
                 let again = state.filesToReadAgain()
                 if again.isEmpty { return state.commit() }
@@ -29,7 +30,7 @@ struct StateTests {
         }
     }
 
-    private func names(_ batch: ManifestBatch) -> [String] {
+    private func names(_ batch: StateBatch) -> [String] {
         batch.events.map { event in
             switch event {
             case .service(let service): "+\(service.name.name):\(service.ports.map { "\($0.port)" }.joined())"

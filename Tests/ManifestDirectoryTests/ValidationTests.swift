@@ -1,3 +1,4 @@
+import KubernetesObjects
 import ManifestDirectory
 import ServiceModel
 import Testing
@@ -214,7 +215,7 @@ struct ValidationTests {
         let problems = ManifestLoader.load(text: "{\"kind\": \"Service\"\n\"x\": 1}", named: "f.json").problems
         #expect(
             problems.map(\.description) == [
-                "cannot parse f.json (document 1): line 2: did not find expected ',' or '}'; correct the JSON"
+                "cannot parse f.json (document 1): line 2, column 1: expected ',' or '}'; correct the JSON"
             ])
     }
 

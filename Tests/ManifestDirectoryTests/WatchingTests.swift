@@ -1,4 +1,5 @@
 import Foundation
+import KubernetesObjects
 import ManifestDirectory
 import ServiceModel
 import Testing
@@ -9,7 +10,7 @@ private struct Reader: ~Copyable {
     private var batches: ManifestBatches.AsyncIterator
     private(set) var ports: [String: UInt16] = [:]
     private(set) var slices: Set<String> = []
-    private(set) var problems: Set<ManifestProblem> = []
+    private(set) var problems: Set<StateProblem> = []
     private(set) var count = 0
 
     init(_ directories: [String]) throws {
@@ -42,7 +43,7 @@ private struct Reader: ~Copyable {
         } while !isDone(self)
     }
 
-    private mutating func apply(_ batch: ManifestBatch) {
+    private mutating func apply(_ batch: StateBatch) {
         #expect(batch.isInitial == (count == 0))
         count += 1
         for event in batch.events {
@@ -175,7 +176,7 @@ struct WatchingTests {
         try directory.write("spec: [", to: "web.yaml")
         await reader.wait { !$0.problems.isEmpty }
         #expect(reader.ports == ["web": 80])
-        #expect(reader.problems.map(\.file) == [directory.path + "/web.yaml"])
+        #expect(reader.problems.map(\.origin) == [directory.path + "/web.yaml"])
         try directory.write(Manifests.service(port: 81), to: "web.yaml")
         await reader.waitForPorts(["web": 81])
         #expect(reader.problems.isEmpty)

@@ -44,7 +44,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
         var settings = CompileSettings(nodeName: "")
         while let option = words.popFirst() {
             if option == "--masquerade-all" {
-                settings.masqueradesAll = true
+                settings.node.masqueradesAll = true
                 continue
             }
             let value = words.popFirst()
@@ -57,11 +57,20 @@ struct Scenario: Sendable, CustomTestStringConvertible {
 extension CompileSettings {
     fileprivate mutating func set(_ option: String, to value: String) throws {
         switch option {
-        case "--node": nodeName = value
-        case "--service-proxy-name": proxyName = value
+        case "--node": node.name = value
+        case "--service-proxy-name": node.proxyName = value
+        case "--cluster-cidr":
+            node.localTraffic.clusterCIDRs = try value.split(separator: ",").map { try #require(CIDR(String($0))) }
+        case "--detect-local-mode": node.localTraffic.mode = try #require(LocalTrafficMode(rawValue: value))
+        case "--pod-bridge-interface": node.localTraffic.bridgeInterface = value
+        case "--pod-interface-name-prefix": node.localTraffic.interfaceNamePrefix = value
+        case "--feature-gates":
+            #expect(value == "AllowServiceExternalIPs=false")
+            node.servesExternalIPs = false
         case "--node-address": nodeAddresses.append(try #require(IPAddress(value)))
         case "--nodeport-addresses":
-            nodePorts = value == "all" ? .all : .within(value.split(separator: ",").compactMap { CIDR(String($0)) })
+            node.nodePorts =
+                value == "all" ? .all : .within(value.split(separator: ",").compactMap { CIDR(String($0)) })
         default: Issue.record("unknown option \(option)")
         }
     }

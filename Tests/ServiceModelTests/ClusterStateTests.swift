@@ -32,6 +32,36 @@ struct ClusterStateTests {
         #expect(state.apply([.service(service), .slice(slice), .node(node)]) == [])
     }
 
+    @Test("spec 46: whether a node may get traffic from outside is kept, and makes nothing dirty")
+    func eligibility() throws {
+        let range = try #require(CIDR("10.244.0.0/24"))
+        var state = ClusterState(ownNode: "here")
+        _ = state.apply([.service(.make()), .node(Node(name: "here"))])
+        var node = Node(name: "here")
+        node.isBeingDeleted = true
+        #expect(state.apply(.node(node)) == [])
+        #expect(state.node(named: "here")?.isBeingDeleted == true)
+        node.isTaintedForDeletion = true
+        #expect(state.apply(.node(node)) == [])
+        #expect(state.node(named: "here")?.isTaintedForDeletion == true)
+        node.podCIDRs = [range]
+        #expect(state.apply(.node(node)) == [])
+        #expect(state.node(named: "here")?.podCIDRs == [range])
+        node.addresses = ["192.0.2.1"]
+        #expect(state.apply(.node(node)) == [api])
+    }
+
+    @Test("spec 48: the time of a change comes with the event and is not kept")
+    func changeTrigger() {
+        var state = ClusterState()
+        var slice = EndpointSlice.make(.ready("10.0.0.1"))
+        slice.lastChangeTrigger = UnixTime(nanoseconds: 1)
+        #expect(state.apply([.service(.make()), .slice(slice)]) == [api])
+        #expect(state.slices(of: api).map(\.lastChangeTrigger) == [nil])
+        slice.lastChangeTrigger = UnixTime(nanoseconds: 2)
+        #expect(state.apply(.slice(slice)) == [])
+    }
+
     @Test("slices may come before their Service, and stay after it")
     func order() {
         var state = ClusterState()

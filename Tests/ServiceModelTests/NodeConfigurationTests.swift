@@ -36,9 +36,16 @@ struct NodeConfigurationTests {
         #expect(select(ranges("0.0.0.0/0"), nil) == ["10.8.0.1", "127.0.0.1 host-only", "192.0.2.1"])
     }
 
+    @Test("spec 21: primary and ranges together")
+    func primaryAndRanges() {
+        let ranges = ["10.0.0.0/8"].compactMap(CIDR.init)
+        let expected = ["10.8.0.1", "127.0.0.1 host-only", "192.0.2.1", "::1 host-only", "2001:db8::1"]
+        #expect(select(.primaryAndWithin(ranges), node) == expected)
+    }
+
     @Test("spec 15: the zone is a label of the Node")
     func zone() {
-        #expect(NodeConfiguration(name: "here", node: node, localAddresses: local).zone == "a")
-        #expect(NodeConfiguration(name: "here", node: nil, localAddresses: local).zone == nil)
+        #expect(NodeConfiguration(NodeSettings(name: "here"), node: node, localAddresses: local).zone == "a")
+        #expect(NodeConfiguration(NodeSettings(name: "here"), node: nil, localAddresses: local).zone == nil)
     }
 }

@@ -1,4 +1,5 @@
 import ServiceModel
+import TestKit
 import Testing
 
 /// The rules on sets of endpoints once more, word by word and without a thought of speed, for random clusters.

@@ -10,7 +10,10 @@
 
 #define SECOND 1000000000ull
 
-/* A flow's entries note its packets once in this time, so that busy ones share no cache line. */
+/*
+ * A flow notes its packets, and asks the way again, once in this time: busy ones share no cache
+ * line, and do not pay for a route in each packet.
+ */
 #define FLOW_REFRESH SECOND
 
 /* The client's own port first, then random ones from here up to 65535. */
@@ -39,8 +42,9 @@ static __always_inline __u32 F(flow_seal)(const struct FX(flow, _key) *key)
 	__u32 i;
 
 #pragma clang loop unroll(full)
+	/* Sums, not a chain: the processor multiplies all words at once. */
 	for (i = 0; i < sizeof(*key) / 4; i++)
-		seal = (seal ^ words[i]) * 0x9e3779b1u;
+		seal += words[i] * (((i + 1) * 0x9e3779b1u ^ 0x7feb352du) | 1);
 	return seal;
 }
 
@@ -133,6 +137,7 @@ static __noinline int F(flow_note)(const struct FX(flow, _key) *key, struct F(fl
 	for (i = 0; i < 2; i++) {
 		if (entry) {
 			entry->last_seen = flow->last_seen;
+			entry->ifindex = 0;
 			entry->state = flow->state;
 			entry->fin_client = flow->fin_client;
 			entry->fin_backend = flow->fin_backend;
@@ -145,9 +150,23 @@ static __noinline int F(flow_note)(const struct FX(flow, _key) *key, struct F(fl
 
 		F(flow_lead_back)(&copy, key);
 		copy.reply = !flow->reply;
+		copy.ifindex = 0;
 		copy.seal = F(flow_seal)(&mirror);
 		bpf_map_update_elem(&F(conntrack), &mirror, &copy, BPF_NOEXIST);
 	}
+	return 0;
+}
+
+/* The way of one packet is the way of the next ones. */
+static __noinline int F(flow_note_way)(const struct FX(flow, _key) *key, const struct F(flow) *flow)
+{
+	struct F(flow) *entry = bpf_map_lookup_elem(&F(conntrack), key);
+
+	if (!entry)
+		return 0;
+	__builtin_memcpy(entry->next_hop, flow->next_hop, ADDRESS_SIZE);
+	entry->longest = flow->longest;
+	entry->ifindex = flow->ifindex;
 	return 0;
 }
 
@@ -202,6 +221,7 @@ static __always_inline void F(flow_follow)(const struct F(packet) *packet, struc
 	if (!news)
 		return;
 	flow->last_seen = now;
+	flow->ifindex = 0;
 	F(flow_note)(&packet->tuple, flow);
 }
 
@@ -257,6 +277,7 @@ static __noinline int F(flow_displace)(const struct FX(flow, _key) *key, __u64 n
 static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct F(packet) *packet,
 					     struct F(flow) *flow)
 {
+	const __u32 ifindex = flow->ifindex;
 	struct FX(flow, _key) mirror;
 	enum counter reason = COUNT_REFUSE_NO_PORT;
 	const __u16 own = packet->tuple.source_port;
@@ -268,6 +289,7 @@ static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct
 	F(flow_mirror)(flow, packet->tuple.protocol, &mirror);
 	F(flow_lead_back)(flow, &packet->tuple);
 	flow->reply = 1;
+	flow->ifindex = 0;
 	for (try = 0; try < FLOW_PORT_TRIES; try++) {
 		if (try > 0) {
 			count(COUNT_PORT_RETRY);
@@ -291,6 +313,7 @@ static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct
 
 	F(flow_lead_back)(flow, &mirror);
 	flow->reply = 0;
+	flow->ifindex = ifindex;
 	flow->seal = F(flow_seal)(&packet->tuple);
 	error = bpf_map_update_elem(&F(conntrack), &packet->tuple, flow, BPF_NOEXIST);
 	if (error) {

@@ -10,12 +10,15 @@
 #undef FX
 #undef ADDRESS_SIZE
 #undef IP_HEADER
+#undef ADDRESS_FAMILY
 #define F(stem)	       FAMILY_EXPAND(stem, FAMILY, )
 #define FX(stem, tail) FAMILY_EXPAND(stem, FAMILY, tail)
 #if FAMILY == 4
-#define ADDRESS_SIZE 4
-#define IP_HEADER    struct iphdr
+#define ADDRESS_SIZE   4
+#define IP_HEADER      struct iphdr
+#define ADDRESS_FAMILY 2 /* AF_INET */
 #else
-#define ADDRESS_SIZE 16
-#define IP_HEADER    struct ipv6hdr
+#define ADDRESS_SIZE   16
+#define IP_HEADER      struct ipv6hdr
+#define ADDRESS_FAMILY 10 /* AF_INET6 */
 #endif

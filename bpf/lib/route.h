@@ -11,50 +11,11 @@
 
 #define VLAN_TAG 4
 
-#define AF_INET	 2
-#define AF_INET6 10
-
 enum way {
 	WAY_SEND,     /* there is a device and a next hop */
 	WAY_STACK,    /* the node itself, or what only the kernel can say */
 	WAY_TOO_LONG, /* the packet is longer than the way allows */
 };
-
-/* Where a packet leaves, and to whom. */
-struct hop {
-	__u32 ifindex;
-	__u32 mtu; /* when the packet is too long; 0: the kernel did not tell */
-	struct bpf_redir_neigh neighbour;
-};
-
-/*
- * Sends the packet to the next hop. The kernel's helper wants an Ethernet header and nothing else
- * in front of the IP header, even if neither device has one.
- */
-static __always_inline int send_on(struct __sk_buff *skb, __u32 l3, struct hop *hop)
-{
-	if (!l3 && bpf_skb_change_head(skb, ETH_HLEN, 0))
-		return TC_ACT_SHOT;
-	if (skb->vlan_present)
-		bpf_skb_vlan_pop(skb);
-	if (l3 > ETH_HLEN)
-		bpf_skb_vlan_pop(skb);
-	if (l3 > ETH_HLEN + VLAN_TAG)
-		bpf_skb_vlan_pop(skb);
-	return bpf_redirect_neigh(hop->ifindex, &hop->neighbour, sizeof(hop->neighbour), 0);
-}
-
-/* How long a packet may be on the way; kernels before 5.13 do not tell, and the device does. */
-static __always_inline __u32 route_mtu(const struct hop *hop)
-{
-	__u32 ifindex = hop->ifindex;
-	const struct device *device;
-
-	if (hop->mtu)
-		return hop->mtu;
-	device = bpf_map_lookup_elem(&devices, &ifindex);
-	return device && device->mtu ? device->mtu : LB_SMALLEST_MTU;
-}
 
 #endif
 
@@ -69,13 +30,16 @@ static __always_inline __u16 F(wire_length)(const struct __sk_buff *skb,
 	return packet->l4 - packet->l3 + header + skb->gso_size;
 }
 
-/* Asks the kernel's routes for the way from the flow's source to its destination. */
+/*
+ * Asks the kernel's routes for the way from the flow's source to its destination, and notes it in
+ * the flow.
+ */
 static __noinline enum way F(route_find)(struct __sk_buff *skb, const struct F(packet) *packet,
-					 const struct F(flow) *flow, struct hop *hop)
+					 struct F(flow) *flow)
 {
 	const __u16 length = F(wire_length)(skb, packet);
 	struct bpf_fib_lookup route = {
-		.family = FAMILY == 4 ? AF_INET : AF_INET6,
+		.family = ADDRESS_FAMILY,
 		.l4_protocol = packet->number,
 		.sport = bpf_htons(flow->source_port),
 		.dport = bpf_htons(flow->destination_port),
@@ -93,18 +57,58 @@ static __noinline enum way F(route_find)(struct __sk_buff *skb, const struct F(p
 	__builtin_memcpy(route.ipv6_dst, flow->destination, 16);
 #endif
 	answer = bpf_fib_lookup(skb, &route, sizeof(route), 0);
-	hop->ifindex = route.ifindex;
-	hop->neighbour.nh_family = route.family;
-	__builtin_memcpy(hop->neighbour.ipv6_nh, route.ipv6_dst, 16);
+	flow->ifindex = route.ifindex;
+	flow->longest = route.mtu_result > length ? route.mtu_result : length;
+	/* A next hop of the other family is left to the kernel: zero. */
+	__builtin_memset(flow->next_hop, 0, ADDRESS_SIZE);
+	if (route.family == ADDRESS_FAMILY)
+		__builtin_memcpy(flow->next_hop, route.ipv6_dst, ADDRESS_SIZE);
 	switch (answer) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
 	case BPF_FIB_LKUP_RET_NO_NEIGH: /* which the kernel then asks for */
 		return WAY_SEND;
 	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
-		if (route.mtu_result < length)
-			hop->mtu = route.mtu_result;
+		flow->longest = route.mtu_result < length ? route.mtu_result : 0;
 		return WAY_TOO_LONG;
 	default:
 		return WAY_STACK;
 	}
+}
+
+/* How long a packet may be on the way; kernels before 5.13 do not tell, and the device does. */
+static __always_inline __u32 F(route_mtu)(const struct F(flow) *flow)
+{
+	__u32 ifindex = flow->ifindex;
+	const struct device *device;
+
+	if (flow->longest)
+		return flow->longest;
+	device = bpf_map_lookup_elem(&devices, &ifindex);
+	return device && device->mtu ? device->mtu : LB_SMALLEST_MTU;
+}
+
+/*
+ * Sends the packet to the next hop. The kernel's helper wants an Ethernet header and nothing else
+ * in front of the IP header, even if neither device has one.
+ */
+static __noinline int F(send_on)(struct __sk_buff *skb, __u32 l3, const struct F(flow) *flow)
+{
+	struct bpf_redir_neigh hop = {.nh_family = ADDRESS_FAMILY};
+	const __u32 *words = (const __u32 *)flow->next_hop;
+	__u32 any = words[0];
+
+	if (!l3 && bpf_skb_change_head(skb, ETH_HLEN, 0))
+		return TC_ACT_SHOT;
+	if (skb->vlan_present)
+		bpf_skb_vlan_pop(skb);
+	if (l3 > ETH_HLEN)
+		bpf_skb_vlan_pop(skb);
+	if (l3 > ETH_HLEN + VLAN_TAG)
+		bpf_skb_vlan_pop(skb);
+	__builtin_memcpy(hop.ipv6_nh, flow->next_hop, ADDRESS_SIZE);
+	if (FAMILY == 6)
+		any |= words[1] | words[2] | words[3];
+	if (!any)
+		return bpf_redirect_neigh(flow->ifindex, NULL, 0, 0);
+	return bpf_redirect_neigh(flow->ifindex, &hop, sizeof(hop), 0);
 }

@@ -112,8 +112,10 @@ static __always_inline enum counter F(tc_masquerade)(struct F(flow) *flow, __u32
 			return COUNT_REFUSE_NO_ADDRESS;
 	}
 	/* No device of ours: a pod or the node itself, whose replies the stack brings back. */
-	if (!device)
+	if (!device) {
+		flow->ifindex = 0;
 		return COUNT_FORWARD;
+	}
 #if FAMILY == 4
 	address = (const __u32 *)device->address4;
 	if (!address[0])
@@ -134,7 +136,7 @@ static __always_inline enum counter F(tc_masquerade)(struct F(flow) *flow, __u32
  * flow is sent on at once. All others pass through the stack, with netfilter and all.
  */
 static __noinline enum counter F(tc_path)(struct __sk_buff *skb, const struct F(packet) *packet,
-					  struct F(flow) *flow, struct hop *hop, enum hook hook)
+					  struct F(flow) *flow, enum hook hook)
 {
 	const bool hairpin = F(is_same)(flow->source, flow->destination);
 	bool keeps_client = flow->path == THROUGH_STACK;
@@ -149,11 +151,11 @@ static __noinline enum counter F(tc_path)(struct __sk_buff *skb, const struct F(
 	if (hook != WIRE_OUT && keeps_client)
 		return COUNT_FORWARD;
 
-	switch (F(route_find)(skb, packet, flow, hop)) {
+	switch (F(route_find)(skb, packet, flow)) {
 	case WAY_SEND:
 		if (hook == WIRE_OUT)
 			return COUNT_FORWARD;
-		return F(tc_masquerade)(flow, hop->ifindex, hairpin);
+		return F(tc_masquerade)(flow, flow->ifindex, hairpin);
 	case WAY_TOO_LONG:
 		return COUNT_ANSWER_TOO_BIG;
 	default:
@@ -196,7 +198,8 @@ static __noinline enum counter F(tc_choose)(const struct F(packet) *packet, stru
 
 /* A packet that does not go on, for this reason: an answer, or silence. */
 static __always_inline int F(tc_refuse)(struct __sk_buff *skb, const struct F(packet) *packet,
-					enum hook hook, enum counter reason, struct hop *hop)
+					enum hook hook, enum counter reason,
+					const struct F(flow) *flow)
 {
 	__u32 answer = ANSWER_UNREACHABLE, rest = 0;
 
@@ -211,7 +214,7 @@ static __always_inline int F(tc_refuse)(struct __sk_buff *skb, const struct F(pa
 		break;
 	case COUNT_ANSWER_TOO_BIG:
 		answer = ANSWER_TOO_BIG;
-		rest = route_mtu(hop);
+		rest = F(route_mtu)(flow);
 		break;
 	case COUNT_ANSWER_EXPIRED:
 		answer = ANSWER_EXPIRED;
@@ -254,13 +257,16 @@ static __always_inline bool F(tc_may_begin)(const struct __sk_buff *skb,
 /* What keeps a packet from being sent on: 0 when nothing does. */
 static __always_inline enum counter F(tc_obstacle)(struct __sk_buff *skb,
 						   const struct F(packet) *packet,
-						   const struct F(flow) *flow, struct hop *hop,
-						   enum hook hook)
+						   struct F(flow) *flow, enum hook hook,
+						   bool is_icmp)
 {
 	enum way way = WAY_SEND;
 
-	if (!hop->ifindex)
-		way = F(route_find)(skb, packet, flow, hop);
+	if (!flow->ifindex || F(wire_length)(skb, packet) > flow->longest) {
+		way = F(route_find)(skb, packet, flow);
+		if (way == WAY_SEND && !is_icmp)
+			F(flow_note_way)(&packet->tuple, flow);
+	}
 	if (way == WAY_STACK)
 		return COUNT_REFUSE_NO_ROUTE;
 	if (way == WAY_TOO_LONG)
@@ -282,8 +288,7 @@ static __always_inline void F(tc_translate_icmp)(struct __sk_buff *skb, struct F
 
 /* A packet of a known flow. */
 static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packet) *packet,
-					   struct F(flow) *flow, struct hop *hop, enum hook hook,
-					   bool is_icmp)
+					   struct F(flow) *flow, enum hook hook, bool is_icmp)
 {
 	const enum treatment treatment = flow_treatment(hook, flow->reply, flow->path);
 	enum counter obstacle;
@@ -294,10 +299,10 @@ static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packe
 	if (packet->piece == FIRST_FRAGMENT)
 		F(fragment_remember)(packet);
 	if (treatment == SEND_ON) {
-		obstacle = F(tc_obstacle)(skb, packet, flow, hop, hook);
+		obstacle = F(tc_obstacle)(skb, packet, flow, hook, is_icmp);
 		if (obstacle)
 			return F(tc_refuse)(skb, packet, hook,
-					    is_icmp ? COUNT_REFUSE_NO_ROUTE : obstacle, hop);
+					    is_icmp ? COUNT_REFUSE_NO_ROUTE : obstacle, flow);
 		if (hook_is_arrival(hook))
 			ttl--;
 	}
@@ -306,7 +311,7 @@ static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packe
 		F(tc_translate_icmp)(skb, packet, flow, ttl);
 	else
 		F(rewrite)(skb, packet, flow, ttl);
-	return treatment == SEND_ON ? send_on(skb, packet->l3, hop) : PASS_ON;
+	return treatment == SEND_ON ? F(send_on)(skb, packet->l3, flow) : PASS_ON;
 }
 
 /*
@@ -317,7 +322,6 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 {
 	struct F(packet) packet = {};
 	struct F(flow) flow = {};
-	struct hop hop = {};
 	enum counter reason = COUNT_FLOW_BEGUN;
 	bool is_icmp, may_be_vip;
 	__u8 tcp_flags = 0;
@@ -362,7 +366,7 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 	if (reason == COUNT_PASS_PACKET)
 		goto pass;
 	if (reason == COUNT_FORWARD)
-		reason = F(tc_path)(skb, &packet, &flow, &hop, hook);
+		reason = F(tc_path)(skb, &packet, &flow, hook);
 	if (reason == COUNT_FORWARD) {
 		flow.last_seen = now;
 		reason = F(flow_begin)(skb, &packet, &flow);
@@ -371,9 +375,9 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 		goto refuse;
 	count(reason);
 translate:
-	return F(tc_translate)(skb, &packet, &flow, &hop, hook, is_icmp);
+	return F(tc_translate)(skb, &packet, &flow, hook, is_icmp);
 refuse:
-	return F(tc_refuse)(skb, &packet, hook, reason, &hop);
+	return F(tc_refuse)(skb, &packet, hook, reason, &flow);
 pass:
 	count(COUNT_PASS_PACKET);
 	return PASS_ON;

@@ -106,6 +106,7 @@ status_answers() {
 
 start_swiftlet() {
 	swiftlet run --kube-proxy-replacement=true --manifests /manifests --hostname-override kernel-test \
+		--metrics-per-backend true \
 		>/tmp/swiftlet.log 2>&1 &
 	daemon=$!
 	if ! wait_until 60 status_answers; then
@@ -230,6 +231,28 @@ call_refused() {
 	refused "unknown port, TCP, IPv4-mapped" 10.96.0.15:81 --mapped
 }
 
+call_restricted() {
+	answered "inside a source range, TCP, IPv4" 1 203.0.113.18:80 --bind 10.244.0.12
+	answered "inside a source range, TCP, IPv4-mapped" 1 203.0.113.18:80 --bind 10.244.0.12 --mapped
+	answered "inside a source range, TCP, IPv6" 1 '[2001:db8:10::18]:80' --bind fd00:244::12
+	answered "inside a source range, unconnected UDP, IPv4" 1 203.0.113.18:53 --bind 10.244.0.12 --udp --unconnected
+	answered "inside a source range, unconnected UDP, IPv6" 1 '[2001:db8:10::18]:53' --bind fd00:244::12 \
+		--udp --unconnected
+	refused "outside the source ranges, TCP, IPv4" 203.0.113.18:80 --bind 10.244.0.11
+	refused "outside the source ranges, TCP, IPv4-mapped" 203.0.113.18:80 --bind 10.244.0.11 --mapped
+	refused "outside the source ranges, TCP, IPv6" '[2001:db8:10::18]:80' --bind fd00:244::11
+	refused "the node outside the source ranges, TCP, IPv4" 203.0.113.18:80
+	refused_send "outside the source ranges, unconnected UDP, IPv4" 203.0.113.18:53 --bind 10.244.0.11 --udp --unconnected
+	refused_send "outside the source ranges, unconnected UDP, IPv6" '[2001:db8:10::18]:53' --bind fd00:244::11 \
+		--udp --unconnected
+}
+
+# Both pods were called by now, so both have counts of more than nothing.
+count_backends() {
+	swiftlet services my-api >/tmp/call 2>&1 && [ "$(grep -c 'active.*, [1-9][0-9]* connections' /tmp/call)" = 8 ]
+	record "connections by backend" $?
+}
+
 # The objects of `status -o json`, one a line; names without spaces.
 status_objects() {
 	tr '\n' ' ' </tmp/status.json | tr '{}' '\n\n' | grep "\"$1\" *: *false" |
@@ -273,6 +296,8 @@ if [ "$programs" -gt 0 ]; then
 	call_unconnected
 	call_node_ports
 	call_refused
+	call_restricted
+	count_backends
 	report_status
 fi
 if dmesg 2>/dev/null | grep -q -E 'BUG:|Oops|WARNING:'; then fail "the kernel warns: see the log"; fi

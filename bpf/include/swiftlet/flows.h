@@ -57,15 +57,18 @@ struct flow4 {
 	__u16 destination_port;
 	__u32 service_id;
 	__u32 backend_id;
-	__u32 seal; /* repeats the key in short, as in services4/6 */
+	__u32 seal;	  /* repeats the key in short, as in services4/6 */
+	__u32 ifindex;	  /* where its packets leave, if they are sent on; 0: to be asked again */
+	__u32 longest;	  /* what is known to fit there, in bytes */
+	__u8 next_hop[4]; /* the neighbour that they go to */
 	enum flow_state state;
 	enum flow_path path;
 	__u8 reply;	  /* 1: the entry for the backend's packets */
 	__u8 fin_client;  /* 1: the client has sent its last byte */
 	__u8 fin_backend; /* 1: the backend has */
-	__u8 pad[3];
+	__u8 pad[7];
 };
-_Static_assert(sizeof(struct flow4) == 40, "changed layout: bump LB_MAP_VERSION");
+_Static_assert(sizeof(struct flow4) == 56, "changed layout: bump LB_MAP_VERSION");
 
 struct flow6 {
 	__u64 last_seen;
@@ -76,6 +79,9 @@ struct flow6 {
 	__u32 service_id;
 	__u32 backend_id;
 	__u32 seal;
+	__u32 ifindex;
+	__u32 longest;
+	__u8 next_hop[16];
 	enum flow_state state;
 	enum flow_path path;
 	__u8 reply;
@@ -83,7 +89,7 @@ struct flow6 {
 	__u8 fin_backend;
 	__u8 pad[3];
 };
-_Static_assert(sizeof(struct flow6) == 64, "changed layout: bump LB_MAP_VERSION");
+_Static_assert(sizeof(struct flow6) == 88, "changed layout: bump LB_MAP_VERSION");
 
 /* ---- flow_filter: ARRAY, which senders may be backends with flows --------------------------- */
 

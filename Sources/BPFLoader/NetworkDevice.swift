@@ -1,0 +1,49 @@
+import CLibbpf
+import Glibc
+import SystemPackage
+
+/// A device of the calling thread's network namespace. The index is what counts; the name is for people.
+public struct NetworkDevice: Hashable, Sendable {
+    public let index: UInt32
+    public let name: String
+
+    public init(index: UInt32, name: String) {
+        self.index = index
+        self.name = name
+    }
+
+    /// Finds a device by its name.
+    public init(named name: String) throws(BPFError) {
+        let index = if_nametoindex(name)
+        guard index > 0 else { throw BPFError(.find, "device \(name)", .last) }
+        self.init(index: index, name: name)
+    }
+
+    /// The devices of the calling thread's network namespace.
+    public static func all() throws(BPFError) -> [NetworkDevice] {
+        guard let list = if_nameindex() else { throw BPFError(.read, "network devices", .last) }
+        defer { if_freenameindex(list) }
+        var devices: [NetworkDevice] = []
+        var next = list
+        while next.pointee.if_index != 0, let name = next.pointee.if_name {
+            devices.append(NetworkDevice(index: next.pointee.if_index, name: String(cString: name)))
+            next += 1
+        }
+        return devices
+    }
+}
+
+/// Which packets of a device a program sees.
+public enum TrafficDirection: String, CaseIterable, Sendable {
+    /// What the device receives.
+    case ingress
+    /// What it sends.
+    case egress
+
+    var tcxType: UInt32 {
+        switch self {
+        case .ingress: UInt32(SWL_TCX_INGRESS)
+        case .egress: UInt32(SWL_TCX_EGRESS)
+        }
+    }
+}

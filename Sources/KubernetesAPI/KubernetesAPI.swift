@@ -1,3 +1,0 @@
-import AsyncHTTPClient
-import NIOSSL
-let x = HTTPClient.self

@@ -1,0 +1,92 @@
+package import KubernetesObjects
+package import Logging
+
+/// Follows the Services, EndpointSlices and the own Node of a cluster, and tells what changes as a stream of batches.
+///
+/// The first batch is the complete list (spec 10); after it, each piece that arrives is a batch at once. While no API
+/// server answers nothing is told, and what was told stays true.
+package struct KubernetesSource: Sendable {
+    private let connection: APIConnection
+    private let nodeName: String?
+    private let proxyName: String?
+    private let timeouts: Timeouts
+    private let time: Timekeeper
+    private let log: Logger
+    private let mailbox = BatchMailbox()
+    private let gate: StateGate
+    private let board = StatisticsBoard()
+
+    /// - Parameters:
+    ///   - nodeName: the own Node; nil if none is to be followed.
+    ///   - proxyName: nil for the default proxy (spec 2).
+    package init(
+        _ connection: APIConnection, nodeName: String?, proxyName: String? = nil, timeouts: Timeouts = Timeouts(),
+        time: Timekeeper, log: Logger
+    ) {
+        self.connection = connection
+        self.nodeName = nodeName
+        self.proxyName = proxyName
+        self.timeouts = timeouts
+        self.time = time
+        self.log = log
+        let parts: Set<StateGate.Part> = nodeName == nil ? [.services, .slices] : [.services, .slices, .node]
+        gate = StateGate(mailbox, waitingFor: parts)
+    }
+
+    /// Follows the cluster until the task is cancelled; after that no batch comes. It runs once.
+    package func run() async {
+        for warning in connection.warnings {
+            log.warning("the connection is not safe", metadata: ["reason": "\(warning)"])
+        }
+        await APISession.with(connection, time: time, timeouts: timeouts) { session in
+            await withDiscardingTaskGroup { group in
+                for selection in selections {
+                    let follower = ResourceFollower(selection, session: session, gate: gate, board: board, log: log)
+                    group.addTask { await follower.run() }
+                }
+                if nodeName != nil { group.addTask { await waitForNode() } }
+            }
+        }
+        mailbox.close()
+    }
+
+    private var selections: [Selection] {
+        [.services(proxyName: proxyName), .slices] + (nodeName.map { [.node($0)] } ?? [])
+    }
+
+    /// Services are programmed without the Node object when it takes too long (spec 11).
+    private func waitForNode() async {
+        do { try await time.sleep(timeouts.node) } catch { return }
+        gate.complete(.node)
+    }
+
+    /// The batches, the complete list first; for one reader. A slow reader gets several merged into one.
+    package func batches() -> KubernetesBatches { KubernetesBatches(mailbox: mailbox) }
+
+    /// What was done so far.
+    package var statistics: SourceStatistics {
+        SourceStatistics(resources: board.all, isSynchronized: gate.isOpen)
+    }
+}
+
+/// The batches of a `KubernetesSource`.
+package struct KubernetesBatches: AsyncSequence, Sendable {
+    fileprivate let mailbox: BatchMailbox
+
+    package struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate let mailbox: BatchMailbox
+        fileprivate var signals: AsyncStream<Void>.AsyncIterator
+
+        /// The next batch; nil when the source or the task has ended.
+        package mutating func next(isolation actor: isolated (any Actor)?) async -> StateBatch? {
+            while await signals.next(isolation: actor) != nil {
+                if let batch = mailbox.take() { return batch }
+            }
+            return nil
+        }
+    }
+
+    package func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(mailbox: mailbox, signals: mailbox.signals.makeAsyncIterator())
+    }
+}

@@ -1,0 +1,132 @@
+import AsyncHTTPClient
+import KubernetesObjects
+import NIOCore
+
+extension ResourceFollower {
+    /// Watches from where we are until the watch ends, and returns if it ended in good order.
+    func watch() async throws(KubernetesError) {
+        guard let position else { return }
+        let time = session.time
+        let length = session.timeouts.watch * (1 + time.chance())
+        let request = APIRequest(
+            verb: .watch, resource: selection.resource, path: selection.resource.path,
+            query: selection.query + [
+                ("watch", "true"), ("allowWatchBookmarks", "true"), ("resourceVersion", position),
+                ("timeoutSeconds", "\(max(1, length.components.seconds))"),
+            ])
+        let answer = try await session.send(request, headWithin: session.timeouts.answer)
+        board.update(name) { resource in
+            resource.watches += 1
+            resource.url = session.url(answer.address)
+            resource.connectedSince = time.wallClock()
+        }
+        let startedAt = time.now()
+        let pulse = Pulse(time)
+        let limit = length + session.timeouts.watchGrace
+        try await session.whileNotSilent(pulse, for: limit, answer, request) {
+            try await self.read(answer, pulse, request)
+        }
+        guard time.now() - startedAt >= .seconds(1) else {
+            throw KubernetesError(
+                .interrupted, request.action, session.url(answer.address), cause: "it ended as soon as it began",
+                advice: "it is asked again")
+        }
+        // One that told nothing, but lasted, was a good watch.
+        noteProgress()
+        board.update(name) { $0.restarts[.ended, default: 0] += 1 }
+    }
+
+    private func read(_ answer: APIAnswer, _ pulse: Pulse, _ request: APIRequest) async throws {
+        var lines = LineBuffer()
+        // Equal texts are shared for as long as the watch lasts, and not for longer.
+        let reader = APIObjectReader(origin: session.url(answer.address))
+        for try await piece in answer.body {
+            pulse.beat()
+            lines.append(piece)
+            try take(&lines, reader, request, session.url(answer.address))
+        }
+    }
+
+    /// Tells at once, as one batch, what has arrived in one piece.
+    private func take(
+        _ lines: inout LineBuffer, _ reader: APIObjectReader, _ request: APIRequest, _ url: String
+    ) throws(KubernetesError) {
+        let clock = ContinuousClock()
+        let start = clock.now
+        var batch = StateBatch()
+        // What came before a line that ends the watch is as good as ever.
+        defer {
+            if !batch.isEmpty { gate.pass(batch) }
+            noteObjects(batch)
+            if selection.part == .node, inventory.count > 0 { gate.complete(.node) }
+            let spent = (clock.now - start).wholeNanoseconds
+            board.update(name) { $0.decodeNanoseconds += spent }
+        }
+        while let line = lines.next() {
+            let event: APIWatchEvent
+            do throws(SyntaxError) {
+                event = try reader.watchEvent(line)
+                if let kind = event.kind, kind != selection.kind {
+                    throw SyntaxError(cause: "an event is about a \(kind.word)")
+                }
+            } catch {
+                throw KubernetesError(
+                    .malformed, request.action, url, cause: error.text, advice: "it is asked again")
+            }
+            try apply(event, to: &batch, request, url)
+            noteProgress()
+        }
+        guard !lines.isTooLong else {
+            throw KubernetesError(
+                .malformed, request.action, url, cause: "a line is longer than 64 MiB", advice: "it is asked again")
+        }
+    }
+
+    private func apply(
+        _ event: APIWatchEvent, to batch: inout StateBatch, _ request: APIRequest, _ url: String
+    ) throws(KubernetesError) {
+        switch event {
+        case .put(let object):
+            try checkNotOlder(object.resourceVersion, "\(object.key)", request, url)
+            inventory.put(object, into: &batch)
+            advance(to: object.resourceVersion)
+        case .deleted(let key, let version):
+            inventory.remove(key, from: &batch)
+            advance(to: version)
+        case .bookmark(let version, _):
+            // Whoever is behind us and does not complain sends nothing that happens before he has caught up.
+            try checkNotOlder(version, "a bookmark", request, url)
+            board.update(name) { $0.bookmarks += 1 }
+            advance(to: version)
+        case .failure(let status):
+            throw KubernetesError(
+                .streamStatus(status), request.action, url, cause: "\(status)", advice: "it is listed anew")
+        }
+    }
+
+    private func checkNotOlder(
+        _ version: String, _ what: String, _ request: APIRequest, _ url: String
+    ) throws(KubernetesError) {
+        guard let position, isOlder(version, than: position) else { return }
+        throw KubernetesError(
+            .otherHistory, request.action, url, cause: "\(what) has version \(version), which is before \(position)",
+            advice: "it is listed anew")
+    }
+
+    private func advance(to version: String) {
+        guard !version.isEmpty, !isOlder(version, than: position ?? "") else { return }
+        position = version
+        furthest = version
+    }
+}
+
+extension APIWatchEvent {
+    /// Of the object that it is about.
+    fileprivate var kind: ObjectKind? {
+        switch self {
+        case .put(let object): object.key.kind
+        case .deleted(let key, _): key.kind
+        case .bookmark, .failure: nil
+        }
+    }
+}

@@ -1,0 +1,169 @@
+import KubernetesObjects
+import Logging
+
+/// Keeps up with one resource for as long as it runs: lists it, watches it from there, and begins anew where it must.
+///
+/// List and watch, not the list inside a watch (`sendInitialEvents`): what is gone is known only when a list is complete,
+/// so that the one would save no memory here; an API server or an etcd may refuse the other in the middle of a stream,
+/// so that both would have to be there; and pages bound what either side holds. The list is a consistent one, without a
+/// resource version, because one from a cache may lie before what we know.
+actor ResourceFollower {
+    let session: APISession
+    let gate: StateGate
+    let board: StatisticsBoard
+    let log: Logger
+
+    var selection: Selection
+    var inventory = Inventory()
+    /// Where the next watch begins; nil: list first.
+    var position: String?
+    /// How far any list or watch has been.
+    var furthest: String?
+    /// Asked for in one page of a list.
+    var pageSize = ResourceFollower.usualPageSize
+    var backoff = Backoff()
+    /// Answers since the last watch that told something.
+    private var refusals = 0
+    private var reported: StateProblem?
+    /// When the last byte of the current answer came.
+    var lastByteAt = Duration.zero
+
+    static let usualPageSize = 500
+    /// So many refusals in a row make even a position doubtful that the API server does not complain of.
+    private static let doubtAfter = 4
+
+    init(_ selection: Selection, session: APISession, gate: StateGate, board: StatisticsBoard, log: Logger) {
+        self.selection = selection
+        self.session = session
+        self.gate = gate
+        self.board = board
+        var log = log
+        log[metadataKey: "resource"] = "\(selection.resource.plural)"
+        self.log = log
+    }
+
+    var name: String { selection.resource.plural }
+
+    /// Ends when the task is cancelled.
+    func run() async {
+        while !Task.isCancelled {
+            do throws(KubernetesError) {
+                if position == nil { try await list() }
+                try await watch()
+            } catch {
+                if error.kind == .cancelled { break }
+                let delay = recover(from: error)
+                // It fails only when cancelled, and then the loop ends.
+                if delay > .zero { try? await session.time.sleep(delay) }
+            }
+        }
+        board.update(name) { $0.url = nil }
+    }
+
+    /// The watch has told something, or has lasted: what went wrong before is over.
+    func noteProgress() {
+        backoff.reset()
+        refusals = 0
+        settle(nil)
+    }
+
+    // MARK: Failure
+
+    /// Decides how to go on, and after which time.
+    private func recover(from error: KubernetesError) -> Duration {
+        let time = session.time
+        board.update(name) { resource in
+            resource.restarts[error.restart, default: 0] += 1
+            resource.lastError = "\(error)"
+            resource.url = nil
+            resource.connectedSince = nil
+        }
+        let isExpected = error.kind == .otherHistory || error.status?.isExpired == true
+        log.log(level: isExpected ? .info : .warning, "lost the API server", metadata: ["reason": "\(error)"])
+        switch error.kind {
+        case .unreachable:
+            // The next attempt waits for an address by itself.
+            return .zero
+        case .status(let status):
+            return recover(from: status, error)
+        case .streamStatus(let status):
+            position = nil
+            return max(backoff.afterAnswer(time.chance), status.wait)
+        case .otherHistory:
+            position = nil
+            return backoff.afterAnswer(time.chance)
+        case .malformed, .interrupted, .silent, .credentials, .configuration, .cancelled:
+            doubt()
+            return backoff.next(time.chance)
+        }
+    }
+
+    private func recover(from status: APIStatus, _ error: KubernetesError) -> Duration {
+        let time = session.time
+        if status.code == 400, selection.fields != nil, selection.isFieldSelectorDispensable, position == nil {
+            log.info(
+                "the API server does not know the field selector", metadata: ["fields": "\(selection.fields ?? "")"])
+            selection.fields = nil
+            return .zero
+        }
+        if status.isExpired || status.isBehind {
+            // Of a page's token as of a watch's position: what was told so far stays.
+            position = nil
+            pageSize = min(pageSize * 2, 1 << 16)
+            return max(backoff.afterAnswer(time.chance), status.wait)
+        }
+        doubt()
+        if [403, 404].contains(status.code) {
+            settle(error.problem(about: name))
+            return session.timeouts.refusal * (1 + time.chance()) / 2
+        }
+        return max(backoff.next(time.chance), status.wait)
+    }
+
+    private func doubt() {
+        refusals += 1
+        if refusals >= Self.doubtAfter {
+            position = nil
+            refusals = 0
+        }
+    }
+
+    /// Tells of a problem that a person has to mend, and when it is mended.
+    func settle(_ problem: StateProblem?) {
+        guard problem?.identity != reported?.identity else { return }
+        gate.pass(StateBatch(problems: problem.map { [$0] } ?? [], resolved: reported.map { [$0] } ?? []))
+        reported = problem
+    }
+}
+
+extension Backoff {
+    /// After an answer that only says to begin anew: at once the first time, then as after any failure.
+    fileprivate mutating func afterAnswer(_ chance: () -> Double) -> Duration {
+        let isFirst = failures == 0
+        let delay = next(chance)
+        return isFirst ? .zero : delay
+    }
+}
+
+extension APIStatus {
+    fileprivate var wait: Duration { .seconds(min(retryAfterSeconds ?? 0, 3600)) }
+}
+
+extension KubernetesError {
+    fileprivate var restart: SourceStatistics.Restart {
+        switch kind {
+        case .configuration, .credentials: .credentials
+        case .unreachable: .unreachable
+        case .interrupted, .cancelled: .interrupted
+        case .silent: .silent
+        case .status(let status): status.isExpired ? .expired : status.isBehind ? .otherHistory : .refused
+        case .streamStatus(let status): status.isExpired ? .expired : .streamError
+        case .otherHistory: .otherHistory
+        case .malformed: .malformed
+        }
+    }
+
+    fileprivate func problem(about resource: String) -> StateProblem {
+        StateProblem(.unreadable, origin: subject, object: resource, cause: cause, advice: advice)
+    }
+}

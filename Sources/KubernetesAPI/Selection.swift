@@ -1,0 +1,35 @@
+import KubernetesObjects
+
+/// Which objects of a resource are asked for: what is not ours stays on the API server (spec 1 to 3).
+struct Selection: Sendable, Hashable {
+    var resource: APIResource
+    var kind: ObjectKind
+    var part: StateGate.Part
+    var labels: String?
+    var fields: String?
+    /// The model leaves out by itself what the field selector leaves out, so that it can be done without.
+    var isFieldSelectorDispensable = false
+
+    private static let proxyName = "service.kubernetes.io/service-proxy-name"
+    private static let headless = "service.kubernetes.io/headless"
+
+    /// - Parameter proxyName: nil for the default proxy.
+    static func services(proxyName: String?) -> Selection {
+        let own = proxyName.map { "\(Self.proxyName)=\($0)" } ?? "!\(Self.proxyName)"
+        return Selection(
+            resource: .services, kind: .service, part: .services, labels: "\(own),!\(headless)", fields: "spec.clusterIP!=None",
+            isFieldSelectorDispensable: true)
+    }
+
+    /// Slices carry their Service's labels only where the control plane made them: those of a Service that is not ours
+    /// cannot all be told by their labels, and the model does.
+    static let slices = Selection(resource: .slices, kind: .slice, part: .slices, labels: "!\(headless)")
+
+    static func node(_ name: String) -> Selection {
+        Selection(resource: .nodes, kind: .node, part: .node, fields: "metadata.name=\(name)")
+    }
+
+    var query: [(String, String)] {
+        [("labelSelector", labels), ("fieldSelector", fields)].compactMap { name, value in value.map { (name, $0) } }
+    }
+}

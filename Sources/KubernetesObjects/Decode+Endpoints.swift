@@ -1,0 +1,114 @@
+package import ServiceModel
+
+extension EndpointSlice {
+    /// Reads an EndpointSlice; what is wrong is in the field's findings.
+    static func read(_ object: Field, name: ObjectName, intern: Interner) -> EndpointSlice {
+        let labels = object[.metadata]?.textMap(.labels) ?? [:]
+        let type = object.choice(.addressType, among: ["IPv4", "IPv6", "FQDN"]) { AddressType(rawValue: $0) }
+        if object[.addressType] == nil { object.reportMissing(.addressType, "write IPv4, IPv6 or FQDN") }
+        var slice = EndpointSlice(
+            name: name, serviceName: intern(labels["kubernetes.io/service-name"] ?? ""), addressType: type ?? .ipv4)
+        slice.labels = labels
+        slice = slice.onlyDecisive
+        slice.lastChangeTrigger = object[.metadata]?[.annotations]?.changeTrigger
+        slice.ports = readPorts(object)
+        // Names are for DNS: no address here can be a backend (spec 4).
+        guard let family = slice.addressType.family else { return slice }
+        // Equal placements are shared as a whole, so their texts need not be.
+        slice.endpoints = object.list(.endpoints).compactMap { Endpoint.read($0, family: family) }
+        intern.share(&slice.endpoints)
+        return slice
+    }
+
+    /// The name is empty where none is written, as the API server has it. A port without a number is all
+    /// ports, which nothing can be translated to (spec 5).
+    static func readPorts(_ parent: Field) -> [PortSpec] {
+        var ports: [PortSpec] = []
+        for field in parent.list(.ports) {
+            let name = field.text(.name) ?? ""
+            let proto = field.proto
+            guard let port = field.port(.port) else { continue }
+            if ports.contains(where: { $0.name == name && $0.proto == proto }) {
+                let shown = name.isEmpty ? "an unnamed \(proto) port" : "\(name)/\(proto)"
+                field.report(.name, "repeats \(shown)", "give each port its own name")
+            }
+            ports.append(PortSpec(name: name, proto: proto, port: port))
+        }
+        return ports
+    }
+}
+
+extension Field {
+    /// Of annotations: the time of the change (spec 48). One that cannot be read is no reason to refuse the slice.
+    fileprivate var changeTrigger: UnixTime? {
+        guard isMap, let field = self["endpoints.kubernetes.io/last-change-trigger-time"] else { return nil }
+        return field.text.flatMap { UnixTime($0) }
+    }
+}
+
+extension EndpointSlice.AddressType {
+    var family: IPFamily? {
+        switch self {
+        case .ipv4: .v4
+        case .ipv6: .v6
+        case .fqdn: nil
+        }
+    }
+
+    package init(_ family: IPFamily) { self = family == .v4 ? .ipv4 : .ipv6 }
+}
+
+extension Endpoint {
+    /// The first address counts (spec 5); conditions that are absent have the defaults of spec 7.
+    static func read(_ field: Field, family: IPFamily) -> Endpoint? {
+        let written = field.list(.addresses)
+        guard let first = written.first else {
+            field.reportMissing(.addresses, "write the address of the endpoint")
+            return nil
+        }
+        let addresses = written.map(\.address)
+        for (place, address) in zip(written, addresses) {
+            if let address, address.family != family {
+                place.report(
+                    "is \(place.shown), but addressType is \(family.word)", "move it to a slice of its family")
+            }
+        }
+        guard !first.isNull, let address = addresses.first ?? nil else { return nil }
+        let conditions = field[.conditions]
+        let hints = field[.hints]
+        return Endpoint(
+            address: address,
+            ready: conditions?.flag(.ready) ?? true,
+            serving: conditions?.flag(.serving) ?? true,
+            terminating: conditions?.flag(.terminating) ?? false,
+            nodeName: field.text(.nodeName),
+            zone: field.text(.zone),
+            zoneHints: hints?.list(.forZones).compactMap { $0.text(.name) } ?? [],
+            nodeHints: hints?.list(.forNodes).compactMap { $0.text(.name) } ?? [])
+    }
+}
+
+extension EndpointsObject {
+    /// Reads an Endpoints object; what is wrong is in the field's findings.
+    static func read(_ object: Field, intern: Interner) -> EndpointsObject {
+        var result = EndpointsObject()
+        let metadata = object[.metadata]
+        result.isExempt =
+            metadata?.textMap(.labels)["endpointslice.kubernetes.io/skip-mirror"] == "true"
+            || metadata?.textMap(.annotations)["control-plane.alpha.kubernetes.io/leader"] != nil
+        for field in object.list(.subsets) {
+            var subset = Subset()
+            for (key, isReady) in [(FieldName.addresses, true), (.notReadyAddresses, false)] {
+                for entry in field.list(key) {
+                    if entry[.ip] == nil { entry.reportMissing(.ip, "write the address of the endpoint") }
+                    guard let address = entry.address(.ip) else { continue }
+                    let node = intern(entry.text(.nodeName))
+                    subset.addresses.append(Address(address: address, nodeName: node, isReady: isReady))
+                }
+            }
+            subset.ports = EndpointSlice.readPorts(field)
+            result.subsets.append(subset)
+        }
+        return result
+    }
+}

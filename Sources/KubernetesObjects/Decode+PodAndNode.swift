@@ -1,0 +1,78 @@
+import ServiceModel
+
+extension PodObject {
+    /// Reads a Pod; what is wrong is in the field's findings.
+    static func read(_ object: Field, intern: Interner) -> PodObject {
+        var pod = PodObject()
+        let metadata = object[.metadata]
+        pod.labels = intern(metadata?.textMap(.labels) ?? [:])
+        pod.isTerminating = metadata?[.deletionTimestamp] != nil
+        if let spec = object[.spec] {
+            pod.nodeName = intern(spec.text(.nodeName))
+            pod.ports = namedPorts(spec)
+        }
+        if let status = object[.status] { pod.readStatus(status) }
+        return pod
+    }
+
+    private mutating func readStatus(_ status: Field) {
+        let phase = status.text(.phase)
+        isOver = phase == "Succeeded" || phase == "Failed"
+        let several = status.list(.podIPs).compactMap { $0.address(.ip) }
+        let single = status[.podIP].flatMap { $0.isBlank ? nil : $0.address }
+        addresses = several.isEmpty ? [single].compactMap { $0 } : several
+        isReady = status.list(.conditions).contains { $0.text(.type) == "Ready" && $0.text(.status) == "True" }
+    }
+
+    /// Ports with a name, of the containers that run as long as the pod: sidecars are init containers that
+    /// are always restarted.
+    private static func namedPorts(_ spec: Field) -> [NamedPort] {
+        let sidecars = spec.list(.initContainers).filter { $0.text(.restartPolicy) == "Always" }
+        var ports: [NamedPort] = []
+        for field in (spec.list(.containers) + sidecars).flatMap({ $0.list(.ports) }) {
+            let proto = field.proto
+            guard let port = field.requiredPort(.containerPort), let name = field.text(.name) else { continue }
+            ports.append(NamedPort(name: name, proto: proto, port: port))
+        }
+        return ports
+    }
+}
+
+extension Node {
+    /// The autoscaler sets it before it takes a node away (spec 46).
+    private static let deletionTaint = "ToBeDeletedByClusterAutoscaler"
+
+    /// Reads a Node; what is wrong is in the field's findings.
+    static func read(_ object: Field, name: String, intern: Interner) -> Node {
+        var node = Node(name: name)
+        let metadata = object[.metadata]
+        node.labels = intern(metadata?.textMap(.labels) ?? [:])
+        node.isBeingDeleted = metadata?[.deletionTimestamp] != nil
+        if let spec = object[.spec] {
+            node.podCIDRs = spec.podCIDRs
+            node.isTaintedForDeletion = spec.list(.taints).contains { $0.text(.key) == Self.deletionTaint }
+        }
+        for entry in object[.status]?.list(.addresses) ?? [] {
+            guard let type = entry.text(.type), type == "InternalIP" || type == "ExternalIP" else { continue }
+            if entry[.address] == nil { entry.reportMissing(.address, "write the node's address") }
+            if let address = entry.address(.address) { node.addresses.append(address) }
+        }
+        return node
+    }
+}
+
+extension Field {
+    /// `podCIDRs`, or `podCIDR` alone.
+    fileprivate var podCIDRs: [CIDR] {
+        let several = list(.podCIDRs).compactMap(\.range)
+        let single = self[.podCIDR].flatMap { $0.isBlank ? nil : $0.range }
+        return several.isEmpty ? [single].compactMap { $0 } : several
+    }
+
+    private var range: CIDR? {
+        guard let text else { return nil }
+        if let range = CIDR(text) { return range }
+        report("is \(shown), which is no range of addresses", "write a range like 10.244.0.0/24")
+        return nil
+    }
+}

@@ -1,0 +1,144 @@
+import ServiceModel
+
+extension ServiceObject {
+    /// Reads a Service; what is wrong is in the field's findings.
+    static func read(_ object: Field, name: ObjectName, intern: Interner) -> ServiceObject {
+        var service = Service(name: name)
+        let metadata = object[.metadata]
+        service.labels = intern(metadata?.textMap(.labels) ?? [:])
+        service.annotations = (metadata?.textMap(.annotations) ?? [:]).filter { $0.key != FieldName.lastApplied }
+        var result = ServiceObject(service: service)
+        guard let spec = object[.spec] else {
+            object.reportMissing(.spec, "write the type and the ports of the Service")
+            return result
+        }
+        result.readKind(spec)
+        if result.service.kind != .externalName { result.readAddresses(spec) }
+        result.readPorts(spec)
+        result.readPolicies(spec)
+        result.readAffinity(spec)
+        result.readIngress(object[.status])
+        let selector = intern(spec.textMap(.selector))
+        result.service.selector = selector.isEmpty ? nil : selector
+        return result
+    }
+
+    private mutating func readKind(_ spec: Field) {
+        let words = ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
+        service.kind = spec.choice(.type, among: words) { Service.Kind(rawValue: $0) } ?? .clusterIP
+        service.externalName = spec.text(.externalName)
+        if service.kind == .externalName && (service.externalName ?? "").isEmpty {
+            spec.reportMissing(.externalName, "write the DNS name that the Service stands for")
+        }
+    }
+
+    /// `clusterIPs`, or `clusterIP` alone; the two, and `ipFamilies`, must agree (spec 20).
+    private mutating func readAddresses(_ spec: Field) {
+        families = spec.list(.ipFamilies).compactMap(\.family)
+        let single = spec[.clusterIP].flatMap { $0.isBlank ? nil : $0 }
+        var written = spec.list(.clusterIPs)
+        if let single {
+            if let first = written.first, first.text != single.text {
+                first.report(
+                    "is \(first.shown), but spec.clusterIP is \(single.shown)", "write the same address")
+            }
+            if written.isEmpty { written = [single] }
+        }
+        if written.contains(where: { $0.text == "None" }) {
+            service.isHeadless = true
+            if written.count > 1 { spec.report(.clusterIPs, "has None and addresses", "write None alone") }
+        } else {
+            service.clusterIPs = written.compactMap(\.address)
+            if service.clusterIPs.count == written.count { checkFamilies(written, spec) }
+        }
+        if families.isEmpty { families = service.clusterIPs.map(\.family) }
+        service.externalIPs = spec.addresses(.externalIPs)
+    }
+
+    private func checkFamilies(_ written: [Field], _ spec: Field) {
+        for (index, address) in service.clusterIPs.enumerated() {
+            if service.clusterIPs[..<index].contains(where: { $0.family == address.family }) {
+                written[index].report(
+                    "is a second \(address.family.word) address", "write at most one address of each family")
+            } else if families.indices.contains(index), families[index] != address.family {
+                written[index].report(
+                    "is \(written[index].shown), but spec.ipFamilies[\(index)] is \(families[index].word)",
+                    "write an \(families[index].word) address or correct the family")
+            }
+        }
+        if families.count > 1 && families[0] == families[1] {
+            spec.report(.ipFamilies, "names \(families[0].word) twice", "write each family once")
+        }
+    }
+
+    private mutating func readPolicies(_ spec: Field) {
+        let words = ["Cluster", "Local"]
+        let policy = { (text: String) in Service.TrafficPolicy(rawValue: text) }
+        service.externalPolicy = spec.choice(.externalTrafficPolicy, among: words, policy) ?? .cluster
+        service.internalPolicy = spec.choice(.internalTrafficPolicy, among: words, policy) ?? .cluster
+        service.publishNotReadyAddresses = spec.flag(.publishNotReadyAddresses) ?? false
+        service.loadBalancerSourceRanges = spec.list(.loadBalancerSourceRanges).compactMap(\.sourceRange)
+        service.healthCheckNodePort = spec.optionalPort(.healthCheckNodePort)
+    }
+
+    /// ClientIP affinity lasts 10800 s where nothing is written, and 1 to 86400 s otherwise (spec 34).
+    private mutating func readAffinity(_ spec: Field) {
+        let isClient = spec.choice(.sessionAffinity, among: ["None", "ClientIP"]) { word in
+            word == "ClientIP" ? true : word == "None" ? false : nil
+        }
+        guard isClient == true else { return }
+        service.affinitySeconds = 10_800
+        guard let field = spec[.sessionAffinityConfig]?[.clientIP]?[.timeoutSeconds] else { return }
+        guard let seconds = field.integer else { return }
+        if (1...86_400).contains(seconds) {
+            service.affinitySeconds = UInt32(seconds)
+        } else {
+            field.report("is \(seconds)", "write a time-out from 1 to 86400 seconds")
+        }
+    }
+
+    private mutating func readIngress(_ status: Field?) {
+        for entry in status?[.loadBalancer]?.list(.ingress) ?? [] {
+            let mode = entry.choice(.ipMode, among: ["VIP", "Proxy"]) { Service.Ingress.Mode(rawValue: $0) }
+            guard let field = entry[.ip], !field.isBlank, let address = field.address else { continue }
+            service.ingress.append(Service.Ingress(address: address, mode: mode ?? .vip))
+        }
+    }
+}
+
+extension Field {
+    /// An empty text, which Kubernetes takes for an absent one.
+    var isBlank: Bool {
+        switch value {
+        case .plain(let text), .quoted(let text): text.isEmpty
+        default: false
+        }
+    }
+
+    /// A range of client addresses as it is written, which the model reads (spec 24).
+    fileprivate var sourceRange: String? {
+        guard let text, !text.allSatisfy(\.isWhitespace) else { return nil }
+        if SourceRanges.range(text) == nil { report("is \(shown)", "write a range like 192.0.2.0/24") }
+        return text
+    }
+
+    var family: IPFamily? {
+        switch text {
+        case "IPv4": return .v4
+        case "IPv6": return .v6
+        case let other?: report("is \(other)", "write IPv4 or IPv6")
+        case nil: break
+        }
+        return nil
+    }
+
+    /// A port for which 0 means that there is none.
+    func optionalPort(_ key: FieldName) -> Port? {
+        guard let field = self[key], field.shown != "0" else { return nil }
+        return field.port
+    }
+}
+
+extension IPFamily {
+    var word: String { self == .v4 ? "IPv4" : "IPv6" }
+}

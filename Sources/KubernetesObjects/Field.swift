@@ -1,0 +1,206 @@
+package import ServiceModel
+
+/// What is wrong in one object, collected while it is read.
+package final class Findings {
+    package struct Finding: Hashable {
+        package var field: String
+        package var cause: String
+        package var advice: String
+    }
+
+    let document: Document
+    /// Where the object stands; paths begin there.
+    let root: Int
+    package private(set) var all: [Finding] = []
+
+    package init(_ document: Document, root: Int = 0) {
+        self.document = document
+        self.root = root
+    }
+
+    func add(_ path: String, _ cause: String, _ advice: String) {
+        let finding = Finding(field: path, cause: cause, advice: advice)
+        if !all.contains(finding) { all.append(finding) }
+    }
+}
+
+/// A value that knows where it stands, and reports there what is wrong with it.
+///
+/// A reader gets nil, or an empty list, both for what is absent and for what has the wrong form; the latter is
+/// in the findings, and an object with findings is not used.
+package struct Field {
+    package let findings: Findings
+    private let index: Int
+
+    /// The value that is a whole findings.document.
+    package init(_ document: Document) {
+        findings = Findings(document)
+        index = 0
+    }
+
+    private init(_ index: Int, _ findings: Findings) {
+        self.findings = findings
+        self.index = index
+    }
+
+    /// The same value with findings of its own; its path goes on beginning where it did.
+    package var apart: Field { Field(index, Findings(findings.document, root: findings.root)) }
+
+    /// The same value as an object of its own.
+    package var asObject: Field { Field(index, Findings(findings.document, root: index)) }
+
+    private var kind: Document.Kind { findings.document.nodes[index].kind }
+    private var path: String { findings.document.path(to: index, from: findings.root) }
+
+    package var value: Value { findings.document.value(at: index) }
+    package var isMap: Bool { kind == .map }
+    var isNull: Bool { kind == .null }
+    /// What stands there, for messages.
+    package var shown: String { value.shown }
+
+    package func report(_ cause: String, _ advice: String) { findings.add(path, cause, advice) }
+
+    /// Reports something about a member, or a member of a member, that may be absent.
+    package func report(_ keys: FieldName..., cause: String, advice: String) {
+        findings.add(keys.reduce(path) { Document.path($0, $1.rawValue) }, cause, advice)
+    }
+
+    package func report(_ key: FieldName, _ cause: String, _ advice: String) {
+        report(key, cause: cause, advice: advice)
+    }
+
+    package func reportMissing(_ key: FieldName, _ advice: String) { report(key, "is missing", advice) }
+
+    /// The member with this key; nil when it is absent or null.
+    package subscript(_ key: FieldName) -> Field? {
+        guard isMapOrReported, let member = findings.document.member(of: index, named: key) else { return nil }
+        let field = Field(member, findings)
+        return field.isNull ? nil : field
+    }
+
+    /// The member with a key that no object has, such as a setting's.
+    package subscript(_ key: String) -> Field? {
+        guard isMapOrReported else { return nil }
+        let member = findings.document.members(of: index).first { findings.document.key(at: $0.key) == key }
+        return member.map { Field(findings.document.resolved($0.value), findings) }.flatMap { $0.isNull ? nil : $0 }
+    }
+
+    /// The keys of a map, in their order.
+    package var keys: [String] {
+        isMap ? findings.document.members(of: index).map { findings.document.key(at: $0.key) } : []
+    }
+
+    private var isMapOrReported: Bool {
+        if isMap { return true }
+        if !isNull { report("is \(shown)", "write a map with keys and values") }
+        return false
+    }
+
+    /// The elements of a list.
+    package var elements: [Field] {
+        guard kind == .list else {
+            report("is \(shown)", "write a list")
+            return []
+        }
+        return findings.document.elements(of: index).map { Field($0, findings) }
+    }
+
+    /// A scalar as text. A number or boolean without quotes counts as the text that it is written with.
+    package var text: String? {
+        guard kind == .plain || kind == .quoted else {
+            report("is \(shown)", "write a text")
+            return nil
+        }
+        return findings.document.text(at: index)
+    }
+
+    package var integer: Int? {
+        switch value {
+        case .plain(let text):
+            if let number = parsedInteger(text) { return number }
+            report("is \(text)", "write a whole number")
+        case .quoted: report("is \(shown)", "write a number without quotes")
+        case .null, .list, .map: report("is \(shown)", "write a whole number")
+        }
+        return nil
+    }
+
+    package var flag: Bool? {
+        if case .plain(let text) = value {
+            switch text {
+            case "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON": return true
+            case "false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF": return false
+            default: break
+            }
+        }
+        report("is \(shown)", "write true or false")
+        return nil
+    }
+}
+
+/// Readers of members.
+extension Field {
+    package func list(_ key: FieldName) -> [Field] { self[key]?.elements ?? [] }
+    package func text(_ key: FieldName) -> String? { self[key]?.text }
+    package func integer(_ key: FieldName) -> Int? { self[key]?.integer }
+    package func flag(_ key: FieldName) -> Bool? { self[key]?.flag }
+    package func texts(_ key: FieldName) -> [String] { list(key).compactMap(\.text) }
+
+    package func textMap(_ key: FieldName) -> [String: String] {
+        guard let field = self[key] else { return [:] }
+        guard field.isMapOrReported else { return [:] }
+        var result: [String: String] = [:]
+        for member in findings.document.members(of: field.index) {
+            let place = Field(findings.document.resolved(member.value), findings)
+            result[findings.document.key(at: member.key)] = place.isNull ? "" : place.text
+        }
+        return result
+    }
+}
+
+/// Readers of what the model has types for; each of these rules stands here and nowhere else.
+extension Field {
+    package var port: Port? {
+        guard let number = integer else { return nil }
+        if let port = Port(number) { return port }
+        report("is \(number)", "write a port from 1 to 65535")
+        return nil
+    }
+
+    package var address: IPAddress? {
+        guard let text else { return nil }
+        if let address = IPAddress(text) { return address }
+        report("is \(shown), which is no IP address", "write an IPv4 or IPv6 address")
+        return nil
+    }
+
+    package func port(_ key: FieldName) -> Port? { self[key]?.port }
+    package func address(_ key: FieldName) -> IPAddress? { self[key]?.address }
+    package func addresses(_ key: FieldName) -> [IPAddress] { list(key).compactMap(\.address) }
+
+    /// `protocol`, TCP where it is absent.
+    package var proto: IPProtocol {
+        choice(.protocol, among: ["TCP", "UDP", "SCTP"]) { IPProtocol($0) } ?? .tcp
+    }
+
+    /// A text that must be one of a few words; nil when it is absent or none of them.
+    package func choice<T>(_ key: FieldName, among words: [String], _ make: (String) -> T?) -> T? {
+        guard let field = self[key], let text = field.text else { return nil }
+        if let result = make(text) { return result }
+        field.report("is \(text)", "write \(alternatives(words))")
+        return nil
+    }
+}
+
+/// A decimal number, or one in the other notations that YAML has.
+private func parsedInteger(_ text: String) -> Int? {
+    if let number = Int(text) { return number }
+    if text.hasPrefix("0x") { return Int(text.dropFirst(2), radix: 16) }
+    if text.hasPrefix("0o") { return Int(text.dropFirst(2), radix: 8) }
+    return nil
+}
+
+private func alternatives(_ words: [String]) -> String {
+    guard let last = words.last, words.count > 1 else { return words.first ?? "" }
+    return words.dropLast().joined(separator: ", ") + " or " + last
+}

@@ -1,0 +1,44 @@
+import ServiceModel
+
+/// Tells which object a value is, and reads it: the one way from every notation to the model's values.
+package struct ObjectReader: Sendable {
+    package let intern = Interner()
+
+    package init() {}
+
+    /// Kind, namespace and name; nil when it has no name, which is then in the field's findings.
+    package func key(of field: Field, kind: ObjectKind) -> ObjectKey? {
+        let metadata = field[.metadata]
+        guard let name = metadata?.text(.name), !name.isEmpty else {
+            field.report(.metadata, .name, cause: "is missing", advice: "give the \(kind.word) a name")
+            return nil
+        }
+        let written = metadata?.text(.namespace) ?? ""
+        let namespace = kind == .node ? "" : written.isEmpty ? "default" : written
+        return ObjectKey(kind: kind, name: ObjectName(namespace: intern(namespace), name: intern(name)))
+    }
+
+    /// The object; it is usable only if its field has no findings afterwards.
+    package func object(_ field: Field, key: ObjectKey) -> KubernetesObject {
+        switch key.kind {
+        case .service: .service(.read(field, name: key.name, intern: intern))
+        case .slice: .slice(.read(field, name: key.name, intern: intern))
+        case .endpoints: .endpoints(.read(field, intern: intern))
+        case .pod: .pod(.read(field, intern: intern))
+        case .node: .node(.read(field, name: key.name.name, intern: intern))
+        }
+    }
+}
+
+extension StateProblem {
+    /// A problem for each finding in one object.
+    package static func all(
+        _ findings: Findings, origin: String, document: Int? = nil, object: String? = nil
+    ) -> [StateProblem] {
+        findings.all.map { finding in
+            StateProblem(
+                .invalid, origin: origin, document: document, object: object,
+                field: finding.field.isEmpty ? nil : finding.field, cause: finding.cause, advice: finding.advice)
+        }
+    }
+}

@@ -1,0 +1,74 @@
+/// Something in a source of state that cannot be used as it is written.
+///
+/// Everything else is applied, and the last good version of the object stays in force.
+public struct StateProblem: Sendable, Hashable, CustomStringConvertible {
+    public enum Kind: Sendable, Hashable {
+        /// A file or directory that cannot be read.
+        case unreadable
+        /// A document that is no YAML or JSON.
+        case unparsable
+        /// An object with a field that is missing or wrong.
+        case invalid
+        /// An object that another file, or an earlier document, defines already.
+        case duplicate
+        /// A VIP:port or a NodePort that two Services claim; both objects stay, the model decides who is served.
+        case conflict
+    }
+
+    public var kind: Kind
+    /// Where it was found: a file, or the URL of the API server.
+    public var origin: String
+    /// Counted from 1; nil when the whole file is meant, or an object that is in no file.
+    public var document: Int?
+    /// Kind, namespace and name: `Service default/my-api`; nil when it could not be told.
+    public var object: String?
+    /// The way to the field: `spec.ports[1].port`.
+    public var field: String?
+    /// What is wrong, to be read after the field's name: `is 70000`.
+    public var cause: String
+    public var advice: String
+
+    public init(
+        _ kind: Kind, origin: String, document: Int? = nil, object: String? = nil, field: String? = nil,
+        cause: String, advice: String
+    ) {
+        self.kind = kind
+        self.origin = origin
+        self.document = document
+        self.object = object
+        self.field = field
+        self.cause = cause
+        self.advice = advice
+    }
+
+    /// One sentence: what happened, to which object, what to do.
+    public var description: String {
+        let place = document.map { "\(origin) (document \($0))" } ?? origin
+        let subject = object.map { "\($0) in \(place)" } ?? place
+        let what = field.map { "\($0) \(cause)" } ?? cause
+        return switch kind {
+        case .unreadable: "cannot read \(subject): \(what); \(advice)"
+        case .unparsable: "cannot parse \(subject): \(what); \(advice)"
+        case .invalid, .duplicate: "cannot use \(subject): \(what); \(advice)"
+        case .conflict: "cannot give \(subject) all that it claims: \(what); \(advice)"
+        }
+    }
+}
+
+extension StateProblem {
+    /// What makes two reports the same report: a document added above does not renew a problem.
+    package struct Identity: Hashable {
+        let kind: Kind
+        let origin: String
+        let document: Int?
+        let object: String?
+        let field: String?
+        let cause: String
+    }
+
+    package var identity: Identity {
+        Identity(
+            kind: kind, origin: origin, document: object == nil ? document : nil, object: object, field: field,
+            cause: cause)
+    }
+}

@@ -1,0 +1,36 @@
+import Glibc
+public import SystemPackage
+
+/// Why something of the kernel's network configuration cannot be read, followed or changed.
+public struct NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What was attempted; the raw value is the verb of the message.
+    public enum Action: String, Sendable {
+        case follow, find, open, read, set
+    }
+
+    public let action: Action
+    /// The object that the action was done to: "addresses", "route to 10.0.0.1".
+    public let subject: String
+    public let cause: Errno
+    /// What to do about it; nil where nothing useful can be said.
+    public let advice: String?
+
+    package init(_ action: Action, _ subject: String, _ cause: Errno = Errno(rawValue: errno)) {
+        self.action = action
+        self.subject = subject
+        self.cause = cause
+        advice =
+            switch cause {
+            case .notPermitted, .permissionDenied: "run as root, or grant CAP_NET_ADMIN"
+            case .tooManyOpenFiles: "raise the limit of open files"
+            case .addressFamilyNotSupported, .protocolNotSupported: "allow netlink sockets (AF_NETLINK) in the sandbox"
+            default: nil
+            }
+    }
+
+    public var description: String {
+        let words = cause.description
+        let happened = "cannot \(action.rawValue) \(subject): \(words.prefix(1).lowercased())\(words.dropFirst())"
+        return advice.map { "\(happened); \($0)" } ?? happened
+    }
+}

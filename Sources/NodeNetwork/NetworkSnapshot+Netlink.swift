@@ -1,0 +1,39 @@
+import CRtnetlink
+public import Netlink
+import Glibc
+import ServiceModel
+import SystemPackage
+
+extension NetworkSnapshot {
+    /// Reads the network namespace of the calling thread once.
+    public static func read() throws(NetlinkError) -> NetworkSnapshot { try read(from: NetlinkSocket()) }
+
+    /// How often a dump is begun anew when something changed in its middle.
+    private static let attempts = 20
+
+    static func read(from socket: borrowing NetlinkSocket) throws(NetlinkError) -> NetworkSnapshot {
+        let links = try dump(RTM_GETLINK, ifinfomsg(), from: socket, "links", NetworkLink.init)
+        let addresses = try dump(RTM_GETADDR, ifaddrmsg(), from: socket, "addresses", LinkAddress.init)
+        let routes = try dump(RTM_GETROUTE, rtmsg(), from: socket, "routes", DefaultRoute.all)
+        return NetworkSnapshot(
+            links: links.sorted { $0.index < $1.index },
+            addresses: addresses.sorted { ($0.link, $0.address) < ($1.link, $1.address) },
+            // Several routes of different metrics are one to us.
+            defaultRoutes: Set(routes.joined()).sorted { ($0.link, $0.family) < ($1.link, $1.family) })
+    }
+
+    /// What the kernel lists, without what `read` knows nothing of.
+    private static func dump<Head: BitwiseCopyable, Value>(
+        _ type: Int, _ head: Head, from socket: borrowing NetlinkSocket, _ subject: String,
+        _ read: (NetlinkMessage) -> Value?
+    ) throws(NetlinkError) -> [Value] {
+        for _ in 0..<attempts {
+            var values: [Value] = []
+            let request = NetlinkRequest(type, flags: NLM_F_ROOT | NLM_F_MATCH, head)
+            if try socket.ask(request, for: subject, { if let value = read($0) { values.append(value) } }) {
+                return values
+            }
+        }
+        throw NetlinkError(.read, subject, .resourceTemporarilyUnavailable)
+    }
+}

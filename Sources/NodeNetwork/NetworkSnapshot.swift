@@ -1,0 +1,122 @@
+public import ServiceModel
+
+/// The links, addresses and default routes of a network namespace at one moment.
+public struct NetworkSnapshot: Hashable, Sendable {
+    /// By index.
+    public var links: [NetworkLink]
+    /// By link, then by address.
+    public var addresses: [LinkAddress]
+    /// Of the main table; a route with several next hops counts once for each link.
+    public var defaultRoutes: [DefaultRoute]
+
+    public init(links: [NetworkLink] = [], addresses: [LinkAddress] = [], defaultRoutes: [DefaultRoute] = []) {
+        self.links = links
+        self.addresses = addresses
+        self.defaultRoutes = defaultRoutes
+    }
+
+    public func link(named name: String) -> NetworkLink? { links.first { $0.name == name } }
+    public func link(_ index: LinkIndex) -> NetworkLink? { links.first { $0.index == index } }
+
+    /// The addresses at which this node can be reached, loopback included; link-local ones mean nothing without a
+    /// device and are left out.
+    public var usableAddresses: [IPAddress] {
+        Set(addresses.filter { $0.isUsable && !$0.address.isLinkLocal }.map(\.address)).sorted()
+    }
+}
+
+/// The kernel's number for a link, of which a network namespace never uses one twice at a time.
+public struct LinkIndex: RawRepresentable, Hashable, Sendable, Comparable {
+    public let rawValue: UInt32
+
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    public static func < (left: LinkIndex, right: LinkIndex) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// A network device as the kernel describes it.
+public struct NetworkLink: Hashable, Sendable {
+    public var index: LinkIndex
+    public var name: String
+    /// The driver's word for it, as `ip -details link` shows: "veth", "vlan", "wireguard"; nil for plain hardware.
+    public var kind: String?
+    /// The word of the device that it is a port of: "bridge", "bond".
+    public var portKind: String?
+    /// The device that it is a port of.
+    public var master: LinkIndex?
+    /// Set up by somebody, whether or not there is a carrier.
+    public var isUp: Bool
+    public var isLoopback: Bool
+    /// Whether packets begin with an Ethernet header (ARPHRD_ETHER), or with the IP header at once.
+    public var hasEthernetHeader: Bool
+    public var mtu: UInt32
+
+    public init(
+        index: LinkIndex, name: String, kind: String? = nil, portKind: String? = nil, master: LinkIndex? = nil,
+        isUp: Bool = true, isLoopback: Bool = false, hasEthernetHeader: Bool = true, mtu: UInt32 = 1500
+    ) {
+        self.index = index
+        self.name = name
+        self.kind = kind
+        self.portKind = portKind
+        self.master = master
+        self.isUp = isUp
+        self.isLoopback = isLoopback
+        self.hasEthernetHeader = hasEthernetHeader
+        self.mtu = mtu
+    }
+}
+
+/// An address of a link.
+public struct LinkAddress: Hashable, Sendable {
+    public var link: LinkIndex
+    public var address: IPAddress
+    public var prefixLength: UInt8
+    public var scope: RouteScope
+    /// Duplicate address detection is at work, or found somebody else: the address is not ours yet.
+    public var isTentative: Bool
+    /// Still valid for those who know it, and not to be chosen for anything new.
+    public var isDeprecated: Bool
+    /// Not the first of its subnet (IPv4), or made for privacy (IPv6).
+    public var isSecondary: Bool
+
+    public init(
+        link: LinkIndex, address: IPAddress, prefixLength: UInt8, scope: RouteScope = .global,
+        isTentative: Bool = false, isDeprecated: Bool = false, isSecondary: Bool = false
+    ) {
+        self.link = link
+        self.address = address
+        self.prefixLength = prefixLength
+        self.scope = scope
+        self.isTentative = isTentative
+        self.isDeprecated = isDeprecated
+        self.isSecondary = isSecondary
+    }
+
+    public var family: IPFamily { address.family }
+    /// Whether the kernel takes packets for it. A deprecated address is one that does.
+    public var isUsable: Bool { !isTentative }
+}
+
+/// How far an address or a route is valid, as the kernel counts: the higher, the nearer.
+public struct RouteScope: RawRepresentable, Hashable, Sendable {
+    public let rawValue: UInt8
+
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    public static let global = RouteScope(rawValue: 0)
+    public static let site = RouteScope(rawValue: 200)
+    public static let link = RouteScope(rawValue: 253)
+    public static let host = RouteScope(rawValue: 254)
+}
+
+/// A route for everything that has no better one.
+public struct DefaultRoute: Hashable, Sendable {
+    public var link: LinkIndex
+    public var family: IPFamily
+
+    public init(link: LinkIndex, family: IPFamily) {
+        self.link = link
+        self.family = family
+    }
+}

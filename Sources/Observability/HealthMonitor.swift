@@ -1,0 +1,62 @@
+import Synchronization
+
+/// The health of the proxy as all parts of the process share it: the control plane tells, the endpoints ask.
+public final class HealthMonitor: Sendable {
+    /// How often `/healthz` and `/livez` gave each code.
+    public struct Probes: Sendable, Hashable {
+        public var healthz: [Int: UInt64] = [200: 0, 503: 0]
+        public var livez: [Int: UInt64] = [200: 0, 503: 0]
+
+        public init() {}
+    }
+
+    private struct State {
+        var health: ProxyHealth
+        var probes = Probes()
+    }
+
+    private let state: Mutex<State>
+    private let now: @Sendable () -> Moment
+
+    public init(syncPeriod: Duration = .seconds(30), now: @escaping @Sendable () -> Moment = { .now }) {
+        state = Mutex(State(health: ProxyHealth(syncPeriod: syncPeriod)))
+        self.now = now
+    }
+
+    /// A change was seen that is not programmed yet.
+    public func queued(_ families: some Sequence<HealthFamily> = HealthFamily.allCases) {
+        let moment = now()
+        state.withLock { state in families.forEach { state.health.queue($0, at: moment) } }
+    }
+
+    /// Everything that was seen is programmed.
+    public func updated(_ families: some Sequence<HealthFamily> = HealthFamily.allCases) {
+        let moment = now()
+        state.withLock { state in families.forEach { state.health.update($0, at: moment) } }
+    }
+
+    public func setNode(_ node: NodeCondition) { state.withLock { $0.health.node = node } }
+
+    /// Whether changes are programmed in time, whatever becomes of the node.
+    public var isHealthy: Bool {
+        let moment = now()
+        return state.withLock { $0.health.isHealthy(at: moment) }
+    }
+
+    public var probes: Probes { state.withLock(\.probes) }
+
+    func healthz() -> EndpointAnswer { answer(\.healthz) { $0.healthz(at: $1) } }
+
+    func livez() -> EndpointAnswer { answer(\.livez) { $0.livez(at: $1) } }
+
+    private func answer(
+        _ counter: WritableKeyPath<Probes, [Int: UInt64]>, _ ask: (ProxyHealth, Moment) -> EndpointAnswer
+    ) -> EndpointAnswer {
+        let moment = now()
+        return state.withLock { state in
+            let answer = ask(state.health, moment)
+            state.probes[keyPath: counter][answer.status, default: 0] += 1
+            return answer
+        }
+    }
+}

@@ -1,2 +1,0 @@
-import Hummingbird
-let x = Router<BasicRequestContext>.self

@@ -1,0 +1,52 @@
+import Glibc
+import Logging
+import NIOCore
+
+/// Listens for as long as its task lives. A port that somebody else has is a problem that is told and tried again; it
+/// ends nothing.
+struct PersistentListener: Sendable {
+    /// Pauses between attempts: doubling from the first to the last.
+    struct Pauses: Sendable {
+        var first = Duration.seconds(5)
+        var last = Duration.seconds(60)
+    }
+
+    let listener: HTTPListener
+    /// What it is for, in the words of logs: `metrics`.
+    let purpose: @Sendable () -> String
+    /// Where the address comes from: `--metrics-bind-address`.
+    let setting: String
+    var pauses = Pauses()
+    let problems: ListenProblems
+    let log: Logger
+    /// Called each time that it begins to listen, with the port.
+    var onListening: @Sendable (UInt16) -> Void = { _ in }
+
+    func run() async {
+        let address = listener.address
+        var pause = pauses.first
+        while !Task.isCancelled {
+            do throws(ListenError) {
+                try await listener.run { port in
+                    problems.set(address, to: nil)
+                    log.info("listening", metadata: ["for": "\(purpose())", "address": "\(address)"])
+                    onListening(port)
+                }
+                pause = pauses.first
+            } catch {
+                let advice = error.code == EADDRINUSE ? "stop that process or change" : "check"
+                tell("cannot listen on \(address) for \(purpose()): \(await error.explained()); \(advice) \(setting)")
+            }
+            if (try? await Task.sleep(for: pause)) == nil { break }
+            pause = min(pause * 2, pauses.last)
+        }
+        problems.set(address, to: nil)
+    }
+
+    /// Logs a problem when it appears and when it changes, not at every attempt.
+    private func tell(_ problem: String) {
+        guard problems.text(of: listener.address) != problem else { return }
+        problems.set(listener.address, to: problem)
+        log.warning("cannot listen, trying again", metadata: ["cause": "\(problem)"])
+    }
+}

@@ -1,0 +1,61 @@
+/// How packets of the cluster's own pods are told from others: the detector of local traffic (spec 36c).
+public enum LocalTraffic: Sendable, Hashable {
+    /// By their source address. A family without a range cannot be told.
+    case sources([CIDR])
+    /// By the bridge that they come from.
+    case bridge(String)
+    /// By the name of the device that they come from.
+    case devices(prefix: String)
+
+    /// Nothing is known: traffic to a ClusterIP is not masqueraded.
+    public static let unknown = LocalTraffic.sources([])
+
+    /// Whether local traffic of this family can be told at all.
+    public func isKnown(for family: IPFamily) -> Bool {
+        switch self {
+        case .sources(let ranges): ranges.contains { $0.family == family }
+        case .bridge, .devices: true
+        }
+    }
+
+    /// Whether a packet is one of a pod.
+    ///
+    /// - Parameter device: where it came from; empty for one that a socket of the node sent.
+    public func includes(source: IPAddress, device: String) -> Bool {
+        switch self {
+        case .sources(let ranges): ranges.contains { $0.contains(source) }
+        case .bridge(let name): device == name
+        case .devices(let prefix): device.hasPrefix(prefix)
+        }
+    }
+}
+
+/// What a detector of local traffic goes by, in kube-proxy's words.
+public enum LocalTrafficMode: String, Sendable, Hashable, CaseIterable {
+    /// The ranges that are given for the pods of the whole cluster.
+    case clusterCIDR = "ClusterCIDR"
+    /// The ranges that the Node object has for the pods of this node.
+    case nodeCIDR = "NodeCIDR"
+    case bridgeInterface = "BridgeInterface"
+    case interfaceNamePrefix = "InterfaceNamePrefix"
+}
+
+/// The settings that a detector of local traffic is made from.
+public struct LocalTrafficSettings: Sendable, Hashable {
+    public var mode: LocalTrafficMode = .clusterCIDR
+    public var clusterCIDRs: [CIDR] = []
+    public var bridgeInterface = ""
+    public var interfaceNamePrefix = ""
+
+    public init() {}
+
+    /// - Parameter podCIDRs: the Node object's; empty without one.
+    public func detector(podCIDRs: [CIDR]) -> LocalTraffic {
+        switch mode {
+        case .clusterCIDR: .sources(clusterCIDRs)
+        case .nodeCIDR: .sources(podCIDRs)
+        case .bridgeInterface: .bridge(bridgeInterface)
+        case .interfaceNamePrefix: .devices(prefix: interfaceNamePrefix)
+        }
+    }
+}

@@ -1,0 +1,117 @@
+import Logging
+import ServiceModel
+import SystemPackage
+
+/// A value of a written configuration.
+indirect enum SettingValue: Sendable, Hashable {
+    case text(String)
+    case number(Int)
+    case flag(Bool)
+    case list([SettingValue])
+    case map([Member])
+
+    struct Member: Sendable, Hashable {
+        var key: String
+        var value: SettingValue
+    }
+
+    /// Leaves out what is nil; sorted by name.
+    static func map(_ members: [String: SettingValue?]) -> SettingValue {
+        .map(
+            members.compactMap { key, value in value.map { Member(key: key, value: $0) } }
+                .sorted { $0.key < $1.key })
+    }
+
+    static func texts(_ texts: [String]) -> SettingValue { .list(texts.map(SettingValue.text)) }
+}
+
+extension Configuration {
+    /// The effective configuration as a file that `--config` reads back: a `KubeProxyConfiguration`, and below
+    /// `swiftlet` what has no home there.
+    public var fileText: String {
+        "# written by swiftlet run --write-config-to\n" + document.yaml(indented: "")
+    }
+
+    /// What `/configz` answers: JSON in kube-proxy's shape (spec 47).
+    public func configzBody() -> String {
+        SettingValue.map([.init(key: "kubeproxy.config.k8s.io", value: document)]).json
+    }
+
+    private var document: SettingValue {
+        let local = node.localTraffic
+        return .map([
+            "apiVersion": .text("kubeproxy.config.k8s.io/v1alpha1"),
+            "kind": .text("KubeProxyConfiguration"),
+            "clientConnection": .map(["kubeconfig": .text(cluster.kubeconfig?.string ?? "")]),
+            "clusterCIDR": .text(local.clusterCIDRs.map(\.description).joined(separator: ",")),
+            "detectLocal": .map([
+                "bridgeInterface": .text(local.bridgeInterface),
+                "interfaceNamePrefix": .text(local.interfaceNamePrefix),
+            ]),
+            "detectLocalMode": .text(local.mode.rawValue),
+            "featureGates": .map(featureGates.mapValues { .flag($0) }),
+            "healthzBindAddress": .text(BindSetting(healthzAddress).text),
+            "hostnameOverride": .text(node.name),
+            "logging": .map(["format": .text(logFormat.rawValue)]),
+            "metricsBindAddress": .text(BindSetting(metricsAddress).text),
+            "nftables": .map(["masqueradeAll": .flag(node.masqueradesAll), "syncPeriod": .text(syncPeriod.goText)]),
+            "nodePortAddresses": .texts(node.nodePorts.settings),
+            "oomScoreAdj": .number(oomScoreAdjustment),
+            KubeProxyFields.ownSection: ownSettings,
+        ])
+    }
+
+    private var ownSettings: SettingValue {
+        var settings: [ConfigurationKey: SettingValue] = [
+            .apiServers: .texts(cluster.apiServers), .bindProtection: .flag(bindProtection),
+            .bpfRoot: .text(bpfRoot.string), .eventRecording: .flag(recordsEvents),
+            .kubeProxyReplacement: .flag(kubeProxyReplacement), .logLevel: .text(logLevel.rawValue),
+            .manifests: .texts(manifests), .maxBackends: .number(Int(maxBackends)),
+            .maxServices: .number(Int(maxServices)), .maxSlots: .number(Int(maxSlots)),
+            .maxSourceRanges: .number(Int(maxSourceRanges)),
+            .metricsPerBackend: .flag(metricsPerBackend), .serviceProxyName: .text(node.proxyName ?? ""),
+            .stateDir: .text(stateDirectory?.string ?? ""),
+        ]
+        settings[.context] = cluster.context.map(SettingValue.text)
+        settings[.cgroupRoot] = cgroupRoot.map { .text($0.string) }
+        return .map(Dictionary(uniqueKeysWithValues: settings.map { ($0.rawValue, $1) }))
+    }
+}
+
+extension SettingValue {
+    fileprivate var json: String {
+        switch self {
+        case .list(let values): "[\(values.map(\.json).joined(separator: ","))]"
+        case .map(let members):
+            "{\(members.map { "\(Self.quoted($0.key)):\($0.value.json)" }.joined(separator: ","))}"
+        case .text(let text): Self.quoted(text)
+        case .number(let number): "\(number)"
+        case .flag(let flag): "\(flag)"
+        }
+    }
+
+    /// Lines of YAML; a scalar is written as in JSON, which YAML contains.
+    fileprivate func yaml(indented indentation: String) -> String {
+        guard case .map(let members) = self else { return indentation + json + "\n" }
+        return members.map { member in
+            guard case .map(let inner) = member.value, !inner.isEmpty else {
+                return "\(indentation)\(member.key): \(member.value.json)\n"
+            }
+            return "\(indentation)\(member.key):\n" + member.value.yaml(indented: indentation + "  ")
+        }.joined()
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\": result += "\\\(scalar)"
+            case "\u{0}"..<" ", "\u{7f}":
+                let digits = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+}

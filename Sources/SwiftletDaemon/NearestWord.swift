@@ -1,0 +1,24 @@
+extension Collection<String> {
+    /// The word that was probably meant; nil if none is near.
+    func nearest(to word: String) -> String? {
+        let wanted = Array(word.lowercased().utf8)
+        let distances = map { (word: $0, distance: editDistance(Array($0.lowercased().utf8), wanted)) }
+        guard let best = distances.min(by: { $0.distance < $1.distance }) else { return nil }
+        return best.distance <= Swift.max(2, wanted.count / 3) ? best.word : nil
+    }
+}
+
+/// How many letters must be put in, left out or exchanged to get from one word to the other.
+private func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+    var row = Array(0...right.count)
+    for (index, letter) in left.enumerated() {
+        var diagonal = row[0]
+        row[0] = index + 1
+        for (column, other) in right.enumerated() {
+            let exchanged = diagonal + (letter == other ? 0 : 1)
+            diagonal = row[column + 1]
+            row[column + 1] = Swift.min(exchanged, diagonal + 1, row[column] + 1)
+        }
+    }
+    return row.last ?? left.count
+}

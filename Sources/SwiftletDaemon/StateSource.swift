@@ -1,0 +1,66 @@
+import Glibc
+import ServiceModel
+public import SystemPackage
+
+/// Where Services and endpoints come from.
+public enum StateSource: Sendable, Hashable {
+    /// Directories of manifests.
+    case manifests([String])
+    case cluster(ClusterAccess)
+}
+
+/// What a process finds around it when it runs in a pod.
+public struct PodEnvironment: Sendable {
+    /// Host and port of the API server: `KUBERNETES_SERVICE_HOST` is set.
+    public var namesAPIServer: Bool
+    /// The files of a service account are there.
+    public var hasServiceAccount: Bool
+
+    public static let serviceAccount: FilePath = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+    public init(namesAPIServer: Bool, hasServiceAccount: Bool) {
+        self.namesAPIServer = namesAPIServer
+        self.hasServiceAccount = hasServiceAccount
+    }
+
+    public static var current: PodEnvironment {
+        let files = ["token", "ca.crt"].map { serviceAccount.appending($0) }
+        return PodEnvironment(
+            namesAPIServer: getenv("KUBERNETES_SERVICE_HOST").map { $0.pointee != 0 } ?? false,
+            hasServiceAccount: files.allSatisfy { $0.withPlatformString { access($0, R_OK) } == 0 })
+    }
+}
+
+extension Configuration {
+    /// Where to read from: what was named, or else the cluster whose pod this is.
+    public func source(in pod: PodEnvironment = .current) throws(ConfigurationError) -> StateSource {
+        if !manifests.isEmpty { return .manifests(manifests) }
+        if !cluster.isInCluster { return .cluster(cluster) }
+        if cluster.context != nil {
+            throw ConfigurationError("cannot choose a context of no kubeconfig: name the file with --kubeconfig FILE")
+        }
+        if pod.namesAPIServer && pod.hasServiceAccount { return .cluster(cluster) }
+        let missing =
+            pod.namesAPIServer
+            ? "; this looks like a pod, but \(PodEnvironment.serviceAccount) has no token and ca.crt: "
+                + "let it mount its service account" : ""
+        throw ConfigurationError(
+            "nothing to serve: name a directory with --manifests DIR, or a cluster with --kubeconfig FILE\(missing)")
+    }
+
+    /// What only shows when all layers are applied.
+    public func check() throws(ConfigurationError) {
+        let local = node.localTraffic
+        switch local.mode {
+        case .bridgeInterface where local.bridgeInterface.isEmpty:
+            throw ConfigurationError(
+                "cannot tell local traffic by its bridge: name it with --pod-bridge-interface (detectLocal.bridgeInterface)"
+            )
+        case .interfaceNamePrefix where local.interfaceNamePrefix.isEmpty:
+            throw ConfigurationError(
+                "cannot tell local traffic by its devices: name their prefix with --pod-interface-name-prefix "
+                    + "(detectLocal.interfaceNamePrefix)")
+        default: break
+        }
+    }
+}

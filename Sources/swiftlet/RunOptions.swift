@@ -1,0 +1,245 @@
+import ArgumentParser
+import Logging
+import ServiceModel
+import SwiftletDaemon
+
+/// Where Services come from.
+struct SourceOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Directory of Kubernetes manifests to serve; may be repeated.", valueName: "dir"))
+    var manifests: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Serve the cluster of this kubeconfig (default: in a pod, its own cluster).", valueName: "file"))
+    var kubeconfig: String?
+
+    @Option(help: ArgumentHelp("Context of the kubeconfig (default: the current one).", valueName: "name"))
+    var context: String?
+
+    @Option(
+        name: [.customLong("apiserver"), .customLong("master")],
+        help: ArgumentHelp(
+            "API server instead of the kubeconfig's; may be repeated, the first that answers is taken.",
+            valueName: "url"))
+    var apiServers: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Directory for the last known state (default: \(Configuration.defaultStateDirectory); empty: none).",
+            valueName: "dir"))
+    var stateDir: String?
+
+    func fill(_ layer: inout ConfigurationLayer) {
+        layer.manifests = manifests.isEmpty ? nil : manifests
+        layer.kubeconfig = kubeconfig
+        layer.context = context
+        layer.apiServers = apiServers.isEmpty ? nil : apiServers
+        layer.stateDirectory = stateDir
+    }
+}
+
+/// The datapath of this node.
+struct DatapathOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "true: translate Services. false: observe, and program nothing (default: false).", valueName: "true|false"))
+    var kubeProxyReplacement: Bool?
+
+    @Option(help: ArgumentHelp("cgroup2 directory whose processes are served (default: the root).", valueName: "dir"))
+    var cgroupRoot: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Directory on bpffs for maps and links (default: \(Configuration.defaultBPFRoot)).", valueName: "dir"))
+    var bpfRoot: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Refuse listeners on a NodePort of ours with EADDRINUSE (default: true).", valueName: "true|false"))
+    var bindProtection: Bool?
+
+    @Option(help: ArgumentHelp("Frontends per IP family that the maps have room for.", valueName: "n"))
+    var maxServices: UInt32?
+
+    @Option(help: ArgumentHelp("Backends per IP family that the maps have room for.", valueName: "n"))
+    var maxBackends: UInt32?
+
+    @Option(help: ArgumentHelp("Slots per IP family that the maps have room for.", valueName: "n"))
+    var maxSlots: UInt32?
+
+    @Option(
+        help: ArgumentHelp(
+            "Ranges of loadBalancerSourceRanges per IP family that the maps have room for.", valueName: "n"))
+    var maxSourceRanges: UInt32?
+
+    func fill(_ layer: inout ConfigurationLayer) {
+        layer.kubeProxyReplacement = kubeProxyReplacement
+        layer.cgroupRoot = cgroupRoot
+        layer.bpfRoot = bpfRoot
+        layer.bindProtection = bindProtection
+        layer.maxServices = maxServices
+        layer.maxBackends = maxBackends
+        layer.maxSlots = maxSlots
+        layer.maxSourceRanges = maxSourceRanges
+    }
+}
+
+/// What can be seen of the process.
+struct ObservationOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("Count the connections of each backend (default: false).", valueName: "true|false"))
+    var metricsPerBackend: Bool?
+
+    @Option(help: ArgumentHelp("Write conflicts as Events to the API server (default: true).", valueName: "true|false"))
+    var eventRecording: Bool?
+
+    @Option(
+        help: "trace, debug, info, notice, warning, error or critical (default: info).",
+        transform: Logger.Level.init(setting:))
+    var logLevel: Logger.Level?
+
+    @Option(
+        name: [.customLong("log-format"), .customLong("logging-format")], help: "text or json (default: text).",
+        transform: LogFormat.init(setting:))
+    var logFormat: LogFormat?
+
+    func fill(_ layer: inout ConfigurationLayer) {
+        layer.metricsPerBackend = metricsPerBackend
+        layer.recordsEvents = eventRecording
+        layer.logLevel = logLevel
+        layer.logFormat = logFormat
+    }
+}
+
+/// Flags of kube-proxy that choose for the node; `swiftlet compile` has the same.
+struct NodeOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Addresses that serve NodePorts: primary, localhost, all, or CIDRs, separated by commas (default: primary).",
+            valueName: "which"),
+        transform: { words in
+            _ = try NodePortAddresses(settings: [words])
+            return words
+        })
+    var nodeportAddresses: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Serve only Services whose label service.kubernetes.io/service-proxy-name has this value.",
+            valueName: "name"))
+    var serviceProxyName: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Ranges of the cluster's pods, separated by commas: others are masqueraded on the way to a ClusterIP.",
+            valueName: "cidrs"),
+        transform: CIDR.list(setting:))
+    var clusterCIDR: [CIDR]?
+
+    @Option(
+        help: ArgumentHelp(
+            "What tells pods from others: ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix "
+                + "(default: ClusterCIDR).",
+            valueName: "mode"),
+        transform: LocalTrafficMode.init(setting:))
+    var detectLocalMode: LocalTrafficMode?
+
+    @Option(help: ArgumentHelp("Bridge of the pods, for BridgeInterface.", valueName: "name"))
+    var podBridgeInterface: String?
+
+    @Option(help: ArgumentHelp("How names of pods' devices begin, for InterfaceNamePrefix.", valueName: "prefix"))
+    var podInterfaceNamePrefix: String?
+
+    @Option(
+        help: ArgumentHelp("Masquerade everything that goes to a ClusterIP (default: false).", valueName: "true|false"))
+    var masqueradeAll: Bool?
+
+    @Option(
+        help: ArgumentHelp(
+            "Feature gates, separated by commas; AllowServiceExternalIPs=false leaves external IPs alone.",
+            valueName: "gate=bool"),
+        transform: SwiftletDaemon.featureGates(setting:))
+    var featureGates: [[String: Bool]] = []
+
+    func fill(_ layer: inout ConfigurationLayer) throws {
+        if !nodeportAddresses.isEmpty { layer.nodePorts = try NodePortAddresses(settings: nodeportAddresses) }
+        layer.proxyName = serviceProxyName
+        layer.clusterCIDRs = clusterCIDR
+        layer.localTrafficMode = detectLocalMode
+        layer.bridgeInterface = podBridgeInterface
+        layer.interfaceNamePrefix = podInterfaceNamePrefix
+        layer.masqueradesAll = masqueradeAll
+        for gates in featureGates { layer.set(gates: gates) }
+    }
+}
+
+/// Flags of kube-proxy that concern the process.
+struct KubeProxyOptions: ParsableArguments {
+    @Option(
+        name: [.customLong("hostname-override"), .customLong("node-name")],
+        help: ArgumentHelp("Name of this node's Node object (default: the host's name).", valueName: "name"),
+        transform: SwiftletDaemon.nodeName(setting:))
+    var nodeName: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where /healthz and /livez are served (default: 0.0.0.0:10256; none: nowhere).", valueName: "ip:port"),
+        transform: { try BindSetting($0, defaultPort: BindAddress.healthzPort) })
+    var healthzBindAddress: BindSetting?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where /metrics and /configz are served (default: 127.0.0.1:10249; none: nowhere).",
+            valueName: "ip:port"),
+        transform: { try BindSetting($0, defaultPort: BindAddress.metricsPort) })
+    var metricsBindAddress: BindSetting?
+
+    @Option(
+        help: ArgumentHelp("An IPv6 address makes the defaults of these two [::] and [::1].", valueName: "ip"),
+        transform: IPAddress.init(setting:))
+    var bindAddress: IPAddress?
+
+    @Option(help: .hidden)
+    var healthzPort: UInt16?
+
+    @Option(help: .hidden)
+    var metricsPort: UInt16?
+
+    @Option(
+        help: ArgumentHelp(
+            "/healthz answers 503 when an update has waited for twice this span (default: 30s).", valueName: "span"),
+        transform: Duration.init(positiveGoSetting:))
+    var syncPeriod: Duration?
+
+    @Option(
+        help: ArgumentHelp("The kernel's oom_score_adj for this process (default: -999).", valueName: "n"),
+        transform: SwiftletDaemon.oomScoreAdjustment(setting:))
+    var oomScoreAdj: Int?
+
+    @Option(name: .customLong("v"), help: ArgumentHelp("Verbosity: 4 is debug, 6 is trace.", valueName: "n"))
+    var verbosity: UInt32?
+
+    func fill(_ layer: inout ConfigurationLayer) {
+        layer.nodeName = nodeName
+        layer.bindAddress = bindAddress
+        layer.healthz = healthzBindAddress ?? healthzPort.map { .port($0, of: .healthz(for: .v4)) }
+        layer.metrics = metricsBindAddress ?? metricsPort.map { .port($0, of: .metrics(for: .v4)) }
+        layer.syncPeriod = syncPeriod
+        layer.oomScoreAdjustment = oomScoreAdj
+        layer.logLevel = layer.logLevel ?? verbosity.map { .init(verbosity: $0) }
+    }
+}
+
+/// Flags of kube-proxy that change nothing; `KubeProxyArguments` collects them here by name.
+struct WithoutEffectOptions: ParsableArguments {
+    @Option(
+        name: .customLong(KubeProxyArguments.withoutEffect),
+        help: ArgumentHelp(
+            "A flag of kube-proxy that changes nothing here. Each may be written as itself, with a value:",
+            discussion: WithoutEffect.flagsText, valueName: "flag"),
+        transform: { name in
+            guard let flag = WithoutEffect(flag: name) else { throw ValidationError("this is none of these flags") }
+            return flag
+        })
+    var flags: [WithoutEffect] = []
+}

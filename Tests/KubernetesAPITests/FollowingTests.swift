@@ -1,0 +1,29 @@
+import KubernetesAPI
+import KubernetesObjects
+import ServiceModel
+import TestAPIServer
+import Testing
+
+@Suite("following a cluster over TLS", .timeLimit(.minutes(1)))
+struct FollowingTests {
+    @Test("the first batch is the complete list, and each change is one more")
+    func listAndWatch() async throws {
+        try await World.with { world in
+            try await Following.with(world.connection) { following in
+                await world.untilWatched(by: following)
+                let first = following.current
+                #expect(first.batches.count == 1)
+                #expect(first.batches[0].isInitial)
+                #expect(first.hasSameObjects(as: try .init(of: world.store)))
+
+                world.store.put(ClusterObjects.service("new", ip: "10.96.1.1"))
+                world.store.put(ClusterObjects.slice("new-a", of: "new", addresses: ["10.2.0.1"]))
+                world.store.delete("services", "default", "web-3")
+                try await following.untilEqual(to: world.store)
+                let gone = ClusterEvent.serviceGone(ObjectName(namespace: "default", name: "web-3"))
+                #expect(following.current.gone == [gone])
+                #expect(following.current.batches.dropFirst().allSatisfy { !$0.isInitial })
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import Foundation
+import Observability
+import ServiceModel
+import Testing
+
+@testable import ServiceMaps
+@testable import SwiftletDaemon
+
+enum Snapshots {
+    static func port(_ name: String, port: String = "http", _ family: IPFamily = .v4) -> ServicePortName {
+        ServicePortName(service: ObjectName(namespace: "shop", name: name), port: port, proto: .tcp, family: family)
+    }
+
+    static func use(_ id: UInt32, _ name: ServicePortName, forwarded: UInt64 = 0, refused: UInt64 = 0) -> ServiceUse {
+        ServiceUse(id: ServiceID(id), name: name, counter: ServiceCounter(forwarded: forwarded, refused: refused))
+    }
+
+    /// With something in every family.
+    static func full() throws -> MetricsSnapshot {
+        var snapshot = MetricsSnapshot(version: "1.2.3", mapABI: 1)
+        snapshot.process = ProcessStatistics.own
+        snapshot.probes.healthz[200] = 7
+        snapshot.sync = sync()
+        snapshot.wanted.totals = DaemonReport.Totals()
+        snapshot.wanted.totals.services = 2
+        snapshot.wanted.pendingPorts = 1
+        snapshot.listenProblems = 1
+        var kernel = MetricsSnapshot.Kernel()
+        kernel.counters = ["forward": 5, "refuse_no_backend": 2]
+        kernel.uses = [use(1, port("web"), forwarded: 5, refused: 1), use(2, port("web", .v6))]
+        kernel.servicePorts = 2
+        let address = try #require(IPAddress("fd00::7"))
+        let number = try #require(Port(8080))
+        kernel.backendUses = [.init(port: port("web", .v6), address: address, number: number, connects: 5)]
+        kernel.maps = ServiceMap.allCases.map { .init(name: $0.rawValue, entries: 3, capacity: 16, memory: 4_096) }
+        snapshot.kernel = kernel
+        return snapshot
+    }
+
+    private static func sync() -> SyncStatistics {
+        let metrics = SyncMetrics(health: HealthMonitor())
+        let name = ObjectName(namespace: "shop", name: "web")
+        metrics.queued([.serviceGone(name), .sliceGone(name), .nodeGone("n")])
+        let failure = ApplyReport.Failure(
+            port: port("web"), operation: nil, error: MapError(.slots4, .full(capacity: 16)))
+        metrics.synced(
+            .init(
+                compile: .milliseconds(1), apply: .milliseconds(2), writes: 9, isFull: true, failures: [failure]))
+        metrics.reclaimed(in: .microseconds(50))
+        metrics.programmed(change: Date(timeIntervalSinceNow: -2), .ipv4)
+        metrics.cleanedFlows(.ipv4, in: .milliseconds(1), deleted: 3)
+        metrics.source("services") {
+            $0.lists += 1
+            $0.restarts += 1
+            $0.decoding += .milliseconds(3)
+        }
+        return metrics.statistics
+    }
+}

@@ -1,0 +1,68 @@
+import Synchronization
+
+extension Answer {
+    func list(_ faults: [Fault]) async throws {
+        let options = server.state.withLock { $0.options }
+        let selection: ObjectSelection
+        do throws(ObjectSelection.Mistake) {
+            selection = try ObjectSelection(
+                labels: request.query["labelSelector"], fields: request.query["fieldSelector"],
+                knownFields: options.knownFields)
+        } catch .unknownField(let field) {
+            return try await send(status: 400, reason: "BadRequest", message: "field label not supported: \(field)")
+        }
+        let token = request.query["continue"]
+        guard var page = page(selection, token) else {
+            return try await send(
+                status: 410, reason: "Expired", message: "The provided continue parameter is too old to display")
+        }
+        if faults.contains(where: { if case .reversed = $0 { true } else { false } }) { page.items.reverse() }
+        var metadata: JSON = ["resourceVersion": .text(page.version)]
+        metadata["continue"] = page.token.map { .text($0) }
+        let (kind, apiVersion) = Self.kind(of: request.resource)
+        let body: JSON = [
+            "kind": .text("\(kind)List"), "apiVersion": .text(apiVersion), "metadata": metadata,
+            "items": .list(page.items.map(\.item)),
+        ]
+        try await send(200, body.bytes, faults)
+    }
+
+    private struct Page {
+        var items: [StoredObject]
+        var version: String
+        var token: String?
+    }
+
+    /// Pages show one moment: the one of the first page. Nil if that is forgotten.
+    private func page(_ selection: ObjectSelection, _ token: String?) -> Page? {
+        server.store.state.withLock { state in
+            let parts = token?.split(separator: "-").map(String.init) ?? []
+            let version = parts.first ?? "\(state.version)"
+            let start = parts.count > 1 ? Int(parts[1]) ?? 0 : 0
+            let name = "\(request.resource)@\(version)"
+            var all: [StoredObject]
+            if token == nil {
+                all = (state.objects[request.resource] ?? [:]).values
+                    .filter { selection.contains($0) }.sorted { $0.key < $1.key }
+            } else {
+                guard let kept = state.listings[name] else { return nil }
+                all = kept
+            }
+            let limit = request.query["limit"].flatMap { Int($0) } ?? all.count
+            guard start + limit < all.count else {
+                return Page(items: Array(all[min(start, all.count)...]), version: version, token: nil)
+            }
+            state.listings[name] = all
+            return Page(
+                items: Array(all[start..<start + limit]), version: version, token: "\(version)-\(start + limit)")
+        }
+    }
+
+    static func kind(of resource: String) -> (String, String) {
+        switch resource {
+        case "endpointslices": ("EndpointSlice", "discovery.k8s.io/v1")
+        case "nodes": ("Node", "v1")
+        default: ("Service", "v1")
+        }
+    }
+}

@@ -1,0 +1,44 @@
+/// A request as it arrived.
+package struct RecordedRequest: Sendable, Hashable {
+    package var method: String
+    package var path: String
+    package var query: [String: String] = [:]
+    package var authorization: String?
+    /// The serial number of the client's certificate, in hexadecimal.
+    package var certificate: String?
+    package var body: [UInt8] = []
+
+    var pattern: RequestPattern {
+        let verb: RequestPattern.Verb =
+            method == "POST" ? .create : query["watch"] == "true" || query["watch"] == "1" ? .watch : .list
+        return RequestPattern(verb, String(path.split(separator: "/").last ?? ""))
+    }
+
+    package var resource: String { pattern.resource }
+    package var verb: RequestPattern.Verb { pattern.verb }
+
+    init(method: String, uri: String) {
+        self.method = method
+        let parts = uri.split(separator: "?", maxSplits: 1)
+        path = String(parts.first ?? "")
+        guard parts.count > 1 else { return }
+        for pair in parts[1].split(separator: "&") {
+            let sides = pair.split(separator: "=", maxSplits: 1)
+            query[String(sides[0])] = sides.count > 1 ? decoded(sides[1]) : ""
+        }
+    }
+}
+
+private func decoded(_ text: Substring) -> String {
+    var bytes: [UInt8] = []
+    var rest = text.utf8[...]
+    while let byte = rest.popFirst() {
+        if byte == UInt8(ascii: "%"), let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) {
+            bytes.append(value)
+            rest = rest.dropFirst(2)
+        } else {
+            bytes.append(byte)
+        }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+}

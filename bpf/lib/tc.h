@@ -99,9 +99,9 @@ static __always_inline enum counter F(tc_frontend)(const struct F(packet) *packe
  * The node's own address on the way to the backend becomes the source of the flow (spec 36). A pod
  * that reaches itself must not see its own address, although the way is no device's of ours.
  */
-static __always_inline enum counter F(tc_masquerade)(struct F(flow) *flow, __u32 ifindex,
-						     bool hairpin)
+static __always_inline enum counter F(tc_masquerade)(struct F(flow) *flow, bool hairpin)
 {
+	__u32 ifindex = flow->ifindex;
 	const struct device *device = bpf_map_lookup_elem(&devices, &ifindex);
 	const __u32 *address;
 
@@ -155,7 +155,7 @@ static __noinline enum counter F(tc_path)(struct __sk_buff *skb, const struct F(
 	case WAY_SEND:
 		if (hook == WIRE_OUT)
 			return COUNT_FORWARD;
-		return F(tc_masquerade)(flow, flow->ifindex, hairpin);
+		return F(tc_masquerade)(flow, hairpin);
 	case WAY_TOO_LONG:
 		return COUNT_ANSWER_TOO_BIG;
 	default:

@@ -24,7 +24,7 @@ struct Answer {
             if try await refuse(faults) { return }
             switch request.verb {
             case .create: try await create()
-            case .list: try await list(faults)
+            case .list, .page: try await list(faults)
             case .watch: try await watch(faults)
             }
         } catch {
@@ -54,7 +54,8 @@ struct Answer {
     }
 
     private func create() async throws {
-        guard let object = try? JSON(parsing: String(decoding: request.body, as: UTF8.self)), StoredObject(object) != nil
+        guard let object = try? JSON(parsing: String(decoding: request.body, as: UTF8.self)),
+            StoredObject(object) != nil
         else { return try await send(status: 400, reason: "BadRequest", message: "no object") }
         server.store.put(object)
         try await send(201, request.body)

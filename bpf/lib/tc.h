@@ -95,12 +95,22 @@ static __always_inline enum counter F(tc_frontend)(const struct F(packet) *packe
 	return reason;
 }
 
-/* The node's own address on the way to the backend becomes the source of the flow (spec 36). */
-static __always_inline enum counter F(tc_masquerade)(struct F(flow) *flow, __u32 ifindex)
+/*
+ * The node's own address on the way to the backend becomes the source of the flow (spec 36). A pod
+ * that reaches itself must not see its own address, although the way is no device's of ours.
+ */
+static __always_inline enum counter F(tc_masquerade)(struct F(flow) *flow, bool hairpin)
 {
+	__u32 ifindex = flow->ifindex;
 	const struct device *device = bpf_map_lookup_elem(&devices, &ifindex);
 	const __u32 *address;
 
+	if (!device && hairpin) {
+		ifindex = LB_ANY_DEVICE;
+		device = bpf_map_lookup_elem(&devices, &ifindex);
+		if (!device)
+			return COUNT_REFUSE_NO_ADDRESS;
+	}
 	/* No device of ours: a pod or the node itself, whose replies the stack brings back. */
 	if (!device) {
 		flow->ifindex = 0;
@@ -145,7 +155,7 @@ static __noinline enum counter F(tc_path)(struct __sk_buff *skb, const struct F(
 	case WAY_SEND:
 		if (hook == WIRE_OUT)
 			return COUNT_FORWARD;
-		return F(tc_masquerade)(flow, flow->ifindex);
+		return F(tc_masquerade)(flow, hairpin);
 	case WAY_TOO_LONG:
 		return COUNT_ANSWER_TOO_BIG;
 	default:
@@ -264,6 +274,18 @@ static __always_inline enum counter F(tc_obstacle)(struct __sk_buff *skb,
 	return hook_is_arrival(hook) && packet->ttl <= 1 ? COUNT_ANSWER_EXPIRED : 0;
 }
 
+/* An error about a packet of a flow that keeps its sender keeps its own, a router's for example. */
+static __always_inline void F(tc_translate_icmp)(struct __sk_buff *skb, struct F(packet) *packet,
+						 struct F(flow) *flow, __u8 ttl)
+{
+	const __u32 inner = F(icmp_rewrite_inner)(skb, packet, flow);
+
+	if (F(is_same)(packet->tuple.source, flow->source))
+		bpf_skb_load_bytes(skb, packet->l3 + offsetof(IP_HEADER, saddr), flow->source,
+				   ADDRESS_SIZE);
+	F(icmp_rewrite)(skb, packet, flow, ttl, inner);
+}
+
 /* A packet of a known flow. */
 static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packet) *packet,
 					   struct F(flow) *flow, enum hook hook, bool is_icmp)
@@ -286,7 +308,7 @@ static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packe
 	}
 	count(is_icmp ? COUNT_PACKET_ICMP : flow->reply ? COUNT_PACKET_BACK : COUNT_PACKET);
 	if (is_icmp)
-		F(icmp_rewrite)(skb, packet, flow, ttl, F(icmp_rewrite_inner)(skb, packet, flow));
+		F(tc_translate_icmp)(skb, packet, flow, ttl);
 	else
 		F(rewrite)(skb, packet, flow, ttl);
 	return treatment == SEND_ON ? F(send_on)(skb, packet->l3, flow) : PASS_ON;

@@ -151,17 +151,24 @@ extension TranslationTests {
             for count in counts.values { #expect((57...143).contains(count)) }
         }
 
-        /// Spec 36d.
+        /// Spec 36d: it would throw away what seems to come from itself.
         @Test("a pod that reaches itself sees the node", arguments: Family.allCases)
         func hairpins(family: Family) throws {
             let lab = try TranslationLab.current
             let service = TestService()
             try lab.serve([service])
             let pod = SocketAddress(address: service.endpoint(family).address, port: 40_000)
-            let verdict = try lab.run(.tcp(pod, service.frontend(.clusterIP, family)), .podIn)
-            let packet = try verdict.packet
-            #expect(packet.destination == service.endpoint(family))
-            #expect(packet.ip.source != pod.address, "it would throw away what seems to come from itself")
+            let request = Packet.tcp(pod, service.frontend(.clusterIP, family))
+            let verdict = try lab.run(request, .podIn)
+            #expect(verdict.action == .redirect)
+            let seen = SocketAddress(address: family.node.address, port: 40_000)
+            let translated = request.changing(source: seen, destination: service.endpoint(family), hops: 63)
+            expectEqual(verdict.bytes, translated)
+            let back = try lab.run(translated.reply(), .podIn)
+            #expect(back.action == .redirect)
+            expectEqual(
+                back.bytes,
+                translated.reply().changing(source: service.frontend(.clusterIP, family), destination: pod, hops: 63))
         }
 
         /// Spec 37.

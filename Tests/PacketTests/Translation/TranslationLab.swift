@@ -88,6 +88,7 @@ final class TranslationLab: Sendable {
         fill(&device.address6, Family.v6.node.address)
         device.mtu = 1_500
         try map("devices").update(devices[.eth0] ?? 0, to: device)
+        try map("devices").update(UInt32(LB_ANY_DEVICE), to: device)
     }
 
     /// A handle of its own on a map.

@@ -134,6 +134,9 @@ struct device {
 };
 _Static_assert(sizeof(struct device) == 24, "changed layout: bump LB_MAP_VERSION");
 
+/* In place of an index: the node's addresses for what leaves by a device that is not here. */
+#define LB_ANY_DEVICE 0
+
 #define LB_DEVICES 4096
 
 /* ---- tc_config: read-only data of the programs at tc ---------------------------------------- */

@@ -1,0 +1,94 @@
+import CDatapath
+import NetworkLab
+import ServiceModel
+import TestKit
+import Testing
+
+extension TranslationTests {
+    @Suite("Fragments")
+    struct FragmentTests {
+        private static let routes = Route.all.filter { $0.door == .nodePort && $0.transport == .udp }
+        private static let payload = (0..<2_000).map { UInt8(truncatingIfNeeded: $0) }
+
+        /// In order, and all after the first in any order.
+        @Test("follow their first one, both ways", arguments: routes, [[0, 1, 2, 3], [0, 3, 1, 2]])
+        func follow(route: Route, order: [Int]) throws {
+            let lab = try TranslationLab.current
+            try lab.serve([route.service])
+            let exchange = try Exchange(route, lab)
+            let request = Packet.udp(exchange.client, route.frontend, payload: Self.payload)
+            let hops: UInt8 = route.isLocal ? 64 : 63
+            let there = try translated(request, order, .wireIn, nil, lab)
+            expectEqual(
+                there, request.changing(source: exchange.seen, destination: route.backend, hops: hops).identified)
+
+            let answer = Packet.udp(route.backend, exchange.seen, payload: Self.payload)
+            let back = try translated(
+                answer, order, route.isLocal ? .wireOut : .wireIn, route.isLocal ? .pod0 : nil, lab)
+            expectEqual(
+                back, answer.changing(source: route.frontend, destination: exchange.client, hops: hops).identified)
+        }
+
+        private func translated(
+            _ packet: Packet, _ order: [Int], _ hook: Hook, _ arrival: TranslationLab.Device?, _ lab: TranslationLab
+        ) throws -> Packet {
+            let parts = packet.fragments(of: 512)
+            return try Packet(reassembling: try order.map { try lab.run(parts[$0], hook, arrival: arrival).packet })
+        }
+
+        @Test("begin flows", arguments: routes)
+        func begin(route: Route) throws {
+            let lab = try TranslationLab.current
+            try lab.serve([route.service])
+            let request = Packet.udp(route.family.outside(), route.frontend, payload: Self.payload)
+            let whole = try translated(request, [0, 1, 2, 3], .wireIn, nil, lab)
+            #expect(whole.destination == route.backend)
+            #expect(try lab.flowEntries(route.family) == 2)
+        }
+
+        /// Their first may come later, by another way, or never: whoever puts them together must see them.
+        @Test("that come before their first go as they are, and are counted", arguments: routes)
+        func leaveEarly(route: Route) throws {
+            let lab = try TranslationLab.current
+            try lab.serve([route.service])
+            let parts = Packet.udp(route.family.outside(), route.frontend, payload: Self.payload).fragments(of: 512)
+            let before = try lab.count(of: COUNT_FRAGMENT_UNKNOWN)
+            let verdict = try lab.run(parts[1], .wireIn)
+            #expect(verdict.action == .passOn)
+            expectUntouched(verdict.bytes, parts[1].bytes)
+            #expect(try lab.count(of: COUNT_FRAGMENT_UNKNOWN) == before + 1)
+        }
+
+        @Test("of another packet do not follow", arguments: routes)
+        func separate(route: Route) throws {
+            let lab = try TranslationLab.current
+            try lab.serve([route.service])
+            let request = Packet.udp(route.family.outside(), route.frontend, payload: Self.payload)
+            _ = try lab.run(request.fragments(of: 512)[0], .wireIn)
+            let other = request.fragments(of: 512, identification: 8)[1]
+            expectUntouched(try lab.run(other, .wireIn).bytes, other.bytes)
+        }
+
+        @Test("that are whole are packets", arguments: Route.all.filter { $0.family == .v6 && $0.door == .nodePort })
+        func acceptWhole(route: Route) throws {
+            let lab = try TranslationLab.current
+            try lab.serve([route.service])
+            var request = Packet.first(route.transport, route.family.outside(), route.frontend)
+            request.ip.fragment = IPHeader.Fragment(offset: 0, more: false, identification: 9)
+            let verdict = try lab.run(request, .wireIn)
+            let seen = try verdict.packet.source
+            expectEqual(
+                verdict.bytes,
+                request.changing(source: seen, destination: route.backend, hops: route.isLocal ? 64 : 63))
+        }
+    }
+}
+
+extension Packet {
+    /// As it is when its fragments are together again: IPv4 keeps their number.
+    fileprivate var identified: Packet {
+        var packet = self
+        if family == .v4 { packet.ip.identification = 7 }
+        return packet
+    }
+}

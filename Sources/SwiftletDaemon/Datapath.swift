@@ -21,21 +21,23 @@ public struct Datapath: ~Copyable {
         pins: DatapathPins, capacities: MapCapacities, features: KernelFeatures, hostNetnsCookie: UInt64?,
         sockets: SocketService = .full
     ) throws(BPFError) {
-        self.pins = pins
-        self.sockets = sockets
         try BPFFileSystem.makeDirectories(pins.maps)
         try BPFFileSystem.makeDirectories(pins.links)
         let bytes = swiftlet_sock_object()
         var object = try BPFObject(
             name: "sock.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
         try Self.prepare(&object, pins: pins, capacities: capacities)
-        config = datapath_config(
+        let config = datapath_config(
             host_netns_cookie: hostNetnsCookie ?? 0,
             has_set_retval: features.has(.setReturnValueInSocketAddress) ? 1 : 0,
             has_multipath: features.has(.multipathSockets) ? 1 : 0, count_backends: capacities.countsBackends ? 1 : 0,
             host_only: sockets == .host ? 1 : 0, pad: (0, 0, 0, 0))
         try object.setInitialValue(of: ".rodata.config", to: config)
-        self.object = try object.load()
+        let loaded = try object.load()
+        self.pins = pins
+        self.sockets = sockets
+        self.config = config
+        self.object = loaded
     }
 
     static func prepare(

@@ -20,8 +20,10 @@ struct PacketDatapath: ~Copyable {
         try Datapath.prepare(&object, pins: pins, capacities: capacities)
         try object.setInitialValue(of: ".rodata.config", to: config)
         try object.setInitialValue(of: ".rodata.tc", to: packets)
-        self.object = try object.load()
-        devices = try BPFMap(pinnedAt: pins.map(ServiceMap.devices.rawValue))
+        let loaded = try object.load()
+        let map = try BPFMap(pinnedAt: pins.map(ServiceMap.devices.rawValue))
+        self.object = loaded
+        devices = map
     }
 
     /// Attaches the programs for what a device leads to, in both directions.

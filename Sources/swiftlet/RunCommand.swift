@@ -75,7 +75,7 @@ struct RunCommand: AsyncParsableCommand {
         if let config { try settings.apply(ConfigurationLayer(file: config)) }
         var layer = ConfigurationLayer()
         source.fill(&layer)
-        datapath.fill(&layer)
+        try datapath.fill(&layer)
         observation.fill(&layer)
         try node.fill(&layer)
         process.fill(&layer)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Logging
+import NodeNetwork
 import ServiceModel
 import SwiftletDaemon
 
@@ -120,7 +121,7 @@ struct DatapathOptions: ParsableArguments {
             "Ranges of loadBalancerSourceRanges per IP family that the maps have room for.", valueName: "n"))
     var maxSourceRanges: UInt32?
 
-    func fill(_ layer: inout ConfigurationLayer) throws(SettingMistake) {
+    func fill(_ layer: inout ConfigurationLayer) throws {
         layer.kubeProxyReplacement = kubeProxyReplacement
         layer.cgroupRoot = cgroupRoot
         layer.bpfRoot = bpfRoot
@@ -130,9 +131,13 @@ struct DatapathOptions: ParsableArguments {
         layer.maxSlots = maxSlots
         layer.maxSourceRanges = maxSourceRanges
         layer.sockets = socketLB
-        if !devices.isEmpty { layer.devices = try DeviceChoice(settings: devices) }
-        if !podInterfaces.isEmpty {
-            layer.podInterfaces = try DevicePatterns(settings: podInterfaces, flag: "--pod-interfaces")
+        do {
+            if !devices.isEmpty { layer.devices = try DeviceChoice(settings: devices) }
+            if !podInterfaces.isEmpty {
+                layer.podInterfaces = try DevicePatterns(settings: podInterfaces, flag: "--pod-interfaces")
+            }
+        } catch {
+            throw ValidationError("\(error)")
         }
         layer.servesClusterIPsOutside = externalClusterIP
         layer.serviceCIDRs = serviceCIDRs

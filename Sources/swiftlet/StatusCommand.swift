@@ -53,6 +53,7 @@ struct StatusCommand: ParsableCommand {
     private func printText(_ report: StatusReport, wide: Bool) {
         printSummary(report)
         printHooks(report)
+        printDevices(report, all: wide)
         printFeatures(report, all: wide)
         printMaps(report, all: wide)
         printCounters(report)
@@ -103,6 +104,18 @@ struct StatusCommand: ParsableCommand {
             table.add(
                 hook.name, hook.isAttached ? "yes" : "no", hook.program ?? "-", hook.programID.map { "\($0)" } ?? "-",
                 hook.linkID.map { "\($0)" } ?? "-", hook.foreign.isEmpty ? "-" : hook.foreign.joined(separator: ", "))
+        }
+        print("\n\(table.text)")
+    }
+
+    private func printDevices(_ report: StatusReport, all: Bool) {
+        let listed = (report.daemon?.devices ?? []).filter { all || $0.role != nil }
+        guard !listed.isEmpty else { return }
+        var table = Table("DEVICE", "LEADS TO", "BY", "BECAUSE", "OTHERS ON IT")
+        for device in listed {
+            table.add(
+                device.name, device.role ?? "-", device.kind ?? "-", device.reason,
+                device.foreign.isEmpty ? "-" : device.foreign.joined(separator: ", "))
         }
         print("\n\(table.text)")
     }

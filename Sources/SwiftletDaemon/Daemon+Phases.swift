@@ -29,16 +29,12 @@ extension Daemon {
         }
     }
 
-    /// The programs at tc, unless no device is to have them.
+    /// Who loads the programs at tc and attaches them, unless no device is to have them.
     func deviceKeeper(_ datapath: borrowing Datapath) throws -> DeviceKeeper? {
         guard settings.packets.devices != .none || !settings.packets.podInterfaces.isEmpty else { return nil }
-        let (pins, config) = (datapath.pins, datapath.config)
-        return try phase("loaded the programs at tc") {
-            try DeviceKeeper(
-                PacketDatapath(
-                    pins: pins, capacities: capacities, config: config, packets: tc_config(settings)),
-                pins: pins, settings: settings.packets, log: log)
-        }
+        let programs = PacketDatapath.Settings(
+            pins: datapath.pins, capacities: capacities, config: datapath.config, packets: tc_config(settings))
+        return try DeviceKeeper(programs, settings: settings.packets, log: log)
     }
 
     private var capacities: MapCapacities {
@@ -55,7 +51,12 @@ extension Daemon {
         }
     }
 
-    func attach(_ datapath: borrowing Datapath, to cgroup: FilePath) throws {
+    func attach(_ datapath: borrowing Datapath, to cgroup: FilePath, _ devices: DeviceKeeper?) async throws {
+        await devices?.follow(try NetworkSnapshot.read())
+        try attach(datapath, to: cgroup)
+    }
+
+    private func attach(_ datapath: borrowing Datapath, to cgroup: FilePath) throws {
         let start = ContinuousClock.now
         let summary = try datapath.attach(to: cgroup, bindProtection: settings.bindProtection)
         log.info(

@@ -64,13 +64,13 @@ public struct Daemon: Sendable {
                 connection, nodeName: settings.nodeName, proxyName: settings.node.proxyName, time: .real, log: log)
             statistics = { source.statistics }
             await serveFromCache(control)
-            if let datapath { try attach(datapath, to: cgroup) }
+            if let datapath { try await attach(datapath, to: cgroup, devices) }
             parts = clusterParts(source, control)
         } else {
             let source = try phase("reading manifests") { try ManifestSource(directories: settings.manifests) }
             let batches = source.batches()
             await programFirst(of: batches, control)
-            if let datapath { try attach(datapath, to: cgroup) }
+            if let datapath { try await attach(datapath, to: cgroup, devices) }
             if settings.initOnly { return sayInitialised() }
             parts = [FeedService(batches: batches, control: control)]
         }

@@ -44,7 +44,8 @@ public struct Datapath: ~Copyable {
         _ object: inout BPFObject, pins: DatapathPins, capacities: MapCapacities
     ) throws(BPFError) {
         try renewBackendCounters(pins, capacities)
-        for name in object.mapNames where !name.hasPrefix(".") {
+        // The data of the programs has a dot in its name, and belongs to one load.
+        for name in object.mapNames where !name.contains(".") {
             let path = pins.map(name)
             if let pinned = try pins.openIfPinned(name) {
                 try object.setMaxEntries(of: name, to: pinned.maxEntries)

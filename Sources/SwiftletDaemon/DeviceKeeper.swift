@@ -6,7 +6,8 @@ import ServiceModel
 
 /// Keeps the programs at tc on the devices that are wanted, as devices, addresses and routes come and go.
 actor DeviceKeeper {
-    private let datapath: PacketDatapath
+    private let programs: PacketDatapath.Settings
+    private var loaded: [PacketDatapath.Kind: PacketDatapath] = [:]
     private let attachments: DeviceAttachments
     private let settings: PacketSettings
     private let log: Logger
@@ -17,10 +18,10 @@ actor DeviceKeeper {
     private var findings: [String] = []
     private var failures: [String: String] = [:]
 
-    init(_ datapath: consuming PacketDatapath, pins: DatapathPins, settings: PacketSettings, log: Logger) throws {
-        self.datapath = datapath
+    init(_ programs: PacketDatapath.Settings, settings: PacketSettings, log: Logger) throws {
+        self.programs = programs
         attachments = DeviceAttachments(
-            directory: pins.devices, features: try KernelFeatures.probe(), prefix: "swl_")
+            directory: programs.pins.devices, features: try KernelFeatures.probe(), prefix: "swl_")
         self.settings = settings
         self.log = log
     }
@@ -45,8 +46,9 @@ actor DeviceKeeper {
         let selection = selection
         let wanted = Set(selection.chosen.map { NetworkDevice($0.link) })
         failures = [:]
+        for kind in Set(selection.chosen.map(PacketDatapath.Kind.init)) where loaded[kind] == nil { load(kind) }
         // Before a program runs on a device, the map says what lies behind it.
-        attempt("map of devices") { try datapath.write(entries(for: selection)) }
+        if let any = loaded.values.first { attempt("map of devices") { try any.write(entries(for: selection)) } }
         for device in selection.chosen { keep(device) }
         for device in kept.subtracting(wanted) where network.link(LinkIndex(rawValue: device.index)) != nil {
             attempt(device.name) { try attachments.detach(from: device) }
@@ -65,12 +67,19 @@ actor DeviceKeeper {
         return settings.devices == .none ? selection.withoutOutside : selection
     }
 
+    private func load(_ kind: PacketDatapath.Kind) {
+        attempt("programs at tc") {
+            let start = ContinuousClock.now
+            loaded[kind] = try PacketDatapath(kind, programs)
+            log.info("loaded programs at tc", metadata: ["duration": "\(Daemon.text(ContinuousClock.now - start))"])
+        }
+    }
+
     private func keep(_ device: DeviceSelection.Device) {
+        guard let datapath = loaded[PacketDatapath.Kind(device)] else { return }
         let place = NetworkDevice(device.link)
         attempt(place.name) {
-            let changes = try datapath.attach(
-                to: place, leadsToPods: device.role == .pods, hasEthernetHeader: device.link.hasEthernetHeader,
-                with: attachments)
+            let changes = try datapath.attach(to: place, with: attachments)
             guard changes.contains(where: { $0 != .none }) else { return }
             log.info(
                 "attached to a device",
@@ -160,6 +169,12 @@ actor DeviceKeeper {
         return DaemonReport.Device(
             name: device.link.name, role: device.role?.rawValue, reason: "\(device.reason)",
             kind: device.role == nil ? nil : attachments.kind.rawValue, foreign: foreign)
+    }
+}
+
+extension PacketDatapath.Kind {
+    init(_ device: DeviceSelection.Device) {
+        self.init(leadsToPods: device.role == .pods, hasEthernetHeader: device.link.hasEthernetHeader)
     }
 }
 

@@ -3,38 +3,60 @@ import CDatapath
 import ServiceMaps
 import ServiceModel
 
-/// The programs at tc, loaded onto the maps that the socket datapath has pinned, and the map of their devices.
+/// The programs at tc for one kind of device, loaded onto the maps that the socket datapath has pinned, and the map of all
+/// devices. Each kind costs the kernel a good part of a second to verify, so it is loaded for its first device.
 ///
-/// Dropping the value closes descriptors; what is attached works on.
-struct PacketDatapath: ~Copyable {
+/// A class because a loaded object cannot be copied, and the keeper of devices has several. What is attached works on
+/// without it.
+final class PacketDatapath {
+    /// What tells the programs for one device from those for another.
+    struct Kind: Hashable, Sendable {
+        var leadsToPods: Bool
+        var hasEthernetHeader: Bool
+
+        private func program(_ way: String) -> String {
+            (leadsToPods ? "swl_pod_" : "swl_wire_") + way + (hasEthernetHeader ? "" : "_l3")
+        }
+
+        fileprivate var arrival: String { program("in") }
+        fileprivate var departure: String { program("out") }
+    }
+
+    /// What the programs are told at load.
+    struct Settings {
+        var pins: DatapathPins
+        var capacities: MapCapacities
+        /// That of the socket datapath, which shares what both need.
+        var config: datapath_config
+        var packets: tc_config
+    }
+
+    private let kind: Kind
     private let object: LoadedBPFObject
     private let devices: BPFMap
 
-    /// - Parameter config: that of the socket datapath, which shares what both need.
-    init(
-        pins: DatapathPins, capacities: MapCapacities, config: datapath_config, packets: tc_config
-    ) throws(BPFError) {
+    init(_ kind: Kind, _ settings: Settings) throws(BPFError) {
+        self.kind = kind
         let bytes = swiftlet_tc_object()
         var object = try BPFObject(
             name: "tc.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
-        try Datapath.prepare(&object, pins: pins, capacities: capacities)
-        try object.setInitialValue(of: ".rodata.config", to: config)
-        try object.setInitialValue(of: ".rodata.tc", to: packets)
-        let loaded = try object.load()
-        let map = try BPFMap(pinnedAt: pins.map(ServiceMap.devices.rawValue))
-        self.object = loaded
-        devices = map
+        for program in object.programs where ![kind.arrival, kind.departure].contains(program.name) {
+            try object.setAutoload(of: program.name, to: false)
+        }
+        try Datapath.prepare(&object, pins: settings.pins, capacities: settings.capacities)
+        try object.setInitialValue(of: ".rodata.config", to: settings.config)
+        try object.setInitialValue(of: ".rodata.tc", to: settings.packets)
+        self.object = try object.load()
+        devices = try BPFMap(pinnedAt: settings.pins.map(ServiceMap.devices.rawValue))
     }
 
-    /// Attaches the programs for what a device leads to, in both directions.
+    /// Attaches the programs to a device, in both directions.
     /// - Returns: what had to be done.
     func attach(
-        to device: NetworkDevice, leadsToPods: Bool, hasEthernetHeader: Bool, with attachments: DeviceAttachments
+        to device: NetworkDevice, with attachments: DeviceAttachments
     ) throws(BPFError) -> [DeviceAttachments.Change] {
-        let stem = leadsToPods ? "swl_pod" : "swl_wire"
-        let tail = hasEthernetHeader ? "" : "_l3"
-        let arrival = try object.program(named: "\(stem)_in\(tail)")
-        let departure = try object.program(named: "\(stem)_out\(tail)")
+        let arrival = try object.program(named: kind.arrival)
+        let departure = try object.program(named: kind.departure)
         // The way back before the way out: a reply never finds nobody.
         return [
             try attachments.attach(departure, to: device, .egress),

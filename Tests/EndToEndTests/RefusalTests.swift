@@ -81,8 +81,23 @@ extension Serving {
             #expect(try node.call("203.0.113.10:81").results == ["ENETUNREACH"])
             // Nor are ports of the node that no Service has.
             #expect(try node.call("192.0.2.1:30099").results == ["ECONNREFUSED"])
-            // No hook sees the sockets of other hosts.
-            #expect(try node.call("10.96.0.15:80", from: .outside).summary.ok == 0)
+        }
+
+        @Test(
+            "a client beyond the node is served packet by packet, and sees the VIP as its peer",
+            arguments: ["10.96.0.15:80", "192.0.2.1:30080", "[2001:db8::1]:30080"])
+        func outside(frontend: String) throws {
+            let node = try TestNode.current
+            let calls = try node.call(frontend, "--count", "5", from: .outside)
+            #expect(calls.results == ["ok"])
+            #expect(Set(calls.attempts.map(\.peer)) == [frontend])
+        }
+
+        @Test("a client beyond the node is refused at once where there is no endpoint")
+        func refusesOutside() throws {
+            let node = try TestNode.current
+            #expect(try node.call("10.96.0.20:80", from: .outside).results == ["ECONNREFUSED"])
+            #expect(try node.call("10.96.0.15:81", from: .outside).results == ["ECONNREFUSED"])
         }
     }
 

@@ -187,7 +187,7 @@ let package = Package(
         .testTarget(
             name: "PacketTests",
             dependencies: [
-                "BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel", "TestKit",
+                "BPFLoader", "CDatapath", "CSelect", "NetworkLab", "ServiceMaps", "ServiceModel", "TestKit",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),

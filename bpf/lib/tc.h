@@ -294,8 +294,10 @@ static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packe
 	enum counter obstacle;
 	__u8 ttl = packet->ttl;
 
-	if (treatment == LEAVE)
+	if (treatment == LEAVE) {
+		count(COUNT_PASS_PACKET);
 		return PASS_ON;
+	}
 	if (packet->piece == FIRST_FRAGMENT)
 		F(fragment_remember)(packet);
 	if (treatment == SEND_ON) {

@@ -7,6 +7,8 @@ import Testing
 enum Proxy: String, CaseIterable, Sendable {
     /// The rules that kube-proxy would write: the yardstick.
     case nftables
+    /// swiftlet's programs at tc.
+    case datapath
 }
 
 /// A routed topology with echo pods and the services of `RoutedService.all`.
@@ -15,6 +17,7 @@ enum Proxy: String, CaseIterable, Sendable {
 final class RoutedNode: Sendable {
     let topology: RoutedTopology
     private let pods: [RunningProcess]
+    let datapath: AttachedDatapath?
 
     init(_ proxy: Proxy, _ network: RoutedTopology.PodNetwork, clientMTU: Int? = nil) throws {
         topology = try RoutedTopology(network, clientMTU: clientMTU)
@@ -24,7 +27,12 @@ final class RoutedNode: Sendable {
         }
         for pod in pods { _ = try pod.readLine() }
         switch proxy {
-        case .nftables: try loadRules()
+        case .nftables:
+            datapath = nil
+            try loadRules()
+        case .datapath:
+            let manifests = [Manifest.node] + RoutedService.all.map(\.manifest)
+            datapath = try AttachedDatapath(to: topology, manifests: manifests.joined(separator: "\n---\n"))
         }
     }
 
@@ -76,13 +84,6 @@ struct BriefReport: Decodable, Sendable {
     }
 
     var summary: Summary
-}
-
-extension CallReport {
-    /// The addresses without ports that the pods saw.
-    var clientHosts: Set<String> {
-        Set(attempts.compactMap { $0.client.flatMap { SocketAddress($0) }?.host })
-    }
 }
 
 /// A topology for each way of wiring, made before the first test of the suite that shares it.

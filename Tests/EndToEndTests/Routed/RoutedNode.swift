@@ -55,6 +55,12 @@ final class RoutedNode: Sendable {
         try Programs.decode(from: [Programs.lab, "call", door] + options, in: topology.client.path)
     }
 
+    /// `swiftlet-lab call` in a pod of the node under test, or on that node itself, whose sockets nobody translates.
+    func call(fromPod number: Int?, _ door: String, _ options: String...) throws -> CallReport {
+        let namespace = number.map { topology.pods[$0 - 1].namespace.path } ?? topology.node.path
+        return try Programs.decode(from: [Programs.lab, "call", door] + options, in: namespace)
+    }
+
     /// `swiftlet-lab hold` beyond the router.
     func hold(_ door: String, _ options: String...) throws -> RunningProcess {
         try RunningProcess([Programs.lab, "hold", door] + options, in: topology.client.path, input: .pipe)

@@ -85,6 +85,14 @@ enum RoutedDatapath {
             try RoutedExpectations.reachesEveryBackend(door, family, localPodsSeeClient: true)
         }
 
+        @Test("a ClusterIP serves pods of one bridge, which are seen as they are", arguments: IPVersion.allCases)
+        func servesPods(family: IPVersion) throws { try RoutedExpectations.servesPods(family) }
+
+        @Test("a pod reaches itself", arguments: Door.allCases, IPVersion.allCases)
+        func servesHairpin(door: Door, family: IPVersion) throws {
+            try RoutedExpectations.servesHairpin(door, family)
+        }
+
         /// A router's word that packets are too big must find its way through the translation.
         @Test("64 MB come back as they went", arguments: ["remote", "kept"], IPVersion.allCases)
         func carriesBulk(service: String, family: IPVersion) throws {

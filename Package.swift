@@ -97,9 +97,10 @@ let package = Package(
         .target(
             name: "SwiftletDaemon",
             dependencies: [
-                "BPFLoader", "CDatapath", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "Observability",
-                "ServiceMaps", "ServiceModel",
+                "BPFLoader", "CDatapath", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NodeNetwork",
+                "Observability", "ServiceMaps", "ServiceModel",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "SystemPackage", package: "swift-system"),
@@ -137,7 +138,7 @@ let package = Package(
         .testTarget(
             name: "KubernetesAPITests",
             dependencies: [
-                "KubernetesAPI", "KubernetesObjects", "ServiceModel", "TestAPIServer", "TestKit",
+                "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NetworkLab", "ServiceModel", "TestAPIServer",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -162,7 +163,7 @@ let package = Package(
         .testTarget(
             name: "ConfigurationTests",
             dependencies: [
-                "NetworkLab", "ServiceModel", "SwiftletDaemon", "swiftlet",
+                "NetworkLab", "Observability", "ServiceModel", "SwiftletDaemon", "swiftlet",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
@@ -200,7 +201,7 @@ let package = Package(
         .testTarget(
             name: "ObservabilityTests",
             dependencies: [
-                "BPFLoader", "NetworkLab", "Observability", "ServiceMaps", "ServiceModel", "SwiftletDaemon", "TestKit",
+                "BPFLoader", "KubernetesAPI", "NetworkLab", "Observability", "ServiceMaps", "ServiceModel", "SwiftletDaemon", "TestKit",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "SystemPackage", package: "swift-system"),

@@ -99,7 +99,7 @@ enum Clsact {
         var head = tcmsg()
         head.tcm_ifindex = device.kernelIndex
         head.tcm_parent = parent
-        do throws(NetlinkError) {
+        do throws(NetworkError) {
             // Whole or not: what changes meanwhile may be seen or not.
             let request = NetlinkRequest(question, flags: NLM_F_ROOT | NLM_F_MATCH, head)
             _ = try NetlinkSocket().ask(request, for: subject) { message in

@@ -139,7 +139,7 @@ private func cut(_ text: String, to bytes: Int) -> String {
 /// As the API writes a `MicroTime`: six digits of a second.
 private func microTime(_ seconds: Double) -> String {
     let whole = seconds.rounded(.down)
-    let date = Date(timeIntervalSince1970: whole).ISO8601Format(.iso8601(timeZone: .gmt))
+    let date = Date(timeIntervalSince1970: whole).ISO8601Format()
     let digits = String(Int((seconds - whole) * 1_000_000))
     return date.dropLast() + "." + String(repeating: "0", count: 6 - digits.count) + digits + "Z"
 }

@@ -32,12 +32,19 @@ package struct SourceStatistics: Sendable, Hashable {
         package var url: String?
         package var connectedSince: Double?
         package var lastError: String?
+
+        package init() {}
     }
 
     /// By the name that the API has for them: `services`, `endpointslices`, `nodes`.
     package var resources: [String: Resource] = [:]
     /// The complete list has been handed on.
     package var isSynchronized = false
+
+    package init(resources: [String: Resource] = [:], isSynchronized: Bool = false) {
+        self.resources = resources
+        self.isSynchronized = isSynchronized
+    }
 
     /// Everything that is needed is being watched.
     package var isConnected: Bool { !resources.isEmpty && resources.values.allSatisfy { $0.url != nil } }

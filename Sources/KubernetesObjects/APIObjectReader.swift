@@ -34,9 +34,9 @@ package struct APIObjectReader: Sendable {
         }
         let own = object.asObject
         switch type {
-        case "ADDED", "MODIFIED": return .put(read(own, kind: try kind(of: own)))
+        case "ADDED", "MODIFIED": return .put(read(own, kind: try reader.kind(of: own)))
         case "DELETED":
-            guard let key = reader.key(of: own, kind: try kind(of: own)) else {
+            guard let key = reader.key(of: own, kind: try reader.kind(of: own)) else {
                 throw SyntaxError(cause: "the deleted object has no name")
             }
             return .deleted(key, resourceVersion: resourceVersion(of: own))
@@ -136,14 +136,6 @@ extension APIObjectReader {
         let problems = StateProblem.all(field.findings, origin: origin, object: "\(key)")
         return APIObject(
             key: key, resourceVersion: version, event: problems.isEmpty ? object.event : nil, problems: problems)
-    }
-
-    private func kind(of field: Field) throws(SyntaxError) -> ObjectKind {
-        let (apiVersion, kind) = (field.text(.apiVersion) ?? "", field.text(.kind) ?? "")
-        guard let known = ObjectKind(apiVersion: apiVersion, kind: kind) else {
-            throw SyntaxError(cause: "the object is a \(apiVersion) \(kind), which is no known kind")
-        }
-        return known
     }
 
     private func resourceVersion(of field: Field) -> String { field[.metadata]?.text(.resourceVersion) ?? "" }

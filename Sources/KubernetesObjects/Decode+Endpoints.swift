@@ -7,7 +7,7 @@ extension EndpointSlice {
         let type = object.choice(.addressType, among: ["IPv4", "IPv6", "FQDN"]) { AddressType(rawValue: $0) }
         if object[.addressType] == nil { object.reportMissing(.addressType, "write IPv4, IPv6 or FQDN") }
         var slice = EndpointSlice(
-            name: name, serviceName: intern(labels["kubernetes.io/service-name"] ?? ""), addressType: type ?? .ipv4)
+            name: name, serviceName: intern(labels[serviceNameLabel] ?? ""), addressType: type ?? .ipv4)
         slice.labels = labels
         slice = slice.onlyDecisive
         slice.lastChangeTrigger = object[.metadata]?[.annotations]?.changeTrigger
@@ -41,7 +41,7 @@ extension EndpointSlice {
 extension Field {
     /// Of annotations: the time of the change (spec 48). One that cannot be read is no reason to refuse the slice.
     fileprivate var changeTrigger: UnixTime? {
-        guard isMap, let field = self["endpoints.kubernetes.io/last-change-trigger-time"] else { return nil }
+        guard isMap, let field = self[EndpointSlice.changeTriggerAnnotation] else { return nil }
         return field.text.flatMap { UnixTime($0) }
     }
 }

@@ -40,7 +40,7 @@ extension PodObject {
 
 extension Node {
     /// The autoscaler sets it before it takes a node away (spec 46).
-    private static let deletionTaint = "ToBeDeletedByClusterAutoscaler"
+    static let deletionTaint = "ToBeDeletedByClusterAutoscaler"
 
     /// Reads a Node; what is wrong is in the field's findings.
     static func read(_ object: Field, name: String, intern: Interner) -> Node {

@@ -1,19 +1,16 @@
 package import ServiceModel
 
 /// The kinds of object that are read; all others are passed over.
-package enum ObjectKind: UInt8, Hashable, Comparable {
+package enum ObjectKind: UInt8, Hashable, Comparable, CaseIterable {
     case service, slice, endpoints, pod, node
 
     package init?(apiVersion: String, kind: String) {
-        switch (apiVersion, kind) {
-        case ("v1", "Service"): self = .service
-        case ("discovery.k8s.io/v1", "EndpointSlice"): self = .slice
-        case ("v1", "Endpoints"): self = .endpoints
-        case ("v1", "Pod"): self = .pod
-        case ("v1", "Node"): self = .node
-        default: return nil
-        }
+        guard let known = Self.allCases.first(where: { $0.word == kind && $0.apiVersion == apiVersion })
+        else { return nil }
+        self = known
     }
+
+    var apiVersion: String { self == .slice ? "discovery.k8s.io/v1" : "v1" }
 
     package var word: String {
         switch self {

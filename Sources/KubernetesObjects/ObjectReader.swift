@@ -6,6 +6,15 @@ package struct ObjectReader: Sendable {
 
     package init() {}
 
+    /// What `apiVersion` and `kind` say.
+    func kind(of field: Field) throws(SyntaxError) -> ObjectKind {
+        let (apiVersion, kind) = (field.text(.apiVersion) ?? "", field.text(.kind) ?? "")
+        guard let known = ObjectKind(apiVersion: apiVersion, kind: kind) else {
+            throw SyntaxError(cause: "the object is a \(apiVersion) \(kind), which is no known kind")
+        }
+        return known
+    }
+
     /// Kind, namespace and name; nil when it has no name, which is then in the field's findings.
     package func key(of field: Field, kind: ObjectKind) -> ObjectKey? {
         let metadata = field[.metadata]

@@ -1,4 +1,5 @@
 import Glibc
+import KubernetesObjects
 
 /// The kernel's notices about directories.
 struct Inotify: ~Copyable {

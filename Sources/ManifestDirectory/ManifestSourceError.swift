@@ -1,3 +1,5 @@
+import KubernetesObjects
+
 /// Why manifests cannot be watched at all, or a file of settings not be read.
 public struct ManifestSourceError: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Action: String, Sendable {

@@ -1,4 +1,5 @@
 import Glibc
+import KubernetesObjects
 
 /// Which paths each watch of the kernel stands for.
 ///

@@ -13,10 +13,10 @@ package struct NetlinkSocket: ~Copyable, Sendable {
     private static let patience = timeval(tv_sec: 5, tv_usec: 0)
 
     /// - Parameter groups: the RTMGRP_ masks of what is to be told without a request.
-    package init(groups: Int32 = 0) throws(NetlinkError) {
+    package init(groups: Int32 = 0) throws(NetworkError) {
         let kind = Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue)
         descriptor = socket(AF_NETLINK, kind, NETLINK_ROUTE)
-        guard descriptor >= 0 else { throw NetlinkError(.open, "a netlink socket") }
+        guard descriptor >= 0 else { throw NetworkError(.open, "a netlink socket") }
         var patience = Self.patience
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_nl()
@@ -27,7 +27,7 @@ package struct NetlinkSocket: ~Copyable, Sendable {
                 bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_nl>.size))
             }
         }
-        guard status == 0 else { throw NetlinkError(.open, "a netlink socket") }
+        guard status == 0 else { throw NetworkError(.open, "a netlink socket") }
     }
 
     deinit { close(descriptor) }
@@ -39,9 +39,9 @@ package struct NetlinkSocket: ~Copyable, Sendable {
     package func ask(
         _ request: NetlinkRequest, for subject: @autoclosure () -> String,
         _ body: (NetlinkMessage) -> Void
-    ) throws(NetlinkError) -> Bool {
+    ) throws(NetworkError) -> Bool {
         let bytes = request.bytes
-        guard send(descriptor, bytes, bytes.count, 0) == bytes.count else { throw NetlinkError(.read, subject()) }
+        guard send(descriptor, bytes, bytes.count, 0) == bytes.count else { throw NetworkError(.read, subject()) }
         var isWhole = true
         while true {
             let messages: [NetlinkMessage]
@@ -50,14 +50,14 @@ package struct NetlinkSocket: ~Copyable, Sendable {
             case .failure(.noBufferSpace):
                 isWhole = false
                 continue
-            case .failure(let cause): throw NetlinkError(.read, subject(), cause)
+            case .failure(let cause): throw NetworkError(.read, subject(), cause)
             }
             for message in messages {
                 if message.isInterrupted { isWhole = false }
                 switch message.kind {
                 case .answer: body(message)
                 case .end: return isWhole
-                case .refusal(let cause): throw NetlinkError(.read, subject(), cause)
+                case .refusal(let cause): throw NetworkError(.read, subject(), cause)
                 }
                 if !message.isPartOfDump { return isWhole }
             }

@@ -16,7 +16,7 @@ final class NetworkFollower: Sendable {
     let queue = DispatchQueue(label: "swiftlet.network")
     let notices: NetlinkSocket
     private let questions: NetlinkSocket
-    private let continuation: AsyncStream<Result<NetworkSnapshot, NetlinkError>>.Continuation
+    private let continuation: AsyncStream<Result<NetworkSnapshot, NetworkError>>.Continuation
     private let state: Mutex<State>
 
     private struct State {
@@ -24,7 +24,7 @@ final class NetworkFollower: Sendable {
         var last: NetworkSnapshot
     }
 
-    init(_ continuation: AsyncStream<Result<NetworkSnapshot, NetlinkError>>.Continuation) throws(NetlinkError) {
+    init(_ continuation: AsyncStream<Result<NetworkSnapshot, NetworkError>>.Continuation) throws(NetworkError) {
         notices = try NetlinkSocket(
             groups: RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE)
         // Of its own, so that answers need not be told from notices.
@@ -46,7 +46,7 @@ final class NetworkFollower: Sendable {
             case .failure(.wouldBlock):
                 if isNews { readSoon() }
                 return
-            case .failure(let cause): return end(NetlinkError(.follow, "the network", cause))
+            case .failure(let cause): return end(NetworkError(.follow, "the network", cause))
             }
         }
     }
@@ -67,7 +67,7 @@ final class NetworkFollower: Sendable {
     /// Ends the pause before it reads: what changes from now on is told again.
     private func read() {
         state.withLock { $0.isReadingSoon = false }
-        do throws(NetlinkError) {
+        do throws(NetworkError) {
             let snapshot = try NetworkSnapshot.read(from: questions)
             let isNew = state.withLock { state in
                 defer { state.last = snapshot }
@@ -83,7 +83,7 @@ final class NetworkFollower: Sendable {
     }
 
     /// The reader gets the error as the last thing.
-    private func end(_ error: NetlinkError) {
+    private func end(_ error: NetworkError) {
         continuation.yield(.failure(error))
         continuation.finish()
     }

@@ -6,12 +6,12 @@ import SystemPackage
 
 extension NetworkSnapshot {
     /// Reads the network namespace of the calling thread once.
-    public static func read() throws(NetlinkError) -> NetworkSnapshot { try read(from: NetlinkSocket()) }
+    public static func read() throws(NetworkError) -> NetworkSnapshot { try read(from: NetlinkSocket()) }
 
     /// How often a dump is begun anew when something changed in its middle.
     private static let attempts = 20
 
-    static func read(from socket: borrowing NetlinkSocket) throws(NetlinkError) -> NetworkSnapshot {
+    static func read(from socket: borrowing NetlinkSocket) throws(NetworkError) -> NetworkSnapshot {
         let links = try dump(RTM_GETLINK, ifinfomsg(), from: socket, "links", NetworkLink.init)
         let addresses = try dump(RTM_GETADDR, ifaddrmsg(), from: socket, "addresses", LinkAddress.init)
         let routes = try dump(RTM_GETROUTE, rtmsg(), from: socket, "routes", DefaultRoute.all)
@@ -26,7 +26,7 @@ extension NetworkSnapshot {
     private static func dump<Head: BitwiseCopyable, Value>(
         _ type: Int, _ head: Head, from socket: borrowing NetlinkSocket, _ subject: String,
         _ read: (NetlinkMessage) -> Value?
-    ) throws(NetlinkError) -> [Value] {
+    ) throws(NetworkError) -> [Value] {
         for _ in 0..<attempts {
             var values: [Value] = []
             let request = NetlinkRequest(type, flags: NLM_F_ROOT | NLM_F_MATCH, head)
@@ -34,6 +34,6 @@ extension NetworkSnapshot {
                 return values
             }
         }
-        throw NetlinkError(.read, subject, .resourceTemporarilyUnavailable)
+        throw NetworkError(.read, subject, .resourceTemporarilyUnavailable)
     }
 }

@@ -18,7 +18,7 @@ public struct Route: Hashable, Sendable {
     /// Asks the network namespace of the calling thread; nil when there is no way, or the way is forbidden.
     ///
     /// - Parameter link: only ways through this device, as its own source address is asked for.
-    public static func find(to destination: IPAddress, by link: LinkIndex? = nil) throws(NetlinkError) -> Route? {
+    public static func find(to destination: IPAddress, by link: LinkIndex? = nil) throws(NetworkError) -> Route? {
         var head = rtmsg()
         head.rtm_family = UInt8(destination.family.addressFamily)
         head.rtm_dst_len = UInt8(destination.family.bitWidth)
@@ -26,7 +26,7 @@ public struct Route: Hashable, Sendable {
         request.append(destination.bytes, as: RTA_DST.rawValue)
         if let link { request.append(withUnsafeBytes(of: link.rawValue, Array.init), as: RTA_OIF.rawValue) }
         var route: Route?
-        do throws(NetlinkError) {
+        do throws(NetworkError) {
             _ = try NetlinkSocket().ask(request, for: "route to \(destination)") { route = Route($0) }
         } catch  where refusals.contains(error.cause) {
             return nil
@@ -37,7 +37,7 @@ public struct Route: Hashable, Sendable {
     /// The source address that the kernel gives to packets towards a destination.
     public static func sourceAddress(
         towards destination: IPAddress, by link: LinkIndex? = nil
-    ) throws(NetlinkError) -> IPAddress? {
+    ) throws(NetworkError) -> IPAddress? {
         try find(to: destination, by: link)?.source
     }
 

@@ -43,7 +43,7 @@ public struct MapCapacities: Sendable, Hashable {
     }
 
     /// What the flows of both families take together at most: 64 MiB, with the kernel's 48 bytes for each entry.
-    public static let maxFlows: UInt32 = 262_144
+    public static let maxFlows: UInt32 = 224_000
 
     /// The flows to keep on a machine with so many bytes of memory: one 256th of it goes to them, up to `maxFlows`.
     public static func flows(forMemory bytes: UInt64) -> UInt32 {

@@ -105,7 +105,8 @@ public enum MapCatalog {
             )
         case .flowFilter: ("senders that may be backends with flows, so that others cost no look-up", "a byte for each")
         case .fragments: ("IP packets that come in pieces to the ports of the first", "the key has the packet's id")
-        case .devices: ("devices with our programs to the node's address towards them", "the key is the interface's index")
+        case .devices:
+            ("devices with our programs to the node's address towards them", "the key is the interface's index")
         case .counters: ("how often each verdict was given", "the key is enum counter; events")
         case .serviceCounters: ("how often each service port was used", "the key is the service id; events")
         case .backendCounters:

@@ -34,6 +34,30 @@ public struct ClusterState: Sendable {
 
     public var sliceCount: Int { owners.count }
 
+    /// Every object, as the event that would bring it here; unsorted.
+    public var events: [ClusterEvent] {
+        let known = entries.values
+        return known.compactMap { $0.service.map(ClusterEvent.service) }
+            + known.flatMap { $0.slices.lazy.map(ClusterEvent.slice) } + nodes.values.map(ClusterEvent.node)
+    }
+
+    /// The ends of the objects that a complete list does not name: it replaces what was known before.
+    public func endings(missingFrom list: [ClusterEvent]) -> [ClusterEvent] {
+        var ends = Set(entries.compactMap { $1.service == nil ? nil : ClusterEvent.serviceGone($0) })
+        ends.formUnion(owners.keys.lazy.map(ClusterEvent.sliceGone))
+        ends.formUnion(nodes.keys.lazy.map(ClusterEvent.nodeGone))
+        if ends.isEmpty { return [] }
+        for event in list {
+            switch event {
+            case .service(let service): ends.remove(.serviceGone(service.name))
+            case .slice(let slice): ends.remove(.sliceGone(slice.name))
+            case .node(let node): ends.remove(.nodeGone(node.name))
+            case .serviceGone, .sliceGone, .nodeGone: break
+            }
+        }
+        return Array(ends)
+    }
+
     /// Takes note of a change and returns the Services that need compiling; none if nothing changed.
     public mutating func apply(_ event: ClusterEvent) -> Set<ObjectName> {
         switch event {

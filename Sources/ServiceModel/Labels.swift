@@ -40,7 +40,8 @@ extension EndpointSlice {
     /// The Service that the slice belongs to.
     var service: ObjectName { ObjectName(namespace: name.namespace, name: serviceName) }
 
-    var family: IPFamily? {
+    /// Nil for names, which are no addresses.
+    public var family: IPFamily? {
         switch addressType {
         case .ipv4: .v4
         case .ipv6: .v6

@@ -1,6 +1,8 @@
+import FoundationEssentials
 import KubernetesAPI
-import KubernetesObjects
+public import KubernetesObjects
 import ManifestDirectory
+public import ServiceModel
 import SystemPackage
 
 extension ClusterAccess {
@@ -25,4 +27,29 @@ extension ClusterAccess {
         if let kubeconfig { return named.isEmpty ? "kubeconfig \(kubeconfig)" : "kubeconfig \(kubeconfig) at \(named)" }
         return named.isEmpty ? "the pod's service account" : named
     }
+}
+
+extension Configuration {
+    /// How to reach the API servers; nil if the Services come from somewhere else.
+    func connection(of source: StateSource) throws -> APIConnection? {
+        guard case .cluster(let access) = source else { return nil }
+        return try access.connection(in: .current, environment: ProcessInfo.processInfo.environment)
+    }
+
+    /// Reads everything once: the manifests, or the lists of the cluster.
+    public func listOnce() async throws -> (events: [ClusterEvent], problems: [StateProblem]) {
+        let source = try source()
+        if let connection = try connection(of: source) {
+            let batch = try await KubernetesSource.snapshot(
+                connection, nodeName: nodeName, proxyName: node.proxyName, time: .real)
+            return (batch.events, batch.problems)
+        }
+        return ManifestLoader.load(directories: manifests)
+    }
+}
+
+extension Timekeeper {
+    /// This machine's clocks and chance.
+    static let real = Timekeeper(
+        ContinuousClock(), wallClock: { Date().timeIntervalSince1970 }, chance: { Double.random(in: 0..<1) })
 }

@@ -1,4 +1,5 @@
 public import Logging
+public import Observability
 public import ServiceModel
 public import SystemPackage
 
@@ -22,9 +23,9 @@ public struct Configuration: Sendable, Hashable {
     public var maxSlots: UInt32 = 262_144
     public var maxSourceRanges: UInt32 = 65_536
     /// Where `/healthz` and `/livez` are served (spec 46); nil: nowhere.
-    public var healthzAddress: BindAddress? = .healthz(for: .v4)
+    public var healthzAddress: ListenAddress? = BindPlace.healthz.usual(for: .v4)
     /// Where `/metrics` and `/configz` are served (spec 47); nil: nowhere.
-    public var metricsAddress: BindAddress? = .metrics(for: .v4)
+    public var metricsAddress: ListenAddress? = BindPlace.metrics.usual(for: .v4)
     /// Counts the connections of each backend.
     public var metricsPerBackend = false
     /// Conflicts are written as Events to the API server.
@@ -52,6 +53,7 @@ public struct Configuration: Sendable, Hashable {
 
 /// How to reach a cluster's API servers.
 public struct ClusterAccess: Sendable, Hashable {
+    /// Nil: the credentials of the pod's service account, if it has one.
     public var kubeconfig: FilePath?
     /// Nil: the kubeconfig's current one.
     public var context: String?
@@ -60,8 +62,8 @@ public struct ClusterAccess: Sendable, Hashable {
 
     public init() {}
 
-    /// Nothing is named: the credentials are those that a pod finds in its files.
-    public var isInCluster: Bool { kubeconfig == nil && apiServers.isEmpty }
+    /// Somebody said which cluster it is.
+    public var isNamed: Bool { kubeconfig != nil || !apiServers.isEmpty }
 }
 
 /// How log lines are written.

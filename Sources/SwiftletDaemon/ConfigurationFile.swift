@@ -56,7 +56,11 @@ extension ConfigurationLayer {
         manifests = settings.texts(.manifests) ?? manifests
         kubeconfig = settings.text(.kubeconfig) ?? kubeconfig
         context = settings.text(.context) ?? context
-        apiServers = settings.texts(.apiServers) ?? apiServers
+        apiServers =
+            settings.parsedList(.apiServers) { (texts) throws(SettingMistake) in
+                for text in texts { try checkAPIServer(setting: text) }
+                return texts
+            } ?? apiServers
         stateDirectory = settings.text(.stateDir) ?? stateDirectory
     }
 
@@ -93,8 +97,8 @@ extension ConfigurationLayer {
     }
 
     private mutating func readObservability(_ settings: Settings) {
-        healthz = settings.bindSetting(.healthzBindAddress, BindAddress.healthzPort) ?? healthz
-        metrics = settings.bindSetting(.metricsBindAddress, BindAddress.metricsPort) ?? metrics
+        healthz = settings.bindSetting(ConfigurationKey.healthzBindAddress.rawValue, for: .healthz) ?? healthz
+        metrics = settings.bindSetting(ConfigurationKey.metricsBindAddress.rawValue, for: .metrics) ?? metrics
         metricsPerBackend = settings.flag(.metricsPerBackend) ?? metricsPerBackend
         recordsEvents = settings.flag(.eventRecording) ?? recordsEvents
         syncPeriod = settings.parsed(.syncPeriod, Duration.init(positiveGoSetting:)) ?? syncPeriod
@@ -120,11 +124,7 @@ extension Settings {
         _ key: ConfigurationKey, _ parse: ([String]) throws(SettingMistake) -> Result
     ) -> Result? { parsedList(key.rawValue, parse) }
 
-    fileprivate func bindSetting(_ key: ConfigurationKey, _ port: UInt16) -> BindSetting? {
-        bindSetting(key.rawValue, defaultPort: port)
-    }
-
-    func bindSetting(_ key: String, defaultPort: UInt16) -> BindSetting? {
-        parsed(key) { (text) throws(SettingMistake) in try BindSetting(text, defaultPort: defaultPort) }
+    func bindSetting(_ key: String, for place: BindPlace) -> BindSetting? {
+        parsed(key) { (text) throws(SettingMistake) in try BindSetting(text, for: place) }
     }
 }

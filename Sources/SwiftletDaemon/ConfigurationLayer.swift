@@ -107,8 +107,8 @@ extension Configuration {
 
     private mutating func applyAddresses(_ layer: ConfigurationLayer) {
         if let family = layer.bindAddress?.family {
-            if healthzAddress?.isDefault == true { healthzAddress = .healthz(for: family) }
-            if metricsAddress?.isDefault == true { metricsAddress = .metrics(for: family) }
+            if BindPlace.healthz.isUsual(healthzAddress) { healthzAddress = BindPlace.healthz.usual(for: family) }
+            if BindPlace.metrics.isUsual(metricsAddress) { metricsAddress = BindPlace.metrics.usual(for: family) }
         }
         if let healthz = layer.healthz { healthzAddress = healthz.address }
         if let metrics = layer.metrics { metricsAddress = metrics.address }

@@ -2,9 +2,10 @@ import BPFLoader
 import Dispatch
 import FoundationEssentials
 import Glibc
-import Logging
+import KubernetesAPI
 import KubernetesObjects
-import ManifestDirectory
+import Logging
+import Observability
 import ServiceMaps
 import ServiceModel
 
@@ -16,8 +17,18 @@ actor ControlPlane {
     private var compiler = Compiler(keepsBackends: false)
     /// Nil when nothing is programmed.
     private var writer: ServiceMapWriter<BPFMapStore>?
-    private var localAddresses = NodeAddresses.current()
+    private var localAddresses: [IPAddress]
     private var node: NodeConfiguration
+    private let endpoints: DaemonEndpoints
+    /// Tells the owner of a Service what only a person can put right.
+    private let warn: @Sendable (ServiceWarning) -> Void
+    /// Services with a health check port.
+    private var healthChecked: Set<ObjectName> = []
+    /// What a part of the daemon wants a person to know, by its name.
+    private var attention: [String: String] = [:]
+    /// Counts the batches that said something.
+    private var revision = 0
+    nonisolated let nodeName: String
     private var problems: Set<StateProblem> = []
     private var reportedConflicts: Set<Conflict> = []
     private var reportedFailures: Set<String> = []
@@ -25,11 +36,23 @@ actor ControlPlane {
     private var isReclaiming = false
     /// Nothing is pruned before the first complete list (spec 10).
     private var hasCompleteList = false
+    private var hasSynced = false
+    /// The Node object was there once: when it goes, so does the node's eligibility (spec 46).
+    private var hasNode = false
+    private var healthCheckAddresses: [String]?
 
-    init(_ configuration: Configuration, writer: consuming ServiceMapWriter<BPFMapStore>?, log: Logger) {
+    init(
+        _ configuration: Configuration, writer: consuming ServiceMapWriter<BPFMapStore>?,
+        localAddresses: [IPAddress], endpoints: DaemonEndpoints,
+        warn: @escaping @Sendable (ServiceWarning) -> Void = { _ in }, log: Logger
+    ) {
         self.configuration = configuration
         self.writer = writer
+        self.localAddresses = localAddresses
+        self.endpoints = endpoints
+        self.warn = warn
         self.log = log
+        nodeName = configuration.node.name
         state = ClusterState(ownNode: configuration.node.name)
         node = NodeConfiguration(configuration.node, node: nil, localAddresses: localAddresses)
     }
@@ -37,25 +60,57 @@ actor ControlPlane {
     /// Takes a batch of changes all the way into the maps.
     func ingest(_ batch: StateBatch) async -> IngestSummary {
         for problem in batch.problems where problems.insert(problem).inserted {
-            log.warning("refused a manifest", metadata: ["problem": "\(problem)"])
+            log.warning("refused an object", metadata: ["problem": "\(problem)"])
         }
         for problem in batch.resolved where problems.remove(problem) != nil {
-            log.info("a refused manifest is well again", metadata: ["problem": "\(problem)"])
+            log.info("a refused object is well again", metadata: ["problem": "\(problem)"])
         }
-        if !batch.events.isEmpty { lastEventAt = Date() }
-        let dirty = state.apply(batch.events)
+        // A complete list replaces what a cache said before.
+        let events = batch.isInitial ? batch.events + state.endings(missingFrom: batch.events) : batch.events
+        if !events.isEmpty {
+            lastEventAt = Date()
+            revision += 1
+        }
+        endpoints.sync.queued(events)
+        let dirty = state.apply(events)
         hasCompleteList = hasCompleteList || batch.isInitial
-        return await program(dirty)
+        endpoints.health.setNode(nodeCondition)
+        let summary = await program(dirty)
+        for case .slice(let slice) in events { noteProgrammed(slice) }
+        return summary
     }
 
-    /// Looks at what changes by itself: the node's addresses, and what could not be written last time.
-    /// - Returns: whether something is still pending.
-    func tick() async -> Bool {
-        localAddresses = NodeAddresses.current()
-        let wasPending = !(writer?.pending.isEmpty ?? true)
-        if wasPending || currentNode() != node { _ = await program([]) }
-        return !(writer?.pending.isEmpty ?? true)
+    /// How long the cluster waited for a change of a slice (spec 48).
+    private func noteProgrammed(_ slice: EndpointSlice) {
+        guard writer != nil, let change = slice.lastChangeTrigger, let family = slice.family else { return }
+        let date = Date(timeIntervalSince1970: Double(change.nanoseconds) / 1e9)
+        endpoints.sync.programmed(change: date, HealthFamily(family))
     }
+
+    private var nodeCondition: NodeCondition {
+        guard let node = state.node(named: nodeName) else { return hasNode ? .gone : .unknown }
+        hasNode = true
+        return .present(
+            isBeingDeleted: node.isBeingDeleted, taints: node.isTaintedForDeletion ? [NodeCondition.deletionTaint] : [])
+    }
+
+    /// Follows the addresses of the node's devices.
+    func setLocalAddresses(_ addresses: [IPAddress]) async {
+        localAddresses = addresses
+        guard currentNode() != node else { return }
+        log.info("the node's addresses changed", metadata: ["addresses": "\(addresses.map(\.description).joined(separator: ", "))"])
+        _ = await program([])
+    }
+
+    /// Tries again what could not be written last time.
+    /// - Returns: whether something is still pending.
+    func retry() async -> Bool {
+        guard isPending else { return false }
+        _ = await program([])
+        return isPending
+    }
+
+    private var isPending: Bool { !(writer?.pending.isEmpty ?? true) }
 
     /// What the maps hold from before the start goes once everything that is wanted has been read (spec 10). What
     /// cannot be read may define it still: a broken manifest never takes a Service away.
@@ -68,11 +123,17 @@ actor ControlPlane {
 
     private func program(_ dirty: Set<ObjectName>) async -> IngestSummary {
         var summary = IngestSummary()
+        let isFull = node != currentNode() || !hasSynced
         node = currentNode()
+        hasSynced = hasSynced || hasCompleteList
         let portions = portions(of: dirty)
         for (index, portion) in portions.enumerated() {
             program(portion, isLast: index == portions.count - 1, &summary)
         }
+        endpoints.sync.synced(
+            .init(
+                compile: summary.compile, apply: summary.apply, writes: summary.writes, isFull: isFull,
+                failures: summary.failures))
         reportConflicts()
         if summary.services > 0 {
             log.debug(
@@ -96,9 +157,32 @@ actor ControlPlane {
         {
             reportFailures(report)
             summary.writes += report.written + report.deleted
+            summary.failures += report.failures
         }
         summary.apply += clock.now - start
         summary.services += changes.upserts.count + changes.removals.count
+        updateHealthChecks(changes)
+    }
+
+    private func updateHealthChecks(_ changes: DesiredChanges) {
+        let before = healthChecked
+        let addresses = node.healthCheckHosts(configuration.node.nodePorts)
+        healthChecked.subtract(changes.removals)
+        var isTouched = healthChecked != before || (addresses != healthCheckAddresses && !before.isEmpty)
+        for service in changes.upserts {
+            if service.healthCheckNodePort != nil {
+                healthChecked.insert(service.name)
+                isTouched = true
+            } else if healthChecked.remove(service.name) != nil {
+                isTouched = true
+            }
+        }
+        guard isTouched else { return }
+        healthCheckAddresses = addresses
+        let services = healthChecked.compactMap { name in compiler.desired.services[name].map { (name, $0) } }
+        endpoints.healthChecks.update(
+            HealthCheck.wanted(by: DesiredState(services: Dictionary(uniqueKeysWithValues: services))),
+            hosts: addresses)
     }
 
     /// Into empty maps a large first list goes in portions, so that not all of it is in memory as results too. Otherwise
@@ -120,9 +204,11 @@ actor ControlPlane {
         isReclaiming = true
         defer { isReclaiming = false }
         while let ticket = beginReclaim() {
+            let start = ContinuousClock.now
             guard await Self.gracePeriod() else { return }
             if let report = writer?.finishReclaim(ticket) {
                 reportFailures(report)
+                endpoints.sync.reclaimed(in: ContinuousClock.now - start, failures: report.failures)
                 if !report.failures.isEmpty { return }
             }
         }
@@ -151,6 +237,8 @@ extension ControlPlane {
         let conflicts = Set(compiler.conflicts)
         for conflict in conflicts.subtracting(reportedConflicts).sorted() {
             log.warning("two Services claim one frontend", metadata: ["conflict": "\(conflict)"])
+            warn(ServiceWarning(
+                service: conflict.service, reason: "FrontendConflict", action: "Programming", note: "\(conflict)"))
         }
         reportedConflicts = conflicts
     }
@@ -160,6 +248,11 @@ extension ControlPlane {
         let failures = Set(report.failures.map(\.description))
         for failure in failures.subtracting(reportedFailures).sorted() {
             log.error("a Service is not programmed", metadata: ["cause": "\(failure)"])
+        }
+        for failure in report.failures where !reportedFailures.contains(failure.description) {
+            guard let service = failure.port?.service else { continue }
+            warn(ServiceWarning(
+                service: service, reason: "NotProgrammed", action: "Programming", note: "on node \(nodeName): \(failure)"))
         }
         if writer?.pending.isEmpty ?? true {
             reportedFailures = []
@@ -179,8 +272,29 @@ extension ControlPlane {
             explained
             + (writer?.pending ?? []).map { "\($0)" }.filter { name in !explained.contains { $0.contains(name) } }
         report.residentBytes = Self.residentBytes
-        report.problems = problems.map(\.description).sorted() + compiler.conflicts.map(\.description)
+        report.problems =
+            problems.map(\.description).sorted() + compiler.conflicts.map(\.description) + attention.values.sorted()
+            + endpoints.problems.all
         return report
+    }
+
+    /// Notes what a part of the daemon wants a person to know; nil when it is well again.
+    func setAttention(_ part: String, to text: String?) {
+        if let text, attention[part] != text { log.warning("\(part)", metadata: ["cause": "\(text)"]) }
+        attention[part] = text
+    }
+
+    /// Everything that is known, with a number that tells it from other states; nil before the first complete list.
+    var completeState: (revision: Int, events: [ClusterEvent])? {
+        hasCompleteList ? (revision, state.events) : nil
+    }
+
+    /// The control plane's part of the metrics.
+    var wanted: MetricsSnapshot.Wanted {
+        MetricsSnapshot.Wanted(
+            totals: compiler.desired.totals, gaps: EndpointGaps(compiler.desired),
+            pendingPorts: writer?.pending.count ?? 0, conflicts: compiler.conflicts.count,
+            refusedObjects: problems.count, mapEntries: writer?.statistics.mapValues(\.entries) ?? [:])
     }
 
     /// This process's resident memory, from the second field of statm.
@@ -250,6 +364,7 @@ struct IngestSummary: Sendable {
     var writes = 0
     var compile = Duration.zero
     var apply = Duration.zero
+    var failures: [ApplyReport.Failure] = []
 }
 
 extension StateProblem {

@@ -12,7 +12,8 @@ public struct Datapath: ~Copyable {
 
     /// Loads the programs on the pinned maps, or on new ones where there are none.
     ///
-    /// Maps that exist keep their size, whatever the capacities say: their entries are in use.
+    /// Maps that exist keep their size, whatever the capacities say: their entries are in use. The counters of
+    /// backends are made anew when counting is switched on or off.
     public init(
         pins: DatapathPins, capacities: MapCapacities, features: KernelFeatures, hostNetnsCookie: UInt64?
     ) throws(BPFError) {
@@ -35,22 +36,28 @@ public struct Datapath: ~Copyable {
     private static func prepare(
         _ object: inout BPFObject, pins: DatapathPins, capacities: MapCapacities
     ) throws(BPFError) {
+        try renewBackendCounters(pins, capacities)
         for name in object.mapNames where !name.hasPrefix(".") {
             let path = pins.map(name)
             if let pinned = try pins.openIfPinned(name) {
-                if name == ServiceMap.backendCounters.rawValue, capacities.countsBackends != (pinned.maxEntries > 1) {
-                    // It has counts only, and no room when it was made with counting off: it is made anew.
-                    try unpin(path)
-                    try object.setMaxEntries(of: name, to: Int(capacities.backendCounters))
-                    try object.setPin(of: name, at: path)
-                    continue
-                }
                 try object.setMaxEntries(of: name, to: pinned.maxEntries)
             } else if let map = ServiceMap(rawValue: name), let wanted = capacities[map] {
                 try object.setMaxEntries(of: name, to: Int(wanted))
             }
             try object.setPin(of: name, at: path)
         }
+    }
+
+    /// Unpins the counters of backends when counting is switched on or off, so that they are made anew with another
+    /// size. They can be: other than all other maps they hold nothing but counts.
+    private static func renewBackendCounters(
+        _ pins: DatapathPins, _ capacities: MapCapacities
+    ) throws(BPFError) {
+        let name = ServiceMap.backendCounters.rawValue
+        guard let pinned = try pins.openIfPinned(name), (pinned.maxEntries > 1) != capacities.countsBackends else {
+            return
+        }
+        try unpin(pins.map(name))
     }
 
     /// How many programs the kernel verified.

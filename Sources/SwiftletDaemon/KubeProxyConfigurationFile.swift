@@ -100,10 +100,10 @@ extension ConfigurationLayer {
     private mutating func readAddresses(_ settings: Settings) {
         if settings.says("bindAddress") { bindAddress = settings.parsed("bindAddress", IPAddress.init(setting:)) }
         if settings.says("healthzBindAddress") {
-            healthz = settings.bindSetting("healthzBindAddress", defaultPort: BindAddress.healthzPort)
+            healthz = settings.bindSetting("healthzBindAddress", for: .healthz)
         }
         if settings.says("metricsBindAddress") {
-            metrics = settings.bindSetting("metricsBindAddress", defaultPort: BindAddress.metricsPort)
+            metrics = settings.bindSetting("metricsBindAddress", for: .metrics)
         }
     }
 

@@ -9,6 +9,8 @@ public struct DaemonReport: Codable, Sendable {
     public var cgroupRoot: String
     public var startedAt: Date
     public var sources: [String]
+    /// Of the API server's resources; none when manifests are followed.
+    public var watches: [Watch]
     public var lastEventAt: Date?
     public var nodePortAddresses: [String]
     public var desired: Totals
@@ -18,6 +20,21 @@ public struct DaemonReport: Codable, Sendable {
     /// Manifests and objects that were refused, and addresses that two Services claim.
     public var problems: [String]
     public var residentBytes: Int
+
+    /// What became of a resource of the API.
+    public struct Watch: Codable, Sendable, Hashable {
+        /// `services`, `endpointslices`, `nodes`.
+        public var resource: String
+        /// The API server that is watched; nil while none is.
+        public var url: String?
+        public var since: Date?
+        public var objects: Int
+        public var events: Int
+        public var lists: Int
+        /// Watches that ended before their time, by reason.
+        public var restarts: [String: Int]
+        public var lastError: String?
+    }
 
     /// How much there is of what.
     public struct Totals: Codable, Sendable, Hashable {

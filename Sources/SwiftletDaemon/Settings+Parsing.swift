@@ -1,3 +1,4 @@
+import KubernetesAPI
 public import Logging
 public import ManifestDirectory
 public import ServiceModel
@@ -119,9 +120,18 @@ public func featureGates(setting: String) throws(SettingMistake) -> [String: Boo
 
 /// The name of a node as the API has it: kube-proxy trims it and makes it lower case, too.
 public func nodeName(setting: String) throws(SettingMistake) -> String {
-    let name = setting.withoutSpaces.lowercased()
-    guard !name.isEmpty else { throw SettingMistake("write the name of a Node object") }
-    return name
+    let words = setting.split(whereSeparator: \.isWhitespace)
+    guard words.count == 1 else { throw SettingMistake("write the name of a Node object") }
+    return words[0].lowercased()
+}
+
+/// Refuses what is no URL of an API server.
+public func checkAPIServer(setting: String) throws(SettingMistake) {
+    do throws(KubernetesError) {
+        _ = try APIAddress(setting)
+    } catch {
+        throw SettingMistake("write it like https://10.0.0.1:6443")
+    }
 }
 
 extension String {

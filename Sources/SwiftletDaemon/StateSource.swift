@@ -1,6 +1,7 @@
 import Glibc
+import KubernetesAPI
 import ServiceModel
-public import SystemPackage
+import SystemPackage
 
 /// Where Services and endpoints come from.
 public enum StateSource: Sendable, Hashable {
@@ -16,7 +17,7 @@ public struct PodEnvironment: Sendable {
     /// The files of a service account are there.
     public var hasServiceAccount: Bool
 
-    public static let serviceAccount: FilePath = "/var/run/secrets/kubernetes.io/serviceaccount"
+    static let serviceAccount = FilePath(InClusterConfiguration.directory)
 
     public init(namesAPIServer: Bool, hasServiceAccount: Bool) {
         self.namesAPIServer = namesAPIServer
@@ -35,10 +36,10 @@ extension Configuration {
     /// Where to read from: what was named, or else the cluster whose pod this is.
     public func source(in pod: PodEnvironment = .current) throws(ConfigurationError) -> StateSource {
         if !manifests.isEmpty { return .manifests(manifests) }
-        if !cluster.isInCluster { return .cluster(cluster) }
-        if cluster.context != nil {
+        if cluster.context != nil && cluster.kubeconfig == nil {
             throw ConfigurationError("cannot choose a context of no kubeconfig: name the file with --kubeconfig FILE")
         }
+        if cluster.isNamed { return .cluster(cluster) }
         if pod.namesAPIServer && pod.hasServiceAccount { return .cluster(cluster) }
         let missing =
             pod.namesAPIServer

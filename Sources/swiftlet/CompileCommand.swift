@@ -1,20 +1,21 @@
 import ArgumentParser
-import ManifestDirectory
 import Reporting
 import ServiceModel
 import SwiftletDaemon
 
-struct CompileCommand: ParsableCommand {
+struct CompileCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "compile",
-        abstract: "Show what manifests would make of a node, without touching it.",
+        abstract: "Show what manifests or a cluster would make of a node, without touching it.",
         discussion: """
-            Needs no privileges and reads nothing of this machine but the manifests. What cannot be used in them is
-            part of the result, and on standard error; the exit code is 0 all the same.
+            Needs no privileges and reads nothing of this machine but the manifests, or the kubeconfig of a cluster, which is
+            listed once. What cannot be used in them is part of the result, and on standard error; the exit code is 0 all
+            the same.
 
             Examples:
               swiftlet compile --manifests ./examples --node demo-node
               swiftlet compile --manifests ./examples --node demo-node -o json
+              swiftlet compile --kubeconfig ~/.kube/config --node worker-3
               swiftlet compile --manifests ./examples --node other --node-address 192.0.2.7 --nodeport-addresses all
             """)
 
@@ -24,7 +25,9 @@ struct CompileCommand: ParsableCommand {
     }
 
     @Option(help: ArgumentHelp("Directory of Kubernetes manifests; may be repeated.", valueName: "dir"))
-    var manifests: [String]
+    var manifests: [String] = []
+
+    @OptionGroup var cluster: ClusterOptions
 
     @Option(help: ArgumentHelp("Name of the node to compile for.", valueName: "name"))
     var node: String
@@ -46,11 +49,12 @@ struct CompileCommand: ParsableCommand {
         if node.isEmpty { throw ValidationError("name the node to compile for: --node NAME") }
     }
 
-    func run() throws {
+    func run() async throws {
+        let configuration = try configuration()
         var settings = CompileSettings(nodeName: node)
-        settings.node = try chosenNode()
+        settings.node = configuration.node
         settings.nodeAddresses = nodeAddress
-        let (events, problems) = ManifestLoader.load(directories: manifests)
+        let (events, problems) = try await configuration.listOnce()
         let report = CompileReport(events: events, problems: problems, settings: settings)
         switch output {
         case .table: print(report.text)
@@ -60,22 +64,25 @@ struct CompileCommand: ParsableCommand {
     }
 
     /// The flags mean what they mean for `run`.
-    private func chosenNode() throws -> NodeSettings {
+    private func configuration() throws -> Configuration {
         var configuration = Configuration(nodeName: node)
         var layer = ConfigurationLayer()
         try nodeOptions.fill(&layer)
+        layer.manifests = manifests.isEmpty ? nil : manifests
+        cluster.fill(&layer)
         do {
             try configuration.apply(layer)
             try configuration.check()
+            _ = try configuration.source()
         } catch {
             throw ValidationError(error.description)
         }
-        return configuration.node
+        return configuration
     }
 
     private func warn(of report: CompileReport) {
         if report.node.primaryAddresses.isEmpty {
-            Terminal.write(error: "no manifest defines Node \(node) with an address; name one with --node-address")
+            Terminal.write(error: "nothing defines Node \(node) with an address; name one with --node-address")
         }
         for problem in report.problems { Terminal.write(error: problem.message) }
         for conflict in report.conflicts { Terminal.write(error: conflict.text) }

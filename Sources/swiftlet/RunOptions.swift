@@ -8,20 +8,7 @@ struct SourceOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Directory of Kubernetes manifests to serve; may be repeated.", valueName: "dir"))
     var manifests: [String] = []
 
-    @Option(
-        help: ArgumentHelp(
-            "Serve the cluster of this kubeconfig (default: in a pod, its own cluster).", valueName: "file"))
-    var kubeconfig: String?
-
-    @Option(help: ArgumentHelp("Context of the kubeconfig (default: the current one).", valueName: "name"))
-    var context: String?
-
-    @Option(
-        name: [.customLong("apiserver"), .customLong("master")],
-        help: ArgumentHelp(
-            "API server instead of the kubeconfig's; may be repeated, the first that answers is taken.",
-            valueName: "url"))
-    var apiServers: [String] = []
+    @OptionGroup var cluster: ClusterOptions
 
     @Option(
         help: ArgumentHelp(
@@ -31,10 +18,35 @@ struct SourceOptions: ParsableArguments {
 
     func fill(_ layer: inout ConfigurationLayer) {
         layer.manifests = manifests.isEmpty ? nil : manifests
+        cluster.fill(&layer)
+        layer.stateDirectory = stateDir
+    }
+}
+
+/// How to reach a cluster.
+struct ClusterOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("Take the cluster of this kubeconfig (default: in a pod, its own one).", valueName: "file"))
+    var kubeconfig: String?
+
+    @Option(help: ArgumentHelp("Context of the kubeconfig (default: the current one).", valueName: "name"))
+    var context: String?
+
+    @Option(
+        name: [.customLong("apiserver"), .customLong("master")],
+        help: ArgumentHelp(
+            "API server instead of the kubeconfig's; may be repeated, the first that answers is taken.",
+            valueName: "url"),
+        transform: { url in
+            try checkAPIServer(setting: url)
+            return url
+        })
+    var apiServers: [String] = []
+
+    func fill(_ layer: inout ConfigurationLayer) {
         layer.kubeconfig = kubeconfig
         layer.context = context
         layer.apiServers = apiServers.isEmpty ? nil : apiServers
-        layer.stateDirectory = stateDir
     }
 }
 
@@ -184,14 +196,14 @@ struct KubeProxyOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Where /healthz and /livez are served (default: 0.0.0.0:10256; none: nowhere).", valueName: "ip:port"),
-        transform: { try BindSetting($0, defaultPort: BindAddress.healthzPort) })
+        transform: { try BindSetting($0, for: .healthz) })
     var healthzBindAddress: BindSetting?
 
     @Option(
         help: ArgumentHelp(
             "Where /metrics and /configz are served (default: 127.0.0.1:10249; none: nowhere).",
             valueName: "ip:port"),
-        transform: { try BindSetting($0, defaultPort: BindAddress.metricsPort) })
+        transform: { try BindSetting($0, for: .metrics) })
     var metricsBindAddress: BindSetting?
 
     @Option(
@@ -222,8 +234,8 @@ struct KubeProxyOptions: ParsableArguments {
     func fill(_ layer: inout ConfigurationLayer) {
         layer.nodeName = nodeName
         layer.bindAddress = bindAddress
-        layer.healthz = healthzBindAddress ?? healthzPort.map { .port($0, of: .healthz(for: .v4)) }
-        layer.metrics = metricsBindAddress ?? metricsPort.map { .port($0, of: .metrics(for: .v4)) }
+        layer.healthz = healthzBindAddress ?? healthzPort.map { BindSetting(port: $0, for: .healthz) }
+        layer.metrics = metricsBindAddress ?? metricsPort.map { BindSetting(port: $0, for: .metrics) }
         layer.syncPeriod = syncPeriod
         layer.oomScoreAdjustment = oomScoreAdj
         layer.logLevel = layer.logLevel ?? verbosity.map { .init(verbosity: $0) }

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Observability
 import ServiceModel
 import SwiftletDaemon
 import SystemPackage
@@ -44,8 +45,8 @@ struct KubeProxyFileTests {
         expected.node.nodePorts = .primaryAndWithin(["192.168.0.0/16"].compactMap(CIDR.init))
         expected.node.servesExternalIPs = false
         expected.featureGates = ["AllowServiceExternalIPs": false, "KubeProxyNFTablesLocalhostNodePorts": true]
-        expected.healthzAddress = BindAddress(IPAddress(v4: 0xc000_0207), port: 20_256)
-        expected.metricsAddress = BindAddress(IPAddress(v6: 0, 0), port: 20_249)
+        expected.healthzAddress = ListenAddress(host: "192.0.2.7", port: 20_256)
+        expected.metricsAddress = ListenAddress(host: "::", port: 20_249)
         expected.syncPeriod = .seconds(75)
         expected.oomScoreAdjustment = -500
         expected.logFormat = .json

@@ -139,7 +139,7 @@ extension KernelTests {
             #expect(counters.allSatisfy { !$0.formatted.values.isEmpty })
         }
 
-        @Test("every map has types", arguments: ["sock.bpf.o", "select.bpf.o"])
+        @Test("every map has types", arguments: ["sock.bpf.o", "select.bpf.o", "tc.bpf.o"])
         func mapsHaveTypes(object: String) throws {
             struct Description: Decodable { let btf_id: UInt32? }
             let datapath = try Datapath(object)

@@ -18,6 +18,10 @@ extension KernelTests {
                 "swl_recvmsg6": 1500, "swl_getpeername4": 150, "swl_getpeername6": 200, "swl_sock_release": 40,
                 "swl_post_bind4": 240, "swl_post_bind6": 700,
             ],
+            "tc.bpf.o": [
+                "swl_wire_in": 60_000, "swl_wire_in_l3": 87_000, "swl_wire_out": 57_000, "swl_wire_out_l3": 82_000,
+                "swl_pod_in": 86_000, "swl_pod_in_l3": 126_000, "swl_pod_out": 22_000, "swl_pod_out_l3": 28_000,
+            ],
         ]
 
         @Test("walks each program within its budget", arguments: budgets.keys.sorted())

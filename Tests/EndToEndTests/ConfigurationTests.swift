@@ -46,7 +46,7 @@ struct ConfigurationTests {
     func tellsVersion() throws {
         let outcome = try Programs.run([Programs.swiftlet, "version"])
         #expect(outcome.status == .exited(0))
-        #expect(outcome.output.contains("map layout v1"))
+        #expect(outcome.output.contains("map layout v2"))
     }
 
     @Test(

@@ -14,7 +14,7 @@ struct FollowingTests {
                 let first = following.current
                 #expect(first.batches.count == 1)
                 #expect(first.batches[0].isInitial)
-                #expect(first.hasSameObjects(as: try .init(of: world.store)))
+                try expectEqual(following, world.store)
 
                 world.store.put(ClusterObjects.service("new", ip: "10.96.1.1"))
                 world.store.put(ClusterObjects.slice("new-a", of: "new", addresses: ["10.2.0.1"]))

@@ -1,6 +1,7 @@
 import KubernetesObjects
 import ManifestDirectory
 import ServiceModel
+import TestKit
 import Testing
 
 @Suite("Reading objects")
@@ -123,6 +124,17 @@ struct ReadingTests {
         let yaml = Manifests.service(extra: "publishNotReadyAddresses: true")
         #expect(services(json, named: "f.json") == services(yaml))
         #expect(services(json) == services(yaml))
+    }
+
+    @Test("a state cache is a file of manifests")
+    func stateCache() throws {
+        let directory = try TemporaryDirectory()
+        let result = ManifestLoader.load(text: Manifests.documents(Manifests.service(), Manifests.slice()))
+        let cache = StateCache(path: directory.path + "/state.yaml")
+        try cache.write(result.events, node: "here", at: UnixTime(nanoseconds: 0))
+        let read = ManifestLoader.load(directories: [directory.path])
+        #expect(read.problems.map(\.description) == [])
+        #expect(Set(read.events) == Set(result.events))
     }
 
     @Test(

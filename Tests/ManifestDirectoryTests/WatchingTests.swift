@@ -2,6 +2,7 @@ import Foundation
 import KubernetesObjects
 import ManifestDirectory
 import ServiceModel
+import TestKit
 import Testing
 
 /// The state that the batches of a source come to, waited for with a bound.

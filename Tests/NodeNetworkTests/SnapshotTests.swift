@@ -98,13 +98,13 @@ extension NetworkTests {
         @Test("what the kernel refuses is an error that names the object")
         func refusal() throws {
             let socket = try NetlinkSocket()
-            let error = #expect(throws: NetlinkError.self) {
+            let error = #expect(throws: NetworkError.self) {
                 _ = try socket.ask(NetlinkRequest(4095, UInt32(0)), for: "what there is not") { _ in }
             }
             #expect(error?.cause == .notSupportedOnSocket)
             #expect(error?.description.hasPrefix("cannot read what there is not: operation not supported") == true)
             #expect(
-                NetlinkError(.open, "a netlink socket", .tooManyOpenFiles).description
+                NetworkError(.open, "a netlink socket", .tooManyOpenFiles).description
                     == "cannot open a netlink socket: too many open files; raise the limit of open files")
             // The socket is as good as before.
             #expect(try !NetworkSnapshot.read(from: socket).links.isEmpty)

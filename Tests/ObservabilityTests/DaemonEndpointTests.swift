@@ -54,6 +54,8 @@ private final class CountingDatapath {
     private let cgroup: Cgroup
     private let backend: Stranger
 
+    var backendPort: UInt16 { backend.port }
+
     init() throws {
         let cgroup = try Cgroup("metrics")
         let path = FilePath(cgroup.path)
@@ -64,7 +66,7 @@ private final class CountingDatapath {
         let pins = DatapathPins(root: FilePath("/sys/fs/bpf").appending(name))
         self.pins = pins
         let capacities = MapCapacities(
-            services: 64, slots: 256, backends: 64, affinity: 16, possibleCPUs: CPUs.possible)
+            services: 64, slots: 256, backends: 64, affinity: 16, countsBackends: true, possibleCPUs: CPUs.possible)
         let features = try #require(Kernel.features)
         let datapath = try Datapath(pins: pins, capacities: capacities, features: features, hostNetnsCookie: nil)
         var writer = try ServiceMapWriter(
@@ -110,11 +112,13 @@ struct DaemonEndpointTests {
         try datapath.connect(81, 2)
         let text = try await scrape(datapath.pins, datapath.known)
         let labels = #"",port="http",protocol="TCP",ip_family="IPv4"}"#
+        let backendLabels = labels.dropLast() + #",backend="127.0.0.1:\#(datapath.backendPort)"}"#
         for line in [
             #"swiftlet_service_connects_total{namespace="shop",name="full\#(labels) 3"#,
             #"swiftlet_service_refusals_total{namespace="shop",name="full\#(labels) 0"#,
             #"swiftlet_service_connects_total{namespace="shop",name="empty\#(labels) 0"#,
             #"swiftlet_service_refusals_total{namespace="shop",name="empty\#(labels) 2"#,
+            #"swiftlet_backend_connects_total{namespace="shop",name="full\#(backendLabels) 3"#,
             "swiftlet_service_ports_omitted 0", #"swiftlet_datapath_verdicts_total{reason="forward"} 3"#,
             #"swiftlet_datapath_verdicts_total{reason="refuse_no_backend"} 2"#,
             #"swiftlet_map_entries{map="services4"} 2"#, #"swiftlet_map_entries{map="backends4"} 1"#,
@@ -130,25 +134,25 @@ struct DaemonEndpointTests {
         let counted = try MapInspection.fill(of: datapath.pins).map(\.entries)
         #expect(try MapInspection.fill(of: datapath.pins, known: datapath.known).map(\.entries) == counted)
         let some = try MetricsSnapshot.Kernel.read(datapath.pins, known: datapath.known, serviceLimit: 1)
-        #expect(some.uses.map(\.id.number) == [1])
+        #expect(some.uses.map(\.name.service.name) == ["full"])
         #expect(some.servicePorts == 2)
     }
 
     private func scrape(_ pins: DatapathPins, _ known: [ServiceMap: Int]) async throws -> String {
         let listening = Listening()
-        let endpoints = DaemonEndpoints(log: listening.log)
         let port = try Stranger().port
-        var settings = DaemonEndpoints.Settings()
+        var settings = Configuration(nodeName: "here")
+        settings.healthzAddress = nil
         settings.metricsAddress = ListenAddress(host: "127.0.0.1", port: port)
-        let services = endpoints.services(
-            settings, pins: pins,
-            wanted: {
-                var wanted = MetricsSnapshot.Wanted()
-                wanted.mapEntries = known
-                return wanted
-            }, configuration: { "{}" })
+        settings.metricsPerBackend = true
+        let services = DaemonEndpoints(settings, log: listening.log).services(pins: pins) {
+            var wanted = MetricsSnapshot.Wanted()
+            wanted.mapEntries = known
+            return wanted
+        }
         return try await listening.during(try #require(services.first)) { () async throws in
             await listening.announcement()
+            #expect(try await HTTPExchange.ask("/configz", port: port).body == settings.configzBody())
             return try await HTTPExchange.ask("/metrics", port: port).body
         }
     }

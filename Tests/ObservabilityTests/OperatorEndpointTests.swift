@@ -1,4 +1,6 @@
+import Glibc
 import NetworkLab
+import ServiceLifecycle
 import Testing
 
 @testable import Observability
@@ -126,6 +128,26 @@ import Testing
                 cannot listen on 192.0.2.1:10256 for health: cannot assign requested address; \
                 check --healthz-bind-address
                 """)
+    }
+
+    @Test("it ends when it is told to, whoever is connected", arguments: [true, false])
+    func ends(isOperators: Bool) async throws {
+        let checks = HealthCheckPorts(
+            proxyIsHealthy: { true }, problems: listening.problems, log: listening.log, pauses: Listening.pauses,
+            onListening: { [listening] in listening.took("", $0) })
+        checks.update([try Stranger().port: HealthCheck(namespace: "shop", name: "web", localEndpoints: 1)])
+        let service: any Service = isOperators ? endpoints(metrics: "127.0.0.1") : checks
+        let group = ServiceGroup(configuration: .init(services: [.init(service: service)], logger: listening.log))
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            let port = await listening.port().port
+            let idle = try await onThread { try HTTPExchange.Client(port: port) }
+            #expect(try await HTTPExchange.ask("/healthz", port: port).status == 200)
+            await group.triggerGracefulShutdown()
+            try await tasks.next()
+            #expect(try await onThread { try idle.readToEnd() } == "")
+            await #expect(throws: SocketError("connect", ECONNREFUSED)) { try await HTTPExchange.ask("/", port: port) }
+        }
     }
 
     @Test("a connection too many closes the oldest, so slow clients keep nobody out")

@@ -1,4 +1,5 @@
 import Foundation
+import KubernetesAPI
 import Observability
 import ServiceModel
 import Testing
@@ -9,10 +10,6 @@ import Testing
 enum Snapshots {
     static func port(_ name: String, port: String = "http", _ family: IPFamily = .v4) -> ServicePortName {
         ServicePortName(service: ObjectName(namespace: "shop", name: name), port: port, proto: .tcp, family: family)
-    }
-
-    static func use(_ id: UInt32, _ name: ServicePortName, forwarded: UInt64 = 0, refused: UInt64 = 0) -> ServiceUse {
-        ServiceUse(id: ServiceID(id), name: name, counter: ServiceCounter(forwarded: forwarded, refused: refused))
     }
 
     /// With something in every family.
@@ -27,11 +24,13 @@ enum Snapshots {
         snapshot.listenProblems = 1
         var kernel = MetricsSnapshot.Kernel()
         kernel.counters = ["forward": 5, "refuse_no_backend": 2]
-        kernel.uses = [use(1, port("web"), forwarded: 5, refused: 1), use(2, port("web", .v6))]
+        let backend = ServiceUse.Backend(
+            address: try #require(IPAddress("fd00::7")), port: try #require(Port(8080)), forwarded: 5)
+        kernel.uses = [
+            ServiceUse(name: port("web"), counter: ServiceCounter(forwarded: 5, refused: 1)),
+            ServiceUse(name: port("web", .v6), counter: ServiceCounter(), backends: [backend]),
+        ]
         kernel.servicePorts = 2
-        let address = try #require(IPAddress("fd00::7"))
-        let number = try #require(Port(8080))
-        kernel.backendUses = [.init(port: port("web", .v6), address: address, number: number, connects: 5)]
         kernel.maps = ServiceMap.allCases.map { .init(name: $0.rawValue, entries: 3, capacity: 16, memory: 4_096) }
         snapshot.kernel = kernel
         return snapshot
@@ -49,11 +48,11 @@ enum Snapshots {
         metrics.reclaimed(in: .microseconds(50))
         metrics.programmed(change: Date(timeIntervalSinceNow: -2), .ipv4)
         metrics.cleanedFlows(.ipv4, in: .milliseconds(1), deleted: 3)
-        metrics.source("services") {
-            $0.lists += 1
-            $0.restarts += 1
-            $0.decoding += .milliseconds(3)
-        }
+        var watch = SourceStatistics.Resource()
+        watch.lists = 1
+        watch.restarts = [.expired: 1]
+        watch.decodeNanoseconds = 3_000_000
+        metrics.take(SourceStatistics(resources: ["services": watch]))
         return metrics.statistics
     }
 }

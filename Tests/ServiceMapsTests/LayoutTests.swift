@@ -99,4 +99,11 @@ struct LayoutTests {
         #expect(services.keySize == 20 && services.valueSize == 28 && services.key == "struct service6_key")
         #expect(MapCapacities(possibleCPUs: 512).serviceCounters == 4096)
     }
+
+    @Test(
+        "flows take a 256th of the memory, between 8,192 entries and 64 MiB",
+        arguments: [(256 << 20, 8192), (8 << 30, 113_359), (64 << 30, 224_000)] as [(UInt64, UInt32)])
+    func flows(memory: UInt64, entries: UInt32) {
+        #expect(MapCapacities.flows(forMemory: memory) == entries)
+    }
 }

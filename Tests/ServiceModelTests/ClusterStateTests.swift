@@ -123,3 +123,34 @@ struct ClusterStateTests {
         }
     }
 }
+
+@Suite("complete lists")
+struct CompleteListTests {
+    private func name(_ text: String) -> ObjectName { ObjectName(namespace: "default", name: text) }
+
+    private func state() -> ClusterState {
+        var state = ClusterState()
+        var slice = EndpointSlice(name: name("web-1"), serviceName: "web", addressType: .ipv4)
+        slice.ports = []
+        _ = state.apply([.service(Service(name: name("web"))), .slice(slice), .node(Node(name: "here"))])
+        return state
+    }
+
+    @Test("what a list does not name ends, and nothing else")
+    func endings() {
+        let known = state()
+        #expect(known.endings(missingFrom: known.events) == [])
+        #expect(
+            Set(known.endings(missingFrom: [.node(Node(name: "here")), .service(Service(name: name("new")))]))
+                == [.serviceGone(name("web")), .sliceGone(name("web-1"))])
+        #expect(ClusterState().endings(missingFrom: known.events) == [])
+    }
+
+    @Test("the events of a state make the same state")
+    func events() {
+        var copy = ClusterState()
+        _ = copy.apply(state().events.reversed())
+        #expect(Set(copy.events) == Set(state().events))
+        #expect(copy.events.count == 3)
+    }
+}

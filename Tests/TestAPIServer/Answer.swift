@@ -24,7 +24,7 @@ struct Answer {
             if try await refuse(faults) { return }
             switch request.verb {
             case .create: try await create()
-            case .list: try await list(faults)
+            case .list, .page: try await list(faults)
             case .watch: try await watch(faults)
             }
         } catch {

@@ -36,6 +36,8 @@ package enum WatchEnd: Sendable {
 package struct RequestPattern: Sendable, Hashable {
     package enum Verb: String, Sendable {
         case list, watch, create
+        /// A list that goes on after its first page.
+        case page
     }
 
     package var verb: Verb

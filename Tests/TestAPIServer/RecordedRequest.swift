@@ -9,13 +9,16 @@ package struct RecordedRequest: Sendable, Hashable {
     package var body: [UInt8] = []
 
     var pattern: RequestPattern {
-        let verb: RequestPattern.Verb =
-            method == "POST" ? .create : query["watch"] == "true" || query["watch"] == "1" ? .watch : .list
-        return RequestPattern(verb, String(path.split(separator: "/").last ?? ""))
+        RequestPattern(verb, resource)
     }
 
-    package var resource: String { pattern.resource }
-    package var verb: RequestPattern.Verb { pattern.verb }
+    package var resource: String { String(path.split(separator: "/").last ?? "") }
+
+    package var verb: RequestPattern.Verb {
+        if method == "POST" { return .create }
+        if query["watch"] == "true" { return .watch }
+        return query["continue"] == nil ? .list : .page
+    }
 
     init(method: String, uri: String) {
         self.method = method

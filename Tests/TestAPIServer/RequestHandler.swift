@@ -22,7 +22,10 @@ final class RequestHandler: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         let channel = context.channel
-        server.state.withLock { $0.connections[ObjectIdentifier(channel)] = nil }
+        server.state.withLock { state in
+            state.connections[ObjectIdentifier(channel)] = nil
+            state.answers[ObjectIdentifier(channel)] = nil
+        }
         answering?.cancel()
         context.fireChannelInactive()
     }
@@ -40,8 +43,11 @@ final class RequestHandler: ChannelInboundHandler {
         case .end:
             guard let request else { return }
             self.request = nil
-            let answer = Answer(server, context.channel, request)
-            answering = Task { await answer.run() }
+            let channel = context.channel
+            let answer = Answer(server, channel, request)
+            let task = Task { await answer.run() }
+            answering = task
+            server.state.withLock { $0.answers[ObjectIdentifier(channel)] = task }
         }
     }
 

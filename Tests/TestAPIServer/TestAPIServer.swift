@@ -32,6 +32,8 @@ package final class TestAPIServer: Sendable {
         var watches: [String: Int] = [:]
         var listener: (any Channel)?
         var connections: [ObjectIdentifier: any Channel] = [:]
+        /// The last answer on each connection.
+        var answers: [ObjectIdentifier: Task<Void, Never>] = [:]
     }
 
     package let store: ObjectStore
@@ -76,7 +78,12 @@ package final class TestAPIServer: Sendable {
         let tls = try options.certificate.map {
             try NIOSSLContext(configuration: $0.serverConfiguration(trusting: options.clientAuthority))
         }
-        let listener = try await ServerBootstrap(group: NIOSingletons.posixEventLoopGroup)
+        let listener = try await retrying { try await self.bind(tls) }
+        state.withLock { $0.listener = listener }
+    }
+
+    private func bind(_ tls: NIOSSLContext?) async throws -> any Channel {
+        try await ServerBootstrap(group: NIOSingletons.posixEventLoopGroup)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
@@ -89,7 +96,15 @@ package final class TestAPIServer: Sendable {
                 }
             }
             .bind(host: "127.0.0.1", port: port).get()
-        state.withLock { $0.listener = listener }
+    }
+
+    /// A process that is just being started holds a copy of the old listener until it executes its program.
+    private func retrying<Result>(_ body: () async throws -> Result) async throws -> Result {
+        for _ in 0..<200 {
+            if let result = try? await body() { return result }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        return try await body()
     }
 
     /// Is away: refuses connections and drops those that there are.
@@ -102,8 +117,11 @@ package final class TestAPIServer: Sendable {
         await dropConnections()
     }
 
+    /// Closes all connections, and returns when nothing is being answered on them any more.
     package func dropConnections() async {
-        for channel in state.withLock({ Array($0.connections.values) }) { try? await channel.close() }
+        let (channels, answers) = state.withLock { (Array($0.connections.values), Array($0.answers.values)) }
+        for channel in channels { try? await channel.close() }
+        for answer in answers { await answer.value }
     }
 
     package func change(_ change: @Sendable (inout Options) -> Void) {

@@ -20,13 +20,17 @@ enum way {
 #endif
 
 /* The longest packet that this one becomes on the wire: a bundle of segments is cut up again. */
-static __always_inline __u16 F(wire_length)(const struct __sk_buff *skb,
-					    const struct F(packet) *packet)
+static __always_inline __u16 F(wire_length)(struct __sk_buff *skb, const struct F(packet) *packet)
 {
-	const __u32 header = packet->number == IPPROTO_TCP ? 20 : 8;
+	__u32 header = sizeof(struct udphdr);
+	__u8 words = 0;
 
 	if (!skb->gso_size)
 		return packet->length;
+	if (packet->number == IPPROTO_TCP) {
+		bpf_skb_load_bytes(skb, packet->l4 + 12, &words, sizeof(words));
+		header = (words >> 4) * 4;
+	}
 	return packet->l4 - packet->l3 + header + skb->gso_size;
 }
 

@@ -231,19 +231,21 @@ call_refused() {
 	refused "unknown port, TCP, IPv4-mapped" 10.96.0.15:81 --mapped
 }
 
+# A pod listens on all addresses and answers a datagram from the address of lo that it came from: so inside the
+# range is the pod's own.
 call_restricted() {
-	answered "inside a source range, TCP, IPv4" 1 203.0.113.18:80 --bind 10.244.0.12
-	answered "inside a source range, TCP, IPv4-mapped" 1 203.0.113.18:80 --bind 10.244.0.12 --mapped
-	answered "inside a source range, TCP, IPv6" 1 '[2001:db8:10::18]:80' --bind fd00:244::12
-	answered "inside a source range, unconnected UDP, IPv4" 1 203.0.113.18:53 --bind 10.244.0.12 --udp --unconnected
-	answered "inside a source range, unconnected UDP, IPv6" 1 '[2001:db8:10::18]:53' --bind fd00:244::12 \
+	answered "inside a source range, TCP, IPv4" 1 203.0.113.18:80 --bind 10.244.0.11
+	answered "inside a source range, TCP, IPv4-mapped" 1 203.0.113.18:80 --bind 10.244.0.11 --mapped
+	answered "inside a source range, TCP, IPv6" 1 '[2001:db8:10::18]:80' --bind fd00:244::11
+	answered "inside a source range, unconnected UDP, IPv4" 1 203.0.113.18:53 --bind 10.244.0.11 --udp --unconnected
+	answered "inside a source range, unconnected UDP, IPv6" 1 '[2001:db8:10::18]:53' --bind fd00:244::11 \
 		--udp --unconnected
-	refused "outside the source ranges, TCP, IPv4" 203.0.113.18:80 --bind 10.244.0.11
-	refused "outside the source ranges, TCP, IPv4-mapped" 203.0.113.18:80 --bind 10.244.0.11 --mapped
-	refused "outside the source ranges, TCP, IPv6" '[2001:db8:10::18]:80' --bind fd00:244::11
+	refused "outside the source ranges, TCP, IPv4" 203.0.113.18:80 --bind 10.244.0.12
+	refused "outside the source ranges, TCP, IPv4-mapped" 203.0.113.18:80 --bind 10.244.0.12 --mapped
+	refused "outside the source ranges, TCP, IPv6" '[2001:db8:10::18]:80' --bind fd00:244::12
 	refused "the node outside the source ranges, TCP, IPv4" 203.0.113.18:80
-	refused_send "outside the source ranges, unconnected UDP, IPv4" 203.0.113.18:53 --bind 10.244.0.11 --udp --unconnected
-	refused_send "outside the source ranges, unconnected UDP, IPv6" '[2001:db8:10::18]:53' --bind fd00:244::11 \
+	refused_send "outside the source ranges, unconnected UDP, IPv4" 203.0.113.18:53 --bind 10.244.0.12 --udp --unconnected
+	refused_send "outside the source ranges, unconnected UDP, IPv6" '[2001:db8:10::18]:53' --bind fd00:244::12 \
 		--udp --unconnected
 }
 

@@ -4,15 +4,8 @@ import ServiceLifecycle
 
 /// What the daemon shows over HTTP, and where its parts tell what there is to show.
 struct DaemonEndpoints: Sendable {
-    struct Settings: Sendable {
-        /// Nil: not to listen.
-        var healthAddress: ListenAddress?
-        var metricsAddress: ListenAddress?
-        var metricsPerBackend = false
-        var metricsServiceLimit = DaemonMetrics.usualServiceLimit
-        /// What `/proxyMode` says.
-        var proxyMode = "ebpf"
-    }
+    /// What `/proxyMode` says.
+    private static let proxyMode = "ebpf"
 
     /// The control plane tells it of changes and syncs.
     let sync: SyncMetrics
@@ -22,11 +15,13 @@ struct DaemonEndpoints: Sendable {
     let healthChecks: HealthCheckPorts
     /// Addresses that cannot be listened on, for `status`.
     let problems = ListenProblems()
+    private let settings: Configuration
     private let log: Logger
 
-    init(log: Logger) {
-        let health = HealthMonitor()
+    init(_ settings: Configuration, log: Logger) {
+        let health = HealthMonitor(syncPeriod: settings.syncPeriod)
         self.health = health
+        self.settings = settings
         self.log = log
         sync = SyncMetrics(health: health)
         healthChecks = HealthCheckPorts(proxyIsHealthy: { health.isHealthy }, problems: problems, log: log)
@@ -37,27 +32,19 @@ struct DaemonEndpoints: Sendable {
     /// - Parameters:
     ///   - pins: nil when nothing is programmed.
     ///   - wanted: the control plane's part of the metrics.
-    ///   - configuration: what `/configz` shows, as JSON.
-    func services(
-        _ settings: Settings, pins: DatapathPins?,
-        wanted: @escaping @Sendable () async -> MetricsSnapshot.Wanted,
-        configuration: @escaping @Sendable () async -> String
-    ) -> [any Service] {
+    func services(pins: DatapathPins?, wanted: @escaping @Sendable () async -> MetricsSnapshot.Wanted) -> [any Service]
+    {
         let content = OperatorEndpoints.Content(
             metrics: {
-                DaemonMetrics.families(
-                    of: snapshot(settings, pins, await wanted()), perBackend: settings.metricsPerBackend,
-                    serviceLimit: settings.metricsServiceLimit)
-            }, proxyMode: settings.proxyMode, configuration: configuration)
+                DaemonMetrics.families(of: snapshot(pins, await wanted()), perBackend: settings.metricsPerBackend)
+            }, proxyMode: Self.proxyMode, configuration: { [settings] in settings.configzBody() })
         let endpoints = OperatorEndpoints(
-            healthAddress: settings.healthAddress, metricsAddress: settings.metricsAddress, health: health,
-            content: content, problems: problems, log: log)
+            healthAddress: settings.healthzAddress, metricsAddress: settings.metricsAddress,
+            health: health, content: content, problems: problems, log: log)
         return [endpoints, healthChecks]
     }
 
-    private func snapshot(
-        _ settings: Settings, _ pins: DatapathPins?, _ wanted: MetricsSnapshot.Wanted
-    ) -> MetricsSnapshot {
+    private func snapshot(_ pins: DatapathPins?, _ wanted: MetricsSnapshot.Wanted) -> MetricsSnapshot {
         var snapshot = MetricsSnapshot()
         snapshot.process = ProcessStatistics.own
         snapshot.probes = health.probes
@@ -66,7 +53,7 @@ struct DaemonEndpoints: Sendable {
         snapshot.listenProblems = problems.all.count
         do {
             snapshot.kernel = try pins.map {
-                try .read($0, known: wanted.mapEntries, serviceLimit: settings.metricsServiceLimit)
+                try .read($0, known: wanted.mapEntries, serviceLimit: DaemonMetrics.usualServiceLimit)
             }
         } catch {
             log.warning("cannot read the maps for the metrics", metadata: ["cause": "\(error)"])

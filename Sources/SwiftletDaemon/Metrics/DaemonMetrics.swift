@@ -28,8 +28,6 @@ enum DaemonMetrics {
     ) -> [MetricFamily] {
         guard let kernel else { return [] }
         let uses = kernel.uses.prefix(limit)
-        let shown = Set(uses.lazy.map(\.name))
-        let backends = perBackend ? (kernel.backendUses ?? []).filter { shown.contains($0.port) } : []
         return [
             MetricFamily(
                 .counter, "swiftlet_service_connects_total",
@@ -42,15 +40,19 @@ enum DaemonMetrics {
             MetricFamily(
                 .counter, "swiftlet_backend_connects_total",
                 "Connects, and UDP sends to a backend that the socket did not have, by backend.",
-                backends.map { use in
-                    let address = use.address.family == .v4 ? "\(use.address)" : "[\(use.address)]"
-                    return Sample(
-                        labels(use.port) + [Label("backend", "\(address):\(use.number)")], .count(use.connects))
-                }),
+                perBackend ? uses.flatMap(backendSamples) : []),
             gauge(
                 "swiftlet_service_ports_omitted", "Service ports without series of their own, to bound their number.",
                 kernel.servicePorts - uses.count),
         ]
+    }
+
+    private static func backendSamples(_ use: ServiceUse) -> [Sample] {
+        use.backends.map { backend in
+            let address = backend.address.family == .v4 ? "\(backend.address)" : "[\(backend.address)]"
+            return Sample(
+                labels(use.name) + [Label("backend", "\(address):\(backend.port)")], .count(backend.forwarded))
+        }
     }
 
     private static func labels(_ name: ServicePortName) -> [Label] {
@@ -118,7 +120,7 @@ enum DaemonMetrics {
     private static func sources(_ sync: SyncStatistics) -> [MetricFamily] {
         let sources = sync.sources.sorted { $0.key < $1.key }
         func counter(
-            _ name: String, _ help: String, _ value: (SourceStatistics) -> MetricFamily.Value
+            _ name: String, _ help: String, _ value: (SourceCounts) -> MetricFamily.Value
         ) -> MetricFamily {
             MetricFamily(
                 .counter, name, help, sources.map { Sample([Label("resource", $0.key)], value($0.value)) })

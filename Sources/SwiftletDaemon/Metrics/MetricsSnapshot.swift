@@ -4,14 +4,6 @@ import ServiceModel
 
 /// Everything that the metrics show, as it was at one moment.
 struct MetricsSnapshot: Sendable {
-    /// Connects to one backend of a service port.
-    struct BackendUse: Sendable, Hashable {
-        var port: ServicePortName
-        var address: IPAddress
-        var number: Port
-        var connects: UInt64
-    }
-
     /// What the control plane knows of the present.
     struct Wanted: Sendable {
         var totals = DaemonReport.Totals()
@@ -32,9 +24,7 @@ struct MetricsSnapshot: Sendable {
         var counters: [String: UInt64] = [:]
         /// Of the service ports with the lowest ids.
         var uses: [ServiceUse] = []
-        /// Nil if backends are not counted one by one.
-        var backendUses: [BackendUse]?
-        /// Service ports in the maps, counted one by one or not.
+        /// Service ports in the maps, read one by one or not.
         var servicePorts = 0
         var maps: [StatusReport.MapFill] = []
     }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import KubernetesAPI
 import Observability
 import ServiceMaps
 import ServiceModel
@@ -83,9 +84,10 @@ final class SyncMetrics: Sendable {
         }
     }
 
-    /// Changes the numbers of a source: `metrics.source("services") { $0.restarts += 1 }`.
-    func source(_ name: String, _ change: (inout SourceStatistics) -> Void) {
-        state.withLock { change(&$0.sources[name, default: .init()]) }
+    /// Takes over what the source of a cluster has counted.
+    func take(_ statistics: SourceStatistics?) {
+        guard let statistics else { return }
+        state.withLock { $0.sources = statistics.resources.mapValues(SourceCounts.init) }
     }
 }
 
@@ -132,5 +134,13 @@ extension MapError {
     fileprivate var errnoName: String {
         guard case .kernel(let errno, _) = cause else { return "ENOSPC" }
         return Self.errnoNames[errno] ?? "\(errno)"
+    }
+}
+
+extension SourceCounts {
+    fileprivate init(_ resource: SourceStatistics.Resource) {
+        self.init(
+            lists: UInt64(resource.lists), restarts: UInt64(resource.restarts.values.reduce(0, +)),
+            events: UInt64(resource.events), decoding: .nanoseconds(resource.decodeNanoseconds))
     }
 }

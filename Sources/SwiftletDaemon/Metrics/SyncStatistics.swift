@@ -48,14 +48,14 @@ struct SyncStatistics: Sendable {
     var networkProgramming: [HealthFamily: Histogram] = [:]
     var flowCleanup: [HealthFamily: FlowCleanup] = [:]
     /// By the name of the source.
-    var sources: [String: SourceStatistics] = [:]
+    var sources: [String: SourceCounts] = [:]
 
     /// 10 µs to 42 s.
     static var phaseDuration: Histogram { .exponential(from: 0.000_01, factor: 4, count: 12) }
 }
 
 /// What a source of objects went through: a watch of the API, or directories of manifests.
-struct SourceStatistics: Sendable, Hashable {
+struct SourceCounts: Sendable, Hashable {
     /// Complete lists that were read.
     var lists: UInt64 = 0
     /// How often the stream of changes broke off and was begun anew.

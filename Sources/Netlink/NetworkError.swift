@@ -2,7 +2,7 @@ import Glibc
 public import SystemPackage
 
 /// Why something of the kernel's network configuration cannot be read, followed or changed.
-public struct NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
+public struct NetworkError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What was attempted; the raw value is the verb of the message.
     public enum Action: String, Sendable {
         case follow, find, open, read, set

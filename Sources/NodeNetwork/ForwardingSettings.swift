@@ -1,0 +1,137 @@
+public import Netlink
+public import ServiceModel
+
+/// What the kernel must be told for packets to pass through this node, and what of that is not so.
+public struct ForwardingSettings: Sendable {
+    /// A setting that is in the way.
+    public struct Finding: Hashable, Sendable {
+        public enum Severity: String, Hashable, Sendable {
+            /// Packets are lost.
+            case problem
+            /// They are lost under circumstances that cannot be seen from here.
+            case risk
+        }
+
+        public let setting: Sysctl
+        public let value: Int
+        public let wanted: Int
+        public let severity: Severity
+        /// What is wrong while it is so.
+        public let effect: String
+    }
+
+    /// What is asked of the kernel.
+    public struct Needs: Hashable, Sendable {
+        /// The families that Services have.
+        public var families: Set<IPFamily>
+        /// Whether packets with a source address of this node go into the kernel's stack at a device, as they do when
+        /// their source is translated there.
+        public var localSources: Bool
+
+        public init(families: Set<IPFamily>, localSources: Bool) {
+            self.families = families
+            self.localSources = localSources
+        }
+    }
+
+    private let tree: SysctlTree
+
+    public init(_ tree: SysctlTree = SysctlTree()) { self.tree = tree }
+
+    /// Looks at the settings of the calling thread's network namespace.
+    ///
+    /// - Parameter devices: those that have programs.
+    /// - Returns: what is to be changed, in the order in which it must be: a node that begins to forward IPv6 forgets
+    ///   the routers that it learned, unless it has been told before not to.
+    public func findings(
+        for devices: DeviceSelection, in network: NetworkSnapshot, _ needs: Needs
+    ) throws(NetworkError) -> [Finding] {
+        var findings: [Finding] = []
+        if needs.families.contains(.v6) {
+            for device in devices.chosen where network.hasDefaultRoute(device.link.index, .v6) {
+                findings += try routerAdvertisements(device.link.name)
+            }
+            findings += try forwarding6()
+        }
+        if needs.families.contains(.v4) {
+            findings += try forwarding4()
+            for device in devices.chosen {
+                findings += try reversePath(device.link.name, needs)
+                if needs.localSources { findings += try localSources(device.link.name) }
+            }
+        }
+        return findings
+    }
+
+    /// Changes a setting as a finding says. Nothing else of swiftlet changes settings, and it does so on request only.
+    public func set(_ finding: Finding) throws(NetworkError) { try tree.set(finding.setting, to: finding.wanted) }
+}
+
+// MARK: - Rules
+
+extension ForwardingSettings {
+    private func forwarding4() throws(NetworkError) -> [Finding] {
+        let effect = "IPv4 packets to pods and other nodes end here"
+        return try problem(Sysctl("net", "ipv4", "ip_forward"), wanted: 1, effect)
+    }
+
+    /// The kernel looks at the setting for all devices only.
+    private func forwarding6() throws(NetworkError) -> [Finding] {
+        let effect = "IPv6 packets to pods and other nodes end here"
+        return try problem(Sysctl("net", "ipv6", "conf", "all", "forwarding"), wanted: 1, effect)
+    }
+
+    private func problem(_ setting: Sysctl, wanted: Int, _ effect: String) throws(NetworkError) -> [Finding] {
+        guard let value = try tree.number(setting), value != wanted else { return [] }
+        return [Finding(setting: setting, value: value, wanted: wanted, severity: .problem, effect: effect)]
+    }
+
+    /// With 1, a node that forwards takes no advertisements; with 2 it does. With 0 they are not the kernel's business.
+    private func routerAdvertisements(_ device: String) throws(NetworkError) -> [Finding] {
+        let setting = Sysctl("net", "ipv6", "conf", device, "accept_ra")
+        guard let value = try tree.number(setting), value == 1 else { return [] }
+        return [
+            Finding(
+                setting: setting, value: value, wanted: 2, severity: .risk,
+                effect: "the default route, if it was learned from a router, ends once IPv6 is forwarded")
+        ]
+    }
+
+    /// The stricter of two settings counts; the kernel's numbers are 1 for strict, 2 for loose.
+    private func reversePath(_ device: String, _ needs: Needs) throws(NetworkError) -> [Finding] {
+        let setting = Sysctl("net", "ipv4", "conf", device, "rp_filter")
+        guard let own = try tree.number(setting) else { return [] }
+        let all = try tree.number(Sysctl("net", "ipv4", "conf", "all", "rp_filter")) ?? 0
+        let value = max(own, all)
+        guard value == 1 else { return [] }
+        // An address of this node never has its way back by the device that the packet came from.
+        let severity: Finding.Severity = needs.localSources ? .problem : .risk
+        let effect =
+            needs.localSources
+            ? "packets whose source was translated to an address of this node are dropped"
+            : "packets are dropped when the way back to their source is by another device"
+        return [Finding(setting: setting, value: value, wanted: 2, severity: severity, effect: effect)]
+    }
+
+    /// One of the two settings suffices.
+    private func localSources(_ device: String) throws(NetworkError) -> [Finding] {
+        let all = try tree.number(Sysctl("net", "ipv4", "conf", "all", "accept_local")) ?? 0
+        guard all == 0 else { return [] }
+        return try problem(
+            Sysctl("net", "ipv4", "conf", device, "accept_local"), wanted: 1,
+            "packets whose source was translated to an address of this node are dropped")
+    }
+}
+
+extension NetworkSnapshot {
+    fileprivate func hasDefaultRoute(_ link: LinkIndex, _ family: IPFamily) -> Bool {
+        defaultRoutes.contains(DefaultRoute(link: link, family: family))
+    }
+}
+
+extension ForwardingSettings.Finding: CustomStringConvertible {
+    /// "net.ipv4.ip_forward is 0: IPv4 packets to pods and other nodes end here; sysctl -w net.ipv4.ip_forward=1".
+    public var description: String {
+        "\(setting.name) is \(value): \(effect); sysctl -w \(setting.name)=\(wanted)"
+    }
+}

@@ -1,0 +1,94 @@
+import KubernetesAPI
+import KubernetesObjects
+import Logging
+import ManifestDirectory
+import NodeNetwork
+import ServiceLifecycle
+
+/// Feeds batches to the control plane, one after the other.
+struct FeedService<Batches: AsyncSequence & Sendable>: Service
+where Batches.Element == StateBatch, Batches.AsyncIterator: SendableMetatype {
+    let batches: Batches
+    let control: ControlPlane
+    /// Ends after the complete list, and the group with it.
+    var endsWithFirstList = false
+    /// Told of the complete list, which is in the maps by then.
+    var onFirstList: @Sendable (IngestSummary) -> Void = { _ in }
+
+    func run() async throws {
+        for try await batch in batches.cancelOnGracefulShutdown() {
+            let summary = await control.ingest(batch)
+            guard batch.isInitial else { continue }
+            Heap.trim()
+            onFirstList(summary)
+            if endsWithFirstList { return }
+        }
+    }
+}
+
+/// Follows the API servers.
+struct ClusterService: Service {
+    let source: KubernetesSource
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await source.run() }
+    }
+}
+
+/// Writes Events.
+struct EventService: Service {
+    let recorder: EventRecorder
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await recorder.run()
+            // A part that ends early would end the daemon.
+            await untilCancelled()
+        }
+    }
+}
+
+/// Tells the control plane of the node's addresses as they change.
+struct AddressService: Service {
+    let control: ControlPlane
+    let log: Logger
+    private static let pause = Duration.seconds(5)
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                do {
+                    for try await snapshot in try NetworkMonitor().snapshots() {
+                        await control.setLocalAddresses(snapshot.usableAddresses)
+                    }
+                } catch {
+                    log.warning("cannot follow the node's addresses; trying again", metadata: ["cause": "\(error)"])
+                }
+                try? await Task.sleep(for: Self.pause)
+            }
+        }
+    }
+}
+
+/// Tries again what failed, with growing pauses.
+struct RetryService: Service {
+    let control: ControlPlane
+    private static let usualPause = Duration.seconds(5)
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var pause = Self.usualPause
+            while !Task.isCancelled {
+                guard (try? await Task.sleep(for: pause)) != nil else { return }
+                let isPending = await control.retry()
+                pause = isPending ? min(pause * 2, .seconds(60)) : Self.usualPause
+            }
+        }
+    }
+}
+
+/// Waits until the task is cancelled.
+private func untilCancelled() async {
+    let never = AsyncStream<Never> { _ in }
+    for await _ in never {}
+}

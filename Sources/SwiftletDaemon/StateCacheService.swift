@@ -1,0 +1,70 @@
+import Dispatch
+import FoundationEssentials
+import KubernetesObjects
+import Logging
+import ServiceLifecycle
+import ServiceModel
+import SystemPackage
+
+/// Keeps the last known state of the cluster on disk, so that a node that boots while no API server answers has
+/// something to serve.
+struct StateCacheService: ServiceLifecycle.Service {
+    private let cache: StateCache
+    private let control: ControlPlane
+    private let log: Logger
+    /// A change is on disk after so long; however many there are, a write comes no more often.
+    private static let pause = Duration.seconds(30)
+
+    init(directory: FilePath, control: ControlPlane, log: Logger) {
+        cache = Self.cache(in: directory)
+        self.control = control
+        self.log = log
+    }
+
+    private static func cache(in directory: FilePath) -> StateCache {
+        StateCache(path: directory.appending("state.yaml").string)
+    }
+
+    /// Reads the cache of a node; nil if there is none that can be used, which is logged.
+    static func read(
+        from directory: FilePath, node: String, log: Logger
+    ) -> (batch: StateBatch, summary: StateCacheSummary)? {
+        do throws(StateCacheError) {
+            return try cache(in: directory).read(node: node)
+        } catch {
+            let level: Logger.Level = error.cause == .missing ? .info : .warning
+            log.log(level: level, "no cached state", metadata: ["cause": "\(error)"])
+            return nil
+        }
+    }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var written: Int?
+            while !Task.isCancelled {
+                try? await Task.sleep(for: written == nil ? .seconds(2) : Self.pause)
+                written = await write(unless: written)
+            }
+        }
+    }
+
+    /// Writes the state if it is another one than was written last.
+    /// - Returns: the revision that is on disk.
+    private func write(unless written: Int?) async -> Int? {
+        guard let (revision, events) = await control.completeState, revision != written else { return written }
+        let node = control.nodeName
+        let failure: StateCacheError? = await withCheckedContinuation { continuation in
+            DispatchQueue.global(qos: .utility).async { [cache] in
+                do throws(StateCacheError) {
+                    let now = UnixTime(nanoseconds: Int64(Date().timeIntervalSince1970 * 1e9))
+                    _ = try cache.write(events, node: node, at: now)
+                    continuation.resume(returning: nil)
+                } catch {
+                    continuation.resume(returning: error)
+                }
+            }
+        }
+        await control.setAttention("state cache", to: failure?.description)
+        return failure == nil ? revision : written
+    }
+}

@@ -1,0 +1,105 @@
+import KubernetesObjects
+import ServiceModel
+import TestAPIServer
+import Testing
+
+@testable import KubernetesAPI
+
+@Suite("several API servers, or none", .timeLimit(.minutes(1)))
+struct FailOverTests {
+    @Test("the next one takes over, and keeps its place while it works")
+    func failOver() async throws {
+        try await World.with { first in
+            var options = TestAPIServer.Options(
+                certificate: try first.certificates.make("second", serial: 2, names: ["IP:127.0.0.1"]))
+            options.refusesFutureVersions = true
+            try await TestAPIServer.with(options, store: first.store) { second in
+                let connection = first.connection.with(
+                    addresses: first.connection.addresses + [try APIAddress(second.url)])
+                try await Following.with(connection) { following in
+                    await first.untilWatched(by: following)
+                    #expect(second.observation.requests.isEmpty)
+
+                    await first.server.stop()
+                    await second.until { $0.watches.values.reduce(0, +) == 2 }
+                    first.store.put(ClusterObjects.service("new", ip: "10.96.1.1"))
+                    try await following.untilEqual(to: first.store)
+                    // It went on where it was: no list.
+                    #expect(second.observation.requests.allSatisfy { $0.verb == .watch })
+
+                    let before = first.server.observation.requests.count
+                    try await first.server.start()
+                    await second.dropConnections()
+                    await second.until { $0.requests.count == 4 && $0.watches.values.reduce(0, +) == 2 }
+                    #expect(first.server.observation.requests.count == before)
+
+                    await second.stop()
+                    await first.server.until { $0.requests.count >= before + 2 }
+                    first.store.delete("services", "default", "new")
+                    try await following.untilEqual(to: first.store)
+                    #expect(following.current.gone.count == 1)
+                }
+            }
+        }
+    }
+
+    @Test("while nobody answers nothing is told, and afterwards it goes on")
+    func away() async throws {
+        try await World.with { world in
+            try await Following.with(world.connection) { following in
+                await world.untilWatched(by: following)
+                await world.server.stop()
+                world.store.put(ClusterObjects.service("new", ip: "10.96.1.1"))
+                world.store.delete("services", "default", "web-1")
+                while following.source.statistics.resources["services"]?.restarts[.unreachable] ?? 0 < 3 {
+                    await Task.yield()
+                }
+                #expect(following.current.batches.count == 1)
+                #expect(!following.source.statistics.isConnected)
+                let error = try #require(following.source.statistics.resources["services"]?.lastError)
+                #expect(error.hasPrefix("cannot watch services \(world.server.url): "))
+                #expect(error.hasSuffix("what is programmed stays in force"))
+
+                try await world.server.start()
+                try await following.untilEqual(to: world.store)
+                #expect(following.current.gone.count == 1)
+                #expect(world.server.observation.requests.count(where: { $0.verb == .list }) == 2)
+            }
+        }
+    }
+
+    @Test("Retry-After is obeyed")
+    func retryAfter() async throws {
+        try await World.with { world in
+            world.server.inject(.status(429, reason: "TooManyRequests", retryAfter: 17), into: .init(.list, "services"))
+            try await Following.with(world.connection) { following in
+                await world.untilWatched(by: following)
+                #expect(following.time.sleeps.contains(.seconds(17)))
+            }
+        }
+    }
+
+    @Test("each failure waits longer than the one before, up to half a minute, and by chance for less")
+    func backoff() {
+        var backoff = Backoff()
+        let ceilings = (0..<10).map { _ in backoff.next { 1 } }
+        #expect(
+            ceilings.prefix(4) == [.milliseconds(200), .milliseconds(400), .milliseconds(800), .milliseconds(1600)])
+        #expect(ceilings.last == .seconds(30))
+        #expect(backoff.next { 0 } == .zero)
+        backoff.reset()
+        #expect(backoff.next { 0.5 } == .milliseconds(100))
+    }
+
+    @Test("of several requests that one break fails only the first counts")
+    func oneBreak() {
+        let book = AddressBook(count: 2)
+        book.broke(0, startedAt: .seconds(1), at: .seconds(2)) { 1 }
+        book.broke(0, startedAt: .seconds(1), at: .seconds(2)) { 1 }
+        #expect(book.choose(at: .seconds(2)) == .init(index: 1, wait: .zero))
+        book.broke(1, startedAt: .seconds(2), at: .seconds(2)) { 1 }
+        // The first one rests for 200 ms, and not for 400.
+        #expect(book.choose(at: .seconds(2)).wait == .milliseconds(200))
+        #expect(book.choose(at: .milliseconds(2200)).wait == .zero)
+    }
+}

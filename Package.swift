@@ -209,7 +209,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["BPFLoader", "ConnectBenchmark", "NetworkLab", "TestKit", "swiftlet", "swiftlet-lab"],
+            dependencies: [
+                "BPFLoader", "CDatapath", "ConnectBenchmark", "ManifestDirectory", "NetworkLab", "ServiceMaps",
+                "ServiceModel", "TestKit", "swiftlet", "swiftlet-lab",
+            ],
             swiftSettings: strict),
     ]
 )

@@ -187,7 +187,7 @@ let package = Package(
         .testTarget(
             name: "PacketTests",
             dependencies: [
-                "BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel", "TestKit",
+                "BPFLoader", "CDatapath", "CSelect", "NetworkLab", "ServiceMaps", "ServiceModel", "TestKit",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
@@ -209,7 +209,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["BPFLoader", "ConnectBenchmark", "NetworkLab", "TestKit", "swiftlet", "swiftlet-lab"],
+            dependencies: [
+                "BPFLoader", "CDatapath", "ConnectBenchmark", "ManifestDirectory", "NetworkLab", "ServiceMaps",
+                "ServiceModel", "TestKit", "swiftlet", "swiftlet-lab",
+            ],
             swiftSettings: strict),
     ]
 )

@@ -54,7 +54,7 @@ public struct RoutedTopology: ~Copyable, Sendable {
 
     /// Makes all of it.
     ///
-    /// - Parameter clientMTU: of the link between client and router, for what must be told to send less.
+    /// - Parameter clientMTU: what the router takes for clients, for senders that must be told to send less.
     public init(_ network: PodNetwork = .routed, clientMTU: Int? = nil) throws {
         let client = try NetworkNamespace("client")
         let router = try NetworkNamespace("router")
@@ -106,8 +106,11 @@ public struct RoutedTopology: ~Copyable, Sendable {
         try client.ip(lines: addresses(sources, "eth0"))
         try client.ip(lines: ["route add default via 198.51.100.1", "route add default via 2001:db8:1::1"])
         guard let mtu else { return }
-        try router.ip("link", "set", "clients", "mtu", "\(mtu)")
-        try client.ip("link", "set", "eth0", "mtu", "\(mtu)")
+        // A route's limit, and no device's: neither end knows before the router says so.
+        try router.ip(lines: [
+            "route replace 198.51.100.0/24 dev clients mtu lock \(mtu)",
+            "route replace 2001:db8:1::/64 dev clients metric 256 mtu lock \(mtu)",
+        ])
     }
 
     private static func wireNodes(

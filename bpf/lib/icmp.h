@@ -23,13 +23,26 @@ static __always_inline bool F(icmp_is_error)(__u8 type)
 #endif
 }
 
-/* How long the quoted IP header is; 0 for one that is not read: a later fragment, for example. */
-static __always_inline __u32 F(icmp_inner_size)(const IP_HEADER *inner)
+/*
+ * How long the quoted IP header is, and what follows it; 0 for one that is not read: a later
+ * fragment, for example. An IPv6 sender makes fragments, and hears of the first that it is too big.
+ */
+static __always_inline __u32 F(icmp_inner_size)(struct __sk_buff *skb, __u32 at,
+						const IP_HEADER *inner, __u8 *number)
 {
 #if FAMILY == 4
+	*number = inner->protocol;
 	return inner->frag_off & bpf_htons(0x1fff) ? 0 : inner->ihl * 4;
 #else
-	return sizeof(*inner);
+	__u8 fragment[4] = {};
+
+	*number = inner->nexthdr;
+	if (inner->nexthdr != IPPROTO_FRAGMENT)
+		return sizeof(*inner);
+	if (bpf_skb_load_bytes(skb, at + sizeof(*inner), fragment, sizeof(fragment)))
+		return 0;
+	*number = fragment[0];
+	return fragment[2] || fragment[3] & 0xf8 ? 0 : sizeof(*inner) + 8;
 #endif
 }
 
@@ -42,20 +55,18 @@ static __noinline int F(icmp_read)(struct __sk_buff *skb, struct F(packet) *pack
 	IP_HEADER inner = {};
 	__u32 ports = 0;
 	__u32 size;
-	__u8 type = 0;
+	__u8 type = 0, number = 0;
 
+	if (packet->piece == LATER_FRAGMENT)
+		return false;
 	if (bpf_skb_load_bytes(skb, packet->l4, &type, sizeof(type)) || !F(icmp_is_error)(type))
 		return false;
 	if (bpf_skb_load_bytes(skb, packet->l4 + 8, &inner, sizeof(inner)))
 		return false;
-	size = F(icmp_inner_size)(&inner);
+	size = F(icmp_inner_size)(skb, packet->l4 + 8, &inner, &number);
 	if (!size || bpf_skb_load_bytes(skb, packet->l4 + 8 + size, &ports, sizeof(ports)))
 		return false;
-#if FAMILY == 4
-	packet->tuple.protocol = packet_protocol(inner.protocol);
-#else
-	packet->tuple.protocol = packet_protocol(inner.nexthdr);
-#endif
+	packet->tuple.protocol = packet_protocol(number);
 	__builtin_memcpy(packet->tuple.source, &inner.daddr, ADDRESS_SIZE);
 	__builtin_memcpy(packet->tuple.destination, &inner.saddr, ADDRESS_SIZE);
 	packet->tuple.source_port = bpf_ntohs((__u16)(ports >> 16));
@@ -85,10 +96,11 @@ static __noinline __u32 F(icmp_rewrite_inner)(struct __sk_buff *skb, const struc
 	IP_HEADER inner = {};
 	__u32 old_ports = 0, ports, size;
 	__u64 addresses, sum;
+	__u8 number;
 
 	F(flow_mirror)(flow, packet->tuple.protocol, &quoted);
 	bpf_skb_load_bytes(skb, at, &inner, sizeof(inner));
-	size = F(icmp_inner_size)(&inner);
+	size = F(icmp_inner_size)(skb, at, &inner, &number);
 	bpf_skb_load_bytes(skb, at + size, &old_ports, sizeof(old_ports));
 	addresses = (__u32)bpf_csum_diff((__be32 *)&inner.saddr, 2 * ADDRESS_SIZE,
 					 (__be32 *)&quoted, 2 * ADDRESS_SIZE, 0);

@@ -1,3 +1,4 @@
+import BPFLoader
 import Foundation
 import Glibc
 import TestKit
@@ -12,6 +13,11 @@ extension Trait where Self == ConditionTrait {
     /// The condition of every suite of tier 3. It holds where it must, so that what is missing shows as a failure.
     static var endToEnd: Self {
         .enabled(if: Kernel.isRequired || Prerequisites.missing.isEmpty, Prerequisites.reason)
+    }
+
+    /// Of suites that attach programs to devices by tcx links.
+    static var hasTCX: Self {
+        .enabled(if: Kernel.features?.has(.tcx) == true, "the kernel has no tcx links")
     }
 
     /// Of suites that compare with kube-proxy's rules.

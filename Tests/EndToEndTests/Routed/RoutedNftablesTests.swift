@@ -40,6 +40,28 @@ enum RoutedNftables {
         @Test("equal ports do not cross", arguments: IPVersion.allCases)
         func separates(family: IPVersion) throws { try RoutedExpectations.keepsEqualPortsApart(family) }
 
+        @Test("a ClusterIP serves pods, which are seen as they are", arguments: IPVersion.allCases)
+        func servesPods(family: IPVersion) throws {
+            try RoutedExpectations.servesPods(family)
+            try RoutedExpectations.refusesPods(family)
+        }
+
+        @Test("a pod reaches itself", arguments: Door.allCases, IPVersion.allCases)
+        func servesHairpin(door: Door, family: IPVersion) throws {
+            try RoutedExpectations.servesHairpin(door, family)
+        }
+
+        @Test("pods reach a Local service elsewhere", arguments: outsideDoors, IPVersion.allCases)
+        func shortCircuits(door: Door, family: IPVersion) throws {
+            try RoutedExpectations.shortCircuits(door, family)
+        }
+
+        /// A NodePort of its own address stays on the loopback device: that is for the socket hooks.
+        @Test(
+            "the node itself is served", arguments: [.clusterIP, .loadBalancer, .externalIP] as [Door],
+            IPVersion.allCases)
+        func servesNode(door: Door, family: IPVersion) throws { try RoutedExpectations.servesNode(door, family) }
+
         @Test("large datagrams pass in fragments", arguments: ["dns", "kept-udp"], IPVersion.allCases)
         func fragments(service: String, family: IPVersion) throws {
             try RoutedExpectations.carriesLargeDatagrams(service, family)

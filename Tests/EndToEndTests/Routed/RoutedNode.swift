@@ -7,6 +7,8 @@ import Testing
 enum Proxy: String, CaseIterable, Sendable {
     /// The rules that kube-proxy would write: the yardstick.
     case nftables
+    /// swiftlet's programs at tc.
+    case datapath
 }
 
 /// A routed topology with echo pods and the services of `RoutedService.all`.
@@ -15,6 +17,7 @@ enum Proxy: String, CaseIterable, Sendable {
 final class RoutedNode: Sendable {
     let topology: RoutedTopology
     private let pods: [RunningProcess]
+    let datapath: AttachedDatapath?
 
     init(_ proxy: Proxy, _ network: RoutedTopology.PodNetwork, clientMTU: Int? = nil) throws {
         topology = try RoutedTopology(network, clientMTU: clientMTU)
@@ -24,7 +27,12 @@ final class RoutedNode: Sendable {
         }
         for pod in pods { _ = try pod.readLine() }
         switch proxy {
-        case .nftables: try loadRules()
+        case .nftables:
+            datapath = nil
+            try loadRules()
+        case .datapath:
+            let manifests = [Manifest.node] + RoutedService.all.map(\.manifest)
+            datapath = try AttachedDatapath(to: topology, manifests: manifests.joined(separator: "\n---\n"))
         }
     }
 
@@ -45,6 +53,12 @@ final class RoutedNode: Sendable {
     /// `swiftlet-lab call` beyond the router; the first of its addresses unless another one is bound.
     func call(_ door: String, _ options: String...) throws -> CallReport {
         try Programs.decode(from: [Programs.lab, "call", door] + options, in: topology.client.path)
+    }
+
+    /// `swiftlet-lab call` in a pod of the node under test, or on that node itself, whose sockets nobody translates.
+    func call(fromPod number: Int?, _ door: String, _ options: String...) throws -> CallReport {
+        let namespace = number.map { topology.pods[$0 - 1].namespace.path } ?? topology.node.path
+        return try Programs.decode(from: [Programs.lab, "call", door] + options, in: namespace)
     }
 
     /// `swiftlet-lab hold` beyond the router.
@@ -76,13 +90,6 @@ struct BriefReport: Decodable, Sendable {
     }
 
     var summary: Summary
-}
-
-extension CallReport {
-    /// The addresses without ports that the pods saw.
-    var clientHosts: Set<String> {
-        Set(attempts.compactMap { $0.client.flatMap { SocketAddress($0) }?.host })
-    }
 }
 
 /// A topology for each way of wiring, made before the first test of the suite that shares it.

@@ -69,6 +69,22 @@ extension TranslationTests {
             expectTranslated(verdict, expected)
         }
 
+        /// An IPv6 sender makes fragments, and a router's word about the first must find it.
+        @Test("about fragments reach the endpoint", arguments: routes.filter { $0.transport == .udp })
+        func reachFragmenter(route: Route) throws {
+            let lab = try TranslationLab.current
+            try lab.serve([route.service])
+            let exchange = try Exchange(route, lab)
+            let router: SocketAddress = route.family == .v4 ? "198.51.100.254:0" : "[2001:db8:1::fe]:0"
+            let sent = Packet.udp(route.backend, exchange.seen, payload: [UInt8](repeating: 9, count: 2_000))
+            let onTheWay = sent.changing(source: route.frontend, destination: exchange.client)
+            let (first, translated) = (sent.fragments(of: 512)[0], onTheWay.fragments(of: 512)[0])
+            let verdict = try lab.run(.error(.tooBig(mtu: 1_280), from: router, about: translated), .wireIn)
+            let sender = route.isLocal ? router : SocketAddress(address: exchange.seen.address, port: 0)
+            let expected = Packet.error(.tooBig(mtu: 1_280), from: sender, about: first)
+            expectEqual(verdict.bytes, expected.changing(hops: route.isLocal ? 64 : 63))
+        }
+
         @Test("about packets of nobody's flow stay as they are", arguments: Family.allCases, Transport.allCases)
         func leavesOthers(family: Family, transport: Transport) throws {
             let lab = try TranslationLab.current

@@ -96,6 +96,31 @@ extension TranslationTests {
             #expect(passed > 3_000)
         }
 
+        /// What arrives damaged for a Service goes on damaged just so: the receiver must be able to see it.
+        @Test("is not made whole either when it is ours", arguments: Route.all.filter { $0.door == .nodePort })
+        func keepsDamage(route: Route) throws {
+            let lab = try TranslationLab.current
+            try lab.serve([route.service])
+            let exchange = try Exchange(route, lab)
+            var generator = SeededGenerator(seed: 0xbad)
+            let good = Packet.first(route.transport, exchange.client, route.frontend).bytes
+            let transport = 14 + (route.family == .v4 ? 20 : 40)
+            var compared = 0
+            try lab.inside { runner in
+                for _ in 0..<500 {
+                    var bytes = good
+                    let place = Int.random(in: transport + 4..<bytes.count, using: &generator)
+                    bytes[place] = UInt8.random(in: 0...255, using: &generator)
+                    // Lengths that do not fit are no packet, and a RST begins no connection.
+                    guard let damaged = try? Packet(bytes), !damaged.endsFlow else { continue }
+                    let verdict = try runner.run(bytes, .wireIn)
+                    exchange.expectForwarded(verdict, damaged)
+                    compared += 1
+                }
+            }
+            #expect(compared > 250)
+        }
+
         private func noise(_ generator: inout SeededGenerator, _ family: Family) -> [UInt8] {
             var bytes = (0..<Int.random(in: 60...200, using: &generator)).map { _ in
                 UInt8.random(in: 0...255, using: &generator)
@@ -152,5 +177,11 @@ struct SeededGenerator: RandomNumberGenerator {
         mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
         mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
         return mixed ^ mixed >> 31
+    }
+}
+
+extension Packet {
+    fileprivate var endsFlow: Bool {
+        if case .tcp(let segment) = content { !segment.flags.isDisjoint(with: [.reset, .fin]) } else { false }
     }
 }

@@ -87,5 +87,26 @@ public struct NodePortKey: Sendable, Hashable, Comparable {
 public struct ServiceCounter: Sendable, Hashable {
     /// Connections, and UDP sends to a backend that the socket did not have.
     public var forwarded: UInt64 = 0
-    public var refused: UInt64 = 0
+    /// Connects and sends that were refused; a reason that never came up has no entry.
+    public var refusals: [RefusalReason: UInt64] = [:]
+
+    /// For whatever reason.
+    public var refused: UInt64 { refusals.values.reduce(0, &+) }
+
+    static func += (left: inout ServiceCounter, right: ServiceCounter) {
+        left.forwarded &+= right.forwarded
+        left.refusals.merge(right.refusals, uniquingKeysWith: &+)
+    }
+}
+
+/// Why a service port refuses a client, by the names that people see in metrics and reports.
+public enum RefusalReason: String, Sendable, Hashable, CaseIterable {
+    /// No endpoint anywhere (spec 27).
+    case noEndpoints = "no_endpoints"
+    /// Local policy, and endpoints on other nodes only (spec 17, 19).
+    case noLocalEndpoints = "no_local_endpoints"
+    /// The client is in no range of `loadBalancerSourceRanges` (spec 24).
+    case source
+    /// What should not happen: a slot that is another service port's.
+    case other
 }

@@ -50,9 +50,7 @@ public struct ServiceUse: Sendable, Hashable {
             if place == uses.count { uses.append(ServiceUse(name: name, counter: ServiceCounter())) }
             places[name] = place
             owners[id] = place
-            let counter = ServiceCounter(addingUp: values)
-            uses[place].counter.forwarded &+= counter.forwarded
-            uses[place].counter.refused &+= counter.refused
+            uses[place].counter += ServiceCounter(addingUp: values)
         }
         try readBackends(of: owners, from: store, into: &uses)
         return (uses, Set(names.lazy.map(\.name)).count)

@@ -35,7 +35,16 @@ public struct ServiceListing: Codable, Sendable {
 
     public struct Connections: Codable, Sendable {
         public var forwarded: UInt64
+        /// For whatever reason.
         public var refused: UInt64
+        /// The same by the names of `RefusalReason`; a reason that never came up has no entry.
+        public var refusedByReason: [String: UInt64]
+
+        init(_ counter: ServiceCounter) {
+            forwarded = counter.forwarded
+            refused = counter.refused
+            refusedByReason = Dictionary(uniqueKeysWithValues: counter.refusals.map { ($0.key.rawValue, $0.value) })
+        }
     }
 
     public struct Frontend: Codable, Sendable {
@@ -86,7 +95,7 @@ extension ServiceListing.Item {
             ports: report.ports.map { port in
                 ServiceListing.Port(
                     name: port.name, protocol: port.protocol, family: port.family, serviceID: nil, affinitySeconds: 0,
-                    reason: port.reason, connections: .init(forwarded: 0, refused: 0), sourceRanges: [],
+                    reason: port.reason, connections: .init(ServiceCounter()), sourceRanges: [],
                     frontends: [], backends: [])
             },
             problems: report.problems)
@@ -112,7 +121,7 @@ extension ServiceListing.Port {
         self.init(
             name: name.port, protocol: "\(name.proto)", family: Int(name.family.rawValue), serviceID: port.id.number,
             affinitySeconds: port.frontends.first?.entry.affinitySeconds ?? 0, reason: reason,
-            connections: .init(forwarded: port.counter?.forwarded ?? 0, refused: port.counter?.refused ?? 0),
+            connections: .init(port.counter ?? ServiceCounter()),
             sourceRanges: port.sourceRanges.map { "\($0)" },
             frontends: port.frontends.map { frontend in
                 ServiceListing.Frontend(

@@ -68,7 +68,8 @@ struct ServicesCommand: ParsableCommand {
                     port.frontends.filter { $0.scope == "fromNode" }.map(\.endpoint), most: isWide ? 99 : 3)
                 let backends = list(port.backends.map(\.summary), most: isWide ? 99 : 3)
                 let reason = ([port.reason] + service.problems).compactMap(\.self).joined(separator: "; ")
-                let (connects, refused) = ("\(port.connections.forwarded)", "\(port.connections.refused)")
+                let counted = port.connections
+                let (connects, refused) = ("\(counted.forwarded)", "\(counted.refused)\(counted.reasonsText)")
                 isWide
                     ? table.add(
                         label, service.type, frontends, backends, port.affinityText, service.policyText, connects,
@@ -97,6 +98,14 @@ extension ServiceListing.Backend {
     var summary: String { "\(hostText(address)):\(port)" + (state == "active" ? "" : "(\(state))") }
 }
 
+extension ServiceListing.Connections {
+    /// ` (no_endpoints 5, source 3)`, or nothing.
+    var reasonsText: String {
+        let reasons = refusedByReason.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+        return reasons.isEmpty ? "" : " (\(reasons.joined(separator: ", ")))"
+    }
+}
+
 extension ServiceListing.Port {
     var affinityText: String { affinitySeconds == 0 ? "-" : "ClientIP \(affinitySeconds)s" }
 }
@@ -119,7 +128,8 @@ extension ServiceListing.Item {
             lines.append("  port \(port.name.isEmpty ? "(unnamed)" : port.name) \(port.protocol), IPv\(port.family)")
             lines.append("    affinity:  \(port.affinityText)")
             lines.append(
-                "    counted:   \(port.connections.forwarded) connections, \(port.connections.refused) refused")
+                "    counted:   \(port.connections.forwarded) connections, \(port.connections.refused) refused"
+                    + port.connections.reasonsText)
             if let reason = port.reason { lines.append("    no backend: \(Terminal.styled(reason, .warning))") }
             if port.frontends.contains(where: \.restricted) {
                 lines.append("    sources:   \(port.sourceRanges.isEmpty ? "none" : list(port.sourceRanges, most: 99))")

@@ -123,12 +123,6 @@ struct Datapath: ~Copyable {
         try put(frontend, service(id: id, count: UInt32(count)))
     }
 
-    /// What was counted for a service, on all CPUs together.
-    func counts(of id: UInt32) throws -> (forwarded: UInt64, refused: UInt64) {
-        let counters = try map("service_counts").lookupPerCPU(id, as: service_counter.self) ?? []
-        return (counters.reduce(0) { $0 + $1.forwarded }, counters.reduce(0) { $0 + $1.refused })
-    }
-
     /// How often a reason was counted, on all CPUs together.
     func count(of reason: counter) throws -> UInt64 {
         try map("counters").lookupPerCPU(reason.rawValue, as: UInt64.self)?.reduce(0, +) ?? 0

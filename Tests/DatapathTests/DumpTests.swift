@@ -139,6 +139,23 @@ extension KernelTests {
             #expect(counters.allSatisfy { !$0.formatted.values.isEmpty })
         }
 
+        @Test("refusals of a service port have their reasons' names")
+        func refusalsAreReadable() throws {
+            struct Counter: Decodable {
+                struct Formatted: Decodable { let key: UInt32, values: [Share] }
+                struct Share: Decodable { let value: [String: UInt64] }
+                let formatted: Formatted
+            }
+            let datapath = try Datapath.forDecisions()
+            let map = try datapath.map("service_counts")
+            let text = try Command.run("bpftool", "-j", "map", "dump", "id", "\(map.id)")
+            let counters = try JSONDecoder().decode([Counter].self, from: Data(text.utf8))
+            let names: Set = [
+                "forwarded", "refused_no_backend", "refused_no_local_backend", "refused_source", "refused_other",
+            ]
+            #expect(counters.first?.formatted.values.first.map { Set($0.value.keys) } == names)
+        }
+
         @Test("every map has types", arguments: ["sock.bpf.o", "select.bpf.o", "tc.bpf.o"])
         func mapsHaveTypes(object: String) throws {
             struct Description: Decodable { let btf_id: UInt32? }

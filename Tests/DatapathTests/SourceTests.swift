@@ -116,7 +116,7 @@ extension KernelTests {
             let error = #expect(throws: SocketError.self) { try outside.connect(to: vip(form)) }
             #expect(error?.name == "ECONNREFUSED")
             #expect(try lab.datapath.count(of: COUNT_REFUSE_SOURCE) == 1)
-            #expect(try lab.datapath.counts(of: 1).refused == 1)
+            #expect(try lab.datapath.counts(of: 1) == ServiceCounts(forwarded: 1, source: 1))
             // Not the node's network namespace: which address it will get nobody knows yet.
             let unbound = try lab.client(form, kind)
             try unbound.connect(to: vip(form))

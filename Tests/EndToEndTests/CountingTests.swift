@@ -53,8 +53,15 @@ struct CountingTests {
         _ = try node.call("10.96.0.15:80", "--count", "11")
         _ = try node.call("192.0.2.1:30080", "--count", "3", from: .pod(1))
         _ = try node.call("10.96.0.20:80", "--count", "5")
-        #expect(try counts("web") == .init(forwarded: web.forwarded + 14, refused: web.refused))
-        #expect(try counts("empty") == .init(forwarded: empty.forwarded, refused: empty.refused + 5))
+        let refused = empty.refused + 5
+        #expect(try counts("web") == .init(forwarded: web.forwarded + 14, refused: 0, refusedByReason: [:]))
+        #expect(
+            try counts("empty")
+                == .init(forwarded: 0, refused: refused, refusedByReason: ["no_endpoints": refused]))
+        let text = try node.swiftlet("services", "empty").output
+        #expect(text.contains("counted:   0 connections, \(refused) refused (no_endpoints \(refused))\n"), "\(text)")
+        let table = try node.swiftlet("services", "-o", "wide").output
+        #expect(table.contains(" \(refused) (no_endpoints \(refused)) "), "\(table)")
     }
 
     /// Pods have cgroups of their own below the one that is served.

@@ -52,6 +52,10 @@ extension Serving {
             #expect(try count("refuse_no_local_backend", "10.96.0.40:80") == 5)
             #expect(try count("refuse_no_local_backend", "10.96.0.40:80", .pod(2)) == 5)
             #expect(try count("pass_host_only", "127.0.0.1:30041", .pod(3)) >= 5)
+            // Nobody else asks this Service for anything.
+            let inside = try #require(try node.services()["inside"]?.ports.first)
+            #expect(
+                inside.connections == .init(forwarded: 0, refused: 10, refusedByReason: ["no_local_endpoints": 10]))
         }
 
         /// Internal Local is for the ClusterIP alone (spec 19); clients on the node are short-circuited past an

@@ -96,7 +96,7 @@ struct SourceRangeTests {
         let node = try TestNode.current
         func refused() throws -> (reason: Int, service: Int) {
             let port = try node.services()["gated"]?.ports.first { $0.name == "http" && $0.family == 4 }
-            return (try node.status().counters["refuse_source"] ?? 0, port?.connections.refused ?? 0)
+            return (try node.status().counters["refuse_source"] ?? 0, port?.connections.refusedByReason["source"] ?? 0)
         }
         let before = try refused()
         _ = try node.call("203.0.113.20:80", "--count", "5", from: .node)

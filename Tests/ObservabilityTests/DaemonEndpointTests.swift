@@ -112,12 +112,12 @@ struct DaemonEndpointTests {
         try datapath.connect(81, 2)
         let text = try await scrape(datapath.pins, datapath.known)
         let labels = #"",port="http",protocol="TCP",ip_family="IPv4"}"#
+        let refusalLabels = labels.dropLast() + #",reason="no_endpoints"}"#
         let backendLabels = labels.dropLast() + #",backend="127.0.0.1:\#(datapath.backendPort)"}"#
         for line in [
             #"swiftlet_service_connects_total{namespace="shop",name="full\#(labels) 3"#,
-            #"swiftlet_service_refusals_total{namespace="shop",name="full\#(labels) 0"#,
             #"swiftlet_service_connects_total{namespace="shop",name="empty\#(labels) 0"#,
-            #"swiftlet_service_refusals_total{namespace="shop",name="empty\#(labels) 2"#,
+            #"swiftlet_service_refusals_total{namespace="shop",name="empty\#(refusalLabels) 2"#,
             #"swiftlet_backend_connects_total{namespace="shop",name="full\#(backendLabels) 3"#,
             "swiftlet_service_ports_omitted 0", #"swiftlet_datapath_verdicts_total{reason="forward"} 3"#,
             #"swiftlet_datapath_verdicts_total{reason="refuse_no_backend"} 2"#,
@@ -126,6 +126,7 @@ struct DaemonEndpointTests {
         ] {
             #expect(text.contains("\n\(line)\n"), "\(line)")
         }
+        #expect(text.split(separator: "\n").count { $0.hasPrefix("swiftlet_service_refusals_total{") } == 1)
     }
 
     @Test("what the control plane believes is what the kernel has, and the limit bounds what is read")

@@ -15,12 +15,15 @@ import Testing
             .filter { !$0.hasPrefix("#") }.map { String($0.dropFirst(name.count)) }
     }
 
-    @Test("a service port has its connects and refusals")
+    @Test("a service port has its connects, and its refusals by the reasons that have come up")
     func servicePorts() throws {
         let families = DaemonMetrics.families(of: try Snapshots.full())
         let web = #"{namespace="shop",name="web",port="http",protocol="TCP",ip_family="IPv4"}"#
         #expect(lines("swiftlet_service_connects_total", in: families).first == "\(web) 5")
-        #expect(lines("swiftlet_service_refusals_total", in: families).first == "\(web) 1")
+        #expect(
+            lines("swiftlet_service_refusals_total", in: families) == [
+                #"\#(web.dropLast()),reason="no_endpoints"} 2"#, #"\#(web.dropLast()),reason="other"} 1"#,
+            ])
         #expect(lines("swiftlet_service_connects_total", in: families).count == 2)
         #expect(lines("swiftlet_datapath_verdicts_total", in: families).last == #"{reason="refuse_no_backend"} 2"#)
     }
@@ -40,9 +43,9 @@ import Testing
     func bounded(limit: Int, omitted: Int) throws {
         let snapshot = try Snapshots.full()
         let families = DaemonMetrics.families(of: snapshot, perBackend: true, serviceLimit: limit)
-        for name in ["swiftlet_service_connects_total", "swiftlet_service_refusals_total"] {
-            #expect(lines(name, in: families).count == min(limit, 2))
-        }
+        #expect(lines("swiftlet_service_connects_total", in: families).count == min(limit, 2))
+        // Both reasons are the first service port's.
+        #expect(lines("swiftlet_service_refusals_total", in: families).count == (limit > 0 ? 2 : 0))
         // Its service port is the second one.
         #expect(lines("swiftlet_backend_connects_total", in: families).count == (limit > 1 ? 1 : 0))
         #expect(lines("swiftlet_service_ports_omitted", in: families) == [" \(omitted)"])

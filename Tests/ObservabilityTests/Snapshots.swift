@@ -27,7 +27,8 @@ enum Snapshots {
         let backend = ServiceUse.Backend(
             address: try #require(IPAddress("fd00::7")), port: try #require(Port(8080)), forwarded: 5)
         kernel.uses = [
-            ServiceUse(name: port("web"), counter: ServiceCounter(forwarded: 5, refused: 1)),
+            ServiceUse(
+                name: port("web"), counter: ServiceCounter(forwarded: 5, refusals: [.other: 1, .noEndpoints: 2])),
             ServiceUse(name: port("web", .v6), counter: ServiceCounter(), backends: [backend]),
         ]
         kernel.servicePorts = 2

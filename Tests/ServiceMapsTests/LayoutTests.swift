@@ -97,7 +97,7 @@ struct LayoutTests {
         #expect(MapCatalog.all.map(\.map) == ServiceMap.allCases)
         let services = MapCatalog.description(of: .services6)
         #expect(services.keySize == 20 && services.valueSize == 28 && services.key == "struct service6_key")
-        #expect(MapCapacities(possibleCPUs: 512).serviceCounters == 4096)
+        #expect(MapCapacities(possibleCPUs: 512).serviceCounters == 1638)
     }
 
     @Test(

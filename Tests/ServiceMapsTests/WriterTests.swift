@@ -174,7 +174,7 @@ struct WriterTests {
     func ids() throws {
         var bench = try Bench()
         _ = bench.writer.apply(upserts: [Bench.service("a", at: 1, pods: [1])])
-        bench.store.counters[1] = [service_counter(forwarded: 5, refused: 1)]
+        bench.store.counters[1] = [service_counter(forwarded: 5)]
         _ = bench.writer.apply(removals: [Bench.name("a")])
         _ = bench.writer.apply(upserts: [Bench.service("b", at: 2, pods: [1])])
         #expect(bench.writer.id(of: Bench.portName("b")) == ServiceID(2))

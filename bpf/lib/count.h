@@ -14,16 +14,28 @@ static __always_inline void count(enum counter reason)
 		__sync_fetch_and_add(value, 1);
 }
 
+/* Where a service port counts this outcome. */
+static __always_inline __u64 *service_count_of(struct service_counter *value, enum counter reason)
+{
+	if (reason < COUNT_REFUSE_NO_BACKEND)
+		return &value->forwarded;
+	if (reason == COUNT_REFUSE_NO_BACKEND)
+		return &value->refused_no_backend;
+	if (reason == COUNT_REFUSE_NO_LOCAL_BACKEND)
+		return &value->refused_no_local_backend;
+	if (reason == COUNT_REFUSE_SOURCE)
+		return &value->refused_source;
+	return &value->refused_other;
+}
+
 static __always_inline void count_service(__u32 service_id, enum counter reason)
 {
 	struct service_counter *value = bpf_map_lookup_elem(&service_counts, &service_id);
 
 	if (!value)
 		return; /* past the per-CPU memory set aside for services; the total still counts */
-	if (reason >= COUNT_REFUSE_NO_BACKEND)
-		__sync_fetch_and_add(&value->refused, 1);
-	else if (reason != COUNT_FORWARD_SAME_FLOW)
-		__sync_fetch_and_add(&value->forwarded, 1);
+	if (reason != COUNT_FORWARD_SAME_FLOW)
+		__sync_fetch_and_add(service_count_of(value, reason), 1);
 }
 
 /* An entry is made by the first connect, and removed by the control plane with its backend. */

@@ -35,8 +35,7 @@ enum DaemonMetrics {
                 uses.map { Sample(labels($0.name), .count($0.counter.forwarded)) }),
             MetricFamily(
                 .counter, "swiftlet_service_refusals_total",
-                "Connects and sends that were refused because the service port had no usable backend.",
-                uses.map { Sample(labels($0.name), .count($0.counter.refused)) }),
+                "Connects and sends to the service port that were refused, by reason.", uses.flatMap(refusalSamples)),
             MetricFamily(
                 .counter, "swiftlet_backend_connects_total",
                 "Connects, and UDP sends to a backend that the socket did not have, by backend.",
@@ -45,6 +44,15 @@ enum DaemonMetrics {
                 "swiftlet_service_ports_omitted", "Service ports without series of their own, to bound their number.",
                 kernel.servicePorts - uses.count),
         ]
+    }
+
+    /// Reasons that have come up only: most service ports have none, and so no series.
+    private static func refusalSamples(_ use: ServiceUse) -> [Sample] {
+        RefusalReason.allCases.compactMap { reason in
+            use.counter.refusals[reason].map {
+                Sample(labels(use.name) + [Label("reason", reason.rawValue)], .count($0))
+            }
+        }
     }
 
     private static func backendSamples(_ use: ServiceUse) -> [Sample] {

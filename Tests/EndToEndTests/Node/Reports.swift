@@ -119,6 +119,7 @@ struct ServicesReport: Decodable, Sendable, Equatable {
     struct Connections: Decodable, Sendable, Equatable {
         var forwarded: Int
         var refused: Int
+        var refusedByReason: [String: Int]
     }
 
     struct Port: Decodable, Sendable, Equatable {

@@ -366,8 +366,12 @@ static inline const char *lb_counter_name(__u32 counter)
 
 struct service_counter {
 	__u64 forwarded; /* connections, and UDP sends to a backend that the socket did not have */
-	__u64 refused;
+	__u64 refused_no_backend;	/* COUNT_REFUSE_NO_BACKEND */
+	__u64 refused_no_local_backend; /* COUNT_REFUSE_NO_LOCAL_BACKEND */
+	__u64 refused_source;		/* COUNT_REFUSE_SOURCE */
+	__u64 refused_other;
 };
+_Static_assert(sizeof(struct service_counter) == 40, "changed layout: bump LB_MAP_VERSION");
 
 /* ---- backend_counts: PERCPU_HASH, backend id -> how often; empty unless config asks ---------- */
 

@@ -116,10 +116,14 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
-        // Echo pods and clients for the demo, the end-to-end tests and other kernels; never installed.
+        // Echo pods, clients and an API server for the demo, the end-to-end tests and benchmarks; never installed.
         .executableTarget(
             name: "swiftlet-lab",
-            dependencies: ["NetworkLab", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "BPFLoader", "CDatapath", "NetworkLab", "TestAPIServer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
 
         .target(
@@ -206,7 +210,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["BPFLoader", "NetworkLab", "TestKit", "swiftlet", "swiftlet-lab"],
+            dependencies: ["BPFLoader", "NetworkLab", "TestAPIServer", "TestKit", "swiftlet", "swiftlet-lab"],
             swiftSettings: strict),
     ]
 )

@@ -54,7 +54,8 @@ struct Answer {
     }
 
     private func create() async throws {
-        guard let object = try? JSON(parsing: String(decoding: request.body, as: UTF8.self)), StoredObject(object) != nil
+        guard let object = try? JSON(parsing: String(decoding: request.body, as: UTF8.self)),
+            StoredObject(object) != nil
         else { return try await send(status: 400, reason: "BadRequest", message: "no object") }
         server.store.put(object)
         try await send(201, request.body)

@@ -42,7 +42,10 @@ package final class TestCertificates: Sendable {
         if !names.isEmpty {
             let extensions = "\(directory)/\(name).ext"
             try Command.run(
-                ["sh", "-c", "printf '%s' \"$1\" > \"$2\"", "sh", "subjectAltName=\(names.joined(separator: ","))", extensions])
+                [
+                    "sh", "-c", "printf '%s' \"$1\" > \"$2\"", "sh", "subjectAltName=\(names.joined(separator: ","))",
+                    extensions,
+                ])
             arguments += ["-extfile", extensions]
         }
         try Command.run(arguments)

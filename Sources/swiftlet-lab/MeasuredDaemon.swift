@@ -19,18 +19,22 @@ struct MeasuredDaemon: ~Copyable {
     }
 
     init(program: String, url: String) throws {
-        self.program = program
-        cgroup = try Cgroup("start")
+        let cgroup = try Cgroup("start")
         let name = cgroup.path.split(separator: "/").last.map(String.init) ?? ""
-        bpfRoot = "/sys/fs/bpf/\(name)"
-        stateDirectory = "/tmp/\(name)"
-        started = .now
-        process = try ChildProcess(
+        let (bpfRoot, stateDirectory) = ("/sys/fs/bpf/\(name)", "/tmp/\(name)")
+        let started = ContinuousClock.now
+        let process = try ChildProcess(
             [
                 program, "run", "--kube-proxy-replacement=true", "--apiserver", url, "--node-name", "bench-node",
                 "--cgroup-root", cgroup.path, "--bpf-root", bpfRoot, "--state-dir", stateDirectory,
                 "--healthz-bind-address", "none", "--metrics-bind-address", "none",
             ], output: .pipe, errors: .merged)
+        self.program = program
+        self.bpfRoot = bpfRoot
+        self.stateDirectory = stateDirectory
+        self.started = started
+        self.cgroup = cgroup
+        self.process = process
     }
 
     /// Reads the log until the daemon is ready, and takes the phases from it.

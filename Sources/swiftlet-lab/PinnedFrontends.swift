@@ -10,8 +10,10 @@ struct PinnedFrontends: ~Copyable {
 
     init(bpfRoot: String) throws {
         let maps = FilePath(bpfRoot).appending("v\(LB_MAP_VERSION)").appending("maps")
-        services = try BPFMap(pinnedAt: maps.appending("services4"))
-        slots = try BPFMap(pinnedAt: maps.appending("slots4"))
+        let services = try BPFMap(pinnedAt: maps.appending("services4"))
+        let slots = try BPFMap(pinnedAt: maps.appending("slots4"))
+        self.services = services
+        self.slots = slots
     }
 
     /// Where the run of slots of TCP port 80 begins. A change of the backends is a new run, in one write.

@@ -29,7 +29,7 @@ struct ClusterTests {
             #expect(daemon.sources == [api.hello.url])
             #expect(daemon.watches.map(\.resource) == ["endpointslices", "nodes", "services"])
             #expect(daemon.watches.allSatisfy { $0.url == api.hello.url && $0.objects == 1 && $0.lists == 1 })
-            #expect(Set(daemon.nodePortAddresses) == ["192.0.2.1", "127.0.0.1"])
+            #expect(Set(daemon.nodePortAddresses) == ["192.0.2.1", "127.0.0.1", "::1"])
             #expect(daemon.programmed == daemon.desired)
             #expect(try node.services()["web"]?.ports.first?.backends.count == 2)
 

@@ -116,10 +116,14 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
-        // Echo pods and clients for the demo, the end-to-end tests and other kernels; never installed.
+        // Echo pods, clients and an API server for the demo, the end-to-end tests and benchmarks; never installed.
         .executableTarget(
             name: "swiftlet-lab",
-            dependencies: ["NetworkLab", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "BPFLoader", "CDatapath", "NetworkLab", "TestAPIServer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
 
         .target(
@@ -211,7 +215,7 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "BPFLoader", "CDatapath", "ConnectBenchmark", "ManifestDirectory", "NetworkLab", "ServiceMaps",
-                "ServiceModel", "TestKit", "swiftlet", "swiftlet-lab",
+                "ServiceModel", "TestAPIServer", "TestKit", "swiftlet", "swiftlet-lab",
             ],
             swiftSettings: strict),
     ]

@@ -48,7 +48,10 @@ package struct KubernetesError: Error, Sendable, Hashable, CustomStringConvertib
         KubernetesError(.cancelled, action, subject, cause: "it was cancelled", advice: "try again")
     }
 
-    package var description: String { "cannot \(action) \(subject): \(cause); \(advice)" }
+    package var description: String { "cannot \(action) \(trouble)" }
+
+    /// Where it happened, what, and what to do.
+    var trouble: String { "\(subject): \(cause); \(advice)" }
 
     /// The answer that refused, whether it came at the beginning or inside a watch.
     var status: APIStatus? {

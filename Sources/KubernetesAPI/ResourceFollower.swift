@@ -75,6 +75,7 @@ actor ResourceFollower {
         board.update(name) { resource in
             resource.restarts[error.restart, default: 0] += 1
             resource.lastError = "\(error)"
+            resource.trouble = error.trouble
             resource.url = nil
             resource.connectedSince = nil
         }

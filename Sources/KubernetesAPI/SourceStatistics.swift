@@ -32,6 +32,8 @@ package struct SourceStatistics: Sendable, Hashable {
         package var url: String?
         package var connectedSince: Double?
         package var lastError: String?
+        /// The same without what was being done: several resources may have it in common.
+        package var trouble: String?
 
         package init() {}
     }

@@ -7,8 +7,9 @@ extension DaemonReport {
         guard let statistics else { return self }
         var report = self
         report.watches = statistics.resources.sorted { $0.key < $1.key }.map { Watch($0.key, $0.value) }
-        report.problems += report.watches.compactMap(\.complaint)
-        if !statistics.isSynchronized {
+        let complaints = statistics.complaints
+        report.problems += complaints
+        if !statistics.isSynchronized && complaints.isEmpty {
             report.problems.append(
                 "the complete list has not come yet: Services work as they were, and nothing is removed; see the log")
         }
@@ -37,9 +38,15 @@ extension DaemonReport.Watch {
                 uniqueKeysWithValues: statistics.restarts.map { ($0.key.rawValue, $0.value) }),
             lastError: statistics.lastError)
     }
+}
 
-    fileprivate var complaint: String? {
-        guard url == nil, let lastError else { return nil }
-        return "\(resource) are not followed, what was known stays in force: \(lastError)"
+extension SourceStatistics {
+    /// One line for all that one trouble keeps from being followed.
+    fileprivate var complaints: [String] {
+        let lost = resources.filter { $0.value.url == nil && $0.value.trouble != nil }
+        let byTrouble = Dictionary(grouping: lost.keys.sorted()) { lost[$0]?.trouble ?? "" }
+        return byTrouble.sorted { $0.key < $1.key }.map { trouble, names in
+            "cannot follow \(names.joined(separator: ", ")): \(trouble)"
+        }
     }
 }

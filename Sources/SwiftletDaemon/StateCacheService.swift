@@ -10,6 +10,7 @@ import SystemPackage
 /// something to serve.
 struct StateCacheService: ServiceLifecycle.Service {
     private let cache: StateCache
+    private let directory: FilePath
     private let control: ControlPlane
     private let log: Logger
     /// A change is on disk after so long; however many there are, a write comes no more often.
@@ -17,6 +18,7 @@ struct StateCacheService: ServiceLifecycle.Service {
 
     init(directory: FilePath, control: ControlPlane, log: Logger) {
         cache = Self.cache(in: directory)
+        self.directory = directory
         self.control = control
         self.log = log
     }
@@ -54,7 +56,11 @@ struct StateCacheService: ServiceLifecycle.Service {
         guard let (revision, events) = await control.completeState, revision != written else { return written }
         let node = control.nodeName
         let failure: StateCacheError? = await withCheckedContinuation { continuation in
-            DispatchQueue.global(qos: .utility).async { [cache] in
+            DispatchQueue.global(qos: .utility).async { [cache, directory] in
+                // What goes wrong here is said when the file is written.
+                try? FileManager.default.createDirectory(
+                    atPath: directory.string, withIntermediateDirectories: true,
+                    attributes: [.posixPermissions: 0o700])
                 do throws(StateCacheError) {
                     let now = UnixTime(nanoseconds: Int64(Date().timeIntervalSince1970 * 1e9))
                     _ = try cache.write(events, node: node, at: now)

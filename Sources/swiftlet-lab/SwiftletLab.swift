@@ -2,17 +2,19 @@ public import ArgumentParser
 public import NetworkLab
 
 @main
-struct SwiftletLab: ParsableCommand {
+struct SwiftletLab: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "swiftlet-lab",
-        abstract: "Echo pods and clients: what the demo and the end-to-end tests drive.",
+        abstract: "Echo pods, clients and an API server: what the demo and the end-to-end tests drive.",
         discussion: """
             Every command prints JSON with -o json (the default), one document a line, for programs to read.
             Addresses are written 10.96.0.15:80 and [fd00::15]:80. A result is "ok" or the kernel's error name,
             such as "ECONNREFUSED"; "stage" names the call that failed: socket, bind, connect, send, receive.
             Exit code: 0 when every result was the expected one, 1 when not, 64 for wrong usage.
             """,
-        subcommands: [Serve.self, Call.self, Load.self, Bind.self, Hold.self, Stream.self])
+        subcommands: [
+            Serve.self, Call.self, Load.self, Bind.self, Hold.self, Stream.self, APIServer.self, BenchStart.self,
+        ])
 }
 
 extension SocketAddress: ExpressibleByArgument {

@@ -1,4 +1,5 @@
 import NetworkLab
+import TestKit
 import Testing
 
 @testable import Observability

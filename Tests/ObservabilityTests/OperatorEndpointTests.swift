@@ -1,6 +1,7 @@
 import Glibc
 import NetworkLab
 import ServiceLifecycle
+import TestKit
 import Testing
 
 @testable import Observability

@@ -20,11 +20,11 @@ extension Answer {
         var metadata: JSON = ["resourceVersion": .text(page.version)]
         metadata["continue"] = page.token.map { .text($0) }
         let (kind, apiVersion) = Self.kind(of: request.resource)
-        let body: JSON = [
-            "kind": .text("\(kind)List"), "apiVersion": .text(apiVersion), "metadata": metadata,
-            "items": .list(page.items.map(\.item)),
-        ]
-        try await send(200, body.bytes, faults)
+        var body = Array(#"{"kind":"\#(kind)List","apiVersion":"\#(apiVersion)","metadata":"#.utf8)
+        body += metadata.bytes + Array(#","items":["#.utf8)
+        body += page.items.map(\.item).joined(separator: [UInt8(ascii: ",")])
+        body += Array("]}".utf8)
+        try await send(200, body, faults)
     }
 
     private struct Page {

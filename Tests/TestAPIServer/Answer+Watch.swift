@@ -170,6 +170,7 @@ struct WatchStream: Sendable {
 
     private mutating func flush() async throws {
         if held.isEmpty { return }
+        answer.server.noteWrite()
         for piece in pieces.cut(held) { try await answer.sendPiece(piece) }
         held = []
         heldEvents = 0

@@ -50,7 +50,30 @@ package enum ClusterObjects {
             "name": .text(name), "namespace": .text(namespace), "labels": .map(labels),
             "uid": "6f0f7c0e-9a49-4b4d-8f39-1f2f3a4b5c6d", "creationTimestamp": "2026-01-02T03:04:05Z",
             "annotations": ["example.com/padding": .text(String(repeating: "é", count: padding))],
-            "managedFields": [["manager": "kubectl", "operation": "Update", "fieldsType": "FieldsV1"]],
+            "managedFields": managedFields,
         ]
     }
+
+    /// As `kubectl apply` has it written: a good part of what a real Service is.
+    private static let managedFields: JSON = [
+        [
+            "manager": "kubectl-client-side-apply", "operation": "Update", "apiVersion": "v1",
+            "time": "2026-01-02T03:04:05Z", "fieldsType": "FieldsV1",
+            "fieldsV1": [
+                "f:metadata": [
+                    "f:annotations": [".": [:], "f:kubectl.kubernetes.io/last-applied-configuration": [:]],
+                    "f:labels": [".": [:], "f:app.kubernetes.io/name": [:], "f:app.kubernetes.io/instance": [:]],
+                ],
+                "f:spec": [
+                    "f:internalTrafficPolicy": [:], "f:selector": [:], "f:sessionAffinity": [:], "f:type": [:],
+                    "f:ports": [
+                        ".": [:],
+                        #"k:{"port":80,"protocol":"TCP"}"#: [
+                            ".": [:], "f:name": [:], "f:port": [:], "f:protocol": [:], "f:targetPort": [:],
+                        ],
+                    ],
+                ],
+            ],
+        ]
+    ]
 }

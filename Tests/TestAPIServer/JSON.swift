@@ -1,5 +1,8 @@
 import FoundationEssentials
 
+/// What an object says, in a word that is free where another `JSON` is at home.
+package typealias ObjectContent = JSON
+
 /// JSON of any form.
 package indirect enum JSON: Codable, Sendable, Hashable {
     case null

@@ -9,7 +9,9 @@ package struct StoredObject: Sendable, Hashable {
     package var version: UInt64
 
     /// In the order of etcd's keys.
-    var key: String { "\(namespace)/\(name)" }
+    let key: String
+    /// As lists have it, its kind being the list's; kept, so that a large list is a matter of copying.
+    private(set) var item: [UInt8] = []
 
     var labels: JSON { content["metadata"]?["labels"] ?? [:] }
 
@@ -23,15 +25,8 @@ package struct StoredObject: Sendable, Hashable {
         self.resource = resource
         self.name = name
         namespace = resource == "nodes" ? "" : content["metadata"]?["namespace"]?.text ?? "default"
+        key = "\(namespace)/\(name)"
         version = 0
-    }
-
-    /// As lists have it: its kind is the list's.
-    var item: JSON {
-        var item = content
-        item["kind"] = nil
-        item["apiVersion"] = nil
-        return item
     }
 
     mutating func setVersion(_ version: UInt64) {
@@ -40,6 +35,10 @@ package struct StoredObject: Sendable, Hashable {
         metadata["resourceVersion"] = .text("\(version)")
         if resource != "nodes" { metadata["namespace"] = .text(namespace) }
         content["metadata"] = metadata
+        var item = content
+        item["kind"] = nil
+        item["apiVersion"] = nil
+        self.item = item.bytes
     }
 }
 
@@ -87,6 +86,19 @@ package final class ObjectStore: Sendable {
         signal.notify()
     }
 
+    /// Adds or changes the object that a text describes.
+    package func put(parsing text: String) throws {
+        let content = try JSON(parsing: text)
+        guard StoredObject(content) != nil else { throw UnknownObject(text: text) }
+        put(content)
+    }
+
+    package struct UnknownObject: Error, CustomStringConvertible {
+        let text: String
+
+        package var description: String { "this is no Service, EndpointSlice, Node or Event with a name: \(text)" }
+    }
+
     package func delete(_ resource: String, _ namespace: String, _ name: String) {
         state.withLock { state in
             guard let before = state.objects[resource]?.removeValue(forKey: "\(namespace)/\(name)") else { return }
@@ -124,6 +136,11 @@ package final class ObjectStore: Sendable {
     package func sendBookmarks() {
         state.withLock { $0.bookmarks += 1 }
         signal.notify()
+    }
+
+    /// The same objects as JSON.
+    package func texts(_ resource: String) -> [String] {
+        objects(resource).map { String(decoding: $0.content.bytes, as: UTF8.self) }
     }
 
     /// All objects of a resource, in the order of their keys.

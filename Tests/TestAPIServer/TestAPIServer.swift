@@ -30,6 +30,7 @@ package final class TestAPIServer: Sendable {
         var faults: [(pattern: RequestPattern, fault: Fault)] = []
         var requests: [RecordedRequest] = []
         var watches: [String: Int] = [:]
+        var lastWrite: ContinuousClock.Instant?
         var listener: (any Channel)?
         var connections: [ObjectIdentifier: any Channel] = [:]
         /// The last answer on each connection.
@@ -164,10 +165,15 @@ package final class TestAPIServer: Sendable {
         /// The watches that are open, by resource.
         package var watches: [String: Int]
         package var plannedFaults: Int
+        /// When the newest events of any watch began to be written.
+        package var lastWrite: ContinuousClock.Instant?
     }
 
     package var observation: Observation {
-        state.withLock { Observation(requests: $0.requests, watches: $0.watches, plannedFaults: $0.faults.count) }
+        state.withLock {
+            Observation(
+                requests: $0.requests, watches: $0.watches, plannedFaults: $0.faults.count, lastWrite: $0.lastWrite)
+        }
     }
 
     /// Waits until what the server has seen is as it is wanted.
@@ -179,6 +185,8 @@ package final class TestAPIServer: Sendable {
         state.withLock { $0.requests.append(request) }
         signal.notify()
     }
+
+    func noteWrite() { state.withLock { $0.lastWrite = .now } }
 
     func noteWatch(_ resource: String, _ difference: Int) {
         state.withLock { $0.watches[resource, default: 0] += difference }

@@ -71,6 +71,14 @@ struct StatusReport: Decodable, Sendable {
         var memory: Int
     }
 
+    struct Watch: Decodable, Sendable {
+        var resource: String
+        var url: String?
+        var objects: Int
+        var lists: Int
+        var lastError: String?
+    }
+
     struct Totals: Decodable, Sendable, Equatable {
         var services: Int
         var servicePorts: Int
@@ -84,6 +92,7 @@ struct StatusReport: Decodable, Sendable {
         var kubeProxyReplacement: Bool
         var cgroupRoot: String
         var sources: [String]
+        var watches: [Watch]
         var startedAt: String
         var lastEventAt: String?
         var nodePortAddresses: [String]

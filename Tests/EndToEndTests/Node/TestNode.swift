@@ -26,6 +26,7 @@ final class TestNode: Sendable {
 
     var manifests: String { "\(directory)/manifests" }
     var log: String { "\(directory)/log" }
+    var stateDirectory: String { "\(directory)/state" }
     var bpfRoot: String { "/sys/fs/bpf/\(name)" }
     /// The daemon's lock and control socket.
     var runDirectory: String { "/run/swiftlet/sys-fs-bpf-\(name)" }
@@ -72,12 +73,14 @@ final class TestNode: Sendable {
     var pid: pid_t? { daemon.withLock { $0?.pid } }
 
     /// The command line of `swiftlet run` on this node.
-    func runArguments() -> [String] {
+    ///
+    /// - Parameter source: where the Services come from; nil for the node's manifests.
+    func runArguments(from source: [String]? = nil) -> [String] {
         [
-            Programs.swiftlet, "run", "--kube-proxy-replacement=true", "--manifests", manifests,
-            "--cgroup-root", cgroup.path, "--bpf-root", bpfRoot, "--node-name", Manifest.nodeName,
-            "--max-services", "1024", "--max-backends", "4096", "--max-slots", "8192",
-        ] + flags
+            Programs.swiftlet, "run", "--kube-proxy-replacement=true", "--cgroup-root", cgroup.path, "--bpf-root",
+            bpfRoot, "--node-name", Manifest.nodeName, "--state-dir", stateDirectory, "--max-services", "1024",
+            "--max-backends", "4096", "--max-slots", "8192",
+        ] + (source ?? ["--manifests", manifests]) + flags
     }
 
     /// Starts the daemon and waits until it says that it is ready.

@@ -2,31 +2,31 @@ import Foundation
 import NetworkLab
 
 /// An answer as it came over the socket.
-struct HTTPReply: Sendable {
-    var status: Int
+package struct HTTPReply: Sendable {
+    package var status: Int
     /// By name in lower case.
-    var headers: [String: String]
-    var body: String
+    package var headers: [String: String]
+    package var body: String
 }
 
 /// A client of a few lines, so that what is on the wire is what is tested.
-enum HTTPExchange {
-    struct Malformed: Error {
-        let text: String
+package enum HTTPExchange {
+    package struct Malformed: Error {
+        package let text: String
     }
 
     /// A connection that says what it likes. Its calls block.
-    final class Client: Sendable {
+    package final class Client: Sendable {
         private let socket: Socket
 
-        init(at host: String = "127.0.0.1", port: UInt16) throws {
+        package init(at host: String = "127.0.0.1", port: UInt16) throws {
             guard let address = SocketAddress(host: host, port: port) else { throw Malformed(text: host) }
             socket = try Socket(.tcp, v4: address.isV4)
             try socket.setTimeout(milliseconds: 10_000)
             try socket.connect(to: address)
         }
 
-        func say(_ words: String) throws { try socket.send(Array(words.utf8)) }
+        package func say(_ words: String) throws { try socket.send(Array(words.utf8)) }
 
         /// Nil when the connection was reset.
         private func receive() throws -> [UInt8]? {
@@ -39,21 +39,26 @@ enum HTTPExchange {
         }
 
         /// Reads until the listener closes, in whatever way.
-        func readToEnd() throws -> String {
+        package func readToEnd() throws -> String {
             var bytes: [UInt8] = []
             while let more = try receive(), !more.isEmpty { bytes += more }
             return String(decoding: bytes, as: UTF8.self)
         }
     }
 
-    static func ask(
+    package static func ask(
         _ path: String, method: String = "GET", at host: String = "127.0.0.1", port: UInt16
     ) async throws -> HTTPReply {
-        try await onThread {
-            let client = try Client(at: host, port: port)
-            try client.say("\(method) \(path) HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")
-            return try reply(client.readToEnd())
-        }
+        try await onThread { try askHere(path, method: method, at: host, port: port) }
+    }
+
+    /// The same on the calling thread, in whatever network namespace it is.
+    package static func askHere(
+        _ path: String, method: String = "GET", at host: String = "127.0.0.1", port: UInt16
+    ) throws -> HTTPReply {
+        let client = try Client(at: host, port: port)
+        try client.say("\(method) \(path) HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")
+        return try reply(client.readToEnd())
     }
 
     private static func reply(_ text: String) throws -> HTTPReply {
@@ -73,7 +78,7 @@ enum HTTPExchange {
 }
 
 /// Runs what blocks on a thread of its own: the listeners under test need those of the cooperative pool.
-func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+package func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
         Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
     }

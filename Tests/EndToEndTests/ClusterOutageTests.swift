@@ -1,0 +1,123 @@
+import Foundation
+import NetworkLab
+import TestAPIServer
+import Testing
+
+/// What is served while no API server answers.
+@Suite("a cluster's outage", .tags(.endToEnd), .endToEnd, .serialized, .node(pods: 3, starts: false))
+struct ClusterOutageTests {
+    private static let objects =
+        [ClusterManifest.node] + pair("web", "10.96.0.15", pods: [1, 2]) + pair("other", "10.96.0.16", pods: [3])
+
+    private static func pair(_ name: String, _ ip: String, pods: [Int]) -> [JSON] {
+        [ClusterManifest.service(name, ip), ClusterManifest.slice(name, pods: pods)]
+    }
+
+    /// Complaints that are about the API server.
+    private func complaints(_ node: TestNode) throws -> [String] { try node.status().degraded }
+
+    /// The file of the state cache; the first is written some seconds after the start.
+    private func awaitCache(on node: TestNode) throws -> String {
+        let file = "\(node.stateDirectory)/state.yaml"
+        guard try eventually(within: 20_000, { FileManager.default.fileExists(atPath: file) }) else {
+            throw TestFailure("no state cache was written: \(node.logText)")
+        }
+        return file
+    }
+
+    @Test("while the API server is away all goes on, and what has changed meanwhile is taken over without a failure")
+    func outlastsOutage() throws {
+        let node = try TestNode.current
+        try node.withAPI(Self.objects) { api in
+            try node.start(following: api)
+            let load = try node.startLoad("10.96.0.15:80", ["--rate", "200", "--seconds", "120"])
+            try api.goDown()
+            #expect(try eventually { try complaints(node).count == 1 })
+            let said = try complaints(node)
+            #expect(said.count == 1, "\(said)")
+            let complaint = try #require(said.first)
+            #expect(complaint.contains(api.hello.url) && complaint.contains("; "), "\(complaint)")
+            #expect(!complaint.contains("\n"))
+            #expect(try node.swiftlet("status").status == .exited(3))
+            #expect(try node.call("10.96.0.16:80", "--count", "5").pods == ["pod-3"])
+
+            try api.delete("services", "other")
+            try api.delete("endpointslices", "other-1")
+            try api.put(ClusterManifest.slice("web", pods: [2, 3]))
+            for object in Self.pair("new", "10.96.0.17", pods: [1]) { try api.put(object) }
+            try api.comeBack()
+            #expect(try eventually(within: 60_000) { try node.call("10.96.0.17:80").results == ["ok"] })
+            #expect(try eventually { try node.call("10.96.0.16:80").results == ["ENETUNREACH"] })
+            #expect(try eventually { try node.call("10.96.0.15:80", "--count", "30").pods == ["pod-2", "pod-3"] })
+            #expect(try eventually { try complaints(node) == [] })
+            let report = try node.finish(load: load, now: true)
+            #expect(report.ok > 0)
+            #expect(report.failed == [:], "\(report)")
+        }
+    }
+
+    @Test("a start without an API server serves what the maps hold, or what was known last", arguments: [true, false])
+    func startsAlone(keepsMaps: Bool) throws {
+        let node = try TestNode.current
+        try node.withAPI(Self.objects) { api in
+            try node.start(following: api)
+            _ = try awaitCache(on: node)
+            try node.stop()
+            try api.goDown()
+            // As after a boot: nothing of ours is in the kernel.
+            if !keepsMaps { #expect(try node.swiftlet("cleanup").status == .exited(0)) }
+
+            try node.startAlone(following: api)
+            #expect(node.logText.contains("serving what was known last"))
+            #expect(try node.call("10.96.0.15:80", "--count", "30").pods == ["pod-1", "pod-2"])
+            #expect(try node.call("10.96.0.16:80", "--count", "5").pods == ["pod-3"])
+            let said = try complaints(node)
+            #expect(said.count == 1, "\(said)")
+
+            let load = try node.startLoad("10.96.0.15:80", ["--rate", "100", "--seconds", "120"])
+            try api.delete("services", "other")
+            try api.comeBack()
+            #expect(try eventually(within: 60_000) { try node.call("10.96.0.16:80").results == ["ENETUNREACH"] })
+            #expect(try eventually { try complaints(node) == [] })
+            #expect(try node.finish(load: load, now: true).failed == [:])
+        }
+    }
+
+    @Test("a damaged cache is named and not used")
+    func refusesDamaged() throws {
+        let node = try TestNode.current
+        try node.withAPI(Self.objects) { api in
+            try node.start(following: api)
+            let file = try awaitCache(on: node)
+            try node.stop()
+            try api.goDown()
+            #expect(try node.swiftlet("cleanup").status == .exited(0))
+            let text = try String(contentsOfFile: file, encoding: .utf8)
+            try text.replacingOccurrences(of: "10.96.0.15", with: "10.96.0.19")
+                .write(toFile: file, atomically: true, encoding: .utf8)
+
+            try node.startAlone(following: api)
+            #expect(node.logText.contains("cannot use state cache \(file)"), "\(node.logText)")
+            #expect(try node.call("10.96.0.19:80").results == ["ENETUNREACH"])
+            #expect(try node.call("10.96.0.15:80").results == ["ENETUNREACH"])
+            try api.comeBack()
+            #expect(try eventually(within: 60_000) { try node.call("10.96.0.15:80").results == ["ok"] })
+        }
+    }
+
+    @Test("without a state directory nothing is kept, and the maps serve on")
+    func keepsNothing() throws {
+        let node = try TestNode.current
+        try node.withAPI(Self.objects) { api in
+            try node.start(following: api, "--state-dir", "")
+            try node.stop()
+            try api.goDown()
+            try node.startAlone(following: api, "--state-dir", "")
+            #expect(!node.logText.contains("known last"))
+            #expect(try node.call("10.96.0.15:80", "--count", "5").results == ["ok"])
+            #expect(try node.status().hooks.allSatisfy(\.isAttached))
+            #expect(!FileManager.default.fileExists(atPath: node.stateDirectory))
+            #expect(!FileManager.default.fileExists(atPath: "/var/lib/swiftlet"))
+        }
+    }
+}

@@ -40,10 +40,12 @@ public struct ServiceListing: Codable, Sendable {
         /// The same by the names of `RefusalReason`; a reason that never came up has no entry.
         public var refusedByReason: [String: UInt64]
 
-        init(_ counter: ServiceCounter) {
-            forwarded = counter.forwarded
-            refused = counter.refused
-            refusedByReason = Dictionary(uniqueKeysWithValues: counter.refusals.map { ($0.key.rawValue, $0.value) })
+        /// - Parameter counter: nil for what is not counted one by one.
+        init(_ counter: ServiceCounter?) {
+            forwarded = counter?.forwarded ?? 0
+            refused = counter?.refused ?? 0
+            let refusals = counter?.refusals.map { ($0.key.rawValue, $0.value) } ?? []
+            refusedByReason = Dictionary(uniqueKeysWithValues: refusals)
         }
     }
 
@@ -95,7 +97,7 @@ extension ServiceListing.Item {
             ports: report.ports.map { port in
                 ServiceListing.Port(
                     name: port.name, protocol: port.protocol, family: port.family, serviceID: nil, affinitySeconds: 0,
-                    reason: port.reason, connections: .init(ServiceCounter()), sourceRanges: [],
+                    reason: port.reason, connections: .init(nil), sourceRanges: [],
                     frontends: [], backends: [])
             },
             problems: report.problems)
@@ -121,7 +123,7 @@ extension ServiceListing.Port {
         self.init(
             name: name.port, protocol: "\(name.proto)", family: Int(name.family.rawValue), serviceID: port.id.number,
             affinitySeconds: port.frontends.first?.entry.affinitySeconds ?? 0, reason: reason,
-            connections: .init(port.counter ?? ServiceCounter()),
+            connections: .init(port.counter),
             sourceRanges: port.sourceRanges.map { "\($0)" },
             frontends: port.frontends.map { frontend in
                 ServiceListing.Frontend(

@@ -188,7 +188,7 @@ let package = Package(
         .testTarget(
             name: "PacketTests",
             dependencies: [
-                "BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel", "TestKit",
+                "BPFLoader", "CDatapath", "CSelect", "NetworkLab", "ServiceMaps", "ServiceModel", "TestKit",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),

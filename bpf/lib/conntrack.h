@@ -96,11 +96,12 @@ static __always_inline bool F(flow_may_be_reply)(const struct FX(flow, _key) *tu
 /* Finds the entry and copies it; one that was reused while it was copied is not believed. */
 static __always_inline bool F(flow_find)(const struct FX(flow, _key) *key, struct F(flow) *flow)
 {
-	const __u32 seal = F(flow_seal)(key);
 	struct F(flow) *entry = bpf_map_lookup_elem(&F(conntrack), key);
+	__u32 seal;
 
 	if (!entry)
 		return false;
+	seal = F(flow_seal)(key);
 	*flow = *entry;
 	barrier();
 	return flow->seal == seal && *(volatile __u32 *)&entry->seal == seal;

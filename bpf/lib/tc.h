@@ -294,8 +294,10 @@ static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packe
 	enum counter obstacle;
 	__u8 ttl = packet->ttl;
 
-	if (treatment == LEAVE)
+	if (treatment == LEAVE) {
+		count(COUNT_PASS_PACKET);
 		return PASS_ON;
+	}
 	if (packet->piece == FIRST_FRAGMENT)
 		F(fragment_remember)(packet);
 	if (treatment == SEND_ON) {
@@ -347,12 +349,12 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 		goto refuse;
 	}
 
-	now = bpf_ktime_get_ns();
 	if (packet.tuple.protocol == TCP && packet.piece != LATER_FRAGMENT && !is_icmp)
 		bpf_skb_load_bytes(skb, packet.l4 + 13, &tcp_flags, sizeof(tcp_flags));
 	if (F(flow_find)(&packet.tuple, &flow)) {
 		if (is_icmp)
 			goto translate;
+		now = bpf_ktime_get_ns();
 		if (flow.reply || F(flow_goes_on)(&packet, &flow, tcp_flags, now)) {
 			F(flow_follow)(&packet, &flow, tcp_flags, now);
 			goto translate;
@@ -368,7 +370,7 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 	if (reason == COUNT_FORWARD)
 		reason = F(tc_path)(skb, &packet, &flow, hook);
 	if (reason == COUNT_FORWARD) {
-		flow.last_seen = now;
+		flow.last_seen = bpf_ktime_get_ns();
 		reason = F(flow_begin)(skb, &packet, &flow);
 	}
 	if (reason != COUNT_FLOW_BEGUN)

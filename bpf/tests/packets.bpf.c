@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
  * The programs at tc over and over: a test run hands the same buffer to every repetition, so what
- * the last one wrote is undone first. tst_undo does only that, and is what is to be subtracted.
+ * the last one wrote is undone first. tst_undo does only that, and is what is to be subtracted from
+ * a duration.
  */
 #include "../tc.bpf.c"
 #include "tests/packets.h"
@@ -17,18 +18,24 @@ static __always_inline int undo(struct __sk_buff *skb)
 {
 	__u32 index = 0;
 	struct packet_original *packet = bpf_map_lookup_elem(&original, &index);
-	__u16 port;
+	__u32 number;
+	__u16 half;
 
 	if (!packet || packet->size != PACKET_ORIGINAL_MAX)
 		return TC_ACT_SHOT;
+	if (skb->len < PACKET_ORIGINAL_MAX) /* an answer took its place */
+		bpf_skb_change_tail(skb, PACKET_ORIGINAL_MAX, 0);
 	bpf_skb_store_bytes(skb, 0, packet->bytes, PACKET_ORIGINAL_MAX, 0);
-	if (packet->port_offset) {
-		/* Every time another client: all ports of all addresses of a /16. */
-		port = bpf_htons(packet->runs);
-		bpf_skb_store_bytes(skb, packet->port_offset, &port, sizeof(port), 0);
-		port = bpf_htons(packet->runs >> 16);
-		bpf_skb_store_bytes(skb, packet->address_offset, &port, sizeof(port), 0);
-		packet->runs++;
+	/* Every time another client: with one port each, or all ports of an address first. */
+	if (packet->address_offset) {
+		number = packet->runs++;
+		if (packet->port_offset) {
+			half = bpf_htons(number);
+			bpf_skb_store_bytes(skb, packet->port_offset, &half, sizeof(half), 0);
+			number >>= 16;
+		}
+		half = bpf_htons(number);
+		bpf_skb_store_bytes(skb, packet->address_offset, &half, sizeof(half), 0);
 	}
 	return 0;
 }

@@ -9,8 +9,8 @@
 
 struct packet_original {
 	__u32 size;
-	__u32 port_offset;    /* where the source port is, if it is to count up; else 0 */
-	__u32 address_offset; /* where the last two bytes of the source address are */
+	__u32 port_offset;    /* where the source port is, if clients have all ports; else 0 */
+	__u32 address_offset; /* where the last two bytes of their addresses are; 0: one client */
 	__u32 runs;
 	__u8 bytes[PACKET_ORIGINAL_MAX];
 	__u8 pad[2];

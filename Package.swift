@@ -142,7 +142,8 @@ let package = Package(
         .testTarget(
             name: "KubernetesAPITests",
             dependencies: [
-                "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NetworkLab", "ServiceModel", "TestAPIServer",
+                "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NetworkLab", "ServiceModel",
+                "TestAPIServer",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -205,7 +206,8 @@ let package = Package(
         .testTarget(
             name: "ObservabilityTests",
             dependencies: [
-                "BPFLoader", "KubernetesAPI", "NetworkLab", "Observability", "ServiceMaps", "ServiceModel", "SwiftletDaemon", "TestKit",
+                "BPFLoader", "KubernetesAPI", "NetworkLab", "Observability", "ServiceMaps", "ServiceModel",
+                "SwiftletDaemon", "TestKit",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "SystemPackage", package: "swift-system"),

@@ -83,12 +83,19 @@ final class TranslationLab: Sendable {
     }
 
     private func enterWireDevice() throws {
+        try enter(devices[.eth0] ?? 0, Family.v4.node, Family.v6.node)
+        try enter(UInt32(LB_ANY_DEVICE), Family.v4.node, Family.v6.node)
+    }
+
+    /// Says that programs of ours are on the pod's device too.
+    func enterPodDevice() throws { try enter(devices[.pod0] ?? 0, Family.v4.podGateway, Family.v6.podGateway) }
+
+    private func enter(_ index: UInt32, _ v4: SocketAddress, _ v6: SocketAddress) throws {
         var device = device()
-        fill(&device.address4, Family.v4.node.address)
-        fill(&device.address6, Family.v6.node.address)
+        fill(&device.address4, v4.address)
+        fill(&device.address6, v6.address)
         device.mtu = 1_500
-        try map("devices").update(devices[.eth0] ?? 0, to: device)
-        try map("devices").update(UInt32(LB_ANY_DEVICE), to: device)
+        try map("devices").update(index, to: device)
     }
 
     /// A handle of its own on a map.

@@ -33,7 +33,9 @@ actor ControlPlane {
     private var reportedConflicts: Set<Conflict> = []
     private var reportedFailures: Set<String> = []
     private var lastEventAt: Date?
-    private var isReclaiming = false
+    /// An element when there is something to free: nobody who feeds changes waits for a grace period.
+    nonisolated let reclaimWishes: AsyncStream<Void>
+    private let reclaimWish: AsyncStream<Void>.Continuation
     /// Nothing is pruned before the first complete list (spec 10).
     private var hasCompleteList = false
     private var hasSynced = false
@@ -52,13 +54,14 @@ actor ControlPlane {
         self.endpoints = endpoints
         self.warn = warn
         self.log = log
+        (reclaimWishes, reclaimWish) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         nodeName = configuration.node.name
         state = ClusterState(ownNode: configuration.node.name)
         node = NodeConfiguration(configuration.node, node: nil, localAddresses: localAddresses)
     }
 
     /// Takes a batch of changes all the way into the maps.
-    func ingest(_ batch: StateBatch) async -> IngestSummary {
+    func ingest(_ batch: StateBatch) -> IngestSummary {
         for problem in batch.problems where problems.insert(problem).inserted {
             log.warning("refused an object", metadata: ["problem": "\(problem)"])
         }
@@ -75,7 +78,7 @@ actor ControlPlane {
         let dirty = state.apply(events)
         hasCompleteList = hasCompleteList || batch.isInitial
         endpoints.health.setNode(nodeCondition)
-        let summary = await program(dirty)
+        let summary = program(dirty)
         for case .slice(let slice) in events { noteProgrammed(slice) }
         return summary
     }
@@ -95,18 +98,18 @@ actor ControlPlane {
     }
 
     /// Follows the addresses of the node's devices.
-    func setLocalAddresses(_ addresses: [IPAddress]) async {
+    func setLocalAddresses(_ addresses: [IPAddress]) {
         localAddresses = addresses
         guard currentNode() != node else { return }
         log.info("the node's addresses changed", metadata: ["addresses": "\(addresses.map(\.description).joined(separator: ", "))"])
-        _ = await program([])
+        _ = program([])
     }
 
     /// Tries again what could not be written last time.
     /// - Returns: whether something is still pending.
-    func retry() async -> Bool {
+    func retry() -> Bool {
         guard isPending else { return false }
-        _ = await program([])
+        _ = program([])
         return isPending
     }
 
@@ -121,7 +124,7 @@ actor ControlPlane {
             configuration.node, node: state.node(named: configuration.node.name), localAddresses: localAddresses)
     }
 
-    private func program(_ dirty: Set<ObjectName>) async -> IngestSummary {
+    private func program(_ dirty: Set<ObjectName>) -> IngestSummary {
         var summary = IngestSummary()
         let isFull = node != currentNode() || !hasSynced
         node = currentNode()
@@ -143,7 +146,7 @@ actor ControlPlane {
                     "compile": "\(summary.compile)", "apply": "\(summary.apply)",
                 ])
         }
-        await reclaim()
+        if writer?.needsReclaim == true { reclaimWish.yield() }
         return summary
     }
 
@@ -198,11 +201,9 @@ actor ControlPlane {
         }
     }
 
-    /// Frees what no connect reads any more. Other batches may pass while it waits for the grace period.
-    private func reclaim() async {
-        guard !isReclaiming else { return }
-        isReclaiming = true
-        defer { isReclaiming = false }
+    /// Frees what no connect reads any more. Batches may pass while it waits for the grace period; it has one caller at
+    /// a time.
+    func reclaim() async {
         while let ticket = beginReclaim() {
             let start = ContinuousClock.now
             guard await Self.gracePeriod() else { return }

@@ -69,12 +69,16 @@ public struct Daemon: Sendable {
             let batches = source.batches()
             await programFirst(of: batches, control)
             if let datapath { try attach(datapath, to: cgroup) }
-            if settings.initOnly { return sayInitialised() }
+            if settings.initOnly {
+                await control.reclaim()
+                return sayInitialised()
+            }
             parts = [FeedService(batches: batches, control: control)]
         }
         if !settings.initOnly {
             parts += endpointParts(endpoints, control, statistics)
-            parts += [RetryService(control: control), AddressService(control: control, log: log)]
+            parts += [RetryService(control: control), ReclaimService(control: control)]
+            parts += [AddressService(control: control, log: log)]
             parts += recorder.map { [EventService(recorder: $0)] } ?? []
             // Whoever reads "ready" may ask for the status at once.
             parts.append(try controlSocket(control, directory, cgroup, statistics))

@@ -21,7 +21,7 @@ where Batches.Element == StateBatch, Batches.AsyncIterator: SendableMetatype {
             guard batch.isInitial else { continue }
             Heap.trim()
             onFirstList(summary)
-            if endsWithFirstList { return }
+            if endsWithFirstList { return await control.reclaim() }
         }
     }
 }
@@ -66,6 +66,17 @@ struct AddressService: Service {
                 }
                 try? await Task.sleep(for: Self.pause)
             }
+        }
+    }
+}
+
+/// Frees what the datapath reads no more, each time that there is something.
+struct ReclaimService: Service {
+    let control: ControlPlane
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            for await _ in control.reclaimWishes { await control.reclaim() }
         }
     }
 }

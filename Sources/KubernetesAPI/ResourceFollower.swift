@@ -95,8 +95,10 @@ actor ResourceFollower {
         case .otherHistory:
             position = nil
             return backoff.afterAnswer(time.chance)
-        case .malformed, .interrupted, .silent, .credentials, .configuration, .cancelled:
+        case .malformed, .interrupted, .silent:
             doubt()
+            return backoff.next(time.chance)
+        case .credentials, .configuration, .cancelled:
             return backoff.next(time.chance)
         }
     }

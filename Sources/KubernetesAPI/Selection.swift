@@ -17,7 +17,8 @@ struct Selection: Sendable, Hashable {
     static func services(proxyName: String?) -> Selection {
         let own = proxyName.map { "\(Self.proxyName)=\($0)" } ?? "!\(Self.proxyName)"
         return Selection(
-            resource: .services, kind: .service, part: .services, labels: "\(own),!\(headless)", fields: "spec.clusterIP!=None",
+            resource: .services, kind: .service, part: .services, labels: "\(own),!\(headless)",
+            fields: "spec.clusterIP!=None",
             isFieldSelectorDispensable: true)
     }
 

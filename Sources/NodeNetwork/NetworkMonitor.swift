@@ -19,17 +19,21 @@ public final class NetworkMonitor: Sendable {
         source.setEventHandler { follower.hear() }
         // Keeps the descriptor until the source has let go of it.
         source.setCancelHandler { withExtendedLifetime(follower) {} }
-        source.resume()
         self.source = Mutex(source)
+        // Also after an error, and when the reader has gone: nobody listens any more.
+        continuation.onTermination = { [weak self] _ in self?.cancelSource() }
+        self.source.withLock { $0.resume() }
     }
 
     deinit { stop() }
 
     /// Ends the stream of snapshots.
     public func stop() {
-        source.withLock { $0.cancel() }
+        cancelSource()
         continuation.finish()
     }
+
+    private func cancelSource() { source.withLock { $0.cancel() } }
 
     /// The snapshots, that of the beginning first; for one reader. Each differs from the one before.
     public func snapshots() -> NetworkSnapshots { NetworkSnapshots(monitor: self) }

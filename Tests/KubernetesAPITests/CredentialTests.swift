@@ -97,7 +97,7 @@ struct CredentialTests {
             connection.certificateName = name
             if isRight {
                 let all = try await snapshot(connection)
-            #expect(all.events.count == World.objects.count)
+                #expect(all.events.count == World.objects.count)
             } else {
                 #expect(await failure { try await snapshot(connection) } != nil)
             }
@@ -172,7 +172,10 @@ struct CredentialTests {
     }
 
     static let brokenPlugins: [(String, String)] = [
-        ("echo token expired, log in again >&2; exit 3", "it ended with exit code 3 and said \"token expired, log in again\""),
+        (
+            "echo token expired, log in again >&2; exit 3",
+            "it ended with exit code 3 and said \"token expired, log in again\""
+        ),
         ("echo hello", "what it printed is no ExecCredential"),
         ("echo oops >&2", "it printed nothing and said \"oops\""),
         (

@@ -9,7 +9,8 @@ import Testing
 struct EventTests {
     private func warning(_ number: Int, note: String = "note") -> ServiceWarning {
         ServiceWarning(
-            service: ObjectName(namespace: "shop", name: "web-\(number)"), reason: "PortConflict", action: "Programming",
+            service: ObjectName(namespace: "shop", name: "web-\(number)"), reason: "PortConflict",
+            action: "Programming",
             note: note)
     }
 

@@ -83,7 +83,8 @@ struct FailOverTests {
     func backoff() {
         var backoff = Backoff()
         let ceilings = (0..<10).map { _ in backoff.next { 1 } }
-        #expect(ceilings.prefix(4) == [.milliseconds(200), .milliseconds(400), .milliseconds(800), .milliseconds(1600)])
+        #expect(
+            ceilings.prefix(4) == [.milliseconds(200), .milliseconds(400), .milliseconds(800), .milliseconds(1600)])
         #expect(ceilings.last == .seconds(30))
         #expect(backoff.next { 0 } == .zero)
         backoff.reset()

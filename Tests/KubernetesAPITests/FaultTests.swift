@@ -88,7 +88,10 @@ struct FaultTests {
         ("garbage", [.body(200, "][")]),
         ("something else than a list", [.body(200, "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":[]}")]),
         ("nothing", [.body(200, "")]),
-        ("the first half of a list", [.body(200, "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"items\":[{\"meta")]),
+        (
+            "the first half of a list",
+            [.body(200, "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"items\":[{\"meta")]
+        ),
     ]
 
     @Test("the first list survives", arguments: FaultTests.listFaults, Resource.allCases)

@@ -74,7 +74,8 @@ final class Following: Sendable {
 }
 
 /// What was told is what the server holds.
-func expectEqual(_ following: Following, _ store: ObjectStore, sourceLocation: SourceLocation = #_sourceLocation) throws {
+func expectEqual(_ following: Following, _ store: ObjectStore, sourceLocation: SourceLocation = #_sourceLocation) throws
+{
     let wanted = try Following.Record(of: store)
     #expect(following.current.services == wanted.services, sourceLocation: sourceLocation)
     #expect(following.current.slices == wanted.slices, sourceLocation: sourceLocation)

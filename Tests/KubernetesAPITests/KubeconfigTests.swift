@@ -92,7 +92,8 @@ struct KubeconfigTests {
         #expect(plugin.installHint == "install it")
         #expect(
             plugin.cluster
-                == #"{"certificate-authority-data":"Q0E=","server":"https://10.0.0.1:6443/k8s/","tls-server-name":"kubernetes"}"#)
+                == #"{"certificate-authority-data":"Q0E=","server":"https://10.0.0.1:6443/k8s/","tls-server-name":"kubernetes"}"#
+        )
     }
 
     @Test("a context without a user is nobody")
@@ -110,12 +111,16 @@ struct KubeconfigTests {
         ("client-key-data: S0VZ", "client-key-data: S0VZ, password: x", "password is not supported; use a token"),
         ("tls-server-name: kubernetes", "proxy-url: \"http://p\"", "proxies are not supported (proxy-url http://p)"),
         ("https://10.0.0.1:6443/k8s/", "ftp://10.0.0.1", "its scheme is neither https nor http; write it like"),
-        ("tls-server-name: kubernetes", "insecure-skip-tls-verify: true", "it names a certificate authority and says not"),
+        (
+            "tls-server-name: kubernetes", "insecure-skip-tls-verify: true",
+            "it names a certificate authority and says not"
+        ),
     ]
 
     @Test("what cannot be used is named", arguments: KubeconfigTests.unusable)
     func broken(old: String, new: String, message: String) throws {
-        let text = Self.whole.split(separator: old, maxSplits: 1, omittingEmptySubsequences: false).joined(separator: new)
+        let text = Self.whole.split(separator: old, maxSplits: 1, omittingEmptySubsequences: false).joined(
+            separator: new)
         let error = #expect(throws: KubernetesError.self) { try parse(text) }
         #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
     }

@@ -53,7 +53,9 @@ struct SelectionTests {
                 await world.untilWatched(by: following)
                 // The headless one comes, and the model leaves it out.
                 #expect(Set(following.current.services.keys.map(\.name)) == ["own", "headless"])
-                let fields = world.server.observation.requests.filter { $0.resource == "services" }.map { $0.query["fieldSelector"] }
+                let fields = world.server.observation.requests.filter { $0.resource == "services" }.map {
+                    $0.query["fieldSelector"]
+                }
                 #expect(fields == ["spec.clusterIP!=None", nil, nil])
             }
         }

@@ -34,13 +34,25 @@ struct JSONAgreementTests {
         return bytes
     }
 
+    private static func mistake(_ bytes: [UInt8]) -> SyntaxError? {
+        do throws(SyntaxError) {
+            _ = try JSONReader.document(bytes, .free)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
     @Test("both readers take the same texts for JSON", arguments: UInt64(1)...12)
     func agreement(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         var valid = 0
         for _ in 0..<1000 {
             let bytes = Self.mutated(&random)
-            let ours = (try? JSONReader.document(bytes, .free)) != nil
+            let mistake = Self.mistake(bytes)
+            // The other reader passes over a comma before ']', which RFC 8259 does not allow.
+            if mistake?.cause == "expected a value after ','" { continue }
+            let ours = mistake == nil
             let passed = (try? JSONReader.document(bytes, .known)) != nil
             let theirs = (try? JSONDecoder().decode(AnyJSON.self, from: Data(bytes))) != nil
             let text = String(decoding: bytes, as: UTF8.self)

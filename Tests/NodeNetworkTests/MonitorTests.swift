@@ -106,18 +106,39 @@ extension NetworkTests {
         @Test("the stream ends with stop, and with the task that reads it")
         func end() async throws {
             let wire = try Wire()
+            let before = openDescriptors()
             let monitor = try wire.monitor()
             let task = Task {
                 for try await _ in monitor.snapshots() {}
             }
             monitor.stop()
             try await task.value
+            #expect(eventually { openDescriptors() <= before })
             let other = try wire.monitor()
             let cancelled = Task {
                 for try await _ in other.snapshots() {}
             }
             cancelled.cancel()
             try await cancelled.value
+            // The monitor lives, and follows nothing.
+            #expect(eventually { openDescriptors() <= before })
+            withExtendedLifetime(other) {}
+        }
+
+        @Test("an error is the last that is told")
+        func error() async throws {
+            let wire = try Wire()
+            let (stream, continuation) = AsyncStream.makeStream(of: Result<NetworkSnapshot, NetworkError>.self)
+            let follower = try wire.near.run { try NetworkFollower(continuation) }
+            // What the follower listens to is no socket any more.
+            let file = open("/dev/null", O_RDONLY | O_CLOEXEC)
+            dup2(file, follower.notices.descriptor)
+            close(file)
+            follower.hear()
+            var results = stream.makeAsyncIterator()
+            #expect(try await results.next()?.get() != nil)
+            #expect(await results.next() == .failure(NetworkError(.follow, "the network", .notSocket)))
+            #expect(await results.next() == nil)
         }
 
         @Test("a monitor that is dropped leaves no descriptor open")

@@ -14,6 +14,8 @@ extension Answer {
                 status: 504, reason: "Timeout",
                 message: "Too large resource version: \(asked), current: \(server.store.version)", retryAfter: 1)
         }
+        // What is sent to all watches from the moment on that this one counts, it gets.
+        let opened = WatchStream(self, selection, from: asked, faults)
         try await sendHead(200)
         server.noteWatch(request.resource, 1)
         defer { server.noteWatch(request.resource, -1) }
@@ -21,7 +23,7 @@ extension Answer {
         // An API server ends a watch when its time is up; here the sender is cancelled, and ends the answer.
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
-                var stream = WatchStream(self, selection, from: asked, faults)
+                var stream = opened
                 try await stream.run()
                 return false
             }
@@ -38,7 +40,7 @@ extension Answer {
 }
 
 /// The events of one watch.
-struct WatchStream {
+struct WatchStream: Sendable {
     private let answer: Answer
     private let selection: ObjectSelection
     private var version: UInt64

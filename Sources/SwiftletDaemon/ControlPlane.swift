@@ -101,7 +101,9 @@ actor ControlPlane {
     func setLocalAddresses(_ addresses: [IPAddress]) {
         localAddresses = addresses
         guard currentNode() != node else { return }
-        log.info("the node's addresses changed", metadata: ["addresses": "\(addresses.map(\.description).joined(separator: ", "))"])
+        log.info(
+            "the node's addresses changed",
+            metadata: ["addresses": "\(addresses.map(\.description).joined(separator: ", "))"])
         _ = program([])
     }
 
@@ -238,8 +240,9 @@ extension ControlPlane {
         let conflicts = Set(compiler.conflicts)
         for conflict in conflicts.subtracting(reportedConflicts).sorted() {
             log.warning("two Services claim one frontend", metadata: ["conflict": "\(conflict)"])
-            warn(ServiceWarning(
-                service: conflict.service, reason: "FrontendConflict", action: "Programming", note: "\(conflict)"))
+            warn(
+                ServiceWarning(
+                    service: conflict.service, reason: "FrontendConflict", action: "Programming", note: "\(conflict)"))
         }
         reportedConflicts = conflicts
     }
@@ -252,8 +255,10 @@ extension ControlPlane {
         }
         for failure in report.failures where !reportedFailures.contains(failure.description) {
             guard let service = failure.port?.service else { continue }
-            warn(ServiceWarning(
-                service: service, reason: "NotProgrammed", action: "Programming", note: "on node \(nodeName): \(failure)"))
+            warn(
+                ServiceWarning(
+                    service: service, reason: "NotProgrammed", action: "Programming",
+                    note: "on node \(nodeName): \(failure)"))
         }
         if writer?.pending.isEmpty ?? true {
             reportedFailures = []

@@ -73,7 +73,7 @@ test-e2e: bpf
 	@scripts/test.sh e2e
 
 ## bench: writes docs/benchmarks.md with a plot, for 1, 1,000 and 10,000 Services
-bench: build
+bench: build lab
 	@scripts/bench.sh
 
 fmt:

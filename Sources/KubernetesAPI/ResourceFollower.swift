@@ -72,10 +72,12 @@ actor ResourceFollower {
     /// Decides how to go on, and after which time.
     private func recover(from error: KubernetesError) -> Duration {
         let time = session.time
+        // A connection that ends is asked for again at once: what a person should know is what comes of that.
+        let isMomentary = refusals == 0 && (error.kind == .interrupted || error.kind == .silent)
         board.update(name) { resource in
             resource.restarts[error.restart, default: 0] += 1
             resource.lastError = "\(error)"
-            resource.trouble = error.trouble
+            resource.trouble = isMomentary ? nil : error.trouble
             resource.url = nil
             resource.connectedSince = nil
         }

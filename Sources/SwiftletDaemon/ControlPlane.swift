@@ -36,7 +36,9 @@ actor ControlPlane {
     private var reportedConflicts: Set<Conflict> = []
     private var reportedFailures: Set<String> = []
     private var lastEventAt: Date?
-    private var isReclaiming = false
+    /// An element when there is something to free: nobody who feeds changes waits for a grace period.
+    nonisolated let reclaimWishes: AsyncStream<Void>
+    private let reclaimWish: AsyncStream<Void>.Continuation
     /// Nothing is pruned before the first complete list (spec 10).
     private var hasCompleteList = false
     private var hasSynced = false
@@ -55,6 +57,7 @@ actor ControlPlane {
         self.endpoints = endpoints
         self.warn = warn
         self.log = log
+        (reclaimWishes, reclaimWish) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         nodeName = configuration.node.name
         (nodeAddresses, nodeAddressChanges) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         state = ClusterState(ownNode: configuration.node.name)
@@ -62,7 +65,7 @@ actor ControlPlane {
     }
 
     /// Takes a batch of changes all the way into the maps.
-    func ingest(_ batch: StateBatch) async -> IngestSummary {
+    func ingest(_ batch: StateBatch) -> IngestSummary {
         for problem in batch.problems where problems.insert(problem).inserted {
             log.warning("refused an object", metadata: ["problem": "\(problem)"])
         }
@@ -80,7 +83,7 @@ actor ControlPlane {
         hasCompleteList = hasCompleteList || batch.isInitial
         endpoints.health.setNode(nodeCondition)
         if let node = state.node(named: nodeName) { nodeAddressChanges.yield(Set(node.addresses)) }
-        let summary = await program(dirty)
+        let summary = program(dirty)
         for case .slice(let slice) in events { noteProgrammed(slice) }
         return summary
     }
@@ -100,18 +103,20 @@ actor ControlPlane {
     }
 
     /// Follows the addresses of the node's devices.
-    func setLocalAddresses(_ addresses: [IPAddress]) async {
+    func setLocalAddresses(_ addresses: [IPAddress]) {
         localAddresses = addresses
         guard currentNode() != node else { return }
-        log.info("the node's addresses changed", metadata: ["addresses": "\(addresses.map(\.description).joined(separator: ", "))"])
-        _ = await program([])
+        log.info(
+            "the node's addresses changed",
+            metadata: ["addresses": "\(addresses.map(\.description).joined(separator: ", "))"])
+        _ = program([])
     }
 
     /// Tries again what could not be written last time.
     /// - Returns: whether something is still pending.
-    func retry() async -> Bool {
+    func retry() -> Bool {
         guard isPending else { return false }
-        _ = await program([])
+        _ = program([])
         return isPending
     }
 
@@ -126,7 +131,7 @@ actor ControlPlane {
             configuration.node, node: state.node(named: configuration.node.name), localAddresses: localAddresses)
     }
 
-    private func program(_ dirty: Set<ObjectName>) async -> IngestSummary {
+    private func program(_ dirty: Set<ObjectName>) -> IngestSummary {
         var summary = IngestSummary()
         let isFull = node != currentNode() || !hasSynced
         node = currentNode()
@@ -148,7 +153,7 @@ actor ControlPlane {
                     "compile": "\(summary.compile)", "apply": "\(summary.apply)",
                 ])
         }
-        await reclaim()
+        if writer?.needsReclaim == true { reclaimWish.yield() }
         return summary
     }
 
@@ -203,11 +208,9 @@ actor ControlPlane {
         }
     }
 
-    /// Frees what no connect reads any more. Other batches may pass while it waits for the grace period.
-    private func reclaim() async {
-        guard !isReclaiming else { return }
-        isReclaiming = true
-        defer { isReclaiming = false }
+    /// Frees what no connect reads any more. Batches may pass while it waits for the grace period; it has one caller at
+    /// a time.
+    func reclaim() async {
         while let ticket = beginReclaim() {
             let start = ContinuousClock.now
             guard await Self.gracePeriod() else { return }
@@ -242,8 +245,9 @@ extension ControlPlane {
         let conflicts = Set(compiler.conflicts)
         for conflict in conflicts.subtracting(reportedConflicts).sorted() {
             log.warning("two Services claim one frontend", metadata: ["conflict": "\(conflict)"])
-            warn(ServiceWarning(
-                service: conflict.service, reason: "FrontendConflict", action: "Programming", note: "\(conflict)"))
+            warn(
+                ServiceWarning(
+                    service: conflict.service, reason: "FrontendConflict", action: "Programming", note: "\(conflict)"))
         }
         reportedConflicts = conflicts
     }
@@ -256,8 +260,10 @@ extension ControlPlane {
         }
         for failure in report.failures where !reportedFailures.contains(failure.description) {
             guard let service = failure.port?.service else { continue }
-            warn(ServiceWarning(
-                service: service, reason: "NotProgrammed", action: "Programming", note: "on node \(nodeName): \(failure)"))
+            warn(
+                ServiceWarning(
+                    service: service, reason: "NotProgrammed", action: "Programming",
+                    note: "on node \(nodeName): \(failure)"))
         }
         if writer?.pending.isEmpty ?? true {
             reportedFailures = []

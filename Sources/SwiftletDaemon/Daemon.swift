@@ -71,14 +71,16 @@ public struct Daemon: Sendable {
             let batches = source.batches()
             await programFirst(of: batches, control)
             if let datapath { try await attach(datapath, to: cgroup, devices) }
-            if settings.initOnly { return sayInitialised() }
+            if settings.initOnly {
+                await control.reclaim()
+                return sayInitialised()
+            }
             parts = [FeedService(batches: batches, control: control)]
         }
         if !settings.initOnly {
             parts += endpointParts(endpoints, control, statistics)
-            parts += [
-                RetryService(control: control), NetworkService(control: control, devices: devices, log: log),
-            ]
+            parts += [RetryService(control: control), ReclaimService(control: control)]
+            parts += [NetworkService(control: control, devices: devices, log: log)]
             parts += recorder.map { [EventService(recorder: $0)] } ?? []
             // Whoever reads "ready" may ask for the status at once.
             parts.append(try controlSocket(control, directory, cgroup, devices, statistics))

@@ -21,7 +21,7 @@ where Batches.Element == StateBatch, Batches.AsyncIterator: SendableMetatype {
             guard batch.isInitial else { continue }
             Heap.trim()
             onFirstList(summary)
-            if endsWithFirstList { return }
+            if endsWithFirstList { return await control.reclaim() }
         }
     }
 }
@@ -82,6 +82,17 @@ struct NetworkService: Service {
     /// The addresses of the Node object.
     private func followNode() async {
         for await addresses in control.nodeAddresses { await devices?.follow(nodeAddresses: addresses) }
+    }
+}
+
+/// Frees what the datapath reads no more, each time that there is something.
+struct ReclaimService: Service {
+    let control: ControlPlane
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            for await _ in control.reclaimWishes { await control.reclaim() }
+        }
     }
 }
 

@@ -32,6 +32,7 @@ struct BenchStart: AsyncParsableCommand {
 
     func run() async throws {
         let store = ObjectStore()
+        store.put(ClusterObjects.node(MeasuredDaemon.nodeName, address: "127.0.0.1"))
         generate.fill(store)
         let report = try await TestAPIServer.with(store: store) { server in
             // What blocks has a thread of its own: the API server needs those of the pool.

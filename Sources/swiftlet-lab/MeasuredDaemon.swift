@@ -4,6 +4,7 @@ import NetworkLab
 
 /// `swiftlet run` with a cgroup, maps and a state directory of its own, which go with `end()`.
 struct MeasuredDaemon: ~Copyable {
+    static let nodeName = "bench-node"
     let bpfRoot: String
     private let program: String
     private let cgroup: Cgroup
@@ -25,7 +26,7 @@ struct MeasuredDaemon: ~Copyable {
         let started = ContinuousClock.now
         let process = try ChildProcess(
             [
-                program, "run", "--kube-proxy-replacement=true", "--apiserver", url, "--node-name", "bench-node",
+                program, "run", "--kube-proxy-replacement=true", "--apiserver", url, "--node-name", Self.nodeName,
                 "--cgroup-root", cgroup.path, "--bpf-root", bpfRoot, "--state-dir", stateDirectory,
                 "--healthz-bind-address", "none", "--metrics-bind-address", "none",
             ], output: .pipe, errors: .merged)

@@ -87,6 +87,10 @@ struct StatusCommand: ParsableCommand {
         )
         print("  started:         \(daemon.startedAt.formatted(.iso8601))")
         print("  source:          \(daemon.sources.joined(separator: ", "))")
+        let watches = daemon.watches.filter { $0.url != nil }.map { "\($0.resource) (\($0.objects))" }
+        if !daemon.watches.isEmpty {
+            print("  following:       \(watches.isEmpty ? "nothing now" : watches.joined(separator: ", "))")
+        }
         print("  last event:      \(daemon.lastEventAt?.formatted(.iso8601) ?? "none")")
         print("  NodePorts on:    \(daemon.nodePortAddresses.joined(separator: ", "))")
         let (desired, programmed) = (daemon.desired, daemon.programmed)

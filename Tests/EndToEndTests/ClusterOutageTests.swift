@@ -83,6 +83,27 @@ struct ClusterOutageTests {
         }
     }
 
+    @Test("what the maps hold beyond an older cache is served on, before the list and after it")
+    func prunesNothing() throws {
+        let node = try TestNode.current
+        try node.withAPI(Self.objects) { api in
+            try node.start(following: api)
+            _ = try awaitCache(on: node)
+            for object in Self.pair("late", "10.96.0.18", pods: [1]) { try api.put(object) }
+            #expect(try eventually { try node.call("10.96.0.18:80").results == ["ok"] })
+            // Without a chance to write the cache once more.
+            try node.kill()
+            try api.goDown()
+            try node.startAlone(following: api)
+            let load = try node.startLoad("10.96.0.18:80", ["--rate", "100", "--seconds", "120"])
+            #expect(try node.services()["late"]?.type == "unknown")
+            try api.comeBack()
+            #expect(try eventually(within: 60_000) { try complaints(node) == [] })
+            #expect(try node.services()["late"]?.type == "ClusterIP")
+            #expect(try node.finish(load: load, now: true).failed == [:])
+        }
+    }
+
     @Test("a damaged cache is named and not used")
     func refusesDamaged() throws {
         let node = try TestNode.current

@@ -23,6 +23,8 @@ struct ClusterTests {
         try node.withAPI([ClusterManifest.node] + Self.web) { api in
             try node.start(following: api)
             #expect(try node.call("10.96.0.15:80", "--count", "30").pods == ["pod-1", "pod-2"])
+            let text = try node.swiftlet("status").output
+            #expect(text.contains("following:       endpointslices (1), nodes (1), services (1)"), "\(text)")
             let status = try node.status()
             #expect(status.degraded == [])
             let daemon = try #require(status.daemon)

@@ -15,6 +15,8 @@ public struct DeviceSelection: Hashable, Sendable {
         case namedAsPodInterface(pattern: String)
         case holdsNodeAddress(IPAddress)
         case holdsDefaultRoute(IPFamily)
+        /// A tunnel, of this kind.
+        case leadsToNodes(kind: String)
         case isLoopback
         case isDown
         case isTakenOut(pattern: String)
@@ -97,8 +99,14 @@ private struct Question {
         if let address = own.map(\.address).min() { return (.outside, .holdsNodeAddress(address)) }
         let routes = network.defaultRoutes.filter { $0.link == link.index }
         if let family = routes.map(\.family).min() { return (.outside, .holdsDefaultRoute(family)) }
+        if let kind = link.kind, Self.kindsOfTunnels.contains(kind) { return (.outside, .leadsToNodes(kind: kind)) }
         return (nil, .holdsNothing)
     }
+
+    /// Pods of other nodes may be behind them, and their replies come back that way.
+    private static let kindsOfTunnels: Set<String> = [
+        "vxlan", "geneve", "ipip", "ip6tnl", "sit", "gre", "gretap", "ip6gre", "ip6gretap", "wireguard",
+    ]
 
     /// Not every master does: a VRF's devices keep theirs.
     private static let kindsThatTakePackets: Set<String> = ["bridge", "bond", "team", "openvswitch"]
@@ -119,6 +127,7 @@ extension DeviceSelection.Reason: CustomStringConvertible {
         case .namedAsPodInterface(let pattern): "named by --pod-interfaces \(pattern)"
         case .holdsNodeAddress(let address): "holds the node address \(address)"
         case .holdsDefaultRoute(let family): "holds the default route of IP\(family)"
+        case .leadsToNodes(let kind): "a tunnel (\(kind)), where other nodes' pods may be"
         case .isLoopback: "the loopback"
         case .isDown: "down"
         case .isTakenOut(let pattern): "taken out by !\(pattern)"

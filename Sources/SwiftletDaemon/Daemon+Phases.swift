@@ -1,5 +1,6 @@
 import BPFLoader
 import CDatapath
+import Glibc
 import Logging
 import NodeNetwork
 import ServiceMaps
@@ -40,8 +41,13 @@ extension Daemon {
     private var capacities: MapCapacities {
         MapCapacities(
             services: settings.maxServices, slots: settings.maxSlots, backends: settings.maxBackends,
-            sourceRanges: settings.maxSourceRanges, countsBackends: settings.metricsPerBackend,
-            possibleCPUs: CPUs.possible)
+            sourceRanges: settings.maxSourceRanges, flows: MapCapacities.flows(forMemory: Self.memory),
+            countsBackends: settings.metricsPerBackend, possibleCPUs: CPUs.possible)
+    }
+
+    /// The machine's, in bytes.
+    private static var memory: UInt64 {
+        UInt64(max(0, sysconf(Int32(_SC_PHYS_PAGES)))) * UInt64(max(0, sysconf(Int32(_SC_PAGESIZE))))
     }
 
     func restoreMaps(_ pins: DatapathPins) throws -> ServiceMapWriter<BPFMapStore> {

@@ -22,6 +22,7 @@ import Testing
                 NetworkLink(index: index(9), name: "veth7", kind: "veth", portKind: "bridge", master: index(8)),
                 NetworkLink(index: index(10), name: "eth4", portKind: "vrf", master: index(11)),
                 NetworkLink(index: index(11), name: "red", kind: "vrf", hasEthernetHeader: false),
+                NetworkLink(index: index(12), name: "flannel.1", kind: "vxlan"),
             ],
             addresses: address(1, "192.0.2.9") + address(2, "192.0.2.1") + address(2, "2001:db8::1")
                 + address(4, "192.0.2.4") + address(5, "198.51.100.1") + address(8, "10.244.0.1")
@@ -55,6 +56,7 @@ import Testing
                 "wg0 outside: holds the default route of IPv6", "cni0 –: holds no node address and no default route",
                 "veth7 pods: named by --pod-interfaces veth*", "eth4 outside: holds the node address 192.0.2.10",
                 "red –: holds no node address and no default route",
+                "flannel.1 outside: a tunnel (vxlan), where other nodes' pods may be",
             ])
     }
 

@@ -59,10 +59,16 @@ enum RoutedExpectations {
         let calls = try node.call(RoutedService["kept"].door(door, family), "--count", "20", "--bind", client)
         #expect(calls.results == ["ok"], "\(calls.summary)")
         #expect(calls.pods == ["pod-1-1"])
-        for attempt in calls.attempts { #expect(attempt.client == attempt.local) }
+        // Of two clients with one port, on the way to one backend, the second gets another port: the address counts.
+        for attempt in calls.attempts { #expect(host(attempt.client) == host(attempt.local)) }
         let datagrams = try node.call(RoutedService["kept-udp"].door(door, family), "--udp", "--bind", client)
         #expect(datagrams.pods == ["pod-1-2"])
-        #expect(datagrams.attempts.first?.client == datagrams.attempts.first?.local)
+        #expect(host(datagrams.attempts.first?.client) == host(datagrams.attempts.first?.local))
+    }
+
+    /// The part before the port; nil for nothing.
+    private static func host(_ address: String?) -> Substring? {
+        address.flatMap { text in text.lastIndex(of: ":").map { text[..<$0] } }
     }
 
     /// Spec 17.

@@ -88,6 +88,14 @@ actor ControlPlane {
         return summary
     }
 
+    /// Takes what a cache says, unless somebody who knows better was faster.
+    func ingest(cached batch: StateBatch) -> IngestSummary? { knowsNothing ? ingest(batch) : nil }
+
+    /// No batch has come yet.
+    var knowsNothing: Bool { !hasCompleteList && revision == 0 }
+
+    var hasEmptyMaps: Bool { writer?.isEmpty ?? true }
+
     /// How long the cluster waited for a change of a slice (spec 48).
     private func noteProgrammed(_ slice: EndpointSlice) {
         guard writer != nil, let change = slice.lastChangeTrigger, let family = slice.family else { return }

@@ -63,7 +63,7 @@ public struct Daemon: Sendable {
             let source = KubernetesSource(
                 connection, nodeName: settings.nodeName, proxyName: settings.node.proxyName, time: .real, log: log)
             statistics = { source.statistics }
-            await serveFromCache(control)
+            await fallback(control)?.serveIfEmpty()
             if let datapath { try await attach(datapath, to: cgroup, devices) }
             parts = clusterParts(source, control)
         } else {
@@ -150,19 +150,8 @@ extension Daemon {
         }
     }
 
-    /// A node that boots serves what it knew last, before it can ask anybody. Nothing is pruned for it.
-    private func serveFromCache(_ control: ControlPlane) async {
-        guard let directory = settings.stateDirectory,
-            let cached = StateCacheService.read(from: directory, node: settings.nodeName, log: log)
-        else { return }
-        let summary = await control.ingest(cached.batch)
-        Heap.trim()
-        log.notice(
-            "serving what was known last, until an API server answers",
-            metadata: [
-                "services": "\(summary.services)", "objects": "\(cached.summary.objects)",
-                "written": "\(cached.summary.time)",
-            ])
+    private func fallback(_ control: ControlPlane) -> StateCacheFallback? {
+        settings.stateDirectory.map { StateCacheFallback(directory: $0, control: control, log: log) }
     }
 
     /// What follows a cluster. The hooks are attached by now: the maps hold what they held before the start.
@@ -175,8 +164,8 @@ extension Daemon {
                 sayReady()
             })
         var parts: [any ServiceLifecycle.Service] = [ClusterService(source: source), feed]
-        if let directory = settings.stateDirectory, !settings.initOnly {
-            parts.append(StateCacheService(directory: directory, control: control, log: log))
+        if let directory = settings.stateDirectory, let fallback = fallback(control), !settings.initOnly {
+            parts += [fallback, StateCacheService(directory: directory, control: control, log: log)]
         }
         return parts
     }

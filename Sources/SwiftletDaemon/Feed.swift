@@ -114,7 +114,7 @@ struct RetryService: Service {
 }
 
 /// Waits until the task is cancelled.
-private func untilCancelled() async {
+func untilCancelled() async {
     let never = AsyncStream<Never> { _ in }
     for await _ in never {}
 }

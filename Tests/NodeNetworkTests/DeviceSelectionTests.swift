@@ -75,8 +75,8 @@ import Testing
             (["eth2, lo"], ""),
             (["nothing*"], ""),
             // None is named: the usual ones, without what is taken out.
-            (["!wg*"], "eth0 eth4"),
-            (["*"], "eth0 eth1 bond0 wg0 cni0 eth4 red"),
+            (["!wg*"], "eth0 eth4 flannel.1"),
+            (["*"], "eth0 eth1 bond0 wg0 cni0 eth4 red flannel.1"),
         ] as [([String], String)])
     func patterns(named: [String], chosen: String) throws {
         #expect(try selection(named).chosen.map(\.link.name).joined(separator: " ") == chosen)
@@ -91,12 +91,12 @@ import Testing
         #expect(bridge?.role == nil && bridge?.reason == .isTakenOut(pattern: "cni*"))
     }
 
-    @Test("without node addresses, default routes tell")
+    @Test("without node addresses, default routes and tunnels tell")
     func defaultRoutes() throws {
         let selection = DeviceSelection(
             of: Self.network, nodeAddresses: [], named: DevicePatterns(), podInterfaces: DevicePatterns())
-        #expect(selection.chosen.map(\.link.name) == ["eth0", "wg0"])
-        #expect(selection.chosen.map(\.link.hasEthernetHeader) == [true, false])
+        #expect(selection.chosen.map(\.link.name) == ["eth0", "wg0", "flannel.1"])
+        #expect(selection.chosen.map(\.link.hasEthernetHeader) == [true, false, true])
     }
 
     @Test(

@@ -1,0 +1,41 @@
+import KubernetesObjects
+import Logging
+import ManifestDirectory
+import ServiceLifecycle
+import SystemPackage
+
+/// Serves what was known last while no API server answers. Nothing is pruned for it.
+///
+/// Empty maps get it at once: the node boots. What maps hold already may be newer than the cache, which is written some time
+/// after a change; they serve on as they are while an API server may still answer soon.
+struct StateCacheFallback: ServiceLifecycle.Service {
+    let directory: FilePath
+    let control: ControlPlane
+    let log: Logger
+    private static let patience = Duration.seconds(5)
+
+    func serveIfEmpty() async {
+        if await control.hasEmptyMaps { await serve() }
+    }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            if (try? await Task.sleep(for: Self.patience)) != nil { await serve() }
+            await untilCancelled()
+        }
+    }
+
+    private func serve() async {
+        guard await control.knowsNothing,
+            let cached = StateCacheService.read(from: directory, node: control.nodeName, log: log),
+            let summary = await control.ingest(cached: cached.batch)
+        else { return }
+        Heap.trim()
+        log.notice(
+            "serving what was known last, until an API server answers",
+            metadata: [
+                "services": "\(summary.services)", "objects": "\(cached.summary.objects)",
+                "written": "\(cached.summary.time)",
+            ])
+    }
+}

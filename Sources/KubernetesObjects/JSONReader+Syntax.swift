@@ -71,6 +71,7 @@ extension JSONReader {
             guard byte == UInt8(ascii: ",") else { throw mistake("expected ',' or '}'", at: position) }
             position += 1
             byte = try next()
+            if byte == UInt8(ascii: "}") { throw mistake("expected a key after ','", at: position) }
         }
         guard byte == UInt8(ascii: "\"") else { throw mistake("expected a key in double quotes", at: position) }
         let key = try string()

@@ -27,7 +27,7 @@ struct PortHolder: Sendable, Hashable, CustomStringConvertible {
 
     /// The inodes of the listening sockets that an address would clash with.
     private static func listeners(in table: String, against address: ListenAddress) -> [Substring] {
-        guard let text = try? String(contentsOfFile: table, encoding: .utf8) else { return [] }
+        guard let text = ProcFile.text(table) else { return [] }
         return text.split(separator: "\n").dropFirst().compactMap { line in
             let fields = line.split(separator: " ", omittingEmptySubsequences: true)
             let listening = "0A"
@@ -56,7 +56,7 @@ struct PortHolder: Sendable, Hashable, CustomStringConvertible {
             let directory = "/proc/\(pid)/fd"
             guard entries(of: directory).contains(where: { links.contains(destination(of: "\(directory)/\($0)")) })
             else { continue }
-            let name = try? String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8)
+            let name = ProcFile.text("/proc/\(pid)/comm")
             return PortHolder(pid: pid, name: name?.split(separator: "\n").first.map(String.init) ?? "?")
         }
         return nil

@@ -4,7 +4,9 @@ extension CompileReport {
         var lines = [node.text, "", table.text]
         let rest =
             retainedBackends.map(\.text)
-            + healthCheckNodePorts.map { "health check: \($0.service) on \($0.port), local endpoints: \($0.localEndpoints)" }
+            + healthCheckNodePorts.map {
+                "health check: \($0.service) on \($0.port), local endpoints: \($0.localEndpoints)"
+            }
             + leftAlone.map { "left alone: \($0.service): \($0.reason)" }
             + conflicts.map { "conflict: \($0.text)" }
             + problems.map { "problem: \($0.message)" }

@@ -318,7 +318,7 @@ extension ControlPlane {
 
     /// This process's resident memory, from the second field of statm.
     private static var residentBytes: Int {
-        let fields = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ") ?? []
+        let fields = ProcFile.text("/proc/self/statm")?.split(separator: " ") ?? []
         return fields.count > 1 ? (Int(fields[1]) ?? 0) * sysconf(Int32(_SC_PAGESIZE)) : 0
     }
 

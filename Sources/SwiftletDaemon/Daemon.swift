@@ -212,7 +212,8 @@ extension Daemon {
             kubeProxyReplacement: settings.kubeProxyReplacement, cgroupRoot: cgroup.string, startedAt: Date(),
             sources: settings.manifests.isEmpty
                 ? [settings.cluster.shown] : settings.manifests.map { "manifests \($0)" },
-            watches: [], nodePortAddresses: [], devices: [], desired: .init(), programmed: .init(), pending: [], problems: [],
+            watches: [], nodePortAddresses: [], devices: [], desired: .init(), programmed: .init(), pending: [],
+            problems: [],
             residentBytes: 0)
     }
 }

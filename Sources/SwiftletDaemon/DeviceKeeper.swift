@@ -141,11 +141,14 @@ actor DeviceKeeper {
                     try forwarding.set(finding)
                     log.notice(
                         "changed a setting of the kernel",
-                        metadata: ["setting": "\(finding.setting)", "from": "\(finding.value)", "to": "\(finding.wanted)"])
+                        metadata: [
+                            "setting": "\(finding.setting)", "from": "\(finding.value)", "to": "\(finding.wanted)",
+                        ])
                 }
                 findings = []
             } else {
-                findings = selection.chosen.isEmpty
+                findings =
+                    selection.chosen.isEmpty
                     ? [] : all.filter { $0.severity == .problem }.map(\.advice)
             }
         } catch {

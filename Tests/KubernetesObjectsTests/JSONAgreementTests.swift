@@ -50,8 +50,8 @@ struct JSONAgreementTests {
         for _ in 0..<1000 {
             let bytes = Self.mutated(&random)
             let mistake = Self.mistake(bytes)
-            // The other reader passes over a comma before ']', which RFC 8259 does not allow.
-            if mistake?.cause == "expected a value after ','" { continue }
+            // The other reader passes over a comma before ']' and '}', which RFC 8259 does not allow.
+            if ["expected a value after ','", "expected a key after ','"].contains(mistake?.cause) { continue }
             let ours = mistake == nil
             let passed = (try? JSONReader.document(bytes, .known)) != nil
             let theirs = (try? JSONDecoder().decode(AnyJSON.self, from: Data(bytes))) != nil

@@ -23,7 +23,7 @@ struct JSONReaderTests {
             ("{\"a\": 1\n\"b\": 2}", "line 2, column 1: expected ',' or '}'"),
             ("[1 2]", "line 1, column 4: expected ',' or ']'"),
             ("[1,]", "line 1, column 4: expected a value after ','"),
-            ("{\"a\":1,}", "line 1, column 8: expected a key in double quotes"),
+            ("{\"a\":1,}", "line 1, column 8: expected a key after ','"),
             ("{a: 1}", "line 1, column 2: expected a key in double quotes"),
             ("{\"a\" 1}", "line 1, column 6: expected ':' after the key"),
             ("{\"a\":1,\n \"a\":2}", "line 2, column 3: the key a appears twice"),

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import Observability
 
 /// What the kernel says of this process.
 struct ProcessStatistics: Sendable, Hashable {
@@ -12,8 +13,8 @@ struct ProcessStatistics: Sendable, Hashable {
 
     /// Nil where /proc cannot be read.
     static var own: ProcessStatistics? {
-        guard let stat = try? String(contentsOfFile: "/proc/self/stat", encoding: .utf8),
-            let boot = try? String(contentsOfFile: "/proc/stat", encoding: .utf8),
+        guard let stat = ProcFile.text("/proc/self/stat"),
+            let boot = ProcFile.text("/proc/stat"),
             let bootTime = boot.split(separator: "\n").first(where: { $0.hasPrefix("btime ") })?.split(separator: " ")
                 .last,
             let name = stat.lastIndex(of: ")")

@@ -53,6 +53,12 @@ struct ClusterAPI {
     func goDown() throws { try obey("down") }
     func comeBack() throws { try obey("up") }
 
+    /// Lets it end by itself, with the files that it made.
+    func end() throws {
+        process.closeInput()
+        _ = try process.wait()
+    }
+
     /// The Events that were written.
     func events() throws -> [Event] {
         try process.write("objects events\n")
@@ -95,7 +101,10 @@ extension TestNode {
     /// Runs the body beside an API server; whatever it starts is gone afterwards, with its maps and its state.
     func withAPI(_ objects: [JSON], options: [String] = [], _ body: (ClusterAPI) throws -> Void) throws {
         let api = try ClusterAPI(on: self, objects, options: options)
-        defer { forget() }
+        defer {
+            forget()
+            _ = try? api.end()
+        }
         try body(api)
     }
 

@@ -98,6 +98,9 @@ final class RunningProcess: Sendable {
 
     func write(_ text: String) throws { try child.withLock { try $0.write(text) } }
 
+    /// Ends its standard input.
+    func closeInput() { child.withLock { $0.closeInput() } }
+
     func wait(within milliseconds: Int = 30_000) throws -> ChildProcess.Status {
         try child.withLock { try $0.wait(within: milliseconds) }
     }

@@ -142,7 +142,7 @@ actor DeviceKeeper {
                     log.notice(
                         "changed a setting of the kernel",
                         metadata: [
-                            "setting": "\(finding.setting)", "from": "\(finding.value)", "to": "\(finding.wanted)",
+                            "setting": "\(finding.setting.name)", "from": "\(finding.value)", "to": "\(finding.wanted)",
                         ])
                 }
                 findings = []
@@ -188,6 +188,6 @@ extension NetworkDevice {
 extension ForwardingSettings.Finding {
     /// What happened, to what, and what to do.
     var advice: String {
-        "\(setting) is \(value): \(effect); set it to \(wanted), or run with --set-sysctls"
+        "\(setting.name) is \(value): \(effect); set it to \(wanted), or run with --set-sysctls"
     }
 }

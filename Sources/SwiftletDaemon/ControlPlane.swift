@@ -110,6 +110,9 @@ actor ControlPlane {
             isBeingDeleted: node.isBeingDeleted, taints: node.isTaintedForDeletion ? [NodeCondition.deletionTaint] : [])
     }
 
+    /// The addresses of the Node object, if it was seen.
+    var ownAddresses: Set<IPAddress> { Set(state.node(named: nodeName)?.addresses ?? []) }
+
     /// Follows the addresses of the node's devices.
     func setLocalAddresses(_ addresses: [IPAddress]) {
         localAddresses = addresses

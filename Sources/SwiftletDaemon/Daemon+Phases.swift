@@ -30,9 +30,9 @@ extension Daemon {
         }
     }
 
-    /// Who loads the programs at tc and attaches them, unless no device is to have them.
-    func deviceKeeper(_ datapath: borrowing Datapath) throws -> DeviceKeeper? {
-        guard settings.packets.devices != .none || !settings.packets.podInterfaces.isEmpty else { return nil }
+    /// Who attaches the programs at tc to devices, and takes them off those that are not wanted: with `--devices none`
+    /// what an earlier process has attached.
+    func deviceKeeper(_ datapath: borrowing Datapath) throws -> DeviceKeeper {
         let programs = PacketDatapath.Settings(
             pins: datapath.pins, capacities: capacities, config: datapath.config, packets: tc_config(settings))
         return try DeviceKeeper(programs, settings: settings.packets, log: log)
@@ -57,7 +57,11 @@ extension Daemon {
         }
     }
 
-    func attach(_ datapath: borrowing Datapath, to cgroup: FilePath, _ devices: DeviceKeeper?) async throws {
+    func attach(
+        _ datapath: borrowing Datapath, to cgroup: FilePath, _ devices: DeviceKeeper?, _ control: ControlPlane
+    ) async throws {
+        // Whoever reads "ready" may call from outside at once.
+        await devices?.follow(nodeAddresses: await control.ownAddresses)
         await devices?.follow(try NetworkSnapshot.read())
         try attach(datapath, to: cgroup)
     }

@@ -64,13 +64,13 @@ public struct Daemon: Sendable {
                 connection, nodeName: settings.nodeName, proxyName: settings.node.proxyName, time: .real, log: log)
             statistics = { source.statistics }
             await fallback(control)?.serveIfEmpty()
-            if let datapath { try await attach(datapath, to: cgroup, devices) }
+            if let datapath { try await attach(datapath, to: cgroup, devices, control) }
             parts = clusterParts(source, control)
         } else {
             let source = try phase("reading manifests") { try ManifestSource(directories: settings.manifests) }
             let batches = source.batches()
             await programFirst(of: batches, control)
-            if let datapath { try await attach(datapath, to: cgroup, devices) }
+            if let datapath { try await attach(datapath, to: cgroup, devices, control) }
             if settings.initOnly {
                 await control.reclaim()
                 return sayInitialised()

@@ -13,7 +13,8 @@ actor DeviceKeeper {
     private let log: Logger
     private var network = NetworkSnapshot()
     private var nodeAddresses: Set<IPAddress> = []
-    private var kept: Set<NetworkDevice> = []
+    /// Nil until it was looked at what an earlier process has left.
+    private var kept: Set<NetworkDevice>?
     private var devices: [DaemonReport.Device] = []
     private var findings: [String] = []
     private var failures: [String: String] = [:]
@@ -34,7 +35,8 @@ actor DeviceKeeper {
     func follow(nodeAddresses: Set<IPAddress>) {
         guard nodeAddresses != self.nodeAddresses else { return }
         self.nodeAddresses = nodeAddresses
-        reconcile()
+        // Without a device there is nothing to decide, and nothing to take away.
+        if !network.links.isEmpty { reconcile() }
     }
 
     /// For `status`.
@@ -50,7 +52,8 @@ actor DeviceKeeper {
         // Before a program runs on a device, the map says what lies behind it.
         if let any = loaded.values.first { attempt("map of devices") { try any.write(entries(for: selection)) } }
         for device in selection.chosen { keep(device) }
-        for device in kept.subtracting(wanted) where network.link(LinkIndex(rawValue: device.index)) != nil {
+        for device in (kept ?? attached).subtracting(wanted)
+        where network.link(LinkIndex(rawValue: device.index)) != nil {
             attempt(device.name) { try attachments.detach(from: device) }
             log.info("took the programs off a device", metadata: ["device": "\(device.name)"])
         }
@@ -58,6 +61,16 @@ actor DeviceKeeper {
         kept = wanted
         check(selection)
         devices = selection.devices.map(report)
+    }
+
+    /// The devices that have programs of ours.
+    private var attached: Set<NetworkDevice> {
+        Set(
+            network.links.map(NetworkDevice.init).filter { device in
+                TrafficDirection.allCases.contains { direction in
+                    (try? attachments.attached(to: device, direction)) != nil
+                }
+            })
     }
 
     private var selection: DeviceSelection {

@@ -26,12 +26,13 @@ fi
 # A test process that was killed cannot clean up. What the tests make carries their process id: swl-PID-….
 sweep() {
 	local path pid mount
+	declare -A left=()
 	mount=$(awk '{ for (i = 7; i < NF; i++) if ($i == "-" && $(i + 1) == "cgroup2") { print $5; exit } }' /proc/self/mountinfo)
 	for path in "$mount"/swl-* /sys/fs/bpf/swl-* /run/netns/swl-* /run/swiftlet/sys-fs-bpf-swl-* "${TMPDIR:-/tmp}"/swl-*; do
 		[[ $path =~ swl-([0-9]+)- ]] && [ -e "$path" ] || continue
 		pid=${BASH_REMATCH[1]}
 		[ -d "/proc/$pid" ] && continue
-		echo "test: removing what process $pid left: $path"
+		left[$pid]=$((${left[$pid]:-0} + 1))
 		case $path in
 		/run/netns/*)
 			for pid in $(ip netns pids "${path##*/}"); do kill -9 "$pid" 2>/dev/null || true; done
@@ -42,11 +43,20 @@ sweep() {
 		*) rm -rf "$path" ;;
 		esac
 	done
+	for pid in "${!left[@]}"; do echo "test: removed ${left[$pid]} things that process $pid had left"; done
 }
 if [ "$(id -u)" = 0 ]; then
 	sweep
-	trap sweep EXIT
 fi
+
+# What went wrong, once more at the end: it may be thousands of lines further up.
+output=$(mktemp)
+trap 'rm -f "$output"; [ "$(id -u)" != 0 ] || sweep' EXIT
+explain() {
+	echo "test: tier $tier failed:"
+	grep -E 'Fatal error|Program crashed|^✘' "$output" | head -40
+	grep -A 12 ' crashed:$' "$output" | cut -c1-200 || true
+}
 
 # One test asks Prometheus' own tool; it says itself when that is missing.
 [ "$tier" = kernel ] || [ "$tier" = e2e ] || scripts/promtool.sh || true
@@ -57,5 +67,5 @@ for tier in "${tiers[@]}"; do
 	how=()
 	[ "$tier" = kernel ] && how=(--no-parallel)
 	echo "test: tier $tier"
-	swift test --skip-build "${how[@]}" --filter "^(${targets[$tier]})\\."
+	swift test --skip-build "${how[@]}" --filter "^(${targets[$tier]})\\." 2>&1 | tee "$output" || { explain; exit 1; }
 done

@@ -23,19 +23,13 @@ struct HTTPListener: Sendable {
     /// Answers until the task is cancelled.
     /// - Parameter onListening: called with the port as soon as the address is bound.
     func run(onListening: @Sendable (UInt16) -> Void) async throws(ListenError) {
-        let channel = try await bound()
-        onListening(UInt16(channel.channel.localAddress?.port ?? Int(address.port)))
-        let http = http
-        // The lines of the library concern single connections.
-        let log = Logger(label: "swiftlet.http") { _ in SwiftLogNoOpLogHandler() }
-        await withDiscardingTaskGroup { group in
-            // An error here is one of accept(2), and ends the listening: the caller listens anew.
-            try? await channel.executeThenClose { connections in
-                for try await connection in connections {
-                    group.addTask { await http.handle(value: connection, logger: log) }
-                }
-            }
-            group.cancelAll()
+        let server = try await bound()
+        onListening(UInt16(server.localAddress?.port ?? Int(address.port)))
+        await withTaskCancellationHandler {
+            // An error here is one of closing, after which nobody listens either.
+            try? await server.closeFuture.get()
+        } onCancel: {
+            server.close(promise: nil)
         }
     }
 
@@ -52,9 +46,7 @@ struct HTTPListener: Sendable {
                     maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 16 << 10, maxHeaderFieldCount: 64)))
     }
 
-    private typealias Listening = NIOAsyncChannel<HTTP1Channel.Value, Never>
-
-    private func bound() async throws(ListenError) -> Listening {
+    private func bound() async throws(ListenError) -> any Channel {
         guard address.isUnspecified else { return try await bound(host: address.host) }
         // One socket for both families, as kube-proxy has it, unless the kernel was started without IPv6.
         do throws(ListenError) {
@@ -64,8 +56,9 @@ struct HTTPListener: Sendable {
         }
     }
 
-    private func bound(host: String) async throws(ListenError) -> Listening {
+    private func bound(host: String) async throws(ListenError) -> any Channel {
         let (http, limits) = (http, limits)
+        // The lines of the library concern single connections.
         let log = Logger(label: "swiftlet.http") { _ in SwiftLogNoOpLogHandler() }
         var bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: 128)
@@ -77,15 +70,19 @@ struct HTTPListener: Sendable {
                         ConnectionLimit(limits.connections, lifetime: TimeAmount(limits.lifetime)))
                 }
             }
+            .childChannelInitializer { channel in
+                // A task for each connection from its first moment, and not a sequence of connections that a task
+                // takes from: what nobody takes any more, when the listener closes, the library ends the process for.
+                http.setup(channel: channel, logger: log).map { connection in
+                    Task { await http.handle(value: connection, logger: log) }
+                }.map { _ in }
+            }
         if address.isUnspecified, host.contains(":") {
             let onlyIPv6 = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
             bootstrap = bootstrap.serverChannelOption(onlyIPv6, value: 0)
         }
         do {
-            return try await bootstrap.bind(to: try SocketAddress(ipAddress: host, port: Int(address.port))) {
-                channel in
-                http.setup(channel: channel, logger: log)
-            }
+            return try await bootstrap.bind(to: try SocketAddress(ipAddress: host, port: Int(address.port))).get()
         } catch {
             throw ListenError(address, error)
         }

@@ -151,6 +151,37 @@ import Testing
         }
     }
 
+    @Test("a listener may close at the moment when a client comes", arguments: 1...40)
+    func closingInTheMiddle(round: Int) async throws {
+        let address = try #require(ListenAddress(host: "127.0.0.1", port: 0))
+        let (ports, bound) = AsyncStream<UInt16>.makeStream()
+        let (arrivals, arrived) = AsyncStream<Void>.makeStream()
+        try await withThrowingTaskGroup { group in
+            group.addTask {
+                try await HTTPListener(address: address) { _ in .notFound }.run { bound.yield($0) }
+            }
+            var iterator = ports.makeAsyncIterator()
+            let port = try #require(await iterator.next(isolation: nil))
+            let refused = Task {
+                // Who is refused found the listener closed: the moment was in between.
+                _ = await #expect(throws: SocketError.self) {
+                    try await onThread { () throws in
+                        var clients: [HTTPExchange.Client] = []
+                        while clients.count < 10_000 {
+                            clients.append(try HTTPExchange.Client(port: port))
+                            if clients.count == 4 * round { arrived.finish() }
+                        }
+                    }
+                }
+                arrived.finish()
+            }
+            for await _ in arrivals {}
+            group.cancelAll()
+            try await group.waitForAll()
+            await refused.value
+        }
+    }
+
     @Test("a connection too many closes the oldest, so slow clients keep nobody out")
     func manyConnections() async throws {
         try await whileServing(metrics: "127.0.0.1", limits: .init(connections: 2)) { (port: UInt16) async throws in

@@ -19,7 +19,7 @@ package enum IPVersion: String, CaseIterable, Codable, Sendable, CodingKeyRepres
 
     /// A number below 1,000 as a group of an IPv6 address that reads as it is written in IPv4: 244 is 0x0244.
     private static func group(_ number: Int) -> [UInt8] {
-        [UInt8(number / 100), UInt8(number / 10 % 10 << 4 | number % 10)]
+        [UInt8(number / 100), UInt8((number / 10 % 10) << 4 | number % 10)]
     }
 
     /// A client that nobody knows, from a range that is set aside for benchmarks or documentation.

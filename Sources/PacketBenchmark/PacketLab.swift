@@ -43,8 +43,7 @@ final class PacketLab {
         let beyond = try NetworkLab.NetworkNamespace("beyond")
         try Self.wire(node, beyond)
         let services = BenchmarkServices(
-            count: count, node: { $0.address(250, 1, 1) }, endpoints: { [$0.address(244, 2, 11, port: 8080)] },
-            areLocal: false)
+            count: count, node: { $0.address(250, 1, 1) }, endpoints: Self.endpoints, areLocal: false)
         let capacities = MapCapacities(flows: flows, possibleCPUs: 2)
         let datapath = try LabDatapath(
             BPFObject(name: "packets.bpf.o", bytes: object), capacities: capacities)
@@ -59,6 +58,11 @@ final class PacketLab {
         self.beyond = beyond
         self.datapath = datapath
         self.services = services
+    }
+
+    /// Enough for the node to have a port towards one of them for every flow that is remembered.
+    private static func endpoints(_ family: IPVersion) -> [SocketAddress] {
+        (11...18).map { family.address(244, 2, $0, port: 8080) }
     }
 
     private static func wire(
@@ -118,5 +122,5 @@ final class PacketLab {
         try datapath.map("original").update(UInt32(0), to: original)
     }
 
-    func count(of reason: String) throws -> UInt64 { try datapath.counters()[reason] ?? 0 }
+    func counters() throws -> [String: UInt64] { try datapath.counters() }
 }

@@ -7,14 +7,14 @@ package struct PacketBenchmarkOptions: Sendable {
     package var object: [UInt8]
     /// On the routed nodes, and on the second of those with test runs: the first has one.
     package var services = 10_000
-    package var rounds = 40
+    package var rounds = 120
     /// Rounds and repetitions of each kind of packet.
-    package var programRounds = 11
-    package var repeats = 200_000
+    package var programRounds = 41
+    package var repeats = 50_000
     /// Of each way in a round.
-    package var connects = 100
-    package var transactions = 1_000
-    package var streamBytes = 64 << 20
+    package var connects = 60
+    package var transactions = 300
+    package var streamBytes = 16 << 20
     /// Entries for flows, two each, per family. Fewer flows than ports that the node has towards one endpoint.
     package var flows: UInt32 = 65_536
 

@@ -24,22 +24,22 @@ struct BenchPackets: ParsableCommand {
     var services = 10_000
 
     @Option(help: "Rounds of connections, in each of which every way has a turn.")
-    var rounds = 40
+    var rounds = 120
 
     @Option(help: "Connects of each way in a round.")
-    var connects = 100
+    var connects = 60
 
     @Option(help: "Requests and responses of each way in a round.")
-    var transactions = 1_000
+    var transactions = 300
 
     @Option(help: "Megabytes that a stream carries in a round.")
-    var megabytes = 64
+    var megabytes = 16
 
     @Option(help: "Rounds of packets.")
-    var programRounds = 11
+    var programRounds = 41
 
     @Option(help: "Packets of each kind in a round.")
-    var repeats = 200_000
+    var repeats = 50_000
 
     @Option(help: "Entries for flows, two each; all of them are in use when first packets are measured.")
     var flows: UInt32 = 65_536

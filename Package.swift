@@ -75,6 +75,14 @@ let package = Package(
                 "BPFLoader", "CDatapath", "NetworkLab", .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: strict),
+        // Services of clients beyond the node: test runs of the programs at tc, and routed connections beside nftables.
+        .target(
+            name: "PacketBenchmark",
+            dependencies: [
+                "BPFLoader", "CDatapath", "CSelect", "ConnectBenchmark", "NetworkLab", "ServiceMaps", "ServiceModel",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         // What commands print of values, as text and JSON.
         .target(name: "Reporting", dependencies: ["KubernetesObjects", "ServiceModel"], swiftSettings: strict),
         .target(
@@ -123,7 +131,7 @@ let package = Package(
         .executableTarget(
             name: "swiftlet-lab",
             dependencies: [
-                "BPFLoader", "CDatapath", "NetworkLab", "TestAPIServer",
+                "BPFLoader", "CDatapath", "ConnectBenchmark", "NetworkLab", "PacketBenchmark", "TestAPIServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
@@ -219,8 +227,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "BPFLoader", "CDatapath", "ConnectBenchmark", "ManifestDirectory", "NetworkLab", "ServiceMaps",
-                "ServiceModel", "TestAPIServer", "TestKit", "swiftlet", "swiftlet-lab",
+                "BPFLoader", "CDatapath", "ConnectBenchmark", "ManifestDirectory", "NetworkLab", "PacketBenchmark",
+                "ServiceMaps", "ServiceModel", "TestAPIServer", "TestKit", "swiftlet", "swiftlet-lab",
             ],
             swiftSettings: strict),
     ]

@@ -20,20 +20,28 @@
 #define FLOW_FIRST_PORT 32768
 #define FLOW_PORT_TRIES 16
 
-static __always_inline __u64 flow_timeout(enum ip_protocol protocol, enum flow_state state)
+#endif
+
+/* How long the flow lives without a packet, in nanoseconds. */
+static __always_inline __u64 F(flow_timeout)(enum ip_protocol protocol, const struct F(flow) *flow)
 {
 	__u32 seconds = tc_config.other_seconds;
 
 	if (protocol == UDP)
-		seconds = tc_config.udp_seconds;
-	if (protocol == TCP)
-		seconds = state == FLOW_ESTABLISHED ? tc_config.tcp_seconds
-			  : state == FLOW_CLOSING   ? tc_config.tcp_closing_seconds
-						    : tc_config.tcp_new_seconds;
+		seconds = flow->state == FLOW_NEW ? tc_config.udp_seconds
+						  : tc_config.udp_stream_seconds;
+	if (protocol == TCP) {
+		if (flow->state == FLOW_CLOSING)
+			seconds = tc_config.tcp_closing_seconds;
+		else if (flow->state == FLOW_NEW)
+			seconds = tc_config.tcp_new_seconds;
+		else if (flow->fin_client || flow->fin_backend)
+			seconds = tc_config.tcp_close_wait_seconds;
+		else
+			seconds = tc_config.tcp_seconds;
+	}
 	return seconds * SECOND;
 }
-
-#endif
 
 static __always_inline __u32 F(flow_seal)(const struct FX(flow, _key) *key)
 {
@@ -195,7 +203,7 @@ static __always_inline bool F(flow_goes_on)(const struct F(packet) *packet,
 	if (protocol == TCP && flow->state == FLOW_CLOSING)
 		return false;
 	/* Another CPU may have noted a later packet than this one: the difference would be huge. */
-	if (now > flow->last_seen + flow_timeout(protocol, flow->state))
+	if (now > flow->last_seen + F(flow_timeout)(protocol, flow))
 		return false;
 	return protocol == SCTP || F(flow_is_served)(flow);
 }
@@ -264,7 +272,7 @@ static __noinline int F(flow_displace)(const struct FX(flow, _key) *key, __u64 n
 {
 	struct F(flow) *old = bpf_map_lookup_elem(&F(conntrack), key);
 
-	if (!old || now <= old->last_seen + flow_timeout(key->protocol, old->state))
+	if (!old || now <= old->last_seen + F(flow_timeout)(key->protocol, old))
 		return false;
 	F(flow_delete)(key, old);
 	return true;

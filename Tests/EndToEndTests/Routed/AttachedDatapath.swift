@@ -55,8 +55,9 @@ final class AttachedDatapath: Sendable {
     private static func configure(_ object: inout BPFObject) throws {
         for map in ["conntrack4", "conntrack6"] { try object.setMaxEntries(of: map, to: 65_536) }
         var config = tc_config()
-        (config.tcp_seconds, config.tcp_new_seconds, config.tcp_closing_seconds) = (8_000, 60, 10)
-        (config.udp_seconds, config.other_seconds) = (60, 60)
+        (config.tcp_seconds, config.tcp_new_seconds) = (8_000, 60)
+        (config.tcp_close_wait_seconds, config.tcp_closing_seconds) = (3_600, 10)
+        (config.udp_seconds, config.udp_stream_seconds, config.other_seconds) = (60, 60, 60)
         config.external_cluster_ip = 1
         fill(&config.cluster4.0.address, [10, 244])
         fill(&config.cluster4.0.mask, [255, 255])

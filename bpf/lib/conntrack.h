@@ -279,6 +279,16 @@ static __noinline int F(flow_displace)(const struct FX(flow, _key) *key, __u64 n
 }
 
 /*
+ * Enters the flow where there is none for this key: 0, or the error. An int, not what the helper is
+ * declared to return: before 6.4 the upper half of that is zero also for an error.
+ */
+static __always_inline int F(flow_insert)(const struct FX(flow, _key) *key, struct F(flow) *flow)
+{
+	flow->seal = F(flow_seal)(key);
+	return (int)bpf_map_update_elem(&F(conntrack), key, flow, BPF_NOEXIST);
+}
+
+/*
  * Enters a new flow. It comes with the tuple that the client's packets are to be given; its source
  * port is chosen here. What makes a tuple unique is the backend's entry, which is inserted only
  * where there is none. Returns COUNT_FLOW_BEGUN, or why there is no flow.
@@ -291,8 +301,7 @@ static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct
 	enum counter reason = COUNT_REFUSE_NO_PORT;
 	const __u16 own = packet->tuple.source_port;
 	__u8 *place;
-	long error;
-	int try;
+	int error, try;
 
 	flow->source_port = own;
 	F(flow_mirror)(flow, packet->tuple.protocol, &mirror);
@@ -306,16 +315,15 @@ static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct
 		}
 		if ((flow->path == REDIRECTED || try > 0) && F(tuple_has_socket)(skb, &mirror))
 			continue;
-		flow->seal = F(flow_seal)(&mirror);
-		error = bpf_map_update_elem(&F(conntrack), &mirror, flow, BPF_NOEXIST);
+		error = F(flow_insert)(&mirror, flow);
 		if (error == -EEXIST && F(flow_displace)(&mirror, flow->last_seen))
-			error = bpf_map_update_elem(&F(conntrack), &mirror, flow, BPF_NOEXIST);
-		if (error && error != -EEXIST)
-			return COUNT_REFUSE_FLOWS_FULL;
-		if (error)
-			continue;
-		reason = COUNT_FLOW_BEGUN;
-		break;
+			error = F(flow_insert)(&mirror, flow);
+		if (!error) {
+			reason = COUNT_FLOW_BEGUN;
+			break;
+		}
+		/* Another port also lies elsewhere in the map, if it was busy and not full. */
+		reason = error == -EEXIST ? COUNT_REFUSE_NO_PORT : COUNT_REFUSE_FLOWS_FULL;
 	}
 	if (reason != COUNT_FLOW_BEGUN)
 		return reason;
@@ -323,8 +331,9 @@ static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct
 	F(flow_lead_back)(flow, &mirror);
 	flow->reply = 0;
 	flow->ifindex = ifindex;
-	flow->seal = F(flow_seal)(&packet->tuple);
-	error = bpf_map_update_elem(&F(conntrack), &packet->tuple, flow, BPF_NOEXIST);
+	error = F(flow_insert)(&packet->tuple, flow);
+	if (error && error != -EEXIST)
+		error = F(flow_insert)(&packet->tuple, flow);
 	if (error) {
 		/* Another CPU was faster with the same client's next packet: its flow is the one.
 		 */

@@ -27,6 +27,9 @@ struct RunCommand: ParsableCommand {
     @OptionGroup(title: "Datapath")
     var datapath: DatapathOptions
 
+    @OptionGroup(title: "Time-outs of flows")
+    var timeouts: TimeoutOptions
+
     @OptionGroup(title: "Observation")
     var observation: ObservationOptions
 
@@ -78,6 +81,7 @@ struct RunCommand: ParsableCommand {
         var layer = ConfigurationLayer()
         source.fill(&layer)
         try datapath.fill(&layer)
+        timeouts.fill(&layer)
         observation.fill(&layer)
         try node.fill(&layer)
         process.fill(&layer)

@@ -59,6 +59,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .systemLibrary(name: "CLibyaml"),
+        // The capabilities of a thread, which the daemon gives up but for a few.
+        .systemLibrary(name: "CCapabilities"),
         // Kubernetes' objects, as JSON or as values of any other notation, to values of the model.
         .target(name: "KubernetesObjects", dependencies: ["ServiceModel"], swiftSettings: strict),
         .target(
@@ -105,8 +107,8 @@ let package = Package(
         .target(
             name: "SwiftletDaemon",
             dependencies: [
-                "BPFLoader", "CDatapath", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NodeNetwork",
-                "Observability", "ServiceMaps", "ServiceModel",
+                "BPFLoader", "CCapabilities", "CDatapath", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory",
+                "NodeNetwork", "Observability", "ServiceMaps", "ServiceModel",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

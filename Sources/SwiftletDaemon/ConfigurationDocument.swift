@@ -43,6 +43,12 @@ extension Configuration {
             "apiVersion": .text("kubeproxy.config.k8s.io/v1alpha1"),
             "kind": .text("KubeProxyConfiguration"),
             "clientConnection": .map(["kubeconfig": .text(cluster.kubeconfig?.string ?? "")]),
+            "conntrack": .map([
+                "tcpCloseWaitTimeout": .text(packets.timeouts.tcpCloseWait.goText),
+                "tcpEstablishedTimeout": .text(packets.timeouts.tcpEstablished.goText),
+                "udpStreamTimeout": .text(packets.timeouts.udpStream.goText),
+                "udpTimeout": .text(packets.timeouts.udp.goText),
+            ]),
             "clusterCIDR": .text(local.clusterCIDRs.map(\.description).joined(separator: ",")),
             "detectLocal": .map([
                 "bridgeInterface": .text(local.bridgeInterface),
@@ -74,6 +80,9 @@ extension Configuration {
             .externalClusterIP: .flag(packets.servesClusterIPsOutside),
             .serviceCIDR: .text(packets.serviceCIDRs.map(\.description).joined(separator: ",")),
             .setSysctls: .flag(packets.setsSysctls),
+            .bpfCTTimeoutRegularTCPSYN: .text(packets.timeouts.tcpSYN.goText),
+            .bpfCTTimeoutRegularTCPFIN: .text(packets.timeouts.tcpFIN.goText),
+            .bpfCTTimeoutRegularAny: .text(packets.timeouts.any.goText),
             .metricsPerBackend: .flag(metricsPerBackend), .serviceProxyName: .text(node.proxyName ?? ""),
             .stateDir: .text(stateDirectory?.string ?? ""),
         ]

@@ -10,6 +10,8 @@ enum ConfigurationKey: String, CaseIterable {
     case clusterCIDR, detectLocalMode, podBridgeInterface, podInterfaceNamePrefix, masqueradeAll
     case cgroupRoot, bpfRoot, bindProtection, maxServices, maxBackends, maxSlots, maxSourceRanges
     case socketLB, devices, podInterfaces, externalClusterIP, serviceCIDR, setSysctls
+    case conntrackTCPTimeoutEstablished, conntrackTCPTimeoutCloseWait, conntrackUDPTimeout, conntrackUDPTimeoutStream
+    case bpfCTTimeoutRegularTCPSYN, bpfCTTimeoutRegularTCPFIN, bpfCTTimeoutRegularAny
     case healthzBindAddress, metricsBindAddress, metricsPerBackend, eventRecording
     case syncPeriod, oomScoreAdj, featureGates, logLevel, logFormat
 }
@@ -109,6 +111,20 @@ extension ConfigurationLayer {
         servesClusterIPsOutside = settings.flag(.externalClusterIP) ?? servesClusterIPsOutside
         serviceCIDRs = settings.parsed(.serviceCIDR, CIDR.list(setting:)) ?? serviceCIDRs
         setsSysctls = settings.flag(.setSysctls) ?? setsSysctls
+        readTimeouts(settings)
+    }
+
+    private mutating func readTimeouts(_ settings: Settings) {
+        func read(_ key: ConfigurationKey, into span: inout Duration?) {
+            span = settings.parsed(key, Duration.init(positiveGoSetting:)) ?? span
+        }
+        read(.conntrackTCPTimeoutEstablished, into: &timeouts.tcpEstablished)
+        read(.conntrackTCPTimeoutCloseWait, into: &timeouts.tcpCloseWait)
+        read(.conntrackUDPTimeout, into: &timeouts.udp)
+        read(.conntrackUDPTimeoutStream, into: &timeouts.udpStream)
+        read(.bpfCTTimeoutRegularTCPSYN, into: &timeouts.tcpSYN)
+        read(.bpfCTTimeoutRegularTCPFIN, into: &timeouts.tcpFIN)
+        read(.bpfCTTimeoutRegularAny, into: &timeouts.any)
     }
 
     private mutating func readObservability(_ settings: Settings) {

@@ -31,6 +31,7 @@ public struct ConfigurationLayer: Sendable {
     public var servesClusterIPsOutside: Bool?
     public var serviceCIDRs: [CIDR]?
     public var setsSysctls: Bool?
+    public var timeouts = FlowTimeouts.Choice()
     public var maxServices: UInt32?
     public var maxBackends: UInt32?
     public var maxSlots: UInt32?
@@ -138,5 +139,6 @@ extension PacketSettings {
         servesClusterIPsOutside = layer.servesClusterIPsOutside ?? servesClusterIPsOutside
         serviceCIDRs = layer.serviceCIDRs ?? serviceCIDRs
         setsSysctls = layer.setsSysctls ?? setsSysctls
+        timeouts.apply(layer.timeouts)
     }
 }

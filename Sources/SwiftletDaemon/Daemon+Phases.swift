@@ -16,9 +16,7 @@ extension Daemon {
             log.notice("this kernel lacks a feature", metadata: ["feature": "\(feature.name)", "cost": "\(cost)"])
         }
         return try phase("loaded the datapath") {
-            let usual: FilePath = "/sys/fs/bpf"
-            let root = settings.bpfRoot
-            try BPFFileSystem.mount(at: root.starts(with: usual) ? usual : root.removingLastComponent())
+            try BPFFileSystem.provide(for: settings.bpfRoot)
             do throws(BPFError) {
                 return try Datapath(
                     pins: pins, capacities: capacities, features: features,

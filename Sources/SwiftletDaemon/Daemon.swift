@@ -36,7 +36,6 @@ public struct Daemon: Sendable {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let directory = RunDirectory(bpfRoot: settings.bpfRoot)
         let lock = try InstanceLock(directory)
-        sayHello()
         let cgroup = try settings.cgroupRoot ?? CgroupFileSystem.root()
         // A cgroup that is none must not be found out after maps were made.
         _ = try CgroupFileSystem.id(of: cgroup)
@@ -113,14 +112,13 @@ public struct Daemon: Sendable {
 // MARK: - What is said
 
 extension Daemon {
-    private func sayHello() {
+    func sayHello() {
         log.info(
             "starting",
             metadata: ["version": "\(Version.swiftlet)", "node": "\(settings.nodeName)", "pid": "\(getpid())"])
         if let names = settings.withoutEffectText {
             log.notice("accepted, and without effect here", metadata: ["settings": "\(names)"])
         }
-        OOMScore.adjust(to: settings.oomScoreAdjustment, log: log)
     }
 
     private func sayReady() { log.info("ready", metadata: ["duration": "\(Self.text(ContinuousClock.now - started))"]) }
@@ -213,7 +211,7 @@ extension Daemon {
             sources: settings.manifests.isEmpty
                 ? [settings.cluster.shown] : settings.manifests.map { "manifests \($0)" },
             watches: [], nodePortAddresses: [], devices: [], desired: .init(), programmed: .init(), pending: [],
-            problems: [],
+            problems: [], rights: DaemonReport.Rights(settings),
             residentBytes: 0)
     }
 }

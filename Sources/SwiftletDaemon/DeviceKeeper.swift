@@ -143,22 +143,11 @@ actor DeviceKeeper {
     }
 
     private func check(_ selection: DeviceSelection) {
-        let families = Set(network.addresses.filter { $0.scope == .global && !$0.address.isLinkLocal }.map(\.family))
         do {
             let forwarding = ForwardingSettings()
-            // Such a packet is sent on at once, and does not enter the stack.
-            let all = try forwarding.findings(
-                for: selection, in: network, .init(families: families, localSources: false))
+            let all = try forwarding.findings(for: selection, in: network, .init(network))
             if settings.setsSysctls {
-                for finding in all {
-                    try forwarding.set(finding)
-                    log.notice(
-                        "changed a setting of the kernel",
-                        metadata: [
-                            "setting": "\(finding.setting.name)", "from": "\(finding.value)", "to": "\(finding.wanted)",
-                        ])
-                }
-                findings = []
+                findings = all.compactMap { set($0, by: forwarding) }
             } else {
                 findings =
                     selection.chosen.isEmpty
@@ -167,6 +156,28 @@ actor DeviceKeeper {
         } catch {
             findings = ["cannot look at the settings for forwarding: \(error)"]
         }
+    }
+
+    /// Changes a setting.
+    /// - Returns: what to say where the kernel, or the sandbox, does not allow that.
+    private func set(_ finding: ForwardingSettings.Finding, by forwarding: ForwardingSettings) -> String? {
+        do {
+            try forwarding.set(finding)
+        } catch {
+            let said =
+                "\(finding.setting.name) is \(finding.value): \(finding.effect); \(error); "
+                + "let root run `swiftlet prepare --set-sysctls`"
+            if !findings.contains(said) {
+                log.error("a setting of the kernel stays as it is", metadata: ["cause": "\(said)"])
+            }
+            return said
+        }
+        log.notice(
+            "changed a setting of the kernel",
+            metadata: [
+                "setting": "\(finding.setting.name)", "from": "\(finding.value)", "to": "\(finding.wanted)",
+            ])
+        return nil
     }
 
     private func report(_ device: DeviceSelection.Device) -> DaemonReport.Device {
@@ -178,14 +189,19 @@ actor DeviceKeeper {
                 guard let own = try? attachments.attached(to: place, direction)?.id,
                     let around = programs.around(own)
                 else { continue }
-                foreign += around.before.map { "\($0.name ?? "?") before us at \(direction)" }
-                foreign += around.behind.map { "\($0.name ?? "?") behind us at \(direction)" }
+                foreign += around.before.map { "\($0.shown) before us at \(direction)" }
+                foreign += around.behind.map { "\($0.shown) behind us at \(direction)" }
             }
         }
         return DaemonReport.Device(
             name: device.link.name, role: device.role?.rawValue, reason: "\(device.reason)",
             kind: device.role == nil ? nil : attachments.kind.rawValue, foreign: foreign)
     }
+}
+
+extension DeviceProgram {
+    /// Its name; without CAP_SYS_ADMIN the number under which `bpftool prog` shows it.
+    fileprivate var shown: String { name ?? id.map { "program \($0)" } ?? "a filter" }
 }
 
 extension PacketDatapath.Kind {

@@ -73,11 +73,10 @@ final class PacketDatapath {
 }
 
 extension tc_config {
-    /// The settings in force. What a configuration does not say is as the programs have it.
+    /// The settings in force.
     init(_ settings: Configuration) {
         self.init()
-        (tcp_seconds, tcp_new_seconds, tcp_closing_seconds) = (8000, 60, 10)
-        (udp_seconds, other_seconds) = (60, 60)
+        set(settings.packets.timeouts)
         external_cluster_ip = settings.packets.servesClusterIPsOutside ? 1 : 0
         masquerade_all = settings.node.masqueradesAll ? 1 : 0
         let inside = settings.node.localTraffic.clusterCIDRs

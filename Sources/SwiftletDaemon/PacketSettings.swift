@@ -13,6 +13,8 @@ public struct PacketSettings: Sendable, Hashable {
     public var serviceCIDRs: [CIDR] = []
     /// Change the kernel's settings that are in the way of forwarding.
     public var setsSysctls = false
+    /// How long flows live without a packet.
+    public var timeouts = FlowTimeouts()
 
     public init() {}
 }

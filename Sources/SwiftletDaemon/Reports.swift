@@ -21,6 +21,7 @@ public struct DaemonReport: Codable, Sendable {
     public var pending: [String]
     /// Manifests and objects that were refused, and addresses that two Services claim.
     public var problems: [String]
+    public var rights: Rights
     public var residentBytes: Int
 
     /// A network device, and why it has programs or not.

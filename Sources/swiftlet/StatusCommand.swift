@@ -85,6 +85,8 @@ struct StatusCommand: ParsableCommand {
         print(
             "  daemon:          process \(daemon.pid), node \(daemon.nodeName), \(bytesText(daemon.residentBytes)) resident"
         )
+        print("  rights:          user \(daemon.rights.user), \(daemon.rights.capabilities.joined(separator: " "))")
+        for lack in daemon.rights.lacking { print("  lacking:         \(lack)") }
         print("  started:         \(daemon.startedAt.formatted(.iso8601))")
         print("  source:          \(daemon.sources.joined(separator: ", "))")
         let watches = daemon.watches.filter { $0.url != nil }.map { "\($0.resource) (\($0.objects))" }

@@ -32,6 +32,13 @@ struct ConfigurationTests {
                 maxBackends: 2
                 maxSlots: 3
                 maxSourceRanges: 4
+                conntrackTCPTimeoutEstablished: 1h
+                conntrackTCPTimeoutCloseWait: 2m
+                conntrackUDPTimeout: 3s
+                conntrackUDPTimeoutStream: 4500ms
+                bpfCTTimeoutRegularTCPSYN: 5s
+                bpfCTTimeoutRegularTCPFIN: 6s
+                bpfCTTimeoutRegularAny: 7s
                 healthzBindAddress: none
                 metricsBindAddress: 0.0.0.0
                 metricsPerBackend: true
@@ -68,6 +75,13 @@ struct ConfigurationTests {
         settings.maxBackends = 2
         settings.maxSlots = 3
         settings.maxSourceRanges = 4
+        settings.packets.timeouts.tcpEstablished = .seconds(3_600)
+        settings.packets.timeouts.tcpCloseWait = .seconds(120)
+        settings.packets.timeouts.udp = .seconds(3)
+        settings.packets.timeouts.udpStream = .milliseconds(4_500)
+        settings.packets.timeouts.tcpSYN = .seconds(5)
+        settings.packets.timeouts.tcpFIN = .seconds(6)
+        settings.packets.timeouts.any = .seconds(7)
         settings.healthzAddress = nil
         settings.metricsAddress = ListenAddress(host: "0.0.0.0", port: 10_249)
         settings.metricsPerBackend = true

@@ -1,3 +1,4 @@
+import Glibc
 import NetworkLab
 import Testing
 
@@ -7,6 +8,7 @@ import Testing
     .node(pods: 3, starts: false, manifests: ["web.yaml": ServedManifests.web]))
 struct DeviceTests {
     private static let frontend = "192.0.2.1:30080"
+    private static let datagrams = "192.0.2.1:30053"
 
     @Test("packets are translated without the daemon, and no more once another one is told to leave the devices alone")
     func follows() throws {
@@ -25,5 +27,24 @@ struct DeviceTests {
         try node.start(with: arguments)
         #expect(try node.call(Self.frontend, "--count", "5", from: .outside).results == ["ok"])
         try node.stop()
+    }
+
+    /// The programs are replaced in place; the flows are in maps that stay.
+    @Test("a restart with another time-out makes flows end sooner, and with the old one again later")
+    func forgetsFlows() throws {
+        let node = try TestNode.current
+        let arguments = Array(node.runArguments().dropFirst())
+        let short = ["--conntrack-udp-timeout=1s", "--conntrack-udp-timeout-stream=1s"]
+        for (options, isForgotten) in [([], false), (short, true), ([], false)] {
+            try node.start(with: arguments + options)
+            let flow = try node.hold(Self.datagrams, "--udp", from: .outside)
+            #expect(try flow.send().map(\.result) == ["ok"])
+            let begun = try node.status().counters["flow_begun"] ?? 0
+            usleep(2_200_000)
+            #expect(try flow.send().map(\.result) == ["ok"])
+            let news = try node.status().counters["flow_begun"].map { $0 - begun }
+            #expect(news == (isForgotten ? 1 : 0), "\(options)")
+            try node.stop()
+        }
     }
 }

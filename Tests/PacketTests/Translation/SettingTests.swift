@@ -1,4 +1,5 @@
 import CDatapath
+import Glibc
 import NetworkLab
 import ServiceModel
 import TestKit
@@ -41,6 +42,49 @@ extension TranslationTests {
                 let seen = SocketAddress(address: family.node.address, port: request.source.port)
                 expectEqual(
                     verdict.bytes, request.changing(source: seen, destination: service.endpoint(family), hops: 63))
+            }
+        }
+
+        /// A flow is as old as its last packet; each protocol and each state of it has a time-out of its own.
+        @Test("a UDP flow is forgotten after its time-out, with and without answers", arguments: [true, false])
+        func forgets(isAnswered: Bool) throws {
+            let lab = try TranslationLab {
+                if isAnswered { $0.udp_stream_seconds = 1 } else { $0.udp_seconds = 1 }
+            }
+            for family in Family.allCases {
+                let route = Route(door: .nodePort, transport: .udp, family: family, isLocal: false)
+                try lab.serve([route.service])
+                let begun = try lab.count(of: COUNT_FLOW_BEGUN)
+                // One client is answered, the other one is not: the time-out is for one of them.
+                let answered = try Exchange(route, lab, client: family.outside(2)).client
+                let silent = family.outside(3)
+                for client in [answered, silent] { _ = try lab.run(.udp(client, route.frontend), .wireIn) }
+                #expect(try lab.count(of: COUNT_FLOW_BEGUN) == begun + 2)
+                usleep(1_200_000)
+                for (client, isForgotten) in [(answered, isAnswered), (silent, !isAnswered)] {
+                    let before = try lab.count(of: COUNT_FLOW_BEGUN)
+                    _ = try lab.run(.udp(client, route.frontend), .wireIn)
+                    #expect(
+                        try lab.count(of: COUNT_FLOW_BEGUN) - before == (isForgotten ? 1 : 0), "\(family) \(client)")
+                }
+            }
+        }
+
+        /// A SYN with the ports of a connection begins a new one once the old one has waited too long for its second FIN.
+        @Test("a half-closed connection is forgotten after its time-out, an open one is not")
+        func forgetsHalfClosed() throws {
+            let lab = try TranslationLab { $0.tcp_close_wait_seconds = 1 }
+            let route = Route(door: .nodePort, transport: .tcp, family: .v4, isLocal: false)
+            try lab.serve([route.service])
+            let (open, closing) = try (
+                Exchange(route, lab, client: Family.v4.outside(2)), Exchange(route, lab, client: Family.v4.outside(3))
+            )
+            _ = try lab.run(.tcp(closing.client, route.frontend, [.fin, .ack]), .wireIn)
+            usleep(1_200_000)
+            for (exchange, isForgotten) in [(open, false), (closing, true)] {
+                let before = try lab.count(of: COUNT_FLOW_BEGUN)
+                _ = try lab.run(.tcp(exchange.client, route.frontend), .wireIn)
+                #expect(try lab.count(of: COUNT_FLOW_BEGUN) - before == (isForgotten ? 1 : 0))
             }
         }
 

@@ -156,10 +156,12 @@ struct range6 {
 
 struct tc_config {
 	/* How long a flow lives without a packet. */
-	__u32 tcp_seconds;	   /* established */
-	__u32 tcp_new_seconds;	   /* SYN seen */
-	__u32 tcp_closing_seconds; /* after FIN or RST */
-	__u32 udp_seconds;
+	__u32 tcp_seconds;	      /* established */
+	__u32 tcp_new_seconds;	      /* the backend has not answered yet */
+	__u32 tcp_close_wait_seconds; /* one side has said FIN */
+	__u32 tcp_closing_seconds;    /* both have, or one RST */
+	__u32 udp_seconds;	      /* not answered yet */
+	__u32 udp_stream_seconds;     /* answered */
 	__u32 other_seconds;
 	__u8 external_cluster_ip; /* 1: ClusterIPs serve clients outside the node too */
 	__u8 masquerade_all;	  /* 1: backends see the node's address, whoever asks */
@@ -170,6 +172,6 @@ struct tc_config {
 	struct range6 cluster6[LB_RANGES];
 	struct range6 service6[LB_RANGES];
 };
-_Static_assert(sizeof(struct tc_config) == 184, "changed layout");
+_Static_assert(sizeof(struct tc_config) == 192, "changed layout");
 
 #endif

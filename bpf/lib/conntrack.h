@@ -136,7 +136,8 @@ static __noinline int F(flow_end)(const struct FX(flow, _key) *key, const struct
  * Notes a packet in both entries: the time, the state, and who has sent a FIN. The mirror is made
  * again if it was evicted, because nobody else may take a tuple that is in use.
  */
-static __noinline int F(flow_note)(const struct FX(flow, _key) *key, struct F(flow) *flow)
+static __noinline int F(flow_note)(const struct FX(flow, _key) *key, struct F(flow) *flow,
+				   __u32 asks_way)
 {
 	struct F(flow) *entry = bpf_map_lookup_elem(&F(conntrack), key);
 	struct FX(flow, _key) mirror;
@@ -146,7 +147,8 @@ static __noinline int F(flow_note)(const struct FX(flow, _key) *key, struct F(fl
 	for (i = 0; i < 2; i++) {
 		if (entry) {
 			entry->last_seen = flow->last_seen;
-			entry->ifindex = 0;
+			if (asks_way)
+				entry->ifindex = 0;
 			entry->state = flow->state;
 			entry->fin_client = flow->fin_client;
 			entry->fin_backend = flow->fin_backend;
@@ -212,7 +214,8 @@ static __always_inline bool F(flow_goes_on)(const struct F(packet) *packet,
 static __always_inline void F(flow_follow)(const struct F(packet) *packet, struct F(flow) *flow,
 					   __u8 tcp_flags, __u64 now)
 {
-	bool news = now > flow->last_seen + FLOW_REFRESH;
+	const bool is_due = now > flow->last_seen + FLOW_REFRESH;
+	bool news = is_due;
 
 	if (flow->reply && flow->state == FLOW_NEW) {
 		flow->state = FLOW_ESTABLISHED;
@@ -230,8 +233,9 @@ static __always_inline void F(flow_follow)(const struct F(packet) *packet, struc
 	if (!news)
 		return;
 	flow->last_seen = now;
-	flow->ifindex = 0;
-	F(flow_note)(&packet->tuple, flow);
+	if (is_due)
+		flow->ifindex = 0;
+	F(flow_note)(&packet->tuple, flow, is_due);
 }
 
 /* Whether a socket of the node uses this tuple: its packets are not for a flow of ours. */

@@ -213,8 +213,7 @@ extension Daemon {
             sources: settings.manifests.isEmpty
                 ? [settings.cluster.shown] : settings.manifests.map { "manifests \($0)" },
             watches: [], nodePortAddresses: [], devices: [], desired: .init(), programmed: .init(), pending: [],
-            problems: [],
-            residentBytes: 0)
+            problems: [], risks: [], residentBytes: 0)
     }
 }
 

@@ -10,20 +10,24 @@ actor DeviceKeeper {
     private var loaded: [PacketDatapath.Kind: PacketDatapath] = [:]
     private let attachments: DeviceAttachments
     private let settings: PacketSettings
+    private let localTraffic: LocalTrafficSettings
     private let log: Logger
     private var network = NetworkSnapshot()
-    private var nodeAddresses: Set<IPAddress> = []
+    private var node = NodeFacts()
     /// Nil until it was looked at what an earlier process has left.
     private var kept: Set<NetworkDevice>?
     private var devices: [DaemonReport.Device] = []
-    private var findings: [String] = []
+    private var findings: [ForwardingSettings.Finding] = []
+    /// Why there are no findings.
+    private var unreadable: String?
     private var failures: [String: String] = [:]
 
-    init(_ programs: PacketDatapath.Settings, settings: PacketSettings, log: Logger) throws {
+    init(_ programs: PacketDatapath.Settings, _ configuration: Configuration, log: Logger) throws {
         self.programs = programs
         attachments = DeviceAttachments(
             directory: programs.pins.devices, features: try KernelFeatures.probe(), prefix: "swl_")
-        self.settings = settings
+        settings = configuration.packets
+        localTraffic = configuration.node.localTraffic
         self.log = log
     }
 
@@ -32,23 +36,35 @@ actor DeviceKeeper {
         reconcile()
     }
 
-    func follow(nodeAddresses: Set<IPAddress>) {
-        guard nodeAddresses != self.nodeAddresses else { return }
-        self.nodeAddresses = nodeAddresses
+    func follow(_ node: NodeFacts) {
+        guard node != self.node else { return }
+        // Ranges are part of a program when it is loaded.
+        if localTraffic.detector(podCIDRs: node.podCIDRs) != detector { loaded = [:] }
+        self.node = node
         // Without a device there is nothing to decide, and nothing to take away.
         if !network.links.isEmpty { reconcile() }
     }
 
-    /// For `status`.
-    var report: (devices: [DaemonReport.Device], problems: [String]) {
-        (devices, failures.values.sorted() + findings)
+    /// What `status` shows.
+    struct Report: Sendable {
+        var devices: [DaemonReport.Device]
+        var problems: [String]
+        var risks: [String]
+    }
+
+    var report: Report {
+        Report(
+            devices: devices,
+            problems: failures.values.sorted() + [unreadable].compactMap { $0 }
+                + findings.filter { $0.severity == .problem }.map(\.advice),
+            risks: findings.filter { $0.severity == .risk }.map(\.advice))
     }
 
     private func reconcile() {
         let selection = selection
         let wanted = Set(selection.chosen.map { NetworkDevice($0.link) })
         failures = [:]
-        for kind in Set(selection.chosen.map(PacketDatapath.Kind.init)) where loaded[kind] == nil { load(kind) }
+        for kind in Set(selection.chosen.map(kind)) where loaded[kind] == nil { load(kind) }
         // Before a program runs on a device, the map says what lies behind it.
         if let any = loaded.values.first { attempt("map of devices") { try any.write(entries(for: selection)) } }
         for device in selection.chosen { keep(device) }
@@ -76,20 +92,34 @@ actor DeviceKeeper {
     private var selection: DeviceSelection {
         let named = settings.devices.patterns
         let selection = DeviceSelection(
-            of: network, nodeAddresses: nodeAddresses, named: named, podInterfaces: settings.podInterfaces)
+            of: network, nodeAddresses: node.addresses, named: named, podInterfaces: settings.podInterfaces)
         return settings.devices == .none ? selection.withoutOutside : selection
+    }
+
+    /// Tells the cluster's pods from other clients.
+    private var detector: LocalTraffic { localTraffic.detector(podCIDRs: node.podCIDRs) }
+
+    private func kind(of device: DeviceSelection.Device) -> PacketDatapath.Kind {
+        // The packets of a bridge's port come from the bridge, for whoever looks at them above the link layer.
+        let names = [device.link.name, device.link.master.flatMap { network.link($0)?.name }].compactMap { $0 }
+        return PacketDatapath.Kind(
+            leadsToPods: device.role == .pods,
+            isInside: device.role == .outside && names.contains(where: detector.includes(device:)),
+            hasEthernetHeader: device.link.hasEthernetHeader)
     }
 
     private func load(_ kind: PacketDatapath.Kind) {
         attempt("programs at tc") {
             let start = ContinuousClock.now
+            var programs = programs
+            programs.packets = programs.packets.telling(detector, isInside: kind.isInside)
             loaded[kind] = try PacketDatapath(kind, programs)
             log.info("loaded programs at tc", metadata: ["duration": "\(Daemon.text(ContinuousClock.now - start))"])
         }
     }
 
     private func keep(_ device: DeviceSelection.Device) {
-        guard let datapath = loaded[PacketDatapath.Kind(device)] else { return }
+        guard let datapath = loaded[kind(of: device)] else { return }
         let place = NetworkDevice(device.link)
         attempt(place.name) {
             let changes = try datapath.attach(to: place, with: attachments)
@@ -135,7 +165,7 @@ actor DeviceKeeper {
                 && !entry.address.isLinkLocal
         }
         let own = candidates.first { $0.link == link?.index && !$0.isSecondary }
-        let primary = candidates.first { nodeAddresses.contains($0.address) }
+        let primary = candidates.first { node.addresses.contains($0.address) }
         let routed = candidates.first { candidate in
             network.defaultRoutes.contains { $0.link == candidate.link && $0.family == family }
         }
@@ -160,12 +190,12 @@ actor DeviceKeeper {
                 }
                 findings = []
             } else {
-                findings =
-                    selection.chosen.isEmpty
-                    ? [] : all.filter { $0.severity == .problem }.map(\.advice)
+                findings = selection.chosen.isEmpty ? [] : all
             }
+            unreadable = nil
         } catch {
-            findings = ["cannot look at the settings for forwarding: \(error)"]
+            findings = []
+            unreadable = "cannot look at the settings for forwarding: \(error)"
         }
     }
 
@@ -188,10 +218,15 @@ actor DeviceKeeper {
     }
 }
 
-extension PacketDatapath.Kind {
-    init(_ device: DeviceSelection.Device) {
-        self.init(leadsToPods: device.role == .pods, hasEthernetHeader: device.link.hasEthernetHeader)
-    }
+/// What the Node object says that matters at tc.
+struct NodeFacts: Sendable, Hashable {
+    var addresses: Set<IPAddress> = []
+    /// The ranges of the node's own pods.
+    var podCIDRs: [CIDR] = []
+}
+
+extension NodeFacts {
+    init(_ node: Node?) { self.init(addresses: Set(node?.addresses ?? []), podCIDRs: node?.podCIDRs ?? []) }
 }
 
 extension NetworkDevice {

@@ -37,8 +37,15 @@ static __always_inline bool range6_has(const volatile struct range6 *range, cons
 static __always_inline bool F(is_in)(const volatile struct F(range) *ranges, const __u8 *address)
 {
 	const __u32 *words = (const __u32 *)address;
+	int i;
 
-	return FX(range, _has)(&ranges[0], words) || FX(range, _has)(&ranges[1], words);
+	/* The settings are constants for the verifier: of ranges that are not set nothing is left.
+	 */
+#pragma clang loop unroll(full)
+	for (i = 0; i < LB_RANGES; i++)
+		if (FX(range, _has)(&ranges[i], words))
+			return true;
+	return false;
 }
 
 static __always_inline bool F(is_same)(const __u8 *left, const __u8 *right)
@@ -79,7 +86,8 @@ static __always_inline enum counter F(tc_frontend)(const struct F(packet) *packe
 	if (reason == COUNT_PASS_NOT_A_SERVICE && F(is_unallocated)(packet))
 		return COUNT_REFUSE_UNALLOCATED;
 	/* A vips entry is a ClusterIP's, so that an unknown port is too. */
-	outside = hook == WIRE_IN && !F(is_in)(tc_config.F(cluster), source);
+	outside =
+		hook == WIRE_IN && !tc_config.from_pods && !F(is_in)(tc_config.F(cluster), source);
 	if (outside && !tc_config.external_cluster_ip &&
 	    (reason == COUNT_REFUSE_UNKNOWN_PORT ||
 	     (service->service_id && service->kind == CLUSTER_IP)))

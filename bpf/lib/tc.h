@@ -294,6 +294,18 @@ static __always_inline void F(tc_translate_icmp)(struct __sk_buff *skb, struct F
 	F(icmp_rewrite)(skb, packet, flow, ttl, inner);
 }
 
+/*
+ * Whether translation would spoil the packet: the checksum of SCTP covers the ports, and how it
+ * changes with them depends on how much follows, which a first fragment does not say.
+ */
+static __always_inline bool F(tc_would_spoil)(const struct F(packet) *packet,
+					      const struct F(flow) *flow)
+{
+	return packet->piece == FIRST_FRAGMENT && packet->tuple.protocol == SCTP &&
+	       (packet->tuple.source_port != flow->source_port ||
+		packet->tuple.destination_port != flow->destination_port);
+}
+
 /* A packet of a known flow. */
 static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packet) *packet,
 					   struct F(flow) *flow, enum hook hook, bool is_icmp)
@@ -305,6 +317,11 @@ static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packe
 	if (treatment == LEAVE) {
 		count(COUNT_PASS_PACKET);
 		return PASS_ON;
+	}
+	if (!is_icmp && F(tc_would_spoil)(packet, flow)) {
+		count(COUNT_FRAGMENT_CHECKSUM);
+		count(COUNT_DROPPED);
+		return TC_ACT_SHOT;
 	}
 	if (packet->piece == FIRST_FRAGMENT)
 		F(fragment_remember)(packet);

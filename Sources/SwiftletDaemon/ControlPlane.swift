@@ -29,9 +29,9 @@ actor ControlPlane {
     /// Counts the batches that said something.
     private var revision = 0
     nonisolated let nodeName: String
-    /// The addresses of the Node object as they change; for one reader.
-    nonisolated let nodeAddresses: AsyncStream<Set<IPAddress>>
-    private let nodeAddressChanges: AsyncStream<Set<IPAddress>>.Continuation
+    /// What the Node object says as it changes; for one reader.
+    nonisolated let nodeChanges: AsyncStream<NodeFacts>
+    private let nodeChange: AsyncStream<NodeFacts>.Continuation
     private var problems: Set<StateProblem> = []
     private var reportedConflicts: Set<Conflict> = []
     private var reportedFailures: Set<String> = []
@@ -59,7 +59,7 @@ actor ControlPlane {
         self.log = log
         (reclaimWishes, reclaimWish) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         nodeName = configuration.node.name
-        (nodeAddresses, nodeAddressChanges) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (nodeChanges, nodeChange) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         state = ClusterState(ownNode: configuration.node.name)
         node = NodeConfiguration(configuration.node, node: nil, localAddresses: localAddresses)
     }
@@ -82,7 +82,7 @@ actor ControlPlane {
         let dirty = state.apply(events)
         hasCompleteList = hasCompleteList || batch.isInitial
         endpoints.health.setNode(nodeCondition)
-        if let node = state.node(named: nodeName) { nodeAddressChanges.yield(Set(node.addresses)) }
+        if let node = state.node(named: nodeName) { nodeChange.yield(NodeFacts(node)) }
         let summary = program(dirty)
         for case .slice(let slice) in events { noteProgrammed(slice) }
         return summary
@@ -110,8 +110,8 @@ actor ControlPlane {
             isBeingDeleted: node.isBeingDeleted, taints: node.isTaintedForDeletion ? [NodeCondition.deletionTaint] : [])
     }
 
-    /// The addresses of the Node object, if it was seen.
-    var ownAddresses: Set<IPAddress> { Set(state.node(named: nodeName)?.addresses ?? []) }
+    /// Of the Node object, if it was seen.
+    var nodeFacts: NodeFacts { NodeFacts(state.node(named: nodeName)) }
 
     /// Follows the addresses of the node's devices.
     func setLocalAddresses(_ addresses: [IPAddress]) {

@@ -33,7 +33,7 @@ extension Daemon {
     func deviceKeeper(_ datapath: borrowing Datapath) throws -> DeviceKeeper {
         let programs = PacketDatapath.Settings(
             pins: datapath.pins, capacities: capacities, config: datapath.config, packets: tc_config(settings))
-        return try DeviceKeeper(programs, settings: settings.packets, log: log)
+        return try DeviceKeeper(programs, settings, log: log)
     }
 
     private var capacities: MapCapacities {
@@ -59,7 +59,7 @@ extension Daemon {
         _ datapath: borrowing Datapath, to cgroup: FilePath, _ devices: DeviceKeeper?, _ control: ControlPlane
     ) async throws {
         // Whoever reads "ready" may call from outside at once.
-        await devices?.follow(nodeAddresses: await control.ownAddresses)
+        await devices?.follow(await control.nodeFacts)
         await devices?.follow(try NetworkSnapshot.read())
         try attach(datapath, to: cgroup)
     }

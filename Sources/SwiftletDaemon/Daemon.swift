@@ -211,8 +211,7 @@ extension Daemon {
             sources: settings.manifests.isEmpty
                 ? [settings.cluster.shown] : settings.manifests.map { "manifests \($0)" },
             watches: [], nodePortAddresses: [], devices: [], desired: .init(), programmed: .init(), pending: [],
-            problems: [], rights: DaemonReport.Rights(settings),
-            residentBytes: 0)
+            problems: [], risks: [], rights: DaemonReport.Rights(settings), residentBytes: 0)
     }
 }
 

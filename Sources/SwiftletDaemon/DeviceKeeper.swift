@@ -10,20 +10,24 @@ actor DeviceKeeper {
     private var loaded: [PacketDatapath.Kind: PacketDatapath] = [:]
     private let attachments: DeviceAttachments
     private let settings: PacketSettings
+    private let localTraffic: LocalTrafficSettings
     private let log: Logger
     private var network = NetworkSnapshot()
-    private var nodeAddresses: Set<IPAddress> = []
+    private var node = NodeFacts()
     /// Nil until it was looked at what an earlier process has left.
     private var kept: Set<NetworkDevice>?
     private var devices: [DaemonReport.Device] = []
-    private var findings: [String] = []
+    private var findings: [SettingAdvice] = []
+    /// Why there are no findings.
+    private var unreadable: String?
     private var failures: [String: String] = [:]
 
-    init(_ programs: PacketDatapath.Settings, settings: PacketSettings, log: Logger) throws {
+    init(_ programs: PacketDatapath.Settings, _ configuration: Configuration, log: Logger) throws {
         self.programs = programs
         attachments = DeviceAttachments(
             directory: programs.pins.devices, features: try KernelFeatures.probe(), prefix: "swl_")
-        self.settings = settings
+        settings = configuration.packets
+        localTraffic = configuration.node.localTraffic
         self.log = log
     }
 
@@ -32,23 +36,35 @@ actor DeviceKeeper {
         reconcile()
     }
 
-    func follow(nodeAddresses: Set<IPAddress>) {
-        guard nodeAddresses != self.nodeAddresses else { return }
-        self.nodeAddresses = nodeAddresses
+    func follow(_ node: NodeFacts) {
+        guard node != self.node else { return }
+        // Ranges are part of a program when it is loaded.
+        if localTraffic.detector(podCIDRs: node.podCIDRs) != detector { loaded = [:] }
+        self.node = node
         // Without a device there is nothing to decide, and nothing to take away.
         if !network.links.isEmpty { reconcile() }
     }
 
-    /// For `status`.
-    var report: (devices: [DaemonReport.Device], problems: [String]) {
-        (devices, failures.values.sorted() + findings)
+    /// What `status` shows.
+    struct Report: Sendable {
+        var devices: [DaemonReport.Device]
+        var problems: [String]
+        var risks: [String]
+    }
+
+    var report: Report {
+        Report(
+            devices: devices,
+            problems: failures.values.sorted() + [unreadable].compactMap { $0 }
+                + findings.filter { $0.severity == .problem }.map(\.text),
+            risks: findings.filter { $0.severity == .risk }.map(\.text))
     }
 
     private func reconcile() {
         let selection = selection
         let wanted = Set(selection.chosen.map { NetworkDevice($0.link) })
         failures = [:]
-        for kind in Set(selection.chosen.map(PacketDatapath.Kind.init)) where loaded[kind] == nil { load(kind) }
+        for kind in Set(selection.chosen.map(kind)) where loaded[kind] == nil { load(kind) }
         // Before a program runs on a device, the map says what lies behind it.
         if let any = loaded.values.first { attempt("map of devices") { try any.write(entries(for: selection)) } }
         for device in selection.chosen { keep(device) }
@@ -76,20 +92,34 @@ actor DeviceKeeper {
     private var selection: DeviceSelection {
         let named = settings.devices.patterns
         let selection = DeviceSelection(
-            of: network, nodeAddresses: nodeAddresses, named: named, podInterfaces: settings.podInterfaces)
+            of: network, nodeAddresses: node.addresses, named: named, podInterfaces: settings.podInterfaces)
         return settings.devices == .none ? selection.withoutOutside : selection
+    }
+
+    /// Tells the cluster's pods from other clients.
+    private var detector: LocalTraffic { localTraffic.detector(podCIDRs: node.podCIDRs) }
+
+    private func kind(of device: DeviceSelection.Device) -> PacketDatapath.Kind {
+        // The packets of a bridge's port come from the bridge, for whoever looks at them above the link layer.
+        let names = [device.link.name, device.link.master.flatMap { network.link($0)?.name }].compactMap { $0 }
+        return PacketDatapath.Kind(
+            leadsToPods: device.role == .pods,
+            isInside: device.role == .outside && names.contains(where: detector.includes(device:)),
+            hasEthernetHeader: device.link.hasEthernetHeader)
     }
 
     private func load(_ kind: PacketDatapath.Kind) {
         attempt("programs at tc") {
             let start = ContinuousClock.now
+            var programs = programs
+            programs.packets = programs.packets.telling(detector, isInside: kind.isInside)
             loaded[kind] = try PacketDatapath(kind, programs)
             log.info("loaded programs at tc", metadata: ["duration": "\(Daemon.text(ContinuousClock.now - start))"])
         }
     }
 
     private func keep(_ device: DeviceSelection.Device) {
-        guard let datapath = loaded[PacketDatapath.Kind(device)] else { return }
+        guard let datapath = loaded[kind(of: device)] else { return }
         let place = NetworkDevice(device.link)
         attempt(place.name) {
             let changes = try datapath.attach(to: place, with: attachments)
@@ -135,7 +165,7 @@ actor DeviceKeeper {
                 && !entry.address.isLinkLocal
         }
         let own = candidates.first { $0.link == link?.index && !$0.isSecondary }
-        let primary = candidates.first { nodeAddresses.contains($0.address) }
+        let primary = candidates.first { node.addresses.contains($0.address) }
         let routed = candidates.first { candidate in
             network.defaultRoutes.contains { $0.link == candidate.link && $0.family == family }
         }
@@ -149,28 +179,26 @@ actor DeviceKeeper {
             if settings.setsSysctls {
                 findings = all.compactMap { set($0, by: forwarding) }
             } else {
-                findings =
-                    selection.chosen.isEmpty
-                    ? [] : all.filter { $0.severity == .problem }.map(\.advice)
+                findings = selection.chosen.isEmpty ? [] : all.map(SettingAdvice.init)
             }
+            unreadable = nil
         } catch {
-            findings = ["cannot look at the settings for forwarding: \(error)"]
+            findings = []
+            unreadable = "cannot look at the settings for forwarding: \(error)"
         }
     }
 
     /// Changes a setting.
     /// - Returns: what to say where the kernel, or the sandbox, does not allow that.
-    private func set(_ finding: ForwardingSettings.Finding, by forwarding: ForwardingSettings) -> String? {
+    private func set(_ finding: ForwardingSettings.Finding, by forwarding: ForwardingSettings) -> SettingAdvice? {
         do {
             try forwarding.set(finding)
         } catch {
-            let said =
-                "\(finding.setting.name) is \(finding.value): \(finding.effect); \(error); "
-                + "let root run `swiftlet prepare --set-sysctls`"
-            if !findings.contains(said) {
-                log.error("a setting of the kernel stays as it is", metadata: ["cause": "\(said)"])
+            let advice = SettingAdvice(finding, refused: error)
+            if !findings.contains(advice) {
+                log.error("a setting of the kernel stays as it is", metadata: ["cause": "\(advice.text)"])
             }
-            return said
+            return advice
         }
         log.notice(
             "changed a setting of the kernel",
@@ -204,19 +232,39 @@ extension DeviceProgram {
     fileprivate var shown: String { name ?? id.map { "program \($0)" } ?? "a filter" }
 }
 
-extension PacketDatapath.Kind {
-    init(_ device: DeviceSelection.Device) {
-        self.init(leadsToPods: device.role == .pods, hasEthernetHeader: device.link.hasEthernetHeader)
-    }
+/// What the Node object says that matters at tc.
+struct NodeFacts: Sendable, Hashable {
+    var addresses: Set<IPAddress> = []
+    /// The ranges of the node's own pods.
+    var podCIDRs: [CIDR] = []
+}
+
+extension NodeFacts {
+    init(_ node: Node?) { self.init(addresses: Set(node?.addresses ?? []), podCIDRs: node?.podCIDRs ?? []) }
 }
 
 extension NetworkDevice {
     init(_ link: NetworkLink) { self.init(index: link.index.rawValue, name: link.name) }
 }
 
-extension ForwardingSettings.Finding {
+/// What to do about a setting of the kernel.
+struct SettingAdvice: Sendable, Hashable {
+    let severity: ForwardingSettings.Finding.Severity
     /// What happened, to what, and what to do.
-    var advice: String {
-        "\(setting.name) is \(value): \(effect); set it to \(wanted), or run with --set-sysctls"
+    let text: String
+
+    init(_ finding: ForwardingSettings.Finding) {
+        severity = finding.severity
+        text =
+            "\(finding.setting.name) is \(finding.value): \(finding.effect); set it to \(finding.wanted), "
+            + "or run with --set-sysctls"
+    }
+
+    /// - Parameter error: why the setting could not be changed.
+    init(_ finding: ForwardingSettings.Finding, refused error: NetworkError) {
+        severity = finding.severity
+        text =
+            "\(finding.setting.name) is \(finding.value): \(finding.effect); \(error); "
+            + "let root run `swiftlet prepare --set-sysctls`"
     }
 }

@@ -21,6 +21,8 @@ public struct DaemonReport: Codable, Sendable {
     public var pending: [String]
     /// Manifests and objects that were refused, and addresses that two Services claim.
     public var problems: [String]
+    /// Settings of the kernel that may be in the way of packets, with what to do; they are no complaint.
+    public var risks: [String]
     public var rights: Rights
     public var residentBytes: Int
 

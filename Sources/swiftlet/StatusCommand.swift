@@ -58,6 +58,7 @@ struct StatusCommand: ParsableCommand {
         printMaps(report, all: wide)
         printCounters(report)
         print("")
+        for risk in report.daemon?.risks ?? [] { print("\(Terminal.styled("risk:", .warning)) \(risk)") }
         if report.degraded.isEmpty {
             print(Terminal.styled("all is well", .good))
         } else {

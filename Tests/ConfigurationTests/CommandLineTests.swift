@@ -114,6 +114,14 @@ struct CommandLineTests {
             ("--cluster-cidr=10.0.0.1", "--cluster-cidr", "write CIDRs"),
             ("--detect-local-mode=Cluster", "--detect-local-mode", "write one of ClusterCIDR"),
             ("--detect-local-mode=BridgeInterface", "bridge", "--pod-bridge-interface"),
+            (
+                "--service-cidr=" + (0...8).map { "10.\($0).0.0/16" }.joined(separator: ","), "--service-cidr",
+                "there is room for 8"
+            ),
+            (
+                "--cluster-cidr=" + (0...8).map { "fd00:\($0)::/32" }.joined(separator: ","), "--cluster-cidr",
+                "cannot use 9 IPv6 ranges"
+            ),
             ("--nodeport-addresses=some", "--nodeport-addresses", "write primary"),
             ("--healthz-bind-address=here", "--healthz-bind-address", "write an address and a port"),
             ("--metrics-bind-address=0.0.0.0:x", "--metrics-bind-address", "write an address and a port"),

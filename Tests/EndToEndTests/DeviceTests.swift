@@ -5,7 +5,9 @@ import Testing
 /// Programs on devices, as a daemon finds them and leaves them.
 @Suite(
     "devices", .tags(.endToEnd), .endToEnd, .serialized,
-    .node(pods: 3, starts: false, manifests: ["web.yaml": ServedManifests.web]))
+    .node(
+        pods: 3, starts: false,
+        manifests: ["web.yaml": ServedManifests.web, "elsewhere.yaml": ServedManifests.elsewhere]))
 struct DeviceTests {
     private static let frontend = "192.0.2.1:30080"
     private static let datagrams = "192.0.2.1:30053"
@@ -26,6 +28,32 @@ struct DeviceTests {
 
         try node.start(with: arguments)
         #expect(try node.call(Self.frontend, "--count", "5", from: .outside).results == ["ok"])
+        try node.stop()
+    }
+
+    /// Spec 18: to a Service with the policy Local and its endpoints elsewhere, pods get in where clients outside do not.
+    @Test("whoever comes from a device of pods is inside, and whom the Node object's ranges hold, as these change")
+    func tellsInside() throws {
+        let node = try TestNode.current
+        let arguments = Array(node.runArguments().dropFirst())
+        func calls() throws -> CallReport {
+            try node.call("192.0.2.1:30099", "--count", "2", "--timeout", "300", from: .outside)
+        }
+        for options in [
+            ["--detect-local-mode=InterfaceNamePrefix", "--pod-interface-name-prefix=et"],
+            ["--detect-local-mode=BridgeInterface", "--pod-bridge-interface=eth0"],
+        ] {
+            try node.start(with: arguments + options)
+            #expect(try calls().results == ["ok"], "\(options)")
+            try node.stop()
+        }
+
+        try node.start(with: arguments + ["--detect-local-mode=NodeCIDR"])
+        #expect(try calls().results == ["ETIMEDOUT"])
+        try node.write(Manifest.node + "\nspec: {podCIDRs: [192.0.2.2/32]}", to: "node.yaml")
+        #expect(try eventually { try calls().results == ["ok"] })
+        try node.write(Manifest.node, to: "node.yaml")
+        #expect(try eventually { try calls().results == ["ETIMEDOUT"] })
         try node.stop()
     }
 

@@ -30,6 +30,29 @@ extension TranslationTests {
             }
         }
 
+        /// Spec 18: to a Service with the policy Local, pods get in where clients outside do not.
+        @Test("clients inside are told by their ranges, up to the last one, or by the device that they come from")
+        func tellsInside() throws {
+            let ranges = try TranslationLab {
+                fill(&$0.cluster4.7.address, Array(Family.v4.outside().ip.bytes))
+                fill(&$0.cluster4.7.mask, [255, 255, 255, 255])
+                fill(&$0.cluster6.7.address, Array(Family.v6.outside().ip.bytes))
+                fill(&$0.cluster6.7.mask, [UInt8](repeating: 255, count: 16))
+            }
+            let device = try TranslationLab { $0.from_pods = 1 }
+            let service = TestService(local: [], remote: [11]) { $0.externalPolicy = .local }
+            for lab in [ranges, device] { try lab.serve([service]) }
+            for family in Family.allCases {
+                let (named, other) = (family.outside(2), family.outside(3))
+                func isServed(_ client: SocketAddress, _ lab: TranslationLab) throws -> Bool {
+                    try lab.run(.tcp(client, service.frontend(.nodePort, family)), .wireIn).action == .redirect
+                }
+                #expect(try isServed(named, ranges))
+                #expect(try !isServed(other, ranges))
+                #expect(try isServed(other, device))
+            }
+        }
+
         /// Spec 36e.
         @Test("all clients look like the node to other nodes' pods, if that is said")
         func masqueradesAll() throws {

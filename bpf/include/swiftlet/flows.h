@@ -152,7 +152,7 @@ struct range6 {
 	__u8 mask[16];
 };
 
-#define LB_RANGES 2 /* of each kind and family */
+#define LB_RANGES 8 /* of each kind and family */
 
 struct tc_config {
 	/* How long a flow lives without a packet. */
@@ -165,13 +165,14 @@ struct tc_config {
 	__u32 other_seconds;
 	__u8 external_cluster_ip; /* 1: ClusterIPs serve clients outside the node too */
 	__u8 masquerade_all;	  /* 1: backends see the node's address, whoever asks */
-	__u8 pad[2];
-	struct range4 cluster4[LB_RANGES]; /* pods and nodes: inside, as for spec 18 */
+	__u8 from_pods;		  /* 1: all that arrives here counts as inside */
+	__u8 pad;
+	struct range4 cluster4[LB_RANGES]; /* inside, as for spec 18 */
 	struct range4
 		service4[LB_RANGES]; /* ClusterIPs: an address of nobody is dropped (spec 28) */
 	struct range6 cluster6[LB_RANGES];
 	struct range6 service6[LB_RANGES];
 };
-_Static_assert(sizeof(struct tc_config) == 192, "changed layout");
+_Static_assert(sizeof(struct tc_config) == 672, "changed layout");
 
 #endif

@@ -121,7 +121,7 @@ let package = Package(
         .executableTarget(
             name: "swiftlet-lab",
             dependencies: [
-                "BPFLoader", "CDatapath", "NetworkLab", "TestAPIServer",
+                "BPFLoader", "CDatapath", "NetworkLab", "SwiftletDaemon", "TestAPIServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],

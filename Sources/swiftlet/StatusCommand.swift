@@ -57,6 +57,8 @@ struct StatusCommand: ParsableCommand {
         printFeatures(report, all: wide)
         printMaps(report, all: wide)
         printCounters(report)
+        if !report.pins.isEmpty { print("\nin \(report.bpfRoot), and should not be:") }
+        for finding in report.pins { print("  - \(finding)") }
         print("")
         if report.degraded.isEmpty {
             print(Terminal.styled("all is well", .good))

@@ -10,6 +10,9 @@ enum Programs {
     /// A program that allows everything, for the part of somebody else's on our hooks.
     static let bystanderObject = repository + "/build/bpf/empty.bpf.o"
 
+    /// The programs once more, with another version of the map layout.
+    static let otherObjects = repository + "/build/bpf/other"
+
     /// The build directory: the test bundle and the programs lie side by side.
     private static let directory: String = {
         let executable = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""

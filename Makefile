@@ -38,6 +38,14 @@ build/bpf/%.bpf.o: bpf/tests/%.bpf.c $(BPF_HEADERS)
 	@mkdir -p $(@D)
 	$(BPF_CLANG) $(BPF_CFLAGS) -c $< -o $@
 
+# The same programs with the next version of the map layout: tests hand over between the two.
+OTHER_VERSION := $(shell awk '/define LB_MAP_VERSION/ { print $$3 + 1 }' bpf/include/swiftlet/maps.h)
+bpf: build/bpf/other/sock.bpf.o build/bpf/other/tc.bpf.o
+
+build/bpf/other/%.bpf.o: bpf/%.bpf.c $(BPF_HEADERS)
+	@mkdir -p $(@D)
+	$(BPF_CLANG) $(BPF_CFLAGS) -DLB_MAP_VERSION=$(OTHER_VERSION) -c $< -o $@
+
 ## build: leaves the release binary at build/swiftlet
 build: bpf
 	$(SWIFT_RELEASE) swiftlet

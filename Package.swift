@@ -131,7 +131,8 @@ let package = Package(
         .executableTarget(
             name: "swiftlet-lab",
             dependencies: [
-                "BPFLoader", "CDatapath", "ConnectBenchmark", "NetworkLab", "PacketBenchmark", "TestAPIServer",
+                "BPFLoader", "CDatapath", "ConnectBenchmark", "NetworkLab", "PacketBenchmark", "SwiftletDaemon",
+                "TestAPIServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],

@@ -5,7 +5,7 @@ public import SystemPackage
 ///
 /// What is set here reaches the kernel. After loading nothing of it can be changed, so `load()` gives another type.
 public struct BPFObject: ~Copyable {
-    private let handle: ObjectHandle
+    let handle: ObjectHandle
     /// What messages call it: "sock.bpf.o".
     public let name: String
 
@@ -38,6 +38,17 @@ public struct BPFObject: ~Copyable {
         _ = bpf_map__initial_value(pointer, &size)
         let detail = "it has \(size) bytes, \(Value.self) has \(MemoryLayout<Value>.stride)"
         throw BPFError(.set, "\(map) of \(name)", Errno(rawValue: -status), detail: detail)
+    }
+
+    /// What a data section such as ".rodata.config" holds as the object was compiled, as a struct of the same layout.
+    public func initialValue<Value: BitwiseCopyable>(of map: String, as _: Value.Type) throws(BPFError) -> Value {
+        var size = 0
+        let bytes = bpf_map__initial_value(try handle.map(map, of: name), &size)
+        guard let bytes, size == MemoryLayout<Value>.stride else {
+            let detail = "it has \(size) bytes, \(Value.self) has \(MemoryLayout<Value>.stride)"
+            throw BPFError(.read, "\(map) of \(name)", .invalidArgument, detail: detail)
+        }
+        return bytes.loadUnaligned(as: Value.self)
     }
 
     /// Sets how many entries a map is created with.

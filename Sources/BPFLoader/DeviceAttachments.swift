@@ -166,7 +166,7 @@ extension DeviceAttachments {
 
 extension DeviceAttachments {
     /// An entry of the directory.
-    private struct Record {
+    struct Record {
         var path: FilePath
         var device: UInt32
         var isNote: Bool
@@ -179,7 +179,7 @@ extension DeviceAttachments {
 
     private func pin(_ device: UInt32, _ what: String) -> FilePath { directory.appending("\(device)-\(what)") }
 
-    private func records() throws(BPFError) -> [Record] {
+    func records() throws(BPFError) -> [Record] {
         try entries(of: directory).compactMap { name in
             let parts = name.split(separator: "-", maxSplits: 1)
             guard parts.count == 2, let device = UInt32(parts[0]) else { return nil }

@@ -48,7 +48,7 @@ extension [DeviceProgram] {
 
 extension BPFProgram {
     /// The kernel's name of a program; nil if it went away, or may not be looked at.
-    static func name(of id: UInt32) -> String? {
+    public static func name(of id: UInt32) -> String? {
         guard let program = try? BPFProgram(id: id) else { return nil }
         return program.name
     }

@@ -2,25 +2,29 @@ import BPFLoader
 import CDatapath
 import Glibc
 import Logging
-import NodeNetwork
 import ServiceMaps
 import SystemPackage
 
 /// The phases of the start.
 extension Daemon {
-    func loadDatapath() throws -> Datapath {
-        let pins = DatapathPins(root: settings.bpfRoot)
+    /// Finds out whose maps we go on with.
+    func beginHandOver() throws -> HandOver {
+        try BPFFileSystem.provide(for: settings.bpfRoot)
+        return try HandOver(
+            to: build, own: DatapathPins(root: settings.bpfRoot, number: build.version), reached: reached, log: log)
+    }
+
+    func loadDatapath(_ handOver: HandOver) throws -> sending Datapath {
         let features = try phase("probed the kernel") { try KernelFeatures.probe() }
         for feature in features.missing {
             guard let cost = feature.costWhenMissing else { continue }
             log.notice("this kernel lacks a feature", metadata: ["feature": "\(feature.name)", "cost": "\(cost)"])
         }
         return try phase("loaded the datapath") {
-            try BPFFileSystem.provide(for: settings.bpfRoot)
             do throws(BPFError) {
                 return try Datapath(
-                    pins: pins, capacities: capacities, features: features,
-                    hostNetnsCookie: try NetworkNamespace.cookie(), sockets: settings.sockets)
+                    build: build, pins: handOver.own, capacities: capacities, features: features,
+                    hostNetnsCookie: try NetworkNamespace.cookie(), sockets: settings.sockets, atLeast: handOver.sizes)
             } catch {
                 if let said = error.log { log.debug("the kernel's log", metadata: ["log": "\(said)"]) }
                 throw error
@@ -28,12 +32,16 @@ extension Daemon {
         }
     }
 
-    /// Who attaches the programs at tc to devices, and takes them off those that are not wanted: with `--devices none`
-    /// what an earlier process has attached.
-    func deviceKeeper(_ datapath: borrowing Datapath) throws -> DeviceKeeper {
+    /// Who attaches the programs. Those at tc are also taken off devices that are not wanted: with `--devices none` what
+    /// an earlier process has attached.
+    func datapathKeeper(
+        _ datapath: consuming sending Datapath, _ handOver: HandOver, _ cgroup: FilePath
+    ) throws -> DatapathKeeper {
         let programs = PacketDatapath.Settings(
-            pins: datapath.pins, capacities: capacities, config: datapath.config, packets: tc_config(settings))
-        return try DeviceKeeper(programs, settings, log: log)
+            build: build, pins: datapath.pins, capacities: capacities, sizes: handOver.sizes, config: datapath.config,
+            packets: tc_config(settings))
+        let devices = try DeviceKeeper(programs, settings, isHeld: true, log: log)
+        return DatapathKeeper(datapath, handOver, devices, cgroup: cgroup, settings: settings, log: log)
     }
 
     private var capacities: MapCapacities {
@@ -53,26 +61,6 @@ extension Daemon {
             try ServiceMapWriter(
                 store: BPFMapStore(pins: pins), grace: RCUGracePeriod(), capacities: capacities)
         }
-    }
-
-    func attach(
-        _ datapath: borrowing Datapath, to cgroup: FilePath, _ devices: DeviceKeeper?, _ control: ControlPlane
-    ) async throws {
-        // Whoever reads "ready" may call from outside at once.
-        await devices?.follow(await control.nodeFacts)
-        await devices?.follow(try NetworkSnapshot.read())
-        try attach(datapath, to: cgroup)
-    }
-
-    private func attach(_ datapath: borrowing Datapath, to cgroup: FilePath) throws {
-        let start = ContinuousClock.now
-        let summary = try datapath.attach(to: cgroup, bindProtection: settings.bindProtection)
-        log.info(
-            "attached the hooks",
-            metadata: [
-                "cgroup": "\(cgroup)", "attached": "\(summary.attached)", "updated": "\(summary.updated)",
-                "duration": "\(Self.text(ContinuousClock.now - start))",
-            ])
     }
 
     /// Runs a phase of the start and logs how long it took.

@@ -19,10 +19,21 @@ import UnixSignals
 public struct Daemon: Sendable {
     let settings: Configuration
     let log: Logger
+    let build: DatapathBuild
+    /// Told of each step from one version of the maps to another.
+    let reached: @Sendable (String) -> Void
     private let started = ContinuousClock.now
 
-    public init(_ settings: Configuration) {
+    /// - Parameters:
+    ///   - build: the programs; others than this program's own are for tests.
+    ///   - reached: told of each step from one version of the maps to another, for tests.
+    public init(
+        _ settings: Configuration, build: DatapathBuild = .own,
+        reached: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
         self.settings = settings
+        self.build = build
+        self.reached = reached
         log = Logs.logger(level: settings.logLevel, format: settings.logFormat)
     }
 
@@ -39,14 +50,14 @@ public struct Daemon: Sendable {
         let cgroup = try settings.cgroupRoot ?? CgroupFileSystem.root()
         // A cgroup that is none must not be found out after maps were made.
         _ = try CgroupFileSystem.id(of: cgroup)
-        var datapath: Datapath?
-        var devices: DeviceKeeper?
+        var keeper: DatapathKeeper?
         var writer: ServiceMapWriter<BPFMapStore>?
         if settings.kubeProxyReplacement {
-            let loaded = try loadDatapath()
+            let handOver = try beginHandOver()
+            let loaded = try loadDatapath(handOver)
+            try handOver.copy()
             writer = try restoreMaps(loaded.pins)
-            devices = try deviceKeeper(loaded)
-            datapath = consume loaded
+            keeper = try datapathKeeper(loaded, handOver, cgroup)
         } else {
             log.notice("observing only: nothing is programmed; run with --kube-proxy-replacement=true to serve")
         }
@@ -56,6 +67,7 @@ public struct Daemon: Sendable {
             settings, writer: writer, localAddresses: try NetworkSnapshot.read().usableAddresses,
             endpoints: endpoints, warn: { recorder?.record($0) }, log: log)
 
+        let devices = keeper?.devices
         var parts: [any ServiceLifecycle.Service]
         var statistics: @Sendable () -> SourceStatistics? = { nil }
         if let connection {
@@ -63,13 +75,13 @@ public struct Daemon: Sendable {
                 connection, nodeName: settings.nodeName, proxyName: settings.node.proxyName, time: .real, log: log)
             statistics = { source.statistics }
             await fallback(control)?.serveIfEmpty()
-            if let datapath { try await attach(datapath, to: cgroup, devices, control) }
-            parts = clusterParts(source, control)
+            if let keeper, !keeper.needsWholeState { try await keeper.attach(control) }
+            parts = clusterParts(source, control, keeper)
         } else {
             let source = try phase("reading manifests") { try ManifestSource(directories: settings.manifests) }
             let batches = source.batches()
             await programFirst(of: batches, control)
-            if let datapath { try await attach(datapath, to: cgroup, devices, control) }
+            try await keeper?.attach(control)
             if settings.initOnly {
                 await control.reclaim()
                 return sayInitialised()
@@ -152,13 +164,17 @@ extension Daemon {
         settings.stateDirectory.map { StateCacheFallback(directory: $0, control: control, log: log) }
     }
 
-    /// What follows a cluster. The hooks are attached by now: the maps hold what they held before the start.
-    private func clusterParts(_ source: KubernetesSource, _ control: ControlPlane) -> [any ServiceLifecycle.Service] {
+    /// What follows a cluster. The hooks are attached by now: the maps hold what they held before the start. After a
+    /// change of their layout they do not; then the other version's programs serve until the first list is programmed.
+    private func clusterParts(
+        _ source: KubernetesSource, _ control: ControlPlane, _ keeper: DatapathKeeper?
+    ) -> [any ServiceLifecycle.Service] {
         log.info("asking the API server", metadata: ["source": "\(settings.cluster.shown)"])
         let feed = FeedService(
             batches: source.batches(), control: control, endsWithFirstList: settings.initOnly,
             onFirstList: { summary in
                 sayProgrammed(summary)
+                if let keeper, keeper.needsWholeState { try await keeper.attach(control) }
                 sayReady()
             })
         var parts: [any ServiceLifecycle.Service] = [ClusterService(source: source), feed]

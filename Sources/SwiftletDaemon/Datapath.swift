@@ -1,5 +1,6 @@
 public import BPFLoader
 import CDatapath
+public import Logging
 public import ServiceMaps
 public import SystemPackage
 
@@ -18,20 +19,18 @@ public struct Datapath: ~Copyable {
     /// Maps that exist keep their size, whatever the capacities say: their entries are in use. The counters of
     /// backends are made anew when counting is switched on or off.
     public init(
-        pins: DatapathPins, capacities: MapCapacities, features: KernelFeatures, hostNetnsCookie: UInt64?,
-        sockets: SocketService = .full
+        build: DatapathBuild = .own, pins: DatapathPins, capacities: MapCapacities, features: KernelFeatures,
+        hostNetnsCookie: UInt64?, sockets: SocketService = .full, atLeast sizes: [String: Int] = [:]
     ) throws(BPFError) {
         try BPFFileSystem.makeDirectories(pins.maps)
         try BPFFileSystem.makeDirectories(pins.links)
-        let bytes = swiftlet_sock_object()
-        var object = try BPFObject(
-            name: "sock.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
-        try Self.prepare(&object, pins: pins, capacities: capacities)
+        var object = try build.object(.sockets)
+        try Self.prepare(&object, pins: pins, capacities: capacities, atLeast: sizes)
         let config = datapath_config(
             host_netns_cookie: hostNetnsCookie ?? 0,
             has_set_retval: features.has(.setReturnValueInSocketAddress) ? 1 : 0,
             has_multipath: features.has(.multipathSockets) ? 1 : 0, count_backends: capacities.countsBackends ? 1 : 0,
-            host_only: sockets == .host ? 1 : 0, pad: (0, 0, 0, 0))
+            host_only: sockets == .host ? 1 : 0, map_version: UInt32(build.version))
         try object.setInitialValue(of: ".rodata.config", to: config)
         let loaded = try object.load()
         self.pins = pins
@@ -41,7 +40,7 @@ public struct Datapath: ~Copyable {
     }
 
     static func prepare(
-        _ object: inout BPFObject, pins: DatapathPins, capacities: MapCapacities
+        _ object: inout BPFObject, pins: DatapathPins, capacities: MapCapacities, atLeast sizes: [String: Int] = [:]
     ) throws(BPFError) {
         try renewBackendCounters(pins, capacities)
         // The data of the programs has a dot in its name, and belongs to one load.
@@ -50,7 +49,7 @@ public struct Datapath: ~Copyable {
             if let pinned = try pins.openIfPinned(name) {
                 try object.setMaxEntries(of: name, to: pinned.maxEntries)
             } else if let map = ServiceMap(rawValue: name), let wanted = capacities[map] {
-                try object.setMaxEntries(of: name, to: Int(wanted))
+                try object.setMaxEntries(of: name, to: max(Int(wanted), sizes[name] ?? 0))
             }
             try object.setPin(of: name, at: path)
         }
@@ -71,44 +70,28 @@ public struct Datapath: ~Copyable {
     /// How many programs the kernel verified.
     public var programCount: Int { object.programs.count }
 
-    /// Makes every wanted hook of a cgroup run this object's program: a link that is pinned is updated in place, so
-    /// that no call in between sees none; one of another or a removed cgroup is replaced.
-    public func attach(to cgroup: FilePath, bindProtection: Bool) throws(BPFError) -> AttachSummary {
-        let cgroupID = try CgroupFileSystem.id(of: cgroup)
+    /// Makes every wanted hook of a cgroup run this object's program: a link that is pinned, by us or by another version,
+    /// is updated in place, so that no call in between sees none; one of another or a removed cgroup is replaced.
+    public func attach(
+        to cgroup: FilePath, bindProtection: Bool, takingOver others: [DatapathPins] = [], log: Logger? = nil,
+        reached: @escaping @Sendable (String) -> Void = { _ in }
+    ) throws(BPFError) -> AttachSummary {
+        let keeper = LinkKeeper(
+            pins: pins, others: others, cgroup: cgroup, cgroupID: try CgroupFileSystem.id(of: cgroup), log: log,
+            reached: reached)
         var summary = AttachSummary()
         for description in object.programs {
             guard let hook = CgroupAttachType(section: description.section) else { continue }
-            let path = pins.link(hook)
             guard sockets != .off, bindProtection || !hook.isBindProtection else {
-                try unpin(path)
+                try unpin(pins.link(hook))
                 continue
             }
-            let program = try object.program(named: description.name)
-            if try Self.update(path, to: program, ifOn: cgroupID) {
-                summary.updated += 1
-                continue
+            switch try keeper.attach(try object.program(named: description.name), as: hook) {
+            case .attached: summary.attached += 1
+            case .updated: summary.updated += 1
             }
-            try unpin(path)
-            let link = try CgroupLink.attach(program, to: cgroup, as: hook)
-            try link.pin(at: path)
-            summary.attached += 1
         }
         return summary
-    }
-
-    private static func update(
-        _ path: FilePath, to program: borrowing BPFProgram, ifOn cgroupID: UInt64
-    ) throws(BPFError) -> Bool {
-        let link: CgroupLink
-        do {
-            link = try CgroupLink(pinnedAt: path)
-        } catch {
-            guard error.cause == .noSuchFileOrDirectory else { throw error }
-            return false
-        }
-        guard try link.info.cgroupID == cgroupID else { return false }
-        try link.update(to: program)
-        return true
     }
 }
 

@@ -1,5 +1,5 @@
 public import BPFLoader
-import CDatapath
+import Glibc
 public import SystemPackage
 
 /// Where the kernel's part of swiftlet is pinned: `ROOT/v<ABI>/maps/NAME` and `ROOT/v<ABI>/links/HOOK`.
@@ -7,15 +7,18 @@ public import SystemPackage
 /// The ABI version is part of the path, so that another layout never opens these maps.
 public struct DatapathPins: Sendable {
     public let root: FilePath
+    /// The version of the map layout.
+    public let number: Int
     public let version: FilePath
     public let maps: FilePath
     public let links: FilePath
     /// What is attached to network devices.
     public let devices: FilePath
 
-    public init(root: FilePath) {
+    public init(root: FilePath, number: Int = Version.mapABI) {
         self.root = root
-        version = root.appending("v\(LB_MAP_VERSION)")
+        self.number = number
+        version = root.appending("v\(number)")
         maps = version.appending("maps")
         links = version.appending("links")
         devices = version.appending("devices")
@@ -31,6 +34,40 @@ public struct DatapathPins: Sendable {
     ]
 }
 
+// MARK: - Marks
+
+/// Empty directories, the only notes that bpffs can hold.
+extension DatapathPins {
+    enum Mark: String, CaseIterable {
+        /// The maps are being made: they do not yet hold the whole state, and no program reads them.
+        case unfinished
+        /// Another version holds the whole state, and is being put in this one's place.
+        case superseded
+    }
+
+    func path(_ mark: Mark) -> FilePath { version.appending(mark.rawValue) }
+
+    func has(_ mark: Mark) -> Bool { path(mark).exists }
+
+    func set(_ mark: Mark) throws(BPFError) { try BPFFileSystem.makeDirectories(path(mark)) }
+
+    func clear(_ mark: Mark) { _ = path(mark).withPlatformString { rmdir($0) } }
+
+    /// Where pins are put that have our names and are not ours.
+    var strange: FilePath { version.appending("foreign") }
+
+    /// Whether the maps hold a state that was whole once.
+    var isComplete: Bool { map("services4").exists && !has(.unfinished) && !has(.superseded) }
+
+    /// The versions that have a directory, ascending.
+    public static func versions(at root: FilePath) throws(ConfigurationError) -> [DatapathPins] {
+        try DirectoryListing.names(in: root).compactMap { name in
+            guard name.hasPrefix("v"), let number = Int(name.dropFirst()), "v\(number)" == name else { return nil }
+            return DatapathPins(root: root, number: number)
+        }.sorted { $0.number < $1.number }
+    }
+}
+
 extension DatapathPins {
     /// Whether there is a datapath at all.
     public var isLoaded: Bool {
@@ -39,4 +76,29 @@ extension DatapathPins {
             return map.maxEntries > 0
         }
     }
+}
+
+/// The names in directories of bpffs.
+enum DirectoryListing {
+    /// What a directory holds, sorted; nothing if it is not there.
+    static func names(in directory: FilePath) throws(ConfigurationError) -> [String] {
+        guard let stream = directory.withPlatformString({ opendir($0) }) else {
+            let cause = Errno(rawValue: errno)
+            if cause == .noSuchFileOrDirectory { return [] }
+            throw ConfigurationError("cannot read \(directory): \(cause); run as root")
+        }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+}
+
+extension FilePath {
+    var exists: Bool { withPlatformString { access($0, F_OK) } == 0 }
 }

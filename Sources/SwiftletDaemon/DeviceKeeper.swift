@@ -21,8 +21,14 @@ actor DeviceKeeper {
     /// Why there are no findings.
     private var unreadable: String?
     private var failures: [String: String] = [:]
+    /// Nothing is attached yet: the maps do not hold all that those programs serve which are there.
+    private var isHeld: Bool
 
-    init(_ programs: PacketDatapath.Settings, _ configuration: Configuration, log: Logger) throws {
+    /// - Parameter isHeld: attach nothing before `release`.
+    init(
+        _ programs: PacketDatapath.Settings, _ configuration: Configuration, isHeld: Bool = false, log: Logger
+    ) throws {
+        self.isHeld = isHeld
         self.programs = programs
         attachments = DeviceAttachments(
             directory: programs.pins.devices, features: try KernelFeatures.probe(), prefix: "swl_")
@@ -45,6 +51,15 @@ actor DeviceKeeper {
         if !network.links.isEmpty { reconcile() }
     }
 
+    /// Takes over the links to devices that another version of the maps has pinned.
+    func adopt(from others: [DatapathPins], reached: @Sendable (String) -> Void) throws {
+        for other in others {
+            for path in try attachments.adopt(from: other.devices, reached: reached) {
+                log.warning("a file in our directory is not ours: left alone", metadata: ["file": "\(path)"])
+            }
+        }
+    }
+
     /// What `status` shows.
     struct Report: Sendable {
         var devices: [DaemonReport.Device]
@@ -60,7 +75,11 @@ actor DeviceKeeper {
             risks: findings.filter { $0.severity == .risk }.map(\.text))
     }
 
+    /// From now on devices are served.
+    func release() { isHeld = false }
+
     private func reconcile() {
+        if isHeld { return }
         let selection = selection
         let wanted = Set(selection.chosen.map { NetworkDevice($0.link) })
         failures = [:]

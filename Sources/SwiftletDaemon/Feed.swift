@@ -13,14 +13,14 @@ where Batches.Element == StateBatch, Batches.AsyncIterator: SendableMetatype {
     /// Ends after the complete list, and the group with it.
     var endsWithFirstList = false
     /// Told of the complete list, which is in the maps by then.
-    var onFirstList: @Sendable (IngestSummary) -> Void = { _ in }
+    var onFirstList: @Sendable (IngestSummary) async throws -> Void = { _ in }
 
     func run() async throws {
         for try await batch in batches.cancelOnGracefulShutdown() {
             let summary = await control.ingest(batch)
             guard batch.isInitial else { continue }
             Heap.trim()
-            onFirstList(summary)
+            try await onFirstList(summary)
             if endsWithFirstList { return await control.reclaim() }
         }
     }

@@ -26,8 +26,11 @@ final class PacketDatapath {
 
     /// What the programs are told at load.
     struct Settings {
+        var build = DatapathBuild.own
         var pins: DatapathPins
         var capacities: MapCapacities
+        /// Room that maps must have if they are made anew.
+        var sizes: [String: Int] = [:]
         /// That of the socket datapath, which shares what both need.
         var config: datapath_config
         var packets: tc_config
@@ -39,13 +42,12 @@ final class PacketDatapath {
 
     init(_ kind: Kind, _ settings: Settings) throws(BPFError) {
         self.kind = kind
-        let bytes = swiftlet_tc_object()
-        var object = try BPFObject(
-            name: "tc.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
+        var object = try settings.build.object(.packets)
         for program in object.programs where ![kind.arrival, kind.departure].contains(program.name) {
             try object.setAutoload(of: program.name, to: false)
         }
-        try Datapath.prepare(&object, pins: settings.pins, capacities: settings.capacities)
+        try Datapath.prepare(
+            &object, pins: settings.pins, capacities: settings.capacities, atLeast: settings.sizes)
         try object.setInitialValue(of: ".rodata.config", to: settings.config)
         try object.setInitialValue(of: ".rodata.tc", to: settings.packets)
         self.object = try object.load()

@@ -14,7 +14,7 @@ struct SwiftletLab: AsyncParsableCommand {
             """,
         subcommands: [
             Serve.self, Call.self, Load.self, Bind.self, Hold.self, Stream.self, APIServer.self, BenchStart.self,
-            BenchPackets.self,
+            BenchPackets.self, OtherBuild.self,
         ])
 }
 

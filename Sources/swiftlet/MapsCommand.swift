@@ -67,6 +67,12 @@ extension PinOptions {
     /// Says clearly that there is nothing to look at.
     func requireDatapath() throws {
         guard try !pins.isLoaded else { return }
+        let others = try DatapathPins.versions(at: pins.root).filter { try $0.isLoaded }.map { "v\($0.number)" }
+        guard others.isEmpty else {
+            throw ConfigurationError(
+                "the maps below \(bpfRoot) are of version \(others.joined(separator: ", ")), and this swiftlet reads "
+                    + "v\(Version.mapABI); use the one that runs there, or start this one, which takes over")
+        }
         throw ConfigurationError(
             "nothing is loaded below \(bpfRoot); start `swiftlet run --kube-proxy-replacement=true --manifests DIR`, "
                 + "or name another --bpf-root")

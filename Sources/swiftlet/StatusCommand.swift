@@ -57,6 +57,8 @@ struct StatusCommand: ParsableCommand {
         printFeatures(report, all: wide)
         printMaps(report, all: wide)
         printCounters(report)
+        if !report.pins.isEmpty { print("\nin \(report.bpfRoot), and should not be:") }
+        for finding in report.pins { print("  - \(finding)") }
         print("")
         for risk in report.daemon?.risks ?? [] { print("\(Terminal.styled("risk:", .warning)) \(risk)") }
         if report.degraded.isEmpty {

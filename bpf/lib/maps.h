@@ -12,7 +12,9 @@
 
 #define barrier() asm volatile("" ::: "memory")
 
-const volatile struct datapath_config config SEC(".rodata.config") = {};
+const volatile struct datapath_config config SEC(".rodata.config") = {
+	.map_version = LB_MAP_VERSION,
+};
 
 #define LB_HASH(name_, key_, value_)                                                               \
 	struct {                                                                                   \

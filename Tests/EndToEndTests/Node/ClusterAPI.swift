@@ -122,6 +122,7 @@ extension TestNode {
     /// Starts the daemon on a cluster that may not answer, and waits until the hooks are attached.
     func startAlone(following api: ClusterAPI, _ flags: String...) throws {
         let process = try launch(
+            Programs.swiftlet,
             Array(runArguments(from: ["--apiserver", api.hello.url]).dropFirst()) + flags)
         let isAttached = try eventually(within: 30_000) {
             logText.contains("asking the API server") || !process.isRunning

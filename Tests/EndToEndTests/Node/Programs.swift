@@ -13,6 +13,9 @@ enum Programs {
     /// Gives a command the rights that the unit gives the daemon.
     static let leastRights = repository + "/scripts/least-rights.sh"
 
+    /// The programs once more, with another version of the map layout.
+    static let otherObjects = repository + "/build/bpf/other"
+
     /// The build directory: the test bundle and the programs lie side by side.
     private static let directory: String = {
         let executable = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""

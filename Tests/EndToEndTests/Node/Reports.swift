@@ -112,6 +112,7 @@ struct StatusReport: Decodable, Sendable {
     var features: [Feature]
     var maps: [MapFill]
     var counters: [String: Int]
+    var pins: [String]
     var degraded: [String]
 }
 

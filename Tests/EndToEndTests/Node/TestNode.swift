@@ -1,3 +1,4 @@
+import CDatapath
 import Foundation
 import NetworkLab
 import Synchronization
@@ -91,19 +92,19 @@ final class TestNode: Sendable {
     func start() throws { try start(with: Array(runArguments().dropFirst())) }
 
     /// The same with a command line of its own.
-    func start(with arguments: [String]) throws {
-        let process = try launch(arguments)
+    func start(_ program: String = Programs.swiftlet, with arguments: [String]) throws {
+        let process = try launch(program, arguments)
         let isReady = try eventually(within: 30_000) { logText.contains("ready") || !process.isRunning }
         guard isReady, process.isRunning else { throw TestFailure("the daemon did not start: \(logText)") }
     }
 
     /// Starts it and waits for nothing.
     @discardableResult
-    func launch(_ arguments: [String]? = nil) throws -> RunningProcess {
+    func launch(_ program: String = Programs.swiftlet, _ arguments: [String]? = nil) throws -> RunningProcess {
         try? FileManager.default.removeItem(atPath: log)
         // The pid stays the daemon's: each of the wrappers replaces itself.
         let redirected = ["sh", "-c", #"exec "$@" 2>"$0""#, log]
-        let command = [Programs.swiftlet] + (arguments ?? Array(runArguments().dropFirst()))
+        let command = [program] + (arguments ?? Array(runArguments().dropFirst()))
         try rights.prepare(self)
         let process = try RunningProcess(
             redirected + rights.running(command, on: self), in: lab.node.path, output: .null)
@@ -153,8 +154,10 @@ final class TestNode: Sendable {
         try Programs.decode(from: [Programs.swiftlet, "services", "-o", "json", "--bpf-root", bpfRoot])
     }
 
-    func map(_ name: String) -> String { "\(bpfRoot)/v2/maps/\(name)" }
-    func link(_ hook: String) -> String { "\(bpfRoot)/v2/links/\(hook)" }
+    /// The pins of this build's version of the maps.
+    var version: String { "v\(LB_MAP_VERSION)" }
+    func map(_ name: String) -> String { "\(bpfRoot)/\(version)/maps/\(name)" }
+    func link(_ hook: String) -> String { "\(bpfRoot)/\(version)/links/\(hook)" }
 }
 
 // MARK: - Clients

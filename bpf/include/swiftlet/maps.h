@@ -10,14 +10,18 @@
  *  - no unions, no bit-fields, and padding is a named field that is always zero.
  *
  * A changed layout needs a new LB_MAP_VERSION: it is part of the pin directory, so that a new
- * layout never opens old maps.
+ * layout never opens old maps. What both layouts describe alike is carried over, by the type
+ * information of the maps; so what keeps its layout and changes its meaning gets another name.
  */
 #ifndef SWIFTLET_MAPS_H
 #define SWIFTLET_MAPS_H
 
 #include <linux/types.h>
 
+/* Tests build the programs once more with another version, to hand over between the two. */
+#ifndef LB_MAP_VERSION
 #define LB_MAP_VERSION 2
+#endif
 
 /* One byte each, so that they pack into keys; bpftool prints the names. */
 #define LB_ENUM enum __attribute__((packed))
@@ -388,7 +392,7 @@ struct datapath_config {
 	__u8 has_multipath;	 /* bpf_skc_to_mptcp_sock: kernel 5.19 */
 	__u8 count_backends;	 /* fill backend_counts */
 	__u8 host_only;		 /* leave pods' sockets alone: tc translates what they send */
-	__u8 pad[4];
+	__u32 map_version;	 /* LB_MAP_VERSION of this build, so that an object names it */
 };
 
 /*

@@ -1,0 +1,50 @@
+import BPFLoader
+import Logging
+import NodeNetwork
+import SystemPackage
+
+/// Owns the loaded programs, and attaches them: to the cgroup, and by its keeper to devices.
+actor DatapathKeeper {
+    private let datapath: Datapath
+    private let handOver: HandOver
+    nonisolated let devices: DeviceKeeper
+    /// Another version's programs serve until the whole state is programmed.
+    nonisolated let needsWholeState: Bool
+    private let cgroup: FilePath
+    private let settings: Configuration
+    private let log: Logger
+
+    init(
+        _ datapath: consuming sending Datapath, _ handOver: HandOver, _ devices: DeviceKeeper, cgroup: FilePath,
+        settings: Configuration, log: Logger
+    ) {
+        self.datapath = datapath
+        self.handOver = handOver
+        self.devices = devices
+        needsWholeState = handOver.needsWholeState
+        self.cgroup = cgroup
+        self.settings = settings
+        self.log = log
+    }
+
+    /// Puts our programs in the place of those that serve. The maps hold what they must.
+    func attach(_ control: ControlPlane) async throws {
+        try handOver.commit()
+        try await devices.adopt(from: handOver.others, reached: handOver.reached)
+        await devices.release()
+        // Whoever reads "ready" may call from outside at once.
+        await devices.follow(await control.nodeFacts)
+        await devices.follow(try NetworkSnapshot.read())
+        let start = ContinuousClock.now
+        let summary = try datapath.attach(
+            to: cgroup, bindProtection: settings.bindProtection, takingOver: handOver.others, log: log,
+            reached: handOver.reached)
+        log.info(
+            "attached the hooks",
+            metadata: [
+                "cgroup": "\(cgroup)", "attached": "\(summary.attached)", "updated": "\(summary.updated)",
+                "duration": "\(Daemon.text(ContinuousClock.now - start))",
+            ])
+        try handOver.finish()
+    }
+}

@@ -1,6 +1,7 @@
 import Foundation
 import NetworkLab
 import TestAPIServer
+import TestKit
 import Testing
 
 /// The same rights with a cluster as the source.

@@ -57,7 +57,7 @@ struct LeastRightsTests {
         let node = try TestNode.current
         if node.pid == nil { try node.start() }
         let pid = try #require(node.pid)
-        let mounts = try String(contentsOfFile: "/proc/\(pid)/mountinfo", encoding: .utf8)
+        let mounts = try text("/proc/\(pid)/mountinfo")
         // Of mounts at one place the last one is what can be reached.
         var isWritable: [String: Bool] = [:]
         for fields in mounts.split(separator: "\n").map({ $0.split(separator: " ") }) {
@@ -164,10 +164,17 @@ struct LeastRightsTests {
         #expect(try node.call("192.0.2.1:30080", from: .outside).summary.ok == 0)
     }
 
+    /// To its end: a file of /proc says that it is empty, and is longer than one read gives.
+    private func text(_ file: String) throws -> String {
+        let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: file))
+        return String(decoding: try handle.readToEnd() ?? Data(), as: UTF8.self)
+    }
+
     private func threads(of pid: pid_t) throws -> [[String: String]] {
         try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task").map { thread in
-            let text = try String(contentsOfFile: "/proc/\(pid)/task/\(thread)/status", encoding: .utf8)
-            let fields = text.split(separator: "\n").map { $0.split(separator: ":", maxSplits: 1) }
+            let fields = try text("/proc/\(pid)/task/\(thread)/status").split(separator: "\n").map {
+                $0.split(separator: ":", maxSplits: 1)
+            }
             return Dictionary(
                 uniqueKeysWithValues: fields.filter { $0.count == 2 }.map {
                     (String($0[0]), $0[1].trimmingCharacters(in: .whitespaces))

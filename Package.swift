@@ -186,7 +186,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "NetworkLab", "TestKit"],
+            name: "BPFLoaderTests",
+            dependencies: ["BPFLoader", "CCapabilities", "CDatapath", "CLibbpf", "NetworkLab", "TestKit"],
             swiftSettings: strict),
         .testTarget(
             name: "NodeNetworkTests",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The capabilities of the calling thread. glibc declares neither capget nor capset, and Swift cannot
- * call the variadic syscall() and prctl(). */
+/* The capabilities of the calling thread. glibc declares neither capget nor capset, and Swift
+ * cannot call the variadic syscall() and prctl(). */
 #ifndef SWIFTLET_CCAPABILITIES_SHIM_H
 #define SWIFTLET_CCAPABILITIES_SHIM_H
 

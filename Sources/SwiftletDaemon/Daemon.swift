@@ -47,9 +47,7 @@ public struct Daemon: Sendable {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let directory = RunDirectory(bpfRoot: settings.bpfRoot)
         let lock = try InstanceLock(directory)
-        let cgroup = try settings.cgroupRoot ?? CgroupFileSystem.root()
-        // A cgroup that is none must not be found out after maps were made.
-        _ = try CgroupFileSystem.id(of: cgroup)
+        let cgroup = try settings.cgroup()
         var keeper: DatapathKeeper?
         var writer: ServiceMapWriter<BPFMapStore>?
         if settings.kubeProxyReplacement {

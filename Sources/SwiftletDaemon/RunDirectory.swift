@@ -37,7 +37,7 @@ public struct RunDirectory: Sendable {
 
     /// The process that holds the lock; nil when no daemon runs on this bpf root.
     public var holder: Int32? {
-        let descriptor = lock.withPlatformString { open($0, O_RDWR | O_NOFOLLOW | O_CLOEXEC) }
+        let descriptor = lock.withPlatformString { open($0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var request = flock()
@@ -62,13 +62,16 @@ struct InstanceLock: ~Copyable {
         request.l_type = Int16(F_WRLCK)
         guard fcntl(file, F_SETLK, &request) == 0 else {
             close(file)
-            let holder = directory.holder.map { "process \($0)" } ?? "another process"
-            throw ConfigurationError(
-                "cannot start: \(holder) already runs swiftlet on these maps (\(directory.lock)); "
-                    + "stop it first, or use another --bpf-root")
+            throw Self.isHeld(directory, by: directory.holder)
         }
         descriptor = file
     }
 
     deinit { close(descriptor) }
+
+    static func isHeld(_ directory: RunDirectory, by holder: Int32?) -> ConfigurationError {
+        ConfigurationError(
+            "cannot start: \(holder.map { "process \($0)" } ?? "another process") already runs swiftlet on these maps "
+                + "(\(directory.lock)); stop it first, or use another --bpf-root")
+    }
 }

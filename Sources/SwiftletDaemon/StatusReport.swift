@@ -1,5 +1,6 @@
 public import BPFLoader
 import FoundationEssentials
+import Observability
 public import ServiceMaps
 import ServiceModel
 import SystemPackage
@@ -143,7 +144,7 @@ extension StatusReport {
             complaints.append("\(map.name) is \(map.entries * 100 / map.capacity) % full; see docs/operations.md")
         }
         complaints += (daemon?.pending ?? []).map { "not programmed: \($0)" }
-        complaints += daemon?.problems ?? []
+        complaints += (daemon?.problems ?? []).map(UnseenHolder.named)
         return complaints
     }
 }

@@ -1,5 +1,7 @@
+import BPFLoader
 import Glibc
 import Logging
+import SystemPackage
 
 /// The rights of this process: what it takes up with those that it was started with, and which of them it keeps.
 enum ProcessRights {
@@ -7,6 +9,8 @@ enum ProcessRights {
     ///
     /// Capabilities are a thread's, so this must come before the process starts a second one.
     static func settle(_ settings: Configuration, log: Logger) throws {
+        // A cgroup that is none must not be found out after anything was made.
+        _ = try settings.cgroup()
         let given = ThreadCapabilities.effective
         OOMScore.adjust(to: settings.oomScoreAdjustment, log: log)
         let kept = try NeededRights.kept(of: given, settings)
@@ -27,8 +31,9 @@ enum ProcessRights {
     /// Root by hand: after a daemon that ran as another user, its pins are root's again. Its state is not: without the
     /// cache the daemon works too, and says so.
     private static func prepare(_ settings: Configuration) throws {
-        // A second daemon is refused later, with its reason; it must not take anything away from the first.
-        guard RunDirectory(bpfRoot: settings.bpfRoot).holder == nil else { return }
+        // A second daemon must not take anything away from the first.
+        let directory = RunDirectory(bpfRoot: settings.bpfRoot)
+        if let holder = directory.holder { throw InstanceLock.isHeld(directory, by: holder) }
         _ = try Preparation(bpfRoot: settings.bpfRoot, stateDirectory: nil, owner: .current).run()
     }
 
@@ -45,6 +50,15 @@ extension Daemon {
     public func settle() throws {
         sayHello()
         try ProcessRights.settle(settings, log: log)
+    }
+}
+
+extension Configuration {
+    /// The cgroup whose processes are served; throws if it is none.
+    func cgroup() throws -> FilePath {
+        let cgroup = try cgroupRoot ?? CgroupFileSystem.root()
+        _ = try CgroupFileSystem.id(of: cgroup)
+        return cgroup
     }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import NetworkLab
 
 /// With what rights the daemon of a node runs.
@@ -23,6 +24,16 @@ enum DaemonRights: Sendable {
             "--state-dir", node.stateDirectory,
         ])
         guard outcome.status == .exited(0) else { throw TestFailure("cannot prepare: \(outcome)") }
+    }
+
+    /// Lets the daemon read a file, and see its directory.
+    func handOver(_ file: String) throws {
+        guard self == .least else { return }
+        for path in [file, URL(fileURLWithPath: file).deletingLastPathComponent().path] {
+            guard chown(path, Self.user, Self.user) == 0 else {
+                throw TestFailure("cannot give \(path) away: \(ErrnoName.name(of: errno))")
+            }
+        }
     }
 
     /// The command line that runs a command with these rights.

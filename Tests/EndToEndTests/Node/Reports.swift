@@ -100,7 +100,14 @@ struct StatusReport: Decodable, Sendable {
         var programmed: Totals
         var pending: [String]
         var problems: [String]
+        var rights: Rights
         var residentBytes: Int
+    }
+
+    struct Rights: Decodable, Sendable {
+        var user: UInt32
+        var capabilities: [String]
+        var lacking: [String]
     }
 
     var kernel: String

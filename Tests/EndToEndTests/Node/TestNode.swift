@@ -25,7 +25,7 @@ final class TestNode: Sendable {
     let directory: String
     let pods: [RunningProcess]
     private let flags: [String]
-    private let rights: DaemonRights
+    let rights: DaemonRights
     private let daemon = Mutex<RunningProcess?>(nil)
 
     var manifests: String { "\(directory)/manifests" }

@@ -58,6 +58,14 @@ let package = Package(
                 "BPFLoader", "CDatapath", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
+        // Ends the sockets whose backend is gone, in every network namespace of the node.
+        .target(
+            name: "SocketDestroy",
+            dependencies: [
+                "BPFLoader", "CDatapath", "CRtnetlink", "Netlink", "ServiceMaps", "ServiceModel",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .systemLibrary(name: "CLibyaml"),
         // Kubernetes' objects, as JSON or as values of any other notation, to values of the model.
         .target(name: "KubernetesObjects", dependencies: ["ServiceModel"], swiftSettings: strict),
@@ -98,7 +106,7 @@ let package = Package(
             name: "SwiftletDaemon",
             dependencies: [
                 "BPFLoader", "CDatapath", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NodeNetwork",
-                "Observability", "ServiceMaps", "ServiceModel",
+                "Observability", "ServiceMaps", "ServiceModel", "SocketDestroy",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -176,6 +184,15 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "NetworkLab", "TestKit"],
+            swiftSettings: strict),
+        // Real sockets in real namespaces, and backends that go away.
+        .testTarget(
+            name: "SocketDestroyTests",
+            dependencies: [
+                "BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel", "SocketDestroy",
+                "SwiftletDaemon", "TestKit",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "NodeNetworkTests",

@@ -90,6 +90,18 @@ struct ConnectedSocket {
             ? storage?.value(SK_DIAG_BPF_STORAGE_MAP_VALUE, origin.self) : nil
     }
 
+    /// A UDP socket of this process that is connected to itself; the port as the kernel writes it.
+    init(loopbackPort port: UInt16, cookie: UInt64) {
+        family = UInt8(AF_INET)
+        var id = inet_diag_sockid()
+        let loopback = UInt32(0x7f00_0001).bigEndian
+        (id.idiag_sport, id.idiag_dport) = (port, port)
+        (id.idiag_src.0, id.idiag_dst.0) = (loopback, loopback)
+        id.idiag_cookie = (UInt32(truncatingIfNeeded: cookie), UInt32(truncatingIfNeeded: cookie >> 32))
+        self.id = id
+        (peer, peerPort, spilled) = ([], UInt16(bigEndian: port), nil)
+    }
+
     /// The kernel's number for the socket, which the way back goes by.
     var cookie: UInt64 { UInt64(id.idiag_cookie.0) | UInt64(id.idiag_cookie.1) << 32 }
 }

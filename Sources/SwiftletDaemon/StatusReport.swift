@@ -42,6 +42,7 @@ public struct StatusReport: Codable, Sendable {
     public var features: [Feature]
     public var maps: [MapFill]
     public var counters: [String: UInt64]
+    public var draining: [DrainingBackend]
     /// What a person must act on; empty when all is well.
     public var degraded: [String]
 }
@@ -60,7 +61,8 @@ extension StatusReport {
             kernel: kernel.release, bpfRoot: pins.root.string, cgroupRoot: cgroup.string, daemon: daemon,
             hooks: try DatapathPins.hooks.map { try hook($0, pins: pins, cgroup: cgroup) }, probe: .nothingToAsk,
             features: features(kernel), maps: try MapInspection.fill(of: pins),
-            counters: try MapInspection.counters(of: pins), degraded: [])
+            counters: try MapInspection.counters(of: pins),
+            draining: try DrainingBackend.list(of: programmed, pins: pins), degraded: [])
         report.daemon?.programmed = programmed.totals
         report.probe = probe(programmed.vips.keys, cgroup: cgroup)
         report.degraded = report.complaints(lockHolder: directory.holder)

@@ -58,6 +58,14 @@ let package = Package(
                 "BPFLoader", "CDatapath", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
+        // Ends the sockets whose backend is gone, in every network namespace of the node.
+        .target(
+            name: "SocketDestroy",
+            dependencies: [
+                "BPFLoader", "CDatapath", "CRtnetlink", "Netlink", "ServiceMaps", "ServiceModel",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .systemLibrary(name: "CLibyaml"),
         // The capabilities of a thread, which the daemon gives up but for a few.
         .systemLibrary(name: "CCapabilities"),
@@ -108,7 +116,7 @@ let package = Package(
             name: "SwiftletDaemon",
             dependencies: [
                 "BPFLoader", "CCapabilities", "CDatapath", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory",
-                "NodeNetwork", "Observability", "ServiceMaps", "ServiceModel",
+                "NodeNetwork", "Observability", "ServiceMaps", "ServiceModel", "SocketDestroy",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -188,6 +196,15 @@ let package = Package(
         .testTarget(
             name: "BPFLoaderTests",
             dependencies: ["BPFLoader", "CCapabilities", "CDatapath", "CLibbpf", "NetworkLab", "TestKit"],
+            swiftSettings: strict),
+        // Real sockets in real namespaces, and backends that go away.
+        .testTarget(
+            name: "SocketDestroyTests",
+            dependencies: [
+                "BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel", "SocketDestroy",
+                "SwiftletDaemon", "TestKit",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "NodeNetworkTests",

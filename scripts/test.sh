@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 tier=${1:-all}
 declare -A targets=(
 	[pure]='ServiceModelTests|ConfigurationTests|ScenarioTests|ServiceMapsTests|KubernetesObjectsTests|ManifestDirectoryTests|ObservabilityTests|KubernetesAPITests'
-	[kernel]='BPFLoaderTests|NodeNetworkTests|DatapathTests|PacketTests|ConnectBenchmarkTests'
+	[kernel]='BPFLoaderTests|NodeNetworkTests|SocketDestroyTests|DatapathTests|PacketTests|ConnectBenchmarkTests'
 	[e2e]='EndToEndTests'
 )
 case $tier in

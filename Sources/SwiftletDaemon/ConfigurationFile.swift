@@ -9,6 +9,7 @@ enum ConfigurationKey: String, CaseIterable {
     case hostnameOverride, nodeName, serviceProxyName, nodePortAddresses
     case clusterCIDR, detectLocalMode, podBridgeInterface, podInterfaceNamePrefix, masqueradeAll
     case cgroupRoot, bpfRoot, bindProtection, maxServices, maxBackends, maxSlots, maxSourceRanges
+    case socketDestroy, socketDestroyRate, socketDestroyBy
     case socketLB, devices, podInterfaces, externalClusterIP, serviceCIDR, setSysctls
     case conntrackTCPTimeoutEstablished, conntrackTCPTimeoutCloseWait, conntrackUDPTimeout, conntrackUDPTimeoutStream
     case bpfCTTimeoutRegularTCPSYN, bpfCTTimeoutRegularTCPFIN, bpfCTTimeoutRegularAny
@@ -103,6 +104,9 @@ extension ConfigurationLayer {
 
     private mutating func readPackets(_ settings: Settings) {
         sockets = settings.parsed(.socketLB, SocketService.init(setting:)) ?? sockets
+        socketDestroy = settings.parsed(.socketDestroy, SocketService.init(setting:)) ?? socketDestroy
+        socketDestroyRate = settings.count(.socketDestroyRate) ?? socketDestroyRate
+        socketDestroyBy = settings.parsed(.socketDestroyBy, SocketDestroyBy.init(setting:)) ?? socketDestroyBy
         devices = settings.parsedList(.devices, DeviceChoice.init(settings:)) ?? devices
         podInterfaces =
             settings.parsedList(.podInterfaces) { texts throws(SettingMistake) in

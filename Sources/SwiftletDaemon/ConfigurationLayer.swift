@@ -26,6 +26,9 @@ public struct ConfigurationLayer: Sendable {
     public var bpfRoot: String?
     public var bindProtection: Bool?
     public var sockets: SocketService?
+    public var socketDestroy: SocketService?
+    public var socketDestroyRate: UInt32?
+    public var socketDestroyBy: SocketDestroyBy?
     public var devices: DeviceChoice?
     public var podInterfaces: DevicePatterns?
     public var servesClusterIPsOutside: Bool?
@@ -74,6 +77,7 @@ extension Configuration {
         bpfRoot = layer.bpfRoot.map { FilePath($0) } ?? bpfRoot
         bindProtection = layer.bindProtection ?? bindProtection
         sockets = layer.sockets ?? sockets
+        socketDestroy.apply(layer)
         packets.apply(layer)
         maxServices = layer.maxServices ?? maxServices
         maxBackends = layer.maxBackends ?? maxBackends

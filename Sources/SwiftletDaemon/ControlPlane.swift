@@ -22,6 +22,9 @@ actor ControlPlane {
     private let endpoints: DaemonEndpoints
     /// Tells the owner of a Service what only a person can put right.
     private let warn: @Sendable (ServiceWarning) -> Void
+    /// Told of backends that are in no map any more, and whose sockets are to be destroyed.
+    private let bury: @Sendable ([RemovedBackend]) async -> Void
+    private var tcpChoices = DestroyTCPChoices()
     /// Services with a health check port.
     private var healthChecked: Set<ObjectName> = []
     /// What a part of the daemon wants a person to know, by its name.
@@ -49,13 +52,15 @@ actor ControlPlane {
     init(
         _ configuration: Configuration, writer: consuming ServiceMapWriter<BPFMapStore>?,
         localAddresses: [IPAddress], endpoints: DaemonEndpoints,
-        warn: @escaping @Sendable (ServiceWarning) -> Void = { _ in }, log: Logger
+        warn: @escaping @Sendable (ServiceWarning) -> Void = { _ in },
+        bury: @escaping @Sendable ([RemovedBackend]) async -> Void = { _ in }, log: Logger
     ) {
         self.configuration = configuration
         self.writer = writer
         self.localAddresses = localAddresses
         self.endpoints = endpoints
         self.warn = warn
+        self.bury = bury
         self.log = log
         (reclaimWishes, reclaimWish) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         nodeName = configuration.node.name
@@ -79,6 +84,7 @@ actor ControlPlane {
             revision += 1
         }
         endpoints.sync.queued(events)
+        tcpChoices.follow(events)
         let dirty = state.apply(events)
         hasCompleteList = hasCompleteList || batch.isInitial
         endpoints.health.setNode(nodeCondition)
@@ -228,9 +234,11 @@ actor ControlPlane {
             if let report = writer?.finishReclaim(ticket) {
                 reportFailures(report)
                 endpoints.sync.reclaimed(in: ContinuousClock.now - start, failures: report.failures)
+                await bury(tcpChoices.select(report.removedBackends))
                 if !report.failures.isEmpty { return }
             }
         }
+        tcpChoices.keep { state.service(named: $0) != nil }
     }
 
     private func beginReclaim() -> ServiceMapWriter<BPFMapStore>.ReclaimTicket? {

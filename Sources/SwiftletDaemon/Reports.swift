@@ -15,6 +15,8 @@ public struct DaemonReport: Codable, Sendable {
     public var nodePortAddresses: [String]
     /// The node's devices, and what became of each at tc.
     public var devices: [Device]
+    /// Nil when nothing is programmed.
+    public var sockets: SocketDestroyReport?
     public var desired: Totals
     public var programmed: Totals
     /// Service ports that are not in the maps as they should be: which, and why.

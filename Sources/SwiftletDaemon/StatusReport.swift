@@ -45,6 +45,7 @@ public struct StatusReport: Codable, Sendable {
     public var counters: [String: UInt64]
     /// What is in our directories on bpffs and should not be there.
     public var pins: [String]
+    public var draining: [DrainingBackend]
     /// What a person must act on; empty when all is well.
     public var degraded: [String]
 }
@@ -63,7 +64,8 @@ extension StatusReport {
             kernel: kernel.release, bpfRoot: pins.root.string, cgroupRoot: cgroup.string, daemon: daemon,
             hooks: try DatapathPins.hooks.map { try hook($0, pins: pins, cgroup: cgroup) }, probe: .nothingToAsk,
             features: features(kernel), maps: try MapInspection.fill(of: pins),
-            counters: try MapInspection.counters(of: pins), pins: try PinSurvey(of: pins).findings, degraded: [])
+            counters: try MapInspection.counters(of: pins), pins: try PinSurvey(of: pins).findings,
+            draining: try DrainingBackend.list(of: programmed, pins: pins), degraded: [])
         report.daemon?.programmed = programmed.totals
         report.probe = probe(programmed.vips.keys, cgroup: cgroup)
         report.degraded = report.complaints(lockHolder: directory.holder)

@@ -79,6 +79,8 @@ struct DatapathOptions: ParsableArguments {
         transform: SocketService.init(setting:))
     var socketLB: SocketService?
 
+    @OptionGroup var socketDestroy: SocketDestroyOptions
+
     @Option(
         help: ArgumentHelp(
             "Devices towards the network whose packets are translated: auto (those with a node address or a default "
@@ -131,6 +133,7 @@ struct DatapathOptions: ParsableArguments {
         layer.maxSlots = maxSlots
         layer.maxSourceRanges = maxSourceRanges
         layer.sockets = socketLB
+        socketDestroy.fill(&layer)
         do {
             if !devices.isEmpty { layer.devices = try DeviceChoice(settings: devices) }
             if !podInterfaces.isEmpty {

@@ -54,6 +54,7 @@ struct StatusCommand: ParsableCommand {
         printSummary(report)
         printHooks(report)
         printDevices(report, all: wide)
+        printDraining(report)
         printFeatures(report, all: wide)
         printMaps(report, all: wide)
         printCounters(report)
@@ -98,6 +99,7 @@ struct StatusCommand: ParsableCommand {
         }
         print("  last event:      \(daemon.lastEventAt?.formatted(.iso8601) ?? "none")")
         print("  NodePorts on:    \(daemon.nodePortAddresses.joined(separator: ", "))")
+        if let sockets = daemon.sockets { print("  gone backends:   \(sockets.text)") }
         let (desired, programmed) = (daemon.desired, daemon.programmed)
         print(
             "  desired:         \(desired.servicePorts) service ports, \(desired.frontends) frontends, "
@@ -125,6 +127,16 @@ struct StatusCommand: ParsableCommand {
             table.add(
                 device.name, device.role ?? "-", device.kind ?? "-", device.reason,
                 device.foreign.isEmpty ? "-" : device.foreign.joined(separator: ", "))
+        }
+        print("\n\(table.text)")
+    }
+
+    private func printDraining(_ report: StatusReport) {
+        guard !report.draining.isEmpty else { return }
+        var table = Table("DRAINING BACKEND", "PROTOCOL", "SERVICE PORT", "SOCKETS", "FLOWS")
+        for backend in report.draining {
+            let service = "\(backend.namespace)/\(backend.service)" + (backend.port.isEmpty ? "" : ":\(backend.port)")
+            table.add(backend.backend, backend.protocol, service, "\(backend.sockets)", "\(backend.flows)")
         }
         print("\n\(table.text)")
     }

@@ -73,6 +73,12 @@ let package = Package(
                 "BPFLoader", "CDatapath", "NetworkLab", .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: strict),
+        // The rules that kube-proxy left in the kernel: found, removed and put back, by the tools that wrote them.
+        .systemLibrary(name: "CMemoryFile"),
+        .target(
+            name: "Takeover",
+            dependencies: ["CMemoryFile", "ServiceModel", .product(name: "SystemPackage", package: "swift-system")],
+            swiftSettings: strict),
         // What commands print of values, as text and JSON.
         .target(name: "Reporting", dependencies: ["KubernetesObjects", "ServiceModel"], swiftSettings: strict),
         .target(
@@ -98,7 +104,7 @@ let package = Package(
             name: "SwiftletDaemon",
             dependencies: [
                 "BPFLoader", "CDatapath", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NodeNetwork",
-                "Observability", "ServiceMaps", "ServiceModel",
+                "Observability", "ServiceMaps", "ServiceModel", "Takeover",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -111,7 +117,7 @@ let package = Package(
             dependencies: [
                 "BPFLoader", "ConnectBenchmark", "KubernetesObjects", "ManifestDirectory", "NetworkLab", "NodeNetwork",
                 "Reporting",
-                "ServiceMaps", "ServiceModel", "SwiftletDaemon",
+                "ServiceMaps", "ServiceModel", "SwiftletDaemon", "Takeover",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
@@ -181,6 +187,13 @@ let package = Package(
             name: "NodeNetworkTests",
             dependencies: [
                 "Netlink", "NetworkLab", "NodeNetwork", "ServiceModel", "TestKit",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TakeoverTests",
+            dependencies: [
+                "NetworkLab", "ServiceModel", "Takeover", "TestKit",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),

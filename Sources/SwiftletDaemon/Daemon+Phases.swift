@@ -33,9 +33,21 @@ extension Daemon {
     /// Who attaches the programs at tc to devices, and takes them off those that are not wanted: with `--devices none`
     /// what an earlier process has attached.
     func deviceKeeper(_ datapath: borrowing Datapath) throws -> DeviceKeeper {
+        var packets = tc_config(settings)
+        // Until they end, connections that rules of kube-proxy translate are theirs.
+        packets.tcp_begins_with_syn = lookForKubeProxy().mayHaveConnections ? 1 : 0
         let programs = PacketDatapath.Settings(
-            pins: datapath.pins, capacities: capacities, config: datapath.config, packets: tc_config(settings))
+            pins: datapath.pins, capacities: capacities, config: datapath.config, packets: packets)
         return try DeviceKeeper(programs, settings: settings.packets, log: log)
+    }
+
+    /// Says that a kube-proxy, or what it has left, is on this node too.
+    private func lookForKubeProxy() -> KubeProxyTraces {
+        let traces = KubeProxyTraces.find(RunDirectory(bpfRoot: settings.bpfRoot).archive)
+        if traces.isPresent, let summary = traces.summary {
+            log.warning("kube-proxy translates Services on this node too", metadata: ["found": "\(summary)"])
+        }
+        return traces
     }
 
     private var capacities: MapCapacities {

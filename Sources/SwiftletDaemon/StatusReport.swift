@@ -42,6 +42,8 @@ public struct StatusReport: Codable, Sendable {
     public var features: [Feature]
     public var maps: [MapFill]
     public var counters: [String: UInt64]
+    /// What of a kube-proxy is here too, or was; nil if nothing is known of one.
+    public var kubeProxy: String?
     /// What a person must act on; empty when all is well.
     public var degraded: [String]
 }
@@ -63,6 +65,7 @@ extension StatusReport {
             counters: try MapInspection.counters(of: pins), degraded: [])
         report.daemon?.programmed = programmed.totals
         report.probe = probe(programmed.vips.keys, cgroup: cgroup)
+        report.kubeProxy = KubeProxyTraces.find(directory.archive).summary
         report.degraded = report.complaints(lockHolder: directory.holder)
         return report
     }

@@ -91,6 +91,12 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
+        // The rules that kube-proxy left in the kernel: found, removed and put back, by the tools that wrote them.
+        .systemLibrary(name: "CMemoryFile"),
+        .target(
+            name: "Takeover",
+            dependencies: ["CMemoryFile", "ServiceModel", .product(name: "SystemPackage", package: "swift-system")],
+            swiftSettings: strict),
         // What commands print of values, as text and JSON.
         .target(name: "Reporting", dependencies: ["KubernetesObjects", "ServiceModel"], swiftSettings: strict),
         .target(
@@ -116,7 +122,7 @@ let package = Package(
             name: "SwiftletDaemon",
             dependencies: [
                 "BPFLoader", "CCapabilities", "CDatapath", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory",
-                "NodeNetwork", "Observability", "ServiceMaps", "ServiceModel", "SocketDestroy",
+                "NodeNetwork", "Observability", "ServiceMaps", "ServiceModel", "SocketDestroy", "Takeover",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -129,7 +135,7 @@ let package = Package(
             dependencies: [
                 "BPFLoader", "ConnectBenchmark", "KubernetesObjects", "ManifestDirectory", "NetworkLab", "NodeNetwork",
                 "Reporting",
-                "ServiceMaps", "ServiceModel", "SwiftletDaemon",
+                "ServiceMaps", "ServiceModel", "SwiftletDaemon", "Takeover",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
@@ -210,6 +216,13 @@ let package = Package(
             name: "NodeNetworkTests",
             dependencies: [
                 "Netlink", "NetworkLab", "NodeNetwork", "ServiceModel", "TestKit",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TakeoverTests",
+            dependencies: [
+                "NetworkLab", "ServiceModel", "Takeover", "TestKit",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),

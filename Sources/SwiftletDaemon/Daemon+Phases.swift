@@ -37,11 +37,23 @@ extension Daemon {
     func datapathKeeper(
         _ datapath: consuming sending Datapath, _ handOver: HandOver, _ cgroup: FilePath
     ) throws -> DatapathKeeper {
+        var packets = tc_config(settings)
+        // Until they end, connections that rules of kube-proxy translate are theirs.
+        packets.tcp_begins_with_syn = lookForKubeProxy().mayHaveConnections ? 1 : 0
         let programs = PacketDatapath.Settings(
             build: build, pins: datapath.pins, capacities: capacities, sizes: handOver.sizes, config: datapath.config,
-            packets: tc_config(settings))
+            packets: packets)
         let devices = try DeviceKeeper(programs, settings, isHeld: true, log: log)
         return DatapathKeeper(datapath, handOver, devices, cgroup: cgroup, settings: settings, log: log)
+    }
+
+    /// Says that a kube-proxy, or what it has left, is on this node too.
+    private func lookForKubeProxy() -> KubeProxyTraces {
+        let traces = KubeProxyTraces.find(RunDirectory(bpfRoot: settings.bpfRoot).archive)
+        if traces.isPresent, let summary = traces.summary {
+            log.warning("kube-proxy translates Services on this node too", metadata: ["found": "\(summary)"])
+        }
+        return traces
     }
 
     private var capacities: MapCapacities {

@@ -46,6 +46,8 @@ public struct StatusReport: Codable, Sendable {
     /// What is in our directories on bpffs and should not be there.
     public var pins: [String]
     public var draining: [DrainingBackend]
+    /// What of a kube-proxy is here too, or was; nil if nothing is known of one.
+    public var kubeProxy: String?
     /// What a person must act on; empty when all is well.
     public var degraded: [String]
 }
@@ -68,6 +70,7 @@ extension StatusReport {
             draining: try DrainingBackend.list(of: programmed, pins: pins), degraded: [])
         report.daemon?.programmed = programmed.totals
         report.probe = probe(programmed.vips.keys, cgroup: cgroup)
+        report.kubeProxy = KubeProxyTraces.find(directory.archive).summary
         report.degraded = report.complaints(lockHolder: directory.holder)
         return report
     }

@@ -82,6 +82,7 @@ struct StatusCommand: ParsableCommand {
             case .failed: Terminal.styled("the probe could not run", .warning)
             }
         print("  effective:       \(effective)")
+        if let kubeProxy = report.kubeProxy { print("  kube-proxy:      \(kubeProxy)") }
         guard let daemon = report.daemon else {
             print("  daemon:          \(Terminal.styled("not running", .warning))")
             return

@@ -19,7 +19,8 @@ struct Swiftlet: ParsableCommand {
         version: "swiftlet \(Version.swiftlet)",
         subcommands: [
             RunCommand.self, StatusCommand.self, ServicesCommand.self, CompileCommand.self, MapsCommand.self,
-            BenchCommand.self, PrepareCommand.self, CleanupCommand.self, VersionCommand.self, ProbeCommand.self,
+            BenchCommand.self, TakeoverCommand.self, PrepareCommand.self, CleanupCommand.self, VersionCommand.self,
+            ProbeCommand.self, ProbeFrontendsCommand.self,
         ])
 
     /// ArgumentParser's own code for wrong usage is 64; here it is 2.

@@ -257,6 +257,10 @@ static __always_inline bool F(tc_may_begin)(const struct __sk_buff *skb,
 {
 	if (tcp_flags & TCP_RST)
 		return false;
+	/* It may be of a connection that the rules of kube-proxy translate, further on. */
+	if (tc_config.tcp_begins_with_syn && packet->tuple.protocol == TCP &&
+	    (tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		return false;
 	if (hook == WIRE_OUT)
 		return !skb->ingress_ifindex && !F(tc_is_translated)(&packet->tuple);
 	return hook != POD_OUT;

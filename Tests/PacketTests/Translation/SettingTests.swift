@@ -111,6 +111,26 @@ extension TranslationTests {
             }
         }
 
+        /// Beside kube-proxy's rules: what they translate goes on, by the connection tracking of the stack.
+        @Test("a connection that began before us is left to the stack, if that is said", arguments: [true, false])
+        func leavesOpenConnections(isSaid: Bool) throws {
+            let lab = try TranslationLab { $0.tcp_begins_with_syn = isSaid ? 1 : 0 }
+            let service = TestService()
+            try lab.serve([service])
+            for family in Family.allCases {
+                let frontend = service.frontend(.nodePort, family)
+                for flags in [[.ack], [.ack, .fin], [.syn, .ack]] as [TCPSegment.Flags] {
+                    let packet = Packet.tcp(family.outside(), frontend, flags)
+                    #expect((try lab.run(packet, .wireIn).bytes == packet.bytes) == isSaid, "\(flags)")
+                }
+                let request = Packet.tcp(family.outside(3), frontend)
+                #expect(try lab.run(request, .wireIn).packet.destination == service.endpoint(family))
+                // Of a connection that began with us, every packet is ours.
+                let next = Packet.tcp(family.outside(3), frontend, [.ack])
+                #expect(try lab.run(next, .wireIn).packet.destination == service.endpoint(family))
+            }
+        }
+
         /// A pod whose device has our programs sees the node, as kube-proxy does it; answers are met where they arrive.
         @Test("pods behind our programs see the node", arguments: Transport.allCases)
         func masqueradesLocalPods(transport: Transport) throws {

@@ -166,7 +166,7 @@ struct tc_config {
 	__u8 external_cluster_ip; /* 1: ClusterIPs serve clients outside the node too */
 	__u8 masquerade_all;	  /* 1: backends see the node's address, whoever asks */
 	__u8 from_pods;		  /* 1: all that arrives here counts as inside */
-	__u8 pad;
+	__u8 tcp_begins_with_syn; /* 1: TCP in mid-connection without a flow is left to the stack */
 	struct range4 cluster4[LB_RANGES]; /* inside, as for spec 18 */
 	struct range4
 		service4[LB_RANGES]; /* ClusterIPs: an address of nobody is dropped (spec 28) */

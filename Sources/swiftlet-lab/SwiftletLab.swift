@@ -14,6 +14,7 @@ struct SwiftletLab: AsyncParsableCommand {
             """,
         subcommands: [
             Serve.self, Call.self, Load.self, Bind.self, Hold.self, Stream.self, APIServer.self, BenchStart.self,
+            Soak.self, SoakClient.self, KillAtWrite.self, WatchWrites.self,
         ])
 }
 

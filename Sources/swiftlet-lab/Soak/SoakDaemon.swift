@@ -106,7 +106,7 @@ struct SoakDaemon {
             try node.end(with: SIGKILL)
         case .killedAtWrite:
             // Some tens of writes are the start; the later ones are changes.
-            fatalWrite = Int.random(in: 1...(Bool.random(using: &random) ? 80 : 400), using: &random)
+            fatalWrite = Int.random(in: 1...(Bool.random(using: &random) ? 40 : 160), using: &random)
             count(.killed)
             try node.end(with: SIGKILL)
         case .ended, .reconfigured:

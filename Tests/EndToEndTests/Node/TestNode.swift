@@ -96,11 +96,16 @@ final class TestNode: Sendable {
     /// Starts it and waits for nothing.
     @discardableResult
     func launch(_ arguments: [String]? = nil) throws -> RunningProcess {
+        try launch(command: [Programs.swiftlet] + (arguments ?? Array(runArguments().dropFirst())))
+    }
+
+    /// The same by a command of its own, which must become the daemon.
+    @discardableResult
+    func launch(command: [String]) throws -> RunningProcess {
         try? FileManager.default.removeItem(atPath: log)
         // The pid stays the daemon's: each of the wrappers replaces itself.
-        let redirected = ["sh", "-c", #"exec "$@" 2>"$0""#, log, Programs.swiftlet]
-        let process = try RunningProcess(
-            redirected + (arguments ?? Array(runArguments().dropFirst())), in: lab.node.path, output: .null)
+        let redirected = ["sh", "-c", #"exec "$@" 2>"$0""#, log]
+        let process = try RunningProcess(redirected + command, in: lab.node.path, output: .null)
         daemon.withLock { $0 = process }
         return process
     }

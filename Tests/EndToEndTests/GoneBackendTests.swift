@@ -36,8 +36,11 @@ struct GoneBackendTests {
         let annotated: HeldFlows
         /// To the backend itself.
         let direct: HeldFlows
+        /// What the daemon says, for who reads of a failure.
+        private let log: () -> String
 
         init(_ node: TestNode) throws {
+            log = { node.logText }
             udp = try [.node, .pod(2), .pod(3)].map {
                 try node.hold("10.96.0.40:53", "--udp", "--connections", "20", from: $0)
             }
@@ -46,11 +49,16 @@ struct GoneBackendTests {
             direct = try node.hold("\(Manifest.pods4[0]):8080", "--udp", "--connections", "3", from: .pod(2))
         }
 
-        func expect(udp: String, annotated: String, _ what: Comment) throws {
-            for held in self.udp { #expect(Set(try held.send().map(\.result)) == [udp], what) }
-            #expect(Set(try self.annotated.send().map(\.result)) == [annotated], what)
-            #expect(Set(try tcp.send().map(\.result)) == ["ok"], what)
-            #expect(Set(try direct.send().map(\.result)) == ["ok"], what)
+        func expect(udp: String, annotated: String, _ what: String) throws {
+            for held in self.udp { try expect(held, udp, "UDP, \(what)") }
+            try expect(self.annotated, annotated, "annotated, \(what)")
+            try expect(tcp, "ok", "TCP, \(what)")
+            try expect(direct, "ok", "direct, \(what)")
+        }
+
+        private func expect(_ held: HeldFlows, _ result: String, _ what: String) throws {
+            let results = Set(try held.send().map(\.result))
+            #expect(results == [result], "\(what): \(results.sorted())\n\(log())")
         }
     }
 

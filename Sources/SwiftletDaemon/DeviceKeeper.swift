@@ -1,6 +1,7 @@
 import BPFLoader
 import CDatapath
 import Logging
+import Netlink
 import NodeNetwork
 import ServiceModel
 

@@ -86,9 +86,24 @@ struct StatusReport: Decodable, Sendable {
         var backends: Int
     }
 
+    struct Draining: Decodable, Sendable {
+        var service: String
+        var `protocol`: String
+        var sockets: Int
+        var flows: Int
+    }
+
+    struct GoneSockets: Decodable, Sendable {
+        var mechanism: String?
+        var destroyed: [String: Int]
+        var refused: Int
+        var postponed: Int
+    }
+
     struct Daemon: Decodable, Sendable {
         var pid: Int32
         var nodeName: String
+        var sockets: GoneSockets?
         var kubeProxyReplacement: Bool
         var cgroupRoot: String
         var sources: [String]
@@ -119,7 +134,11 @@ struct StatusReport: Decodable, Sendable {
     var features: [Feature]
     var maps: [MapFill]
     var counters: [String: Int]
+<<<<<<< HEAD
     var pins: [String]
+=======
+    var draining: [Draining]
+>>>>>>> sockets
     var degraded: [String]
 }
 

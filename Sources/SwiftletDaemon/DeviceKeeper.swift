@@ -52,12 +52,17 @@ actor DeviceKeeper {
         var risks: [String]
     }
 
+    /// Of the moment: the kernel does not tell when somebody changes a setting.
     var report: Report {
-        Report(
+        let selection = selection
+        look(selection)
+        // Where no packet is translated none needs to be forwarded for us.
+        let shown = selection.chosen.isEmpty ? [] : findings
+        return Report(
             devices: devices,
             problems: failures.values.sorted() + [unreadable].compactMap { $0 }
-                + findings.filter { $0.severity == .problem }.map(\.advice),
-            risks: findings.filter { $0.severity == .risk }.map(\.advice))
+                + shown.filter { $0.severity == .problem }.map(\.advice),
+            risks: shown.filter { $0.severity == .risk }.map(\.advice))
     }
 
     private func reconcile() {
@@ -172,29 +177,33 @@ actor DeviceKeeper {
         return (own ?? primary ?? routed ?? candidates.first)?.address
     }
 
+    /// Looks whether the kernel is told to forward, and tells it if that is wanted.
     private func check(_ selection: DeviceSelection) {
+        look(selection)
+        guard settings.setsSysctls else { return }
+        do {
+            for finding in findings {
+                try ForwardingSettings().set(finding)
+                log.notice(
+                    "changed a setting of the kernel",
+                    metadata: [
+                        "setting": "\(finding.setting.name)", "from": "\(finding.value)", "to": "\(finding.wanted)",
+                    ])
+            }
+            findings = []
+        } catch {
+            log.error("cannot change a setting of the kernel", metadata: ["cause": "\(error)"])
+        }
+    }
+
+    private func look(_ selection: DeviceSelection) {
+        (findings, unreadable) = ([], nil)
         let families = Set(network.addresses.filter { $0.scope == .global && !$0.address.isLinkLocal }.map(\.family))
         do {
-            let forwarding = ForwardingSettings()
-            // Such a packet is sent on at once, and does not enter the stack.
-            let all = try forwarding.findings(
+            // A packet whose source becomes the node's is sent on at once, and does not enter the stack.
+            findings = try ForwardingSettings().findings(
                 for: selection, in: network, .init(families: families, localSources: false))
-            if settings.setsSysctls {
-                for finding in all {
-                    try forwarding.set(finding)
-                    log.notice(
-                        "changed a setting of the kernel",
-                        metadata: [
-                            "setting": "\(finding.setting.name)", "from": "\(finding.value)", "to": "\(finding.wanted)",
-                        ])
-                }
-                findings = []
-            } else {
-                findings = selection.chosen.isEmpty ? [] : all
-            }
-            unreadable = nil
         } catch {
-            findings = []
             unreadable = "cannot look at the settings for forwarding: \(error)"
         }
     }

@@ -100,6 +100,7 @@ struct StatusReport: Decodable, Sendable {
         var programmed: Totals
         var pending: [String]
         var problems: [String]
+        var risks: [String]
         var residentBytes: Int
     }
 

@@ -111,7 +111,7 @@ final class AttachedDatapath: Sendable {
         var counters: [String: UInt64] = [:]
         for number in 0..<COUNT_MAX.rawValue {
             let count = try open.map.lookupPerCPU(number, as: UInt64.self)?.reduce(0, +) ?? 0
-            if count > 0, let name = lb_counter_name(number) { counters[String(cString: name)] = count }
+            if count > 0, let name = lb_counter_name(number) { counters[String(cString: name).lowercased()] = count }
         }
         return counters
     }

@@ -18,7 +18,9 @@ actor DeviceKeeper {
     /// Nil until it was looked at what an earlier process has left.
     private var kept: Set<NetworkDevice>?
     private var devices: [DaemonReport.Device] = []
-    private var findings: [SettingAdvice] = []
+    private var findings: [ForwardingSettings.Finding] = []
+    /// Why what was found was not put right, by what was found.
+    private var refusals: [ForwardingSettings.Finding: NetworkError] = [:]
     /// Why there are no findings.
     private var unreadable: String?
     private var failures: [String: String] = [:]
@@ -68,12 +70,17 @@ actor DeviceKeeper {
         var risks: [String]
     }
 
+    /// Of the moment: the kernel does not tell when somebody changes a setting.
     var report: Report {
-        Report(
+        let selection = selection
+        look(selection)
+        // Where no packet is translated none needs to be forwarded for us.
+        let shown = selection.chosen.isEmpty ? [] : findings.map { SettingAdvice($0, refused: refusals[$0]) }
+        return Report(
             devices: devices,
             problems: failures.values.sorted() + [unreadable].compactMap { $0 }
-                + findings.filter { $0.severity == .problem }.map(\.text),
-            risks: findings.filter { $0.severity == .risk }.map(\.text))
+                + shown.filter { $0.severity == .problem }.map(\.text),
+            risks: shown.filter { $0.severity == .risk }.map(\.text))
     }
 
     /// From now on devices are served.
@@ -192,40 +199,39 @@ actor DeviceKeeper {
         return (own ?? primary ?? routed ?? candidates.first)?.address
     }
 
+    /// Looks whether the kernel is told to forward, and tells it if that is wanted.
     private func check(_ selection: DeviceSelection) {
+        look(selection)
+        guard settings.setsSysctls else { return }
+        for finding in findings { set(finding) }
+        look(selection)
+    }
+
+    private func look(_ selection: DeviceSelection) {
         do {
-            let forwarding = ForwardingSettings()
-            let all = try forwarding.findings(for: selection, in: network, .init(network))
-            if settings.setsSysctls {
-                findings = all.compactMap { set($0, by: forwarding) }
-            } else {
-                findings = selection.chosen.isEmpty ? [] : all.map(SettingAdvice.init)
-            }
+            findings = try ForwardingSettings().findings(for: selection, in: network, .init(network))
             unreadable = nil
         } catch {
-            findings = []
             unreadable = "cannot look at the settings for forwarding: \(error)"
         }
     }
 
-    /// Changes a setting.
-    /// - Returns: what to say where the kernel, or the sandbox, does not allow that.
-    private func set(_ finding: ForwardingSettings.Finding, by forwarding: ForwardingSettings) -> SettingAdvice? {
+    private func set(_ finding: ForwardingSettings.Finding) {
         do {
-            try forwarding.set(finding)
+            try ForwardingSettings().set(finding)
         } catch {
-            let advice = SettingAdvice(finding, refused: error)
-            if !findings.contains(advice) {
+            // The kernel, or the sandbox, will not allow it the next time either.
+            if refusals.updateValue(error, forKey: finding) == nil {
+                let advice = SettingAdvice(finding, refused: error)
                 log.error("a setting of the kernel stays as it is", metadata: ["cause": "\(advice.text)"])
             }
-            return advice
+            return
         }
         log.notice(
             "changed a setting of the kernel",
             metadata: [
                 "setting": "\(finding.setting.name)", "from": "\(finding.value)", "to": "\(finding.wanted)",
             ])
-        return nil
     }
 
     private func report(_ device: DeviceSelection.Device) -> DaemonReport.Device {
@@ -273,18 +279,12 @@ struct SettingAdvice: Sendable, Hashable {
     /// What happened, to what, and what to do.
     let text: String
 
-    init(_ finding: ForwardingSettings.Finding) {
+    /// - Parameter error: why the setting could not be changed, if that was tried.
+    init(_ finding: ForwardingSettings.Finding, refused error: NetworkError?) {
         severity = finding.severity
-        text =
-            "\(finding.setting.name) is \(finding.value): \(finding.effect); set it to \(finding.wanted), "
-            + "or run with --set-sysctls"
-    }
-
-    /// - Parameter error: why the setting could not be changed.
-    init(_ finding: ForwardingSettings.Finding, refused error: NetworkError) {
-        severity = finding.severity
-        text =
-            "\(finding.setting.name) is \(finding.value): \(finding.effect); \(error); "
-            + "let root run `swiftlet prepare --set-sysctls`"
+        let remedy =
+            error.map { "\($0); let root run `swiftlet prepare --set-sysctls`" }
+            ?? "set it to \(finding.wanted), or run with --set-sysctls"
+        text = "\(finding.setting.name) is \(finding.value): \(finding.effect); \(remedy)"
     }
 }

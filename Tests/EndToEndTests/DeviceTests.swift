@@ -57,6 +57,28 @@ struct DeviceTests {
         try node.stop()
     }
 
+    /// Whoever follows the advice sees at once that it was good, although the kernel tells nobody of it.
+    @Test("a setting that is in the way of packets is named while it is so: as a complaint, or as a risk")
+    func namesSettings() throws {
+        let node = try TestNode.current
+        try node.start()
+        defer { _ = try? node.stop() }
+        func names(_ setting: String) throws -> (complaint: Bool, risk: Bool) {
+            let status = try node.status()
+            return (
+                status.degraded.contains { $0.hasPrefix(setting) },
+                status.daemon?.risks.contains { $0.hasPrefix(setting) } == true
+            )
+        }
+        for (path, wrong, isRisk) in [("ipv4/ip_forward", "0", false), ("ipv4/conf/eth0/rp_filter", "1", true)] {
+            let setting = "net." + path.replacing("/", with: ".") + " is \(wrong): "
+            try node.lab.node.set(path, to: wrong)
+            #expect(try names(setting) == (!isRisk, isRisk))
+            try node.lab.node.set(path, to: isRisk ? "2" : "1")
+            #expect(try names(setting) == (false, false))
+        }
+    }
+
     /// The programs are replaced in place; the flows are in maps that stay.
     @Test("a restart with another time-out makes flows end sooner, and with the old one again later")
     func forgetsFlows() throws {

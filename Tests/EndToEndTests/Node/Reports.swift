@@ -116,6 +116,7 @@ struct StatusReport: Decodable, Sendable {
         var pending: [String]
         var problems: [String]
         var rights: Rights
+        var risks: [String]
         var residentBytes: Int
     }
 
@@ -134,11 +135,8 @@ struct StatusReport: Decodable, Sendable {
     var features: [Feature]
     var maps: [MapFill]
     var counters: [String: Int]
-<<<<<<< HEAD
     var pins: [String]
-=======
     var draining: [Draining]
->>>>>>> sockets
     var degraded: [String]
 }
 

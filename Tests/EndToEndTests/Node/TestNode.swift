@@ -100,18 +100,10 @@ final class TestNode: Sendable {
 
     /// Starts it and waits for nothing.
     @discardableResult
-<<<<<<< HEAD
     func launch(_ program: String = Programs.swiftlet, _ arguments: [String]? = nil) throws -> RunningProcess {
-        try? FileManager.default.removeItem(atPath: log)
-        // The pid stays the daemon's: each of the wrappers replaces itself.
-        let redirected = ["sh", "-c", #"exec "$@" 2>"$0""#, log]
-        let command = [program] + (arguments ?? Array(runArguments().dropFirst()))
         try rights.prepare(self)
-        let process = try RunningProcess(
-            redirected + rights.running(command, on: self), in: lab.node.path, output: .null)
-=======
-    func launch(_ arguments: [String]? = nil) throws -> RunningProcess {
-        try launch(command: [Programs.swiftlet] + (arguments ?? Array(runArguments().dropFirst())))
+        let command = [program] + (arguments ?? Array(runArguments().dropFirst()))
+        return try launch(command: rights.running(command, on: self))
     }
 
     /// The same by a command of its own, which must become the daemon.
@@ -121,7 +113,6 @@ final class TestNode: Sendable {
         // The pid stays the daemon's: each of the wrappers replaces itself.
         let redirected = ["sh", "-c", #"exec "$@" 2>"$0""#, log]
         let process = try RunningProcess(redirected + command, in: lab.node.path, output: .null)
->>>>>>> sockets
         daemon.withLock { $0 = process }
         return process
     }

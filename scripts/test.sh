@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 tier=${1:-all}
 declare -A targets=(
-	[pure]='ServiceModelTests|ConfigurationTests|ScenarioTests|ServiceMapsTests|KubernetesObjectsTests|ManifestDirectoryTests|ObservabilityTests|KubernetesAPITests'
+	[pure]='ServiceModelTests|ConfigurationTests|ScenarioTests|ServiceMapsTests|KubernetesObjectsTests|ManifestDirectoryTests|ObservabilityTests|KubernetesAPITests|FuzzTests'
 	[kernel]='BPFLoaderTests|NodeNetworkTests|DatapathTests|PacketTests|ConnectBenchmarkTests'
 	[e2e]='EndToEndTests'
 )

@@ -190,6 +190,14 @@ let package = Package(
             name: "ManifestDirectoryTests",
             dependencies: ["KubernetesObjects", "ManifestDirectory", "ServiceModel", "TestKit"],
             swiftSettings: strict),
+        // Inputs that nobody would write, made from a corpus of good ones.
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: [
+                "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "ServiceModel", "SwiftletDaemon", "TestKit",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            exclude: ["Corpus"], swiftSettings: strict),
         // The command line and the files of kube-proxy.
         .testTarget(
             name: "ConfigurationTests",

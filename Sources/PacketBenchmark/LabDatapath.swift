@@ -115,7 +115,7 @@ package final class LabDatapath: Sendable {
         var counters: [String: UInt64] = [:]
         for number in 0..<COUNT_MAX.rawValue {
             let count = try map.lookupPerCPU(number, as: UInt64.self)?.reduce(0, +) ?? 0
-            if count > 0, let name = lb_counter_name(number) { counters[String(cString: name)] = count }
+            if count > 0, let name = lb_counter_name(number) { counters[String(cString: name).lowercased()] = count }
         }
         return counters
     }

@@ -86,9 +86,10 @@ struct InterleavingTests {
             let next = [pods, Set(0..<4).subtracting(pods)]
             let allowed = zip(sets, next).map { Set([$0, $1]) }
             step(allowed) { writer in
-                _ = writer.apply(upserts: [
-                    Bench.service("a", at: 1, pods: next[0].sorted()), Bench.service("b", at: 2, pods: next[1].sorted()),
-                ])
+                let services = zip(["a", "b"], next).enumerated().map { index, service in
+                    Bench.service(service.0, at: index + 1, pods: service.1.sorted())
+                }
+                _ = writer.apply(upserts: services)
             }
             sets = next
             if let (ticket, grace) = ticket.take() { finish(ticket, grace) }

@@ -64,7 +64,7 @@ struct ProgramBenchmark {
             let before = try lab.counters()
             let nanoseconds = try net(.undoAndWireIn, .undo, opening, lab, isNewClient: true)
             let counted = try lab.counters().merging(before) { $0 - $1 }.filter { $0.value > 0 }
-            guard counted["FLOW_BEGUN"] == UInt64(repeats) else {
+            guard counted["flow_begun"] == UInt64(repeats) else {
                 throw PacketBenchmarkError("not every one of \(repeats) first packets began a flow: \(counted)")
             }
             return nanoseconds

@@ -14,6 +14,12 @@ extension Trait where Self == ConditionTrait {
     static var endToEnd: Self {
         .enabled(if: Kernel.isRequired || Prerequisites.missing.isEmpty, Prerequisites.reason)
     }
+
+    /// Of tests that attach programs to devices by tcx links.
+    static var hasTCX: Self { .enabled(if: Prerequisites.hasTCX, "the kernel has no tcx links") }
+
+    /// Of tests that need kube-proxy's rules.
+    static var hasNftables: Self { .enabled(if: Prerequisites.hasNftables, "nft is not installed") }
 }
 
 /// What tier 3 needs of a machine.

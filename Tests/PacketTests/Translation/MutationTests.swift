@@ -44,6 +44,7 @@ extension TranslationTests {
             let run = try FuzzRun("packets-\(hook.rawValue)", seed: seed)
             var (ran, changed) = (0, 0)
             try lab.inside { runner in
+                try Self.begin(hook, runner)
                 for number in 0..<FuzzRun.count * 2 {
                     let packet = Array(mutators[number % 2].next().prefix(9_000))
                     try run.note(packet)
@@ -55,8 +56,13 @@ extension TranslationTests {
                 }
             }
             #expect(ran > FuzzRun.count)
-            // On their way out nothing but answers and the node's own requests are ours.
-            #expect(changed > (hook == .podOut ? 0 : FuzzRun.count / 100), "\(changed) of \(ran)")
+            #expect(changed > FuzzRun.count / 100, "\(changed) of \(ran)")
+        }
+
+        /// The flows to which the answers belong: those that depart towards a pod are answers to a pod.
+        private static func begin(_ hook: Hook, _ runner: borrowing TranslationLab.Runner) throws {
+            let arrival: Hook = hook == .podOut ? .podIn : .wireIn
+            for packet in Family.allCases.flatMap(packets) { _ = try runner.run(packet.bytes, arrival) }
         }
 
         @Test("a packet that is cut anywhere is translated or left, not read past its end", arguments: Hook.framed)
@@ -64,6 +70,7 @@ extension TranslationTests {
             let lab = try lab()
             var ran = 0
             try lab.inside { runner in
+                try Self.begin(hook, runner)
                 for whole in Family.allCases.flatMap(Self.packets).map(\.bytes) {
                     for length in 14...whole.count {
                         let packet = Array(whole.prefix(length))
@@ -74,7 +81,7 @@ extension TranslationTests {
                     }
                 }
             }
-            #expect(ran > 10_000, "\(ran)")
+            #expect(ran > 8_000, "\(ran)")
         }
 
         // MARK: What may happen

@@ -95,23 +95,28 @@ actor DeviceKeeper {
         // Before a program runs on a device, the map says what lies behind it.
         if let any = loaded.values.first { attempt("map of devices") { try any.write(entries(for: selection)) } }
         for device in selection.chosen { keep(device) }
+        var keeping = wanted
         for device in (kept ?? attached).subtracting(wanted)
         where network.link(LinkIndex(rawValue: device.index)) != nil {
-            attempt(device.name) { try attachments.detach(from: device) }
-            log.info("took the programs off a device", metadata: ["device": "\(device.name)"])
+            if attempt(device.name, { try attachments.detach(from: device) }) {
+                log.info("took the programs off a device", metadata: ["device": "\(device.name)"])
+            } else {
+                // The next change of the network is another try.
+                keeping.insert(device)
+            }
         }
         attempt("devices that went away") { try attachments.forgetVanished() }
-        kept = wanted
+        kept = keeping
         check(selection)
         devices = selection.devices.map(report)
     }
 
-    /// The devices that have programs of ours.
+    /// The devices that have programs of ours, or may have some: to look may fail, and then to take them off says why.
     private var attached: Set<NetworkDevice> {
         Set(
             network.links.map(NetworkDevice.init).filter { device in
                 TrafficDirection.allCases.contains { direction in
-                    (try? attachments.attached(to: device, direction)) != nil
+                    do { return try attachments.attached(to: device, direction) != nil } catch { return true }
                 }
             })
     }
@@ -159,13 +164,17 @@ actor DeviceKeeper {
         }
     }
 
-    private func attempt(_ subject: String, _ body: () throws -> Void) {
+    /// - Returns: whether it went well. If it did not, that is said.
+    @discardableResult
+    private func attempt(_ subject: String, _ body: () throws -> Void) -> Bool {
         do {
             try body()
+            return true
         } catch {
             if failures.updateValue("\(error)", forKey: subject) != "\(error)" {
                 log.error("a device is not served", metadata: ["device": "\(subject)", "cause": "\(error)"])
             }
+            return false
         }
     }
 

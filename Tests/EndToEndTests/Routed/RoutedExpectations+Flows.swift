@@ -74,11 +74,16 @@ extension RoutedExpectations {
 
     /// A port comes again while the connection that had it is in TIME_WAIT, by the same service and by the other one.
     func reusesPort(_ family: IPVersion) throws {
-        for name in ["near", "near-too", "near", "near-too", "near"] {
-            let calls = try node.call(
-                RoutedService[name].door(.nodePort, family), "--bind", family.clients[0], "--source-port", "41002",
-                "--finish", "--count", "5")
-            #expect(calls.results == ["ok"], "\(name): \(calls.summary)")
+        for name in ["near", "near", "near-too", "near", "near-too", "near-too"] {
+            let door = try RoutedService[name].door(.nodePort, family)
+            let isAnswered = try eventually(within: 30_000) {
+                let calls = try node.call(
+                    door, "--bind", family.clients[0], "--source-port", "41002", "--finish", "--timeout", "10000")
+                // Until the backend's FIN has come the client's own kernel refuses.
+                #expect(calls.results.isSubset(of: ["ok", "EADDRNOTAVAIL"]), "\(name): \(calls.summary)")
+                return calls.results == ["ok"]
+            }
+            #expect(isAnswered, "\(name)")
         }
     }
 

@@ -92,7 +92,8 @@ struct StatusCommand: ParsableCommand {
         )
         print("  rights:          user \(daemon.rights.user), \(daemon.rights.capabilities.joined(separator: " "))")
         if !daemon.rights.reserved.isEmpty {
-            print("  reserved:        \(daemon.rights.reserved.joined(separator: " ")), to enter the namespaces of pods")
+            let reserved = daemon.rights.reserved.joined(separator: " ")
+            print("  reserved:        \(reserved), to enter the namespaces of pods")
         }
         for lack in daemon.rights.lacking { print("  lacking:         \(lack)") }
         print("  started:         \(daemon.startedAt.formatted(.iso8601))")

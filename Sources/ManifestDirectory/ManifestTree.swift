@@ -12,6 +12,8 @@ struct ManifestTree {
     private let table: WatchTable?
     private var files: [String: Known] = [:]
     private var directories: Set<String> = []
+    private var identities: [String: DirectoryIdentity] = [:]
+    private var unreadable: Set<String> = []
     private var faults: Set<String> = []
     private var state = ManifestState()
 
@@ -22,7 +24,17 @@ struct ManifestTree {
     }
 
     /// Given directories that are not there.
-    var missingRoots: [String] { roots.filter { !directories.contains($0) } }
+    private var missingRoots: [String] { roots.filter { !directories.contains($0) } }
+
+    /// Directories that are not there although they were given, and what cannot be looked into. What was read there stays
+    /// as it was: whoever takes a directory away has not said that its Services are unwanted.
+    var hidden: Set<String> { Set(missingRoots).union(unreadable) }
+
+    /// Given directories that are others than those that were looked at, or gone. The kernel tells of what happens in a
+    /// directory, not of what happens to the way there: a symlink, a mount, a directory above.
+    var replacedRoots: [String] {
+        roots.filter { directories.contains($0) && PathKind($0).identity != identities[$0] }
+    }
 
     /// The first, complete look.
     mutating func load() -> StateBatch {
@@ -65,6 +77,8 @@ struct ManifestTree {
         case .changed(let stamp, let hash, let parsed):
             files[reading.path] = Known(stamp: stamp, hash: hash)
             state.apply(.parsed(parsed), of: reading.path)
+        case .failed(let error) where error.isAbsence && absentRoots.contains(where: reading.path.isBelow):
+            files[reading.path] = Known()
         case .failed(let error) where error.isAbsence: forget(reading.path)
         case .failed(let error):
             files[reading.path] = Known()
@@ -88,13 +102,16 @@ struct ManifestTree {
 /// Looking: which files are there, and which of them changed.
 extension ManifestTree {
     private mutating func look(at path: String) -> Set<String> {
+        for root in roots where root == path || root.isBelow(path) { identities[root] = PathKind(root).identity }
         let scan = DirectoryScan(path, watching: table)
-        let below = path + "/"
-        let isUnder = { (candidate: String) in candidate == path || candidate.hasPrefix(below) }
+        let absent = absentRoots
+        let isUnder = { (candidate: String) in candidate == path || candidate.isBelow(path) }
         // Most looks are at a single file, which needs no search through the others.
         let isTree = directories.contains(path) || !scan.directories.isEmpty
         let known = isTree ? files.keys.filter(isUnder) : [path].filter(isKnown)
-        for file in known where scan.files[file] == nil && !scan.hides(file) { forget(file) }
+        for file in known where scan.files[file] == nil && !scan.hides(file) {
+            if !absent.contains(where: file.isBelow) { forget(file) }
+        }
         let found = Set(scan.directories)
         for directory in directories where isTree && isUnder(directory) {
             if found.contains(directory) || scan.hides(directory) { continue }
@@ -102,9 +119,13 @@ extension ManifestTree {
             table?.drop(directory)
         }
         directories.formUnion(found)
+        unreadable = unreadable.filter { !isUnder($0) }.union(scan.unreadable.keys)
         reportFaults(scan, isUnder)
         return Set(scan.files.filter { files[$0.key]?.stamp != $0.value }.keys)
     }
+
+    /// Given directories that are not there at this moment, whether that has been noticed or not.
+    private var absentRoots: [String] { roots.filter { !PathKind($0).isDirectory } }
 
     private mutating func forget(_ file: String) {
         files[file] = nil
@@ -120,8 +141,15 @@ extension ManifestTree {
             faults.remove(directory)
             state.apply(.gone, of: directory)
         }
+        let hidden = hidden
         for (directory, error) in now where faults.insert(directory).inserted {
-            state.apply(.unreadable(error.problem(with: directory)), of: directory)
+            var problem = error.problem(with: directory)
+            if hidden.contains(directory) { problem.advice += "; until then all stays as it was read there last" }
+            state.apply(.unreadable(problem), of: directory)
         }
     }
+}
+
+extension String {
+    fileprivate func isBelow(_ directory: String) -> Bool { hasPrefix(directory + "/") }
 }

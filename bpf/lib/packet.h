@@ -116,7 +116,7 @@ static __always_inline bool F(packet_read_ip)(struct __sk_buff *skb, struct F(pa
 #if FAMILY == 4
 	const __u16 offset = bpf_ntohs(ip->frag_off);
 
-	if (ip->ihl < 5)
+	if (ip->version != 4 || ip->ihl < 5)
 		return false;
 	*(__u32 *)packet->tuple.source = ip->saddr;
 	*(__u32 *)packet->tuple.destination = ip->daddr;
@@ -133,6 +133,8 @@ static __always_inline bool F(packet_read_ip)(struct __sk_buff *skb, struct F(pa
 		packet->piece = FIRST_FRAGMENT;
 	return true;
 #else
+	if (ip->version != 6)
+		return false;
 	__builtin_memcpy(&packet->tuple, &ip->saddr, 32);
 	packet->l4 = packet->l3 + sizeof(*ip);
 	packet->length = bpf_ntohs(ip->payload_len) + sizeof(*ip);

@@ -15,6 +15,8 @@ struct ManifestTree {
     private var identities: [String: DirectoryIdentity] = [:]
     private var unreadable: Set<String> = []
     private var faults: Set<String> = []
+    /// Files that are gone and still count, until `letGo`.
+    private var leaving: Set<String> = []
     private var state = ManifestState()
 
     /// - Parameter table: gets a watch for each directory that is found; nil to read only once.
@@ -72,18 +74,26 @@ struct ManifestTree {
     }
 
     mutating func apply(_ reading: FileReading) {
+        leaving.remove(reading.path)
         switch reading.outcome {
         case .same(let stamp): files[reading.path]?.stamp = stamp
         case .changed(let stamp, let hash, let parsed):
             files[reading.path] = Known(stamp: stamp, hash: hash)
             state.apply(.parsed(parsed), of: reading.path)
-        case .failed(let error) where error.isAbsence && absentRoots.contains(where: reading.path.isBelow):
-            files[reading.path] = Known()
-        case .failed(let error) where error.isAbsence: forget(reading.path)
+        case .failed(let error) where error.isAbsence: if isKnown(reading.path) { leaving.insert(reading.path) }
         case .failed(let error):
             files[reading.path] = Known()
             state.apply(.unreadable(error.problem(with: reading.path)), of: reading.path)
         }
+    }
+
+    var hasLeavingFiles: Bool { !leaving.isEmpty }
+
+    /// Believes that files are gone, but for those in given directories that are gone themselves.
+    mutating func letGo() {
+        let absent = roots.filter { !PathKind($0).isDirectory }
+        for file in leaving where !absent.contains(where: file.isBelow) { forget(file) }
+        leaving = []
     }
 
     /// Ends a round of changes.
@@ -104,14 +114,12 @@ extension ManifestTree {
     private mutating func look(at path: String) -> Set<String> {
         for root in roots where root == path || root.isBelow(path) { identities[root] = PathKind(root).identity }
         let scan = DirectoryScan(path, watching: table)
-        let absent = absentRoots
         let isUnder = { (candidate: String) in candidate == path || candidate.isBelow(path) }
         // Most looks are at a single file, which needs no search through the others.
         let isTree = directories.contains(path) || !scan.directories.isEmpty
         let known = isTree ? files.keys.filter(isUnder) : [path].filter(isKnown)
-        for file in known where scan.files[file] == nil && !scan.hides(file) {
-            if !absent.contains(where: file.isBelow) { forget(file) }
-        }
+        leaving.subtract(scan.files.keys)
+        leaving.formUnion(known.filter { scan.files[$0] == nil && !scan.hides($0) })
         let found = Set(scan.directories)
         for directory in directories where isTree && isUnder(directory) {
             if found.contains(directory) || scan.hides(directory) { continue }
@@ -119,13 +127,12 @@ extension ManifestTree {
             table?.drop(directory)
         }
         directories.formUnion(found)
+        let missing = missingRoots
+        leaving = leaving.filter { file in !missing.contains(where: file.isBelow) }
         unreadable = unreadable.filter { !isUnder($0) }.union(scan.unreadable.keys)
         reportFaults(scan, isUnder)
         return Set(scan.files.filter { files[$0.key]?.stamp != $0.value }.keys)
     }
-
-    /// Given directories that are not there at this moment, whether that has been noticed or not.
-    private var absentRoots: [String] { roots.filter { !PathKind($0).isDirectory } }
 
     private mutating func forget(_ file: String) {
         files[file] = nil

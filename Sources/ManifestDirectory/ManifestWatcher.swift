@@ -7,6 +7,8 @@ import Glibc
 struct ManifestWatcher: ~Copyable {
     /// How long a file that is being written is left alone when its writer neither writes on nor closes it.
     private static let patience = Duration.milliseconds(200)
+    /// Who deletes a directory deletes its files first: while nothing but removals come, they are not believed yet.
+    private static let removalPatience = Duration.milliseconds(500)
     /// How often a directory that is hidden is looked for: nothing tells of it, since what held it may be gone as well.
     private static let searchInterval = Duration.milliseconds(100)
     /// How often the given directories are compared with those that were looked at.
@@ -24,6 +26,7 @@ struct ManifestWatcher: ~Copyable {
     private var written: Set<String> = []
     private var inFlux: [String: ContinuousClock.Instant] = [:]
     private var hasOverflown = false
+    private var removals = QuietPeriod(quiet: removalPatience, longest: .seconds(2))
     /// Hidden directories that can be looked into again, and since when.
     private var returning: [String: ContinuousClock.Instant] = [:]
     private var nextComparison = ContinuousClock.now + comparisonInterval
@@ -45,6 +48,10 @@ struct ManifestWatcher: ~Copyable {
             compare()
             if !stale.isEmpty && burst.end == nil { burst.noteChange(at: clock.now) }
             if let end = burst.end, end <= clock.now { finishBurst() }
+            if let end = removals.end, end <= clock.now {
+                letGo()
+                mailbox.leave(tree.commit())
+            }
         }
         mailbox.close()
     }
@@ -56,7 +63,7 @@ struct ManifestWatcher: ~Copyable {
             pollfd(fd: stop.number, events: Int16(POLLIN), revents: 0),
         ]
         let deadlines = [
-            burst.end,
+            burst.end, removals.end,
             inFlux.values.min().map { $0 + Self.patience },
             tree.hidden.isEmpty ? nil : clock.now + Self.searchInterval, nextComparison,
         ]
@@ -126,7 +133,15 @@ struct ManifestWatcher: ~Copyable {
         let readings = changed.subtracting(inFlux.keys).sorted().map { tree.read($0) }
         // A file whose writer began while it was read may have been read by half.
         takeNotices()
+        // The file that an object has left it may have left for another one.
+        if !changed.isEmpty { letGo() }
         for reading in readings where inFlux[reading.path] == nil { tree.apply(reading) }
+        if tree.hasLeavingFiles { removals.noteChange(at: clock.now) }
         mailbox.leave(tree.commit())
+    }
+
+    private mutating func letGo() {
+        removals.reset()
+        tree.letGo()
     }
 }

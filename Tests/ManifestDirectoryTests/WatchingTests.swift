@@ -10,6 +10,7 @@ private struct Reader: ~Copyable {
     let source: ManifestSource
     private var batches: ManifestBatches.AsyncIterator
     private(set) var ports: [String: UInt16] = [:]
+    private(set) var gone: Set<String> = []
     private(set) var slices: Set<String> = []
     private(set) var problems: Set<StateProblem> = []
     private(set) var count = 0
@@ -50,7 +51,9 @@ private struct Reader: ~Copyable {
         for event in batch.events {
             switch event {
             case .service(let service): ports[service.name.name] = service.ports.first?.port.number ?? 0
-            case .serviceGone(let name): ports[name.name] = nil
+            case .serviceGone(let name):
+                ports[name.name] = nil
+                gone.insert(name.name)
             case .slice(let slice): slices.insert(slice.name.name)
             case .sliceGone(let name): slices.remove(name.name)
             case .node, .nodeGone: break
@@ -66,6 +69,11 @@ struct WatchingTests {
     private let directory: TemporaryDirectory
 
     init() throws { directory = try TemporaryDirectory() }
+
+    /// One of three Services that claim nothing of each other.
+    private static func service(_ name: String, port: Int = 80) -> String {
+        Manifests.service(name, ip: ["web": "10.96.0.15", "api": "10.96.0.16"][name] ?? "10.96.0.17", port: port)
+    }
 
     @Test("files are written, rewritten, renamed and removed")
     func files() async throws {
@@ -221,10 +229,58 @@ struct WatchingTests {
         #expect(reader.problems.isEmpty)
     }
 
+    @Test("files that are removed one after the other say nothing until it is over: the directory may follow")
+    func removedOneByOne() async throws {
+        try directory.makeDirectory("m")
+        for name in ["web", "api", "dns"] { try directory.write(Self.service(name), to: "m/\(name).yaml") }
+        var reader = try Reader([directory.path + "/m"])
+        await reader.wait { $0.ports.count == 3 }
+        for name in ["web", "api", "dns"] {
+            try directory.remove("m/\(name).yaml")
+            // Longer than a burst lasts.
+            try await Task.sleep(for: .milliseconds(60))
+        }
+        try directory.remove("m")
+        await reader.wait { !$0.problems.isEmpty }
+        #expect(reader.ports.count == 3)
+        try directory.makeDirectory("m")
+        try directory.write(Manifests.service("web"), to: "m/web.yaml")
+        await reader.waitForPorts(["web": 80])
+    }
+
+    @Test("a directory that comes back soon takes nothing with it either")
+    func backSoon() async throws {
+        try directory.makeDirectory("m")
+        for name in ["web", "api"] { try directory.write(Self.service(name), to: "m/\(name).yaml") }
+        var reader = try Reader([directory.path + "/m"])
+        await reader.wait { $0.ports.count == 2 }
+        try directory.remove("m")
+        await reader.wait { !$0.problems.isEmpty }
+        try directory.makeDirectory("m")
+        for name in ["web", "dns"] { try directory.write(Self.service(name, port: 81), to: "m/\(name).yaml") }
+        await reader.wait { $0.problems.isEmpty && $0.ports == ["web": 81, "dns": 81] }
+        #expect(reader.gone == ["api"], "web was gone in between")
+    }
+
+    @Test("a file that is removed and made again within a moment was never away")
+    func madeAgain() async throws {
+        try directory.write(Manifests.service(), to: "web.yaml")
+        try directory.write(Self.service("api"), to: "api.yaml")
+        var reader = try Reader(directory)
+        await reader.wait { $0.ports.count == 2 }
+        try directory.remove("web.yaml")
+        try await Task.sleep(for: .milliseconds(60))
+        try directory.write(Manifests.service(port: 81), to: "web.yaml")
+        await reader.waitForPorts(["web": 81, "api": 80])
+        #expect(reader.gone.isEmpty)
+        try directory.remove("api.yaml")
+        await reader.waitForPorts(["web": 81])
+    }
+
     @Test("a directory that is made anew is read once it is filled")
     func refilled() async throws {
         try directory.makeDirectory("m")
-        for name in ["web", "api"] { try directory.write(Manifests.service(name), to: "m/\(name).yaml") }
+        for name in ["web", "api"] { try directory.write(Self.service(name), to: "m/\(name).yaml") }
         var reader = try Reader([directory.path + "/m"])
         await reader.wait { $0.ports.count == 2 }
         try directory.rename("m", to: "old")
@@ -232,9 +288,9 @@ struct WatchingTests {
         try directory.makeDirectory("m")
         let before = reader.count
         try await Task.sleep(for: .milliseconds(120))
-        for name in ["web", "api"] { try directory.write(Manifests.service(name, port: 81), to: "m/\(name).yaml") }
+        for name in ["web", "api"] { try directory.write(Self.service(name, port: 81), to: "m/\(name).yaml") }
         await reader.wait { $0.ports.values.allSatisfy { $0 == 81 } }
-        #expect(reader.ports.count == 2)
+        #expect(reader.gone.isEmpty)
         #expect(reader.count == before + 1, "it was read while it was filled")
     }
 

@@ -110,6 +110,7 @@ static __noinline int packet_extensions(struct __sk_buff *skb, struct packet6 *p
 
 #endif
 
+/* The kernel never sees the header of what is sent on: one that it would refuse is none. */
 static __always_inline bool F(packet_read_ip)(struct __sk_buff *skb, struct F(packet) *packet,
 					      const IP_HEADER *ip)
 {

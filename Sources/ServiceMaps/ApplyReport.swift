@@ -12,6 +12,13 @@ public struct ApplyReport: Sendable {
 
         public var map: ServiceMap { error.map }
 
+        /// The same with other advice.
+        public func advising(_ advice: String) -> Failure {
+            var failure = self
+            failure.error.advice = advice
+            return failure
+        }
+
         public var description: String {
             "cannot program \(port.map { "\($0)" } ?? "entries of nobody"): \(error)"
         }
@@ -20,7 +27,7 @@ public struct ApplyReport: Sendable {
     /// Entries written and entries removed.
     public internal(set) var written = 0
     public internal(set) var deleted = 0
-    public internal(set) var failures: [Failure] = []
+    public var failures: [Failure] = []
     /// Service ports that are not yet as they should be: the next apply tries again.
     public internal(set) var pending: [ServicePortName] = []
 }

@@ -38,8 +38,12 @@ public struct MapCapacities: Sendable, Hashable {
         self.affinity = affinity
         self.flows = flows
         backendCounters = countsBackends ? backends * 2 : 1
+        serviceCounters = Self.serviceCounters(for: services, possibleCPUs: possibleCPUs)
+    }
+
+    static func serviceCounters(for services: UInt32, possibleCPUs: Int) -> UInt32 {
         let perService = MemoryLayout<service_counter>.size * max(possibleCPUs, 1)
-        serviceCounters = min(services, UInt32(Self.serviceCounterMemory / perService))
+        return min(services, UInt32(serviceCounterMemory / perService))
     }
 
     /// What the flows of both families take together at most: 64 MiB, with the kernel's 48 bytes for each entry.

@@ -4,7 +4,7 @@ internal import ServiceModel
 ///
 /// Kept small: one record a service port with flat arrays, nothing allocated for a single backend.
 struct Mirror {
-    let capacities: MapCapacities
+    var capacities: MapCapacities
     var records = RecordTable()
     /// The ids of a Service's ports, in all families.
     var services: [ObjectName: [ServiceID]] = [:]

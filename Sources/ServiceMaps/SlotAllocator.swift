@@ -27,7 +27,7 @@ enum SlotShortage: Error, Hashable {
 /// Free stretches are kept in two sorted arrays of packed numbers, one by place and one by length. Both are found by
 /// binary search; what an insertion moves is a few kilobytes even in a badly fragmented map.
 struct SlotAllocator {
-    let capacity: UInt32
+    private(set) var capacity: UInt32
     private(set) var free: UInt32
     /// `first << 32 | count`, ascending.
     private var byPlace: [UInt64] = []
@@ -52,6 +52,14 @@ struct SlotAllocator {
             next = run.end
         }
         if next < capacity { insert(SlotRun(first: next, count: capacity - next)) }
+    }
+
+    /// The slots behind the last one are free now.
+    mutating func grow(to capacity: UInt32) {
+        guard capacity > self.capacity else { return }
+        let added = SlotRun(first: max(self.capacity, 1), count: capacity - max(self.capacity, 1))
+        self.capacity = capacity
+        release(added)
     }
 
     var longestFree: UInt32 { byLength.last.map { UInt32($0 >> 32) } ?? 0 }

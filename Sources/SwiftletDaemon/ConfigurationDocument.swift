@@ -68,7 +68,7 @@ extension Configuration {
             .kubeProxyReplacement: .flag(kubeProxyReplacement), .logLevel: .text(logLevel.rawValue),
             .manifests: .texts(manifests), .maxBackends: .number(Int(maxBackends)),
             .maxServices: .number(Int(maxServices)), .maxSlots: .number(Int(maxSlots)),
-            .maxSourceRanges: .number(Int(maxSourceRanges)),
+            .maxSourceRanges: .number(Int(maxSourceRanges)), .mapMemoryLimit: .number(Int(mapMemoryLimit)),
             .socketLB: .text(sockets.rawValue), .devices: .texts(packets.devices.settings),
             .podInterfaces: .texts(packets.podInterfaces.settings),
             .externalClusterIP: .flag(packets.servesClusterIPsOutside),

@@ -8,7 +8,8 @@ enum ConfigurationKey: String, CaseIterable {
     case kubeProxyReplacement, manifests, kubeconfig, context, apiServers, stateDir
     case hostnameOverride, nodeName, serviceProxyName, nodePortAddresses
     case clusterCIDR, detectLocalMode, podBridgeInterface, podInterfaceNamePrefix, masqueradeAll
-    case cgroupRoot, bpfRoot, bindProtection, maxServices, maxBackends, maxSlots, maxSourceRanges
+    case cgroupRoot, bpfRoot, bindProtection, maxServices, maxBackends, maxSlots, maxSourceRanges,
+        mapMemoryLimit
     case socketLB, devices, podInterfaces, externalClusterIP, serviceCIDR, setSysctls
     case healthzBindAddress, metricsBindAddress, metricsPerBackend, eventRecording
     case syncPeriod, oomScoreAdj, featureGates, logLevel, logFormat
@@ -96,6 +97,7 @@ extension ConfigurationLayer {
         maxBackends = settings.count(.maxBackends) ?? maxBackends
         maxSlots = settings.count(.maxSlots) ?? maxSlots
         maxSourceRanges = settings.count(.maxSourceRanges) ?? maxSourceRanges
+        mapMemoryLimit = settings.count(.mapMemoryLimit) ?? mapMemoryLimit
         readPackets(settings)
     }
 

@@ -16,7 +16,10 @@ actor ControlPlane {
     private var state: ClusterState
     private var compiler = Compiler(keepsBackends: false)
     /// Nil when nothing is programmed.
-    private var writer: ServiceMapWriter<BPFMapStore>?
+    private(set) var writer: ServiceMapWriter<BPFMapStore>?
+    /// How the maps get more room; nil when they keep their size.
+    private let growth: GrowthPlan?
+    var growthState = GrowthState()
     private var localAddresses: [IPAddress]
     private var node: NodeConfiguration
     private let endpoints: DaemonEndpoints
@@ -49,8 +52,9 @@ actor ControlPlane {
     init(
         _ configuration: Configuration, writer: consuming ServiceMapWriter<BPFMapStore>?,
         localAddresses: [IPAddress], endpoints: DaemonEndpoints,
-        warn: @escaping @Sendable (ServiceWarning) -> Void = { _ in }, log: Logger
+        warn: @escaping @Sendable (ServiceWarning) -> Void = { _ in }, growth: GrowthPlan? = nil, log: Logger
     ) {
+        self.growth = growth
         self.configuration = configuration
         self.writer = writer
         self.localAddresses = localAddresses
@@ -144,6 +148,11 @@ actor ControlPlane {
 
     private func program(_ dirty: Set<ObjectName>) -> IngestSummary {
         var summary = IngestSummary()
+        // Their entries are being copied: what changes now is programmed into the larger ones.
+        if growthState.isGrowing {
+            growthState.deferred.formUnion(dirty)
+            return summary
+        }
         let isFull = node != currentNode() || !hasSynced
         node = currentNode()
         hasSynced = hasSynced || hasCompleteList
@@ -165,6 +174,7 @@ actor ControlPlane {
                 ])
         }
         if writer?.needsReclaim == true { reclaimWish.yield() }
+        if nextGrowth != nil { growthState.wish.yield() }
         return summary
     }
 
@@ -176,6 +186,7 @@ actor ControlPlane {
         if let report = writer?.apply(
             upserts: changes.upserts, removals: changes.removals, prune: isLast && mayPrune)
         {
+            growthState.note(report)
             reportFailures(report)
             summary.writes += report.written + report.deleted
             summary.failures += report.failures
@@ -225,6 +236,8 @@ actor ControlPlane {
         while let ticket = beginReclaim() {
             let start = ContinuousClock.now
             guard await Self.gracePeriod() else { return }
+            // What was retired is retired still, and its turn comes after the move to larger maps.
+            if growthState.isGrowing { return }
             if let report = writer?.finishReclaim(ticket) {
                 reportFailures(report)
                 endpoints.sync.reclaimed(in: ContinuousClock.now - start, failures: report.failures)
@@ -234,7 +247,7 @@ actor ControlPlane {
     }
 
     private func beginReclaim() -> ServiceMapWriter<BPFMapStore>.ReclaimTicket? {
-        guard writer?.needsReclaim == true else { return nil }
+        guard writer?.needsReclaim == true, !growthState.isGrowing else { return nil }
         return writer?.beginReclaim()
     }
 
@@ -246,6 +259,59 @@ actor ControlPlane {
                 continuation.resume(returning: waited != nil)
             }
         }
+    }
+}
+
+// MARK: - More room
+
+extension ControlPlane {
+    /// The capacities that the maps should have next, and why; nil when they are large enough, or may not grow.
+    var nextGrowth: (groups: [MapGroup], capacities: MapCapacities)? {
+        guard let growth, let writer, !growthState.isGrowing, growthState.mayTry else { return nil }
+        var (groups, capacities): ([MapGroup], MapCapacities) = ([], writer.capacities)
+        let lacking = growthState.shortages.union(writer.crowded)
+        for group in MapGroup.allCases where lacking.contains(group) {
+            guard let larger = growth.limits.grown(capacities, group) else { continue }
+            capacities = larger
+            groups.append(group)
+        }
+        return groups.isEmpty ? nil : (groups, capacities)
+    }
+
+    /// Gives the maps more room, as often as it takes. Changes that come meanwhile are programmed at the end of each turn.
+    func grow() async {
+        while growthState.isGrowing { try? await Task.sleep(for: .milliseconds(10)) }
+        while let growth, let (groups, capacities) = nextGrowth {
+            growthState.isGrowing = true
+            let names = groups.map(\.rawValue).joined(separator: ", ")
+            let start = ContinuousClock.now
+            do {
+                let store = try await growth.grow(capacities)
+                writer?.move(to: store, capacities: capacities)
+                log.notice(
+                    "gave the maps more room",
+                    metadata: ["of": "\(names)", "duration": "\(Daemon.text(ContinuousClock.now - start))"])
+                setAttention("the maps do not grow", to: nil)
+            } catch {
+                growthState.failed()
+                setAttention("the maps do not grow", to: "cannot give the maps of \(names) more room: \(error)")
+            }
+            growthState.isGrowing = false
+            _ = program(growthState.takeDeferred())
+        }
+    }
+
+    /// The failures that a person must know: without those that will be gone when the maps have grown. The others get the
+    /// advice that helps.
+    private func explained(_ report: ApplyReport) -> ApplyReport {
+        guard let growth, let writer else { return report }
+        var explained = report
+        explained.failures = report.failures.compactMap { failure in
+            guard failure.error.isShortage, let group = MapGroup(of: failure.map) else { return failure }
+            if growthState.mayTry, growth.limits.grown(writer.capacities, group) != nil { return nil }
+            return failure.advising("raise --map-memory-limit")
+        }
+        return explained
     }
 }
 
@@ -263,8 +329,9 @@ extension ControlPlane {
         reportedConflicts = conflicts
     }
 
-    /// Each failure is logged when it appears, not at every retry.
+    /// Each failure is logged when it appears, not at every retry. One that growing helps against is none yet.
     private func reportFailures(_ report: ApplyReport) {
+        let report = explained(report)
         let failures = Set(report.failures.map(\.description))
         for failure in failures.subtracting(reportedFailures).sorted() {
             log.error("a Service is not programmed", metadata: ["cause": "\(failure)"])

@@ -43,7 +43,17 @@ extension Daemon {
             build: build, pins: datapath.pins, capacities: capacities, sizes: handOver.sizes, config: datapath.config,
             packets: tc_config(settings))
         let devices = try DeviceKeeper(programs, settings: settings.packets, isHeld: true, log: log)
-        return DatapathKeeper(datapath, handOver, devices, cgroup: cgroup, settings: settings, log: log)
+        return DatapathKeeper(
+            datapath, handOver, devices, cgroup: cgroup, build: build, features: try KernelFeatures.probe(),
+            settings: settings,
+            log: log)
+    }
+
+    /// Nil when the maps keep their size.
+    func growthPlan(_ keeper: DatapathKeeper?) -> GrowthPlan? {
+        guard let keeper, settings.mapMemoryLimit > 0 else { return nil }
+        let limits = MapGrowth(memoryLimit: Int(settings.mapMemoryLimit) << 20, possibleCPUs: CPUs.possible)
+        return GrowthPlan(limits: limits) { capacities in try await keeper.grow(to: capacities) }
     }
 
     private var capacities: MapCapacities {

@@ -66,7 +66,7 @@ public struct Daemon: Sendable {
         let recorder = recorder(connection)
         let control = ControlPlane(
             settings, writer: writer, localAddresses: try NetworkSnapshot.read().usableAddresses,
-            endpoints: endpoints, warn: { recorder?.record($0) }, log: log)
+            endpoints: endpoints, warn: { recorder?.record($0) }, growth: growthPlan(keeper), log: log)
 
         let devices = keeper?.devices
         var parts: [any ServiceLifecycle.Service]
@@ -82,6 +82,7 @@ public struct Daemon: Sendable {
             let source = try phase("reading manifests") { try ManifestSource(directories: settings.manifests) }
             let batches = source.batches()
             await programFirst(of: batches, control)
+            await control.grow()
             try await keeper?.attach(control)
             if settings.initOnly {
                 await control.reclaim()
@@ -91,7 +92,9 @@ public struct Daemon: Sendable {
         }
         if !settings.initOnly {
             parts += endpointParts(endpoints, control, statistics)
-            parts += [RetryService(control: control), ReclaimService(control: control)]
+            parts += [
+                RetryService(control: control), ReclaimService(control: control), GrowthService(control: control),
+            ]
             parts += [NetworkService(control: control, devices: devices, log: log)]
             parts += recorder.map { [EventService(recorder: $0)] } ?? []
             // Whoever reads "ready" may ask for the status at once.
@@ -176,6 +179,7 @@ extension Daemon {
             batches: source.batches(), control: control, endsWithFirstList: settings.initOnly,
             onFirstList: { summary in
                 sayProgrammed(summary)
+                await control.grow()
                 if let keeper, keeper.needsWholeState { try await keeper.attach(control) }
                 sayReady()
             })

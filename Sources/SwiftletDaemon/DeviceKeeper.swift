@@ -2,12 +2,16 @@ import BPFLoader
 import CDatapath
 import Logging
 import NodeNetwork
+import ServiceMaps
 import ServiceModel
 
 /// Keeps the programs at tc on the devices that are wanted, as devices, addresses and routes come and go.
 actor DeviceKeeper {
-    private let programs: PacketDatapath.Settings
+    private var programs: PacketDatapath.Settings
     private var loaded: [PacketDatapath.Kind: PacketDatapath] = [:]
+    private typealias Loaded = (programs: PacketDatapath.Settings, loaded: [PacketDatapath.Kind: PacketDatapath])
+    /// What `prepare` has loaded, to be put in their place; after `swap`, what was there before.
+    private var spare: Loaded?
     private let attachments: DeviceAttachments
     private let settings: PacketSettings
     private let log: Logger
@@ -50,6 +54,35 @@ actor DeviceKeeper {
                 log.warning("a file in our directory is not ours: left alone", metadata: ["file": "\(path)"])
             }
         }
+    }
+
+    /// Loads what is attached once more, on other maps.
+    func prepare(pins: DatapathPins, capacities: MapCapacities) throws {
+        var programs = self.programs
+        (programs.pins, programs.capacities) = (pins, capacities)
+        var next: [PacketDatapath.Kind: PacketDatapath] = [:]
+        for kind in loaded.keys { next[kind] = try PacketDatapath(kind, programs) }
+        spare = (programs, next)
+    }
+
+    /// Puts what was prepared in the place of what is attached, or that back. If a device refuses, all of them get back
+    /// what they had.
+    func swap() throws {
+        guard let next = spare else { return }
+        let failuresBefore = failures
+        spare = (programs, loaded)
+        (programs, loaded) = next
+        reconcile()
+        guard let failure = failures.first(where: { failuresBefore[$0.key] == nil }), let before = spare else { return }
+        (programs, loaded) = before
+        reconcile()
+        throw ConfigurationError("\(failure.key) keeps its programs: \(failure.value)")
+    }
+
+    /// The prepared maps are pinned in their usual place now.
+    func usePins(_ pins: DatapathPins) {
+        programs.pins = pins
+        spare = nil
     }
 
     /// For `status`.

@@ -32,6 +32,7 @@ struct ConfigurationTests {
                 maxBackends: 2
                 maxSlots: 3
                 maxSourceRanges: 4
+                mapMemoryLimit: 5
                 healthzBindAddress: none
                 metricsBindAddress: 0.0.0.0
                 metricsPerBackend: true
@@ -68,6 +69,7 @@ struct ConfigurationTests {
         settings.maxBackends = 2
         settings.maxSlots = 3
         settings.maxSourceRanges = 4
+        settings.mapMemoryLimit = 5
         settings.healthzAddress = nil
         settings.metricsAddress = ListenAddress(host: "0.0.0.0", port: 10_249)
         settings.metricsPerBackend = true

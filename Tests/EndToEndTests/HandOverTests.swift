@@ -41,7 +41,7 @@ struct HandOverTests {
         for (name, process) in ["sockets": load, "datagrams": datagrams, "packets": packets] {
             let report = try node.finish(load: process, now: true)
             #expect(report.failed == [:], "\(name): \(report.failures)")
-            #expect(report.ok > 300, "\(name)")
+            #expect(report.ok > 50, "\(name)")
         }
         #expect(try node.status().degraded == [])
         try node.stop()

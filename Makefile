@@ -20,7 +20,7 @@ C_FILES := $(shell find bpf Sources -name '*.[ch]' 2>/dev/null)
 # SwiftPM follows #embed only when it looks for changed headers; a new object has a new time.
 SWIFT_RELEASE := swift build -c release -Xswiftc -static-stdlib --product
 
-.PHONY: setup bpf build lab install uninstall test test-pure test-kernel test-e2e test-kernels demo bench \
+.PHONY: setup bpf build lab install install-service uninstall test test-pure test-kernel test-e2e test-kernels demo bench soak \
 	fmt check clean
 
 ## setup: installs the Debian or Ubuntu packages that are missing, after saying which
@@ -60,8 +60,16 @@ lab: bpf
 install: build
 	install -D -m 755 build/swiftlet $(DESTDIR)$(PREFIX)/bin/swiftlet
 
+## install-service: the unit for systemd and the user that it runs as; start it with systemctl
+install-service: install
+	install -D -m 644 packaging/sysusers.d/swiftlet.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/swiftlet.conf
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's,/usr/local/bin,$(PREFIX)/bin,' packaging/swiftlet.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/swiftlet.service
+
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/swiftlet
+	rm -f $(DESTDIR)$(PREFIX)/bin/swiftlet $(DESTDIR)$(PREFIX)/lib/sysusers.d/swiftlet.conf \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/swiftlet.service
 
 ## demo: Services for three pods in namespaces of its own, shown step by step
 demo: build lab
@@ -84,6 +92,13 @@ test-e2e: bpf
 bench: build lab
 	@scripts/bench.sh
 
+SOAK_SECONDS ?= 180
+SOAK_ARGUMENTS ?=
+
+## soak: calls Services while they change and the daemon dies, for SOAK_SECONDS; each answer is checked
+soak: build lab
+	build/swiftlet-lab soak --seconds $(SOAK_SECONDS) $(SOAK_ARGUMENTS)
+
 fmt:
 	swift format -i -r Package.swift Sources Tests
 	$(CLANG_FORMAT) -i $(C_FILES)
@@ -93,6 +108,7 @@ check: bpf
 	swift format lint --strict -r Package.swift Sources Tests
 	$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
 	@scripts/check-links.sh
+	@scripts/check-service.sh
 
 clean:
 	rm -rf build .build

@@ -58,7 +58,17 @@ let package = Package(
                 "BPFLoader", "CDatapath", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
+        // Ends the sockets whose backend is gone, in every network namespace of the node.
+        .target(
+            name: "SocketDestroy",
+            dependencies: [
+                "BPFLoader", "CDatapath", "CRtnetlink", "Netlink", "ServiceMaps", "ServiceModel",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .systemLibrary(name: "CLibyaml"),
+        // The capabilities of a thread, which the daemon gives up but for a few.
+        .systemLibrary(name: "CCapabilities"),
         // Kubernetes' objects, as JSON or as values of any other notation, to values of the model.
         .target(name: "KubernetesObjects", dependencies: ["ServiceModel"], swiftSettings: strict),
         .target(
@@ -72,6 +82,20 @@ let package = Package(
             dependencies: [
                 "BPFLoader", "CDatapath", "NetworkLab", .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
+            swiftSettings: strict),
+        // Services of clients beyond the node: test runs of the programs at tc, and routed connections beside nftables.
+        .target(
+            name: "PacketBenchmark",
+            dependencies: [
+                "BPFLoader", "CDatapath", "CSelect", "ConnectBenchmark", "NetworkLab", "ServiceMaps", "ServiceModel",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+        // The rules that kube-proxy left in the kernel: found, removed and put back, by the tools that wrote them.
+        .systemLibrary(name: "CMemoryFile"),
+        .target(
+            name: "Takeover",
+            dependencies: ["CMemoryFile", "ServiceModel", .product(name: "SystemPackage", package: "swift-system")],
             swiftSettings: strict),
         // What commands print of values, as text and JSON.
         .target(name: "Reporting", dependencies: ["KubernetesObjects", "ServiceModel"], swiftSettings: strict),
@@ -97,8 +121,8 @@ let package = Package(
         .target(
             name: "SwiftletDaemon",
             dependencies: [
-                "BPFLoader", "CDatapath", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NodeNetwork",
-                "Observability", "ServiceMaps", "ServiceModel",
+                "BPFLoader", "CCapabilities", "CDatapath", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory",
+                "NodeNetwork", "Observability", "ServiceMaps", "ServiceModel", "SocketDestroy", "Takeover",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -111,7 +135,7 @@ let package = Package(
             dependencies: [
                 "BPFLoader", "ConnectBenchmark", "KubernetesObjects", "ManifestDirectory", "NetworkLab", "NodeNetwork",
                 "Reporting",
-                "ServiceMaps", "ServiceModel", "SwiftletDaemon",
+                "ServiceMaps", "ServiceModel", "SwiftletDaemon", "Takeover",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
@@ -121,7 +145,8 @@ let package = Package(
         .executableTarget(
             name: "swiftlet-lab",
             dependencies: [
-                "BPFLoader", "CDatapath", "NetworkLab", "SwiftletDaemon", "TestAPIServer",
+                "BPFLoader", "CDatapath", "ConnectBenchmark", "NetworkLab", "PacketBenchmark", "SwiftletDaemon",
+                "TestAPIServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
@@ -165,6 +190,14 @@ let package = Package(
             name: "ManifestDirectoryTests",
             dependencies: ["KubernetesObjects", "ManifestDirectory", "ServiceModel", "TestKit"],
             swiftSettings: strict),
+        // Inputs that nobody would write, made from a corpus of good ones.
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: [
+                "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "ServiceModel", "SwiftletDaemon", "TestKit",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            exclude: ["Corpus"], swiftSettings: strict),
         // The command line and the files of kube-proxy.
         .testTarget(
             name: "ConfigurationTests",
@@ -175,12 +208,29 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "BPFLoaderTests", dependencies: ["BPFLoader", "CDatapath", "CLibbpf", "NetworkLab", "TestKit"],
+            name: "BPFLoaderTests",
+            dependencies: ["BPFLoader", "CCapabilities", "CDatapath", "CLibbpf", "NetworkLab", "TestKit"],
+            swiftSettings: strict),
+        // Real sockets in real namespaces, and backends that go away.
+        .testTarget(
+            name: "SocketDestroyTests",
+            dependencies: [
+                "BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel", "SocketDestroy",
+                "SwiftletDaemon", "TestKit",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "NodeNetworkTests",
             dependencies: [
                 "Netlink", "NetworkLab", "NodeNetwork", "ServiceModel", "TestKit",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TakeoverTests",
+            dependencies: [
+                "NetworkLab", "ServiceModel", "Takeover", "TestKit",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
@@ -217,8 +267,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "BPFLoader", "CDatapath", "ConnectBenchmark", "ManifestDirectory", "NetworkLab", "ServiceMaps",
-                "ServiceModel", "TestAPIServer", "TestKit", "swiftlet", "swiftlet-lab",
+                "BPFLoader", "CDatapath", "ConnectBenchmark", "ManifestDirectory", "NetworkLab", "PacketBenchmark",
+                "ServiceMaps", "ServiceModel", "TestAPIServer", "TestKit", "swiftlet", "swiftlet-lab",
             ],
             swiftSettings: strict),
     ]

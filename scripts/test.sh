@@ -5,8 +5,8 @@ cd "$(dirname "$0")/.."
 
 tier=${1:-all}
 declare -A targets=(
-	[pure]='ServiceModelTests|ConfigurationTests|ScenarioTests|ServiceMapsTests|KubernetesObjectsTests|ManifestDirectoryTests|ObservabilityTests|KubernetesAPITests'
-	[kernel]='BPFLoaderTests|NodeNetworkTests|DatapathTests|PacketTests|ConnectBenchmarkTests'
+	[pure]='ServiceModelTests|ConfigurationTests|ScenarioTests|ServiceMapsTests|KubernetesObjectsTests|ManifestDirectoryTests|ObservabilityTests|KubernetesAPITests|TakeoverTests|FuzzTests'
+	[kernel]='BPFLoaderTests|NodeNetworkTests|SocketDestroyTests|DatapathTests|PacketTests|ConnectBenchmarkTests'
 	[e2e]='EndToEndTests'
 )
 case $tier in

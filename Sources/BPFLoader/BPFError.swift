@@ -7,7 +7,7 @@ public import SystemPackage
 public struct BPFError: Error, Sendable {
     /// What was attempted; the raw value is the verb of the message.
     public enum Action: String, Sendable {
-        case attach, create, delete, detach, duplicate, enable, find, load, mount, open, pin, probe, query
+        case attach, create, delete, detach, duplicate, enable, enter, find, load, mount, open, pin, probe, query
         case read, reuse, run, set, unpin, update, `wait`
     }
 

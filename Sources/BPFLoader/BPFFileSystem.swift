@@ -28,6 +28,16 @@ public enum BPFFileSystem {
         return true
     }
 
+    /// Makes sure that a directory, which need not exist yet, is on bpffs: true if this call mounted it, at the usual
+    /// place if the directory is below that, else at the directory above.
+    @discardableResult
+    public static func provide(for directory: FilePath) throws(BPFError) -> Bool {
+        // Inside a sandbox it may be all that is visible of bpffs.
+        if directory.exists, try contains(directory) { return false }
+        let usual: FilePath = "/sys/fs/bpf"
+        return try mount(at: directory.starts(with: usual) ? usual : directory.removingLastComponent())
+    }
+
     /// Makes a directory and those above it, for root alone; what is there already stays as it is.
     public static func makeDirectories(_ path: FilePath) throws(BPFError) {
         var partial = FilePath(root: path.root, [])

@@ -69,6 +69,11 @@ public struct BPFObject: ~Copyable {
         try checked(status, .reuse, "\(open.name) as \(map) of \(name)")
     }
 
+    /// Leaves a map out of the load, which no program that is loaded may use then.
+    public func leaveOut(map: String) throws(BPFError) {
+        try checked(bpf_map__set_autocreate(handle.map(map, of: name), false), .set, "\(map) of \(name)")
+    }
+
     /// Leaves a program out of the load, or takes it in again.
     public func setAutoload(of program: String, to isLoaded: Bool) throws(BPFError) {
         try checked(

@@ -68,10 +68,14 @@ enum Clsact {
             // Those without a handle stand for a priority as a whole.
             guard message.tcm_handle != 0 else { return }
             let kind = attributes.text(TCA_KIND)
-            let id = kind == "bpf" ? attributes.nested(TCA_OPTIONS)?.value(TCA_BPF_ID, UInt32.self) : nil
+            let options = kind == "bpf" ? attributes.nested(TCA_OPTIONS) : nil
+            let id = options?.value(TCA_BPF_ID, UInt32.self)
+            // Without CAP_SYS_ADMIN a program cannot be looked at by its number. The filter has a label too, which begins
+            // with the program's name if it was attached by libbpf.
+            let label = options?.text(TCA_BPF_NAME)?.split(separator: ":").first.map(String.init)
             filters.append(
                 DeviceProgram(
-                    id: id, name: id.map { BPFProgram.name(of: $0) } ?? kind,
+                    id: id, name: id.map { BPFProgram.name(of: $0) ?? label } ?? kind,
                     place: .filter(priority: UInt16(message.tcm_info >> 16), handle: message.tcm_handle)))
         }
         return filters

@@ -46,7 +46,7 @@ enum KernelProbe {
             _ = try BPFProgram.load(
                 "probe_syscall", BPF_PROG_TYPE_SYSCALL, flags: UInt32(BPF_F_SLEEPABLE), [.set(0, to: 0), .exit])
         case .runStatistics:
-            _ = try RunStatistics.enable()
+            try enableRunStatistics()
         case .tcx:
             try queryTCX()
         case .typeInformation:
@@ -94,6 +94,15 @@ enum KernelProbe {
         var (key, value, count) = (UInt32(1), UInt32(1), UInt32(1))
         try checked(
             bpf_map_update_batch(map.descriptor.rawValue, &key, &value, &count, nil), .update, "a map in a batch")
+    }
+
+    /// The kernel has them if it refuses for want of CAP_SYS_ADMIN, which nothing else here needs.
+    private static func enableRunStatistics() throws(BPFError) {
+        do throws(BPFError) {
+            _ = try RunStatistics.enable()
+        } catch  where error.cause == .notPermitted {
+            return
+        }
     }
 
     /// A kernel without tcx refuses the question; none attaches anything for it. Interface 1 is the loopback.

@@ -24,6 +24,13 @@ static inline int swl_membarrier(int command)
 	return (int)syscall(SYS_membarrier, command, 0, 0);
 }
 
+/* Moves the calling thread, and only it, into the network namespace behind the descriptor: glibc
+ * declares setns for _GNU_SOURCE only. Returns 0 or a negative errno. */
+static inline int swl_enter_network_namespace(int descriptor)
+{
+	return syscall(SYS_setns, descriptor, 0x40000000) < 0 ? -errno : 0;
+}
+
 /* Links of programs to devices came with kernel 6.6; older headers have neither their numbers nor
  * their part of bpf_link_info and bpf_attr. */
 enum {

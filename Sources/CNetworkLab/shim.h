@@ -11,6 +11,13 @@
 /* Except this one: Glibc's module leaves it out. */
 #include <sys/epoll.h>
 
+/* And these, whose types stay inside the functions below. */
+#include <linux/bpf.h>
+#include <linux/filter.h>
+#include <linux/ioctl.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+
 extern long syscall(long number, ...);
 
 #define LAB_CLONE_NEWNET 0x40000000
@@ -46,6 +53,52 @@ static inline int lab_accept4(int listener, int flags)
 static inline int lab_ioctl(int descriptor, unsigned long request, void *argument)
 {
 	return (int)syscall(SYS_ioctl, descriptor, request, argument);
+}
+
+/*
+ * Makes the calling thread, and what it becomes by exec, wait before each bpf(2) call that changes
+ * what others see: an entry of a map, a pin, an attached program. Returns the descriptor whose
+ * reader decides; needs root.
+ */
+static inline int lab_ask_before_bpf_writes(void)
+{
+	/* Each JEQ skips to the last statement: the distance is what is left between. */
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bpf, 0, 9),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, BPF_MAP_UPDATE_ELEM, 8, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, BPF_MAP_DELETE_ELEM, 7, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, BPF_OBJ_PIN, 6, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, BPF_PROG_ATTACH, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, BPF_MAP_UPDATE_BATCH, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, BPF_MAP_DELETE_BATCH, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, BPF_LINK_CREATE, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, BPF_LINK_UPDATE, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+	};
+	struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+			    &program);
+}
+
+/* Waits for the next of these calls. Fails when the caller has gone before it was read. */
+static inline int lab_next_bpf_write(int listener, unsigned long long *id)
+{
+	struct seccomp_notif call = {0};
+	int status = (int)syscall(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_RECV, &call);
+
+	*id = call.id;
+	return status;
+}
+
+static inline int lab_allow_bpf_write(int listener, unsigned long long id)
+{
+	struct seccomp_notif_resp answer = {.id = id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+
+	return (int)syscall(SYS_ioctl, listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 }
 
 static inline int lab_pipe2(int ends[2], int flags)

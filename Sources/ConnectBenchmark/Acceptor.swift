@@ -1,12 +1,12 @@
 import Glibc
-import NetworkLab
+package import NetworkLab
 import Synchronization
 
 /// The pod's process: a thread that waits in accept(2) and closes what it gets.
 ///
 /// A connect to a real listener pays for waking it up, so a queue that nobody waits at would flatter every path and
 /// make small differences look large.
-struct Acceptor: ~Copyable {
+package struct Acceptor: ~Copyable {
     /// A class because the thread and this owner share it.
     private final class Listener: Sendable {
         let socket: Socket
@@ -20,7 +20,7 @@ struct Acceptor: ~Copyable {
     private var expected = 0
 
     /// - Parameter socket: a listener that blocks.
-    init(_ socket: consuming Socket) throws(LabError) {
+    package init(_ socket: consuming Socket) throws(LabError) {
         let listener = Listener(socket)
         self.listener = listener
         thread = try LabThread.start {

@@ -33,6 +33,11 @@ public struct BenchmarkProgress: Sendable {
     public let phase: String
     /// 0 to 1.
     public let share: Double
+
+    package init(phase: String, share: Double) {
+        self.phase = phase
+        self.share = share
+    }
 }
 
 /// Real TCP connects, straight to a backend and through a frontend, in the same rounds of the same process.

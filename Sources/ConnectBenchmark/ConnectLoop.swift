@@ -5,13 +5,13 @@ import NetworkLab
 ///
 /// Runs on a `LabThread` that ends afterwards, because it moves between namespaces. Only connect(2) is timed; making
 /// the socket and closing it are not. Sockets are closed by RST: no port stays in TIME_WAIT.
-struct ConnectLoop: ~Copyable {
+package struct ConnectLoop: ~Copyable {
     private var acceptor: Acceptor?
     private var generator: SeededGenerator
     private var turn = 0
 
     /// - Parameter acceptor: the other end, if it is ours.
-    init(acceptor: consuming Acceptor?, seed: UInt64) {
+    package init(acceptor: consuming Acceptor?, seed: UInt64) {
         self.acceptor = acceptor
         generator = SeededGenerator(seed: seed)
     }

@@ -1,8 +1,8 @@
-import NetworkLab
+package import NetworkLab
 
 /// One way to connect that is measured: where from, and where to.
-struct ConnectPath: Sendable {
-    enum Kind: String, Sendable {
+package struct ConnectPath: Sendable {
+    package enum Kind: String, Sendable {
         case direct
         /// The same as `direct`: shows what the method itself reads as a ratio of equal things.
         case control
@@ -14,9 +14,13 @@ struct ConnectPath: Sendable {
         case unhooked
         case nftables
         case iptables
+        /// To a frontend whose backend is a pod of the node that translates.
+        case localVIP
+        /// Direct, past programs that translate other packets.
+        case passing
     }
 
-    let kind: Kind
+    package let kind: Kind
     /// Path of the network namespace to connect from; the process's own if there is none.
     var namespace: String?
     /// Path of the cgroup to connect from; stays where it is if there is none.
@@ -24,4 +28,15 @@ struct ConnectPath: Sendable {
     /// Source addresses, taken in turn; the kernel chooses if there are none.
     var sources: [SocketAddress] = []
     var destinations: [SocketAddress]
+
+    package init(
+        kind: Kind, namespace: String? = nil, cgroup: String? = nil, sources: [SocketAddress] = [],
+        destinations: [SocketAddress]
+    ) {
+        self.kind = kind
+        self.namespace = namespace
+        self.cgroup = cgroup
+        self.sources = sources
+        self.destinations = destinations
+    }
 }

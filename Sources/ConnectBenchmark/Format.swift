@@ -1,18 +1,18 @@
 import Glibc
 
 /// Numbers and columns as tables and plots show them.
-enum Format {
+package enum Format {
     /// `17.6 µs`.
-    static func microseconds(_ nanoseconds: UInt64) -> String {
+    package static func microseconds(_ nanoseconds: UInt64) -> String {
         let microseconds = Double(nanoseconds) / 1_000
         return fixed(microseconds, microseconds < 100 ? 1 : 0) + " µs"
     }
 
     static func nanoseconds(_ value: Double) -> String { fixed(value, 0) + " ns" }
 
-    static func ratio(_ value: Double) -> String { fixed(value, 3) }
+    package static func ratio(_ value: Double) -> String { fixed(value, 3) }
 
-    static func fixed(_ value: Double, _ digits: Int) -> String {
+    package static func fixed(_ value: Double, _ digits: Int) -> String {
         withVaList([CInt(digits), value]) { arguments in
             // The largest double has 309 digits before the point.
             withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 400) { buffer in
@@ -25,7 +25,7 @@ enum Format {
     }
 
     /// `10,000`.
-    static func count(_ value: Int) -> String {
+    package static func count(_ value: Int) -> String {
         let digits = String(value)
         return String(
             digits.enumerated().flatMap { index, digit -> [Character] in
@@ -38,7 +38,7 @@ enum Format {
     }
 
     /// The first column to the left, the others to the right, two blanks between.
-    static func columns(_ rows: [[String]]) -> [String] {
+    package static func columns(_ rows: [[String]]) -> [String] {
         let widths = (0..<(rows.first?.count ?? 0)).map { column in rows.map { $0[column].count }.max() ?? 0 }
         return rows.map { row in
             let cells = row.enumerated().map { column, cell in

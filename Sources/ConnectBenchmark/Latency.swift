@@ -1,8 +1,8 @@
 import Histogram
 
 /// All samples of one path: a histogram of nanoseconds, and each round's own median and p90.
-struct PathSamples: Sendable {
-    let kind: ConnectPath.Kind
+package struct PathSamples: Sendable {
+    package let kind: ConnectPath.Kind
     /// Three significant digits, up to ten seconds.
     private(set) var histogram = Histogram<UInt64>(highestTrackableValue: 10_000_000_000)
     private(set) var medians: [Double] = []
@@ -17,7 +17,7 @@ struct PathSamples: Sendable {
         nineties.append(Statistics.quantile(sorted: sorted, 0.9))
     }
 
-    var latency: Latency {
+    package var latency: Latency {
         Latency(
             p50: histogram.valueAtPercentile(50), p90: histogram.valueAtPercentile(90),
             p99: histogram.valueAtPercentile(99), p999: histogram.valueAtPercentile(99.9),
@@ -25,7 +25,7 @@ struct PathSamples: Sendable {
     }
 
     /// This path's cost against another's of the same rounds.
-    func ratio(to base: PathSamples, using generator: inout SeededGenerator) -> LatencyRatio {
+    package func ratio(to base: PathSamples, using generator: inout SeededGenerator) -> LatencyRatio {
         let p50 = zip(medians, base.medians).map { $0 / $1 }
         let p90 = zip(nineties, base.nineties).map { $0 / $1 }
         let p50Interval = Statistics.bootstrapMedian(p50, using: &generator)

@@ -1,5 +1,5 @@
 /// Order statistics and their uncertainty.
-enum Statistics {
+package enum Statistics {
     /// The value below which the fraction lies, interpolated between neighbours; 0 of nothing.
     static func quantile(_ values: [Double], _ fraction: Double) -> Double {
         quantile(sorted: values.sorted(), fraction)
@@ -13,13 +13,13 @@ enum Statistics {
         return sorted[below] + (sorted[below + 1] - sorted[below]) * (position - Double(below))
     }
 
-    static func median(_ values: [Double]) -> Double { quantile(values, 0.5) }
+    package static func median(_ values: [Double]) -> Double { quantile(values, 0.5) }
 
     /// The 95 % confidence interval of the median: the percentile bootstrap over rounds.
     ///
     /// Rounds are drawn again with replacement, because the samples of one round share its disturbances and single
     /// connects would make the interval too narrow.
-    static func bootstrapMedian(
+    package static func bootstrapMedian(
         _ values: [Double], resamples: Int = 2_000, using generator: inout some RandomNumberGenerator
     ) -> ClosedRange<Double> {
         guard !values.isEmpty else { return 0...0 }
@@ -33,12 +33,12 @@ enum Statistics {
 }
 
 /// SplitMix64: small, fast, and the same numbers for the same seed everywhere.
-struct SeededGenerator: RandomNumberGenerator {
+package struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var mixed = state
         mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9

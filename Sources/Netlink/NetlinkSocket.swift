@@ -2,7 +2,7 @@ import CRtnetlink
 import Glibc
 package import SystemPackage
 
-/// A conversation with the kernel about links, addresses and routes, in the network namespace of the thread that
+/// A conversation with the kernel about links, addresses, routes or sockets, in the network namespace of the thread that
 /// opened it.
 package struct NetlinkSocket: ~Copyable, Sendable {
     package let descriptor: Int32
@@ -12,10 +12,12 @@ package struct NetlinkSocket: ~Copyable, Sendable {
     /// The kernel answers while the request is sent; this is for a kernel that does not.
     private static let patience = timeval(tv_sec: 5, tv_usec: 0)
 
-    /// - Parameter groups: the RTMGRP_ masks of what is to be told without a request.
-    package init(groups: Int32 = 0) throws(NetworkError) {
+    /// - Parameters:
+    ///   - groups: the RTMGRP_ masks of what is to be told without a request.
+    ///   - protocol: whom to talk to, NETLINK_SOCK_DIAG about sockets.
+    package init(groups: Int32 = 0, protocol: Int32 = NETLINK_ROUTE) throws(NetworkError) {
         let kind = Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue)
-        descriptor = socket(AF_NETLINK, kind, NETLINK_ROUTE)
+        descriptor = socket(AF_NETLINK, kind, `protocol`)
         guard descriptor >= 0 else { throw NetworkError(.open, "a netlink socket") }
         var patience = Self.patience
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))

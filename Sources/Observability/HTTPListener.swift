@@ -110,7 +110,7 @@ struct ListenError: Error, Sendable {
         let finding = (try? await NIOThreadPool.singleton.runIfActive { PortHolder.find(address) }) ?? .nobody
         return switch finding {
         case .process(let holder): "address already in use by \(holder)"
-        case .outOfSight: "address already in use by a process outside this PID namespace"
+        case .outOfSight: "address already in use by \(UnseenHolder.text)"
         case .nobody: "address already in use"
         }
     }

@@ -30,4 +30,6 @@ public struct ApplyReport: Sendable {
     public var failures: [Failure] = []
     /// Service ports that are not yet as they should be: the next apply tries again.
     public internal(set) var pending: [ServicePortName] = []
+    /// Of a reclaim: the backends that are gone for good.
+    public internal(set) var removedBackends: [RemovedBackend] = []
 }

@@ -155,9 +155,15 @@ extension ServiceMapWriter {
     /// Frees what was retired before the ticket. What fails is tried again at the next reclaim.
     public mutating func finishReclaim(_ ticket: ReclaimTicket) -> ApplyReport {
         var outcome = Applier<Store>.Outcome()
-        Applier(store: store).run(mirror.planReclaim(upTo: ticket.epoch), mirror: &mirror, outcome: &outcome)
+        let plan = mirror.planReclaim(upTo: ticket.epoch)
+        var removed = mirror.backends(removedBy: plan)
+        Applier(store: store).run(plan, mirror: &mirror, outcome: &outcome)
         for planned in outcome.undone { mirror.retireAgain(planned) }
-        return report([outcome], [])
+        let kept = Set(mirror.backends(removedBy: outcome.undone))
+        removed.removeAll(where: kept.contains)
+        var report = report([outcome], [])
+        report.removedBackends = removed
+        return report
     }
 }
 

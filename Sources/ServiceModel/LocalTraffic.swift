@@ -18,14 +18,27 @@ public enum LocalTraffic: Sendable, Hashable {
         }
     }
 
+    /// Whether all that comes from a device is pods'.
+    public func includes(device name: String) -> Bool {
+        switch self {
+        case .sources: false
+        case .bridge(let bridge): name == bridge
+        case .devices(let prefix): name.hasPrefix(prefix)
+        }
+    }
+
+    /// The ranges that pods are told by; none if it is not by ranges.
+    public var ranges: [CIDR] {
+        if case .sources(let ranges) = self { ranges } else { [] }
+    }
+
     /// Whether a packet is one of a pod.
     ///
     /// - Parameter device: where it came from; empty for one that a socket of the node sent.
     public func includes(source: IPAddress, device: String) -> Bool {
         switch self {
         case .sources(let ranges): ranges.contains { $0.contains(source) }
-        case .bridge(let name): device == name
-        case .devices(let prefix): device.hasPrefix(prefix)
+        case .bridge, .devices: includes(device: device)
         }
     }
 }

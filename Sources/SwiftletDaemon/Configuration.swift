@@ -20,6 +20,8 @@ public struct Configuration: Sendable, Hashable {
     public var bindProtection = true
     /// Whose sockets the hooks serve.
     public var sockets = SocketService.full
+    /// What becomes of sockets whose backend is gone.
+    public var socketDestroy = SocketDestroySettings()
     /// What is translated packet by packet.
     public var packets = PacketSettings()
     public var maxServices: UInt32 = 65_536

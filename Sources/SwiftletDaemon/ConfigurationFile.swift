@@ -8,9 +8,12 @@ enum ConfigurationKey: String, CaseIterable {
     case kubeProxyReplacement, manifests, kubeconfig, context, apiServers, stateDir
     case hostnameOverride, nodeName, serviceProxyName, nodePortAddresses
     case clusterCIDR, detectLocalMode, podBridgeInterface, podInterfaceNamePrefix, masqueradeAll
-    case cgroupRoot, bpfRoot, bindProtection, maxServices, maxBackends, maxSlots, maxSourceRanges,
-        mapMemoryLimit
+    case cgroupRoot, bpfRoot, bindProtection
+    case maxServices, maxBackends, maxSlots, maxSourceRanges, mapMemoryLimit
+    case socketDestroy, socketDestroyRate, socketDestroyBy
     case socketLB, devices, podInterfaces, externalClusterIP, serviceCIDR, setSysctls
+    case conntrackTCPTimeoutEstablished, conntrackTCPTimeoutCloseWait, conntrackUDPTimeout, conntrackUDPTimeoutStream
+    case bpfCTTimeoutRegularTCPSYN, bpfCTTimeoutRegularTCPFIN, bpfCTTimeoutRegularAny
     case healthzBindAddress, metricsBindAddress, metricsPerBackend, eventRecording
     case syncPeriod, oomScoreAdj, featureGates, logLevel, logFormat
 }
@@ -103,6 +106,9 @@ extension ConfigurationLayer {
 
     private mutating func readPackets(_ settings: Settings) {
         sockets = settings.parsed(.socketLB, SocketService.init(setting:)) ?? sockets
+        socketDestroy = settings.parsed(.socketDestroy, SocketService.init(setting:)) ?? socketDestroy
+        socketDestroyRate = settings.count(.socketDestroyRate) ?? socketDestroyRate
+        socketDestroyBy = settings.parsed(.socketDestroyBy, SocketDestroyBy.init(setting:)) ?? socketDestroyBy
         devices = settings.parsedList(.devices, DeviceChoice.init(settings:)) ?? devices
         podInterfaces =
             settings.parsedList(.podInterfaces) { texts throws(SettingMistake) in
@@ -111,6 +117,20 @@ extension ConfigurationLayer {
         servesClusterIPsOutside = settings.flag(.externalClusterIP) ?? servesClusterIPsOutside
         serviceCIDRs = settings.parsed(.serviceCIDR, CIDR.list(setting:)) ?? serviceCIDRs
         setsSysctls = settings.flag(.setSysctls) ?? setsSysctls
+        readTimeouts(settings)
+    }
+
+    private mutating func readTimeouts(_ settings: Settings) {
+        func read(_ key: ConfigurationKey, into span: inout Duration?) {
+            span = settings.parsed(key, Duration.init(positiveGoSetting:)) ?? span
+        }
+        read(.conntrackTCPTimeoutEstablished, into: &timeouts.tcpEstablished)
+        read(.conntrackTCPTimeoutCloseWait, into: &timeouts.tcpCloseWait)
+        read(.conntrackUDPTimeout, into: &timeouts.udp)
+        read(.conntrackUDPTimeoutStream, into: &timeouts.udpStream)
+        read(.bpfCTTimeoutRegularTCPSYN, into: &timeouts.tcpSYN)
+        read(.bpfCTTimeoutRegularTCPFIN, into: &timeouts.tcpFIN)
+        read(.bpfCTTimeoutRegularAny, into: &timeouts.any)
     }
 
     private mutating func readObservability(_ settings: Settings) {

@@ -26,11 +26,15 @@ public struct ConfigurationLayer: Sendable {
     public var bpfRoot: String?
     public var bindProtection: Bool?
     public var sockets: SocketService?
+    public var socketDestroy: SocketService?
+    public var socketDestroyRate: UInt32?
+    public var socketDestroyBy: SocketDestroyBy?
     public var devices: DeviceChoice?
     public var podInterfaces: DevicePatterns?
     public var servesClusterIPsOutside: Bool?
     public var serviceCIDRs: [CIDR]?
     public var setsSysctls: Bool?
+    public var timeouts = FlowTimeouts.Choice()
     public var maxServices: UInt32?
     public var maxBackends: UInt32?
     public var maxSlots: UInt32?
@@ -74,6 +78,7 @@ extension Configuration {
         bpfRoot = layer.bpfRoot.map { FilePath($0) } ?? bpfRoot
         bindProtection = layer.bindProtection ?? bindProtection
         sockets = layer.sockets ?? sockets
+        socketDestroy.apply(layer)
         packets.apply(layer)
         maxServices = layer.maxServices ?? maxServices
         maxBackends = layer.maxBackends ?? maxBackends
@@ -140,5 +145,6 @@ extension PacketSettings {
         servesClusterIPsOutside = layer.servesClusterIPsOutside ?? servesClusterIPsOutside
         serviceCIDRs = layer.serviceCIDRs ?? serviceCIDRs
         setsSysctls = layer.setsSysctls ?? setsSysctls
+        timeouts.apply(layer.timeouts)
     }
 }

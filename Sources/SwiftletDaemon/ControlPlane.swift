@@ -25,6 +25,9 @@ actor ControlPlane {
     private let endpoints: DaemonEndpoints
     /// Tells the owner of a Service what only a person can put right.
     private let warn: @Sendable (ServiceWarning) -> Void
+    /// Told of backends that are in no map any more, and whose sockets are to be destroyed.
+    private let bury: @Sendable ([RemovedBackend]) async -> Void
+    private var tcpChoices = DestroyTCPChoices()
     /// Services with a health check port.
     private var healthChecked: Set<ObjectName> = []
     /// What a part of the daemon wants a person to know, by its name.
@@ -32,9 +35,9 @@ actor ControlPlane {
     /// Counts the batches that said something.
     private var revision = 0
     nonisolated let nodeName: String
-    /// The addresses of the Node object as they change; for one reader.
-    nonisolated let nodeAddresses: AsyncStream<Set<IPAddress>>
-    private let nodeAddressChanges: AsyncStream<Set<IPAddress>>.Continuation
+    /// What the Node object says as it changes; for one reader.
+    nonisolated let nodeChanges: AsyncStream<NodeFacts>
+    private let nodeChange: AsyncStream<NodeFacts>.Continuation
     private var problems: Set<StateProblem> = []
     private var reportedConflicts: Set<Conflict> = []
     private var reportedFailures: Set<String> = []
@@ -52,7 +55,8 @@ actor ControlPlane {
     init(
         _ configuration: Configuration, writer: consuming ServiceMapWriter<BPFMapStore>?,
         localAddresses: [IPAddress], endpoints: DaemonEndpoints,
-        warn: @escaping @Sendable (ServiceWarning) -> Void = { _ in }, growth: GrowthPlan? = nil, log: Logger
+        warn: @escaping @Sendable (ServiceWarning) -> Void = { _ in },
+        bury: @escaping @Sendable ([RemovedBackend]) async -> Void = { _ in }, growth: GrowthPlan? = nil, log: Logger
     ) {
         self.growth = growth
         self.configuration = configuration
@@ -60,10 +64,11 @@ actor ControlPlane {
         self.localAddresses = localAddresses
         self.endpoints = endpoints
         self.warn = warn
+        self.bury = bury
         self.log = log
         (reclaimWishes, reclaimWish) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         nodeName = configuration.node.name
-        (nodeAddresses, nodeAddressChanges) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (nodeChanges, nodeChange) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         state = ClusterState(ownNode: configuration.node.name)
         node = NodeConfiguration(configuration.node, node: nil, localAddresses: localAddresses)
     }
@@ -83,10 +88,11 @@ actor ControlPlane {
             revision += 1
         }
         endpoints.sync.queued(events)
+        tcpChoices.follow(events)
         let dirty = state.apply(events)
         hasCompleteList = hasCompleteList || batch.isInitial
         endpoints.health.setNode(nodeCondition)
-        if let node = state.node(named: nodeName) { nodeAddressChanges.yield(Set(node.addresses)) }
+        if let node = state.node(named: nodeName) { nodeChange.yield(NodeFacts(node)) }
         let summary = program(dirty)
         for case .slice(let slice) in events { noteProgrammed(slice) }
         return summary
@@ -114,8 +120,8 @@ actor ControlPlane {
             isBeingDeleted: node.isBeingDeleted, taints: node.isTaintedForDeletion ? [NodeCondition.deletionTaint] : [])
     }
 
-    /// The addresses of the Node object, if it was seen.
-    var ownAddresses: Set<IPAddress> { Set(state.node(named: nodeName)?.addresses ?? []) }
+    /// Of the Node object, if it was seen.
+    var nodeFacts: NodeFacts { NodeFacts(state.node(named: nodeName)) }
 
     /// Follows the addresses of the node's devices.
     func setLocalAddresses(_ addresses: [IPAddress]) {
@@ -241,9 +247,11 @@ actor ControlPlane {
             if let report = writer?.finishReclaim(ticket) {
                 reportFailures(report)
                 endpoints.sync.reclaimed(in: ContinuousClock.now - start, failures: report.failures)
+                await bury(tcpChoices.select(report.removedBackends))
                 if !report.failures.isEmpty { return }
             }
         }
+        tcpChoices.keep { state.service(named: $0) != nil }
     }
 
     private func beginReclaim() -> ServiceMapWriter<BPFMapStore>.ReclaimTicket? {

@@ -9,11 +9,9 @@ import SystemPackage
 extension Daemon {
     /// Finds out whose maps we go on with.
     func beginHandOver() throws -> HandOver {
-        let usual: FilePath = "/sys/fs/bpf"
-        let root = settings.bpfRoot
-        try BPFFileSystem.mount(at: root.starts(with: usual) ? usual : root.removingLastComponent())
+        try BPFFileSystem.provide(for: settings.bpfRoot)
         return try HandOver(
-            to: build, own: DatapathPins(root: root, number: build.version), reached: reached, log: log)
+            to: build, own: DatapathPins(root: settings.bpfRoot, number: build.version), reached: reached, log: log)
     }
 
     func loadDatapath(_ handOver: HandOver) throws -> sending Datapath {
@@ -39,14 +37,16 @@ extension Daemon {
     func datapathKeeper(
         _ datapath: consuming sending Datapath, _ handOver: HandOver, _ cgroup: FilePath
     ) throws -> DatapathKeeper {
+        var packets = tc_config(settings)
+        // Until they end, connections that rules of kube-proxy translate are theirs.
+        packets.tcp_begins_with_syn = lookForKubeProxy().mayHaveConnections ? 1 : 0
         let programs = PacketDatapath.Settings(
             build: build, pins: datapath.pins, capacities: capacities, sizes: handOver.sizes, config: datapath.config,
-            packets: tc_config(settings))
-        let devices = try DeviceKeeper(programs, settings: settings.packets, isHeld: true, log: log)
+            packets: packets)
+        let devices = try DeviceKeeper(programs, settings, isHeld: true, log: log)
         return DatapathKeeper(
             datapath, handOver, devices, cgroup: cgroup, build: build, features: try KernelFeatures.probe(),
-            settings: settings,
-            log: log)
+            settings: settings, log: log)
     }
 
     /// Nil when the maps keep their size.
@@ -54,6 +54,15 @@ extension Daemon {
         guard let keeper, settings.mapMemoryLimit > 0 else { return nil }
         let limits = MapGrowth(memoryLimit: Int(settings.mapMemoryLimit) << 20, possibleCPUs: CPUs.possible)
         return GrowthPlan(limits: limits) { capacities in try await keeper.grow(to: capacities) }
+    }
+
+    /// Says that a kube-proxy, or what it has left, is on this node too.
+    private func lookForKubeProxy() -> KubeProxyTraces {
+        let traces = KubeProxyTraces.find(RunDirectory(bpfRoot: settings.bpfRoot).archive)
+        if traces.isPresent, let summary = traces.summary {
+            log.warning("kube-proxy translates Services on this node too", metadata: ["found": "\(summary)"])
+        }
+        return traces
     }
 
     private var capacities: MapCapacities {

@@ -47,17 +47,16 @@ public struct Daemon: Sendable {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let directory = RunDirectory(bpfRoot: settings.bpfRoot)
         let lock = try InstanceLock(directory)
-        sayHello()
-        let cgroup = try settings.cgroupRoot ?? CgroupFileSystem.root()
-        // A cgroup that is none must not be found out after maps were made.
-        _ = try CgroupFileSystem.id(of: cgroup)
+        let cgroup = try settings.cgroup()
         var keeper: DatapathKeeper?
         var writer: ServiceMapWriter<BPFMapStore>?
+        var sockets: SocketDestroyKeeper?
         if settings.kubeProxyReplacement {
             let handOver = try beginHandOver()
             let loaded = try loadDatapath(handOver)
             try handOver.copy()
             writer = try restoreMaps(loaded.pins)
+            sockets = await socketDestroyKeeper(loaded.pins)
             keeper = try datapathKeeper(loaded, handOver, cgroup)
         } else {
             log.notice("observing only: nothing is programmed; run with --kube-proxy-replacement=true to serve")
@@ -66,7 +65,8 @@ public struct Daemon: Sendable {
         let recorder = recorder(connection)
         let control = ControlPlane(
             settings, writer: writer, localAddresses: try NetworkSnapshot.read().usableAddresses,
-            endpoints: endpoints, warn: { recorder?.record($0) }, growth: growthPlan(keeper), log: log)
+            endpoints: endpoints, warn: { recorder?.record($0) }, bury: { [sockets] in await sockets?.bury($0) },
+            growth: growthPlan(keeper), log: log)
 
         let devices = keeper?.devices
         var parts: [any ServiceLifecycle.Service]
@@ -91,14 +91,15 @@ public struct Daemon: Sendable {
             parts = [FeedService(batches: batches, control: control)]
         }
         if !settings.initOnly {
-            parts += endpointParts(endpoints, control, statistics)
+            parts += endpointParts(endpoints, control, sockets, statistics)
+            parts += sockets.map { [SocketDestroyService(keeper: $0)] } ?? []
             parts += [
                 RetryService(control: control), ReclaimService(control: control), GrowthService(control: control),
             ]
             parts += [NetworkService(control: control, devices: devices, log: log)]
             parts += recorder.map { [EventService(recorder: $0)] } ?? []
             // Whoever reads "ready" may ask for the status at once.
-            parts.append(try controlSocket(control, directory, cgroup, devices, statistics))
+            parts.append(try controlSocket(control, directory, cgroup, devices, sockets, statistics))
         }
         if connection == nil { sayReady() }
         try await serve(parts, until: signals)
@@ -128,14 +129,13 @@ public struct Daemon: Sendable {
 // MARK: - What is said
 
 extension Daemon {
-    private func sayHello() {
+    func sayHello() {
         log.info(
             "starting",
             metadata: ["version": "\(Version.swiftlet)", "node": "\(settings.nodeName)", "pid": "\(getpid())"])
         if let names = settings.withoutEffectText {
             log.notice("accepted, and without effect here", metadata: ["settings": "\(names)"])
         }
-        OOMScore.adjust(to: settings.oomScoreAdjustment, log: log)
     }
 
     private func sayReady() { log.info("ready", metadata: ["duration": "\(Self.text(ContinuousClock.now - started))"]) }
@@ -200,18 +200,20 @@ extension Daemon {
 
 extension Daemon {
     private func endpointParts(
-        _ endpoints: DaemonEndpoints, _ control: ControlPlane,
+        _ endpoints: DaemonEndpoints, _ control: ControlPlane, _ sockets: SocketDestroyKeeper?,
         _ statistics: @escaping @Sendable () -> SourceStatistics?
     ) -> [any ServiceLifecycle.Service] {
         endpoints.services(pins: settings.kubeProxyReplacement ? DatapathPins(root: settings.bpfRoot) : nil) {
             endpoints.sync.take(statistics())
-            return await control.wanted
+            var wanted = await control.wanted
+            wanted.sockets = await sockets?.report
+            return wanted
         }
     }
 
     private func controlSocket(
         _ control: ControlPlane, _ directory: RunDirectory, _ cgroup: FilePath, _ devices: DeviceKeeper?,
-        _ statistics: @escaping @Sendable () -> SourceStatistics?
+        _ sockets: SocketDestroyKeeper?, _ statistics: @escaping @Sendable () -> SourceStatistics?
     ) throws -> ControlSocketService {
         let base = report(cgroup: cgroup)
         return try ControlSocketService(directory: directory) { request in
@@ -219,7 +221,8 @@ extension Daemon {
             let answer: Data? =
                 switch request {
                 case .status:
-                    try? encoder.encode(await control.report(base).with(statistics()).with(devices?.report))
+                    try? encoder.encode(
+                        await control.report(base).with(statistics()).with(devices?.report).with(sockets?.report))
                 case .services: try? encoder.encode(await control.serviceReports())
                 }
             return answer ?? Data()
@@ -233,8 +236,7 @@ extension Daemon {
             sources: settings.manifests.isEmpty
                 ? [settings.cluster.shown] : settings.manifests.map { "manifests \($0)" },
             watches: [], nodePortAddresses: [], devices: [], desired: .init(), programmed: .init(), pending: [],
-            problems: [],
-            residentBytes: 0)
+            problems: [], risks: [], rights: DaemonReport.Rights(settings), residentBytes: 0)
     }
 }
 

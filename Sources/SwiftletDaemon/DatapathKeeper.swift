@@ -40,7 +40,7 @@ actor DatapathKeeper {
         try await devices.adopt(from: handOver.others, reached: handOver.reached)
         await devices.release()
         // Whoever reads "ready" may call from outside at once.
-        await devices.follow(nodeAddresses: await control.ownAddresses)
+        await devices.follow(await control.nodeFacts)
         await devices.follow(try NetworkSnapshot.read())
         let start = ContinuousClock.now
         let summary = try attachHooks(datapath)

@@ -1,6 +1,7 @@
 import BPFLoader
 import CDatapath
 import Logging
+import Netlink
 import NodeNetwork
 import ServiceMaps
 import ServiceModel
@@ -14,24 +15,32 @@ actor DeviceKeeper {
     private var spare: Loaded?
     private let attachments: DeviceAttachments
     private let settings: PacketSettings
+    private let localTraffic: LocalTrafficSettings
     private let log: Logger
     private var network = NetworkSnapshot()
-    private var nodeAddresses: Set<IPAddress> = []
+    private var node = NodeFacts()
     /// Nil until it was looked at what an earlier process has left.
     private var kept: Set<NetworkDevice>?
     private var devices: [DaemonReport.Device] = []
-    private var findings: [String] = []
+    private var findings: [ForwardingSettings.Finding] = []
+    /// Why what was found was not put right, by what was found.
+    private var refusals: [ForwardingSettings.Finding: NetworkError] = [:]
+    /// Why there are no findings.
+    private var unreadable: String?
     private var failures: [String: String] = [:]
     /// Nothing is attached yet: the maps do not hold all that those programs serve which are there.
     private var isHeld: Bool
 
     /// - Parameter isHeld: attach nothing before `release`.
-    init(_ programs: PacketDatapath.Settings, settings: PacketSettings, isHeld: Bool = false, log: Logger) throws {
+    init(
+        _ programs: PacketDatapath.Settings, _ configuration: Configuration, isHeld: Bool = false, log: Logger
+    ) throws {
         self.isHeld = isHeld
         self.programs = programs
         attachments = DeviceAttachments(
             directory: programs.pins.devices, features: try KernelFeatures.probe(), prefix: "swl_")
-        self.settings = settings
+        settings = configuration.packets
+        localTraffic = configuration.node.localTraffic
         self.log = log
     }
 
@@ -40,9 +49,11 @@ actor DeviceKeeper {
         reconcile()
     }
 
-    func follow(nodeAddresses: Set<IPAddress>) {
-        guard nodeAddresses != self.nodeAddresses else { return }
-        self.nodeAddresses = nodeAddresses
+    func follow(_ node: NodeFacts) {
+        guard node != self.node else { return }
+        // Ranges are part of a program when it is loaded.
+        if localTraffic.detector(podCIDRs: node.podCIDRs) != detector { loaded = [:] }
+        self.node = node
         // Without a device there is nothing to decide, and nothing to take away.
         if !network.links.isEmpty { reconcile() }
     }
@@ -61,7 +72,7 @@ actor DeviceKeeper {
         var programs = self.programs
         (programs.pins, programs.capacities) = (pins, capacities)
         var next: [PacketDatapath.Kind: PacketDatapath] = [:]
-        for kind in loaded.keys { next[kind] = try PacketDatapath(kind, programs) }
+        for kind in loaded.keys { next[kind] = try PacketDatapath(kind, programs.telling(detector, kind)) }
         spare = (programs, next)
     }
 
@@ -85,9 +96,24 @@ actor DeviceKeeper {
         spare = nil
     }
 
-    /// For `status`.
-    var report: (devices: [DaemonReport.Device], problems: [String]) {
-        (devices, failures.values.sorted() + findings)
+    /// What `status` shows.
+    struct Report: Sendable {
+        var devices: [DaemonReport.Device]
+        var problems: [String]
+        var risks: [String]
+    }
+
+    /// Of the moment: the kernel does not tell when somebody changes a setting.
+    var report: Report {
+        let selection = selection
+        look(selection)
+        // Where no packet is translated none needs to be forwarded for us.
+        let shown = selection.chosen.isEmpty ? [] : findings.map { SettingAdvice($0, refused: refusals[$0]) }
+        return Report(
+            devices: devices,
+            problems: failures.values.sorted() + [unreadable].compactMap { $0 }
+                + shown.filter { $0.severity == .problem }.map(\.text),
+            risks: shown.filter { $0.severity == .risk }.map(\.text))
     }
 
     /// From now on devices are served.
@@ -98,7 +124,7 @@ actor DeviceKeeper {
         let selection = selection
         let wanted = Set(selection.chosen.map { NetworkDevice($0.link) })
         failures = [:]
-        for kind in Set(selection.chosen.map(PacketDatapath.Kind.init)) where loaded[kind] == nil { load(kind) }
+        for kind in Set(selection.chosen.map(kind)) where loaded[kind] == nil { load(kind) }
         // Before a program runs on a device, the map says what lies behind it.
         if let any = loaded.values.first { attempt("map of devices") { try any.write(entries(for: selection)) } }
         for device in selection.chosen { keep(device) }
@@ -126,20 +152,32 @@ actor DeviceKeeper {
     private var selection: DeviceSelection {
         let named = settings.devices.patterns
         let selection = DeviceSelection(
-            of: network, nodeAddresses: nodeAddresses, named: named, podInterfaces: settings.podInterfaces)
+            of: network, nodeAddresses: node.addresses, named: named, podInterfaces: settings.podInterfaces)
         return settings.devices == .none ? selection.withoutOutside : selection
+    }
+
+    /// Tells the cluster's pods from other clients.
+    private var detector: LocalTraffic { localTraffic.detector(podCIDRs: node.podCIDRs) }
+
+    private func kind(of device: DeviceSelection.Device) -> PacketDatapath.Kind {
+        // The packets of a bridge's port come from the bridge, for whoever looks at them above the link layer.
+        let names = [device.link.name, device.link.master.flatMap { network.link($0)?.name }].compactMap { $0 }
+        return PacketDatapath.Kind(
+            leadsToPods: device.role == .pods,
+            isInside: device.role == .outside && names.contains(where: detector.includes(device:)),
+            hasEthernetHeader: device.link.hasEthernetHeader)
     }
 
     private func load(_ kind: PacketDatapath.Kind) {
         attempt("programs at tc") {
             let start = ContinuousClock.now
-            loaded[kind] = try PacketDatapath(kind, programs)
+            loaded[kind] = try PacketDatapath(kind, programs.telling(detector, kind))
             log.info("loaded programs at tc", metadata: ["duration": "\(Daemon.text(ContinuousClock.now - start))"])
         }
     }
 
     private func keep(_ device: DeviceSelection.Device) {
-        guard let datapath = loaded[PacketDatapath.Kind(device)] else { return }
+        guard let datapath = loaded[kind(of: device)] else { return }
         let place = NetworkDevice(device.link)
         attempt(place.name) {
             let changes = try datapath.attach(to: place, with: attachments)
@@ -185,38 +223,46 @@ actor DeviceKeeper {
                 && !entry.address.isLinkLocal
         }
         let own = candidates.first { $0.link == link?.index && !$0.isSecondary }
-        let primary = candidates.first { nodeAddresses.contains($0.address) }
+        let primary = candidates.first { node.addresses.contains($0.address) }
         let routed = candidates.first { candidate in
             network.defaultRoutes.contains { $0.link == candidate.link && $0.family == family }
         }
         return (own ?? primary ?? routed ?? candidates.first)?.address
     }
 
+    /// Looks whether the kernel is told to forward, and tells it if that is wanted.
     private func check(_ selection: DeviceSelection) {
-        let families = Set(network.addresses.filter { $0.scope == .global && !$0.address.isLinkLocal }.map(\.family))
+        look(selection)
+        guard settings.setsSysctls else { return }
+        for finding in findings { set(finding) }
+        look(selection)
+    }
+
+    private func look(_ selection: DeviceSelection) {
         do {
-            let forwarding = ForwardingSettings()
-            // Such a packet is sent on at once, and does not enter the stack.
-            let all = try forwarding.findings(
-                for: selection, in: network, .init(families: families, localSources: false))
-            if settings.setsSysctls {
-                for finding in all {
-                    try forwarding.set(finding)
-                    log.notice(
-                        "changed a setting of the kernel",
-                        metadata: [
-                            "setting": "\(finding.setting.name)", "from": "\(finding.value)", "to": "\(finding.wanted)",
-                        ])
-                }
-                findings = []
-            } else {
-                findings =
-                    selection.chosen.isEmpty
-                    ? [] : all.filter { $0.severity == .problem }.map(\.advice)
-            }
+            findings = try ForwardingSettings().findings(for: selection, in: network, .init(network))
+            unreadable = nil
         } catch {
-            findings = ["cannot look at the settings for forwarding: \(error)"]
+            unreadable = "cannot look at the settings for forwarding: \(error)"
         }
+    }
+
+    private func set(_ finding: ForwardingSettings.Finding) {
+        do {
+            try ForwardingSettings().set(finding)
+        } catch {
+            // The kernel, or the sandbox, will not allow it the next time either.
+            if refusals.updateValue(error, forKey: finding) == nil {
+                let advice = SettingAdvice(finding, refused: error)
+                log.error("a setting of the kernel stays as it is", metadata: ["cause": "\(advice.text)"])
+            }
+            return
+        }
+        log.notice(
+            "changed a setting of the kernel",
+            metadata: [
+                "setting": "\(finding.setting.name)", "from": "\(finding.value)", "to": "\(finding.wanted)",
+            ])
     }
 
     private func report(_ device: DeviceSelection.Device) -> DaemonReport.Device {
@@ -228,8 +274,8 @@ actor DeviceKeeper {
                 guard let own = try? attachments.attached(to: place, direction)?.id,
                     let around = programs.around(own)
                 else { continue }
-                foreign += around.before.map { "\($0.name ?? "?") before us at \(direction)" }
-                foreign += around.behind.map { "\($0.name ?? "?") behind us at \(direction)" }
+                foreign += around.before.map { "\($0.shown) before us at \(direction)" }
+                foreign += around.behind.map { "\($0.shown) behind us at \(direction)" }
             }
         }
         return DaemonReport.Device(
@@ -238,19 +284,38 @@ actor DeviceKeeper {
     }
 }
 
-extension PacketDatapath.Kind {
-    init(_ device: DeviceSelection.Device) {
-        self.init(leadsToPods: device.role == .pods, hasEthernetHeader: device.link.hasEthernetHeader)
-    }
+extension DeviceProgram {
+    /// Its name; without CAP_SYS_ADMIN the number under which `bpftool prog` shows it.
+    fileprivate var shown: String { name ?? id.map { "program \($0)" } ?? "a filter" }
+}
+
+/// What the Node object says that matters at tc.
+struct NodeFacts: Sendable, Hashable {
+    var addresses: Set<IPAddress> = []
+    /// The ranges of the node's own pods.
+    var podCIDRs: [CIDR] = []
+}
+
+extension NodeFacts {
+    init(_ node: Node?) { self.init(addresses: Set(node?.addresses ?? []), podCIDRs: node?.podCIDRs ?? []) }
 }
 
 extension NetworkDevice {
     init(_ link: NetworkLink) { self.init(index: link.index.rawValue, name: link.name) }
 }
 
-extension ForwardingSettings.Finding {
+/// What to do about a setting of the kernel.
+struct SettingAdvice: Sendable, Hashable {
+    let severity: ForwardingSettings.Finding.Severity
     /// What happened, to what, and what to do.
-    var advice: String {
-        "\(setting.name) is \(value): \(effect); set it to \(wanted), or run with --set-sysctls"
+    let text: String
+
+    /// - Parameter error: why the setting could not be changed, if that was tried.
+    init(_ finding: ForwardingSettings.Finding, refused error: NetworkError?) {
+        severity = finding.severity
+        let remedy =
+            error.map { "\($0); let root run `swiftlet prepare --set-sysctls`" }
+            ?? "set it to \(finding.wanted), or run with --set-sysctls"
+        text = "\(finding.setting.name) is \(finding.value): \(finding.effect); \(remedy)"
     }
 }

@@ -79,9 +79,8 @@ struct NetworkService: Service {
         }
     }
 
-    /// The addresses of the Node object.
     private func followNode() async {
-        for await addresses in control.nodeAddresses { await devices?.follow(nodeAddresses: addresses) }
+        for await facts in control.nodeChanges { await devices?.follow(facts) }
     }
 }
 

@@ -46,13 +46,18 @@ public enum HookProbe {
         return isExit ? (status >> 8) & 0xff : nil
     }
 
-    /// The child's part: joins the cgroup and connects. Linux has no port that is less likely to be served than 1.
-    public static func connect(in cgroup: String, to vip: IPAddress) throws(ConfigurationError) -> Outcome {
+    /// Moves this process into a cgroup.
+    public static func join(_ cgroup: String) throws(ConfigurationError) {
         let file = open(cgroup + "/cgroup.procs", O_WRONLY | O_CLOEXEC)
         guard file >= 0, write(file, "0", 1) == 1 else {
             throw ConfigurationError("cannot join cgroup \(cgroup): \(Errno(rawValue: errno)); run as root")
         }
         close(file)
+    }
+
+    /// The child's part: joins the cgroup and connects. Linux has no port that is less likely to be served than 1.
+    public static func connect(in cgroup: String, to vip: IPAddress) throws(ConfigurationError) -> Outcome {
+        try join(cgroup)
         let descriptor = socket(vip.family == .v4 ? AF_INET : AF_INET6, Int32(SOCK_DGRAM.rawValue), 0)
         defer { close(descriptor) }
         let error = vip.withSocketAddress(port: 1) { Glibc.connect(descriptor, $0, $1) == 0 ? 0 : errno }
@@ -78,7 +83,7 @@ public enum HookProbe {
 
 extension IPAddress {
     /// The address as the kernel wants it.
-    fileprivate func withSocketAddress<Result>(
+    func withSocketAddress<Result>(
         port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
     ) -> Result {
         switch family {

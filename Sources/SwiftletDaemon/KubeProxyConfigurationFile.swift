@@ -12,6 +12,7 @@ extension ConfigurationLayer {
         readNode(settings)
         readLocalTraffic(settings)
         readModes(settings)
+        readTimeouts(settings)
         readAddresses(settings)
         if let logging = settings.section("logging") { readLogging(logging) }
         if let own = settings.section(KubeProxyFields.ownSection) { try readOwn(own) }
@@ -95,6 +96,19 @@ extension ConfigurationLayer {
             syncPeriod = section.parsed("syncPeriod", Duration.init(positiveGoSetting:))
             return
         }
+    }
+
+    /// The next version of the API has the section below `linux`.
+    private mutating func readTimeouts(_ settings: Settings) {
+        let sections = [settings, settings.section("linux")].compactMap { $0?.section("conntrack") }
+        func read(_ field: String, into span: inout Duration?) {
+            guard let section = sections.first(where: { $0.says(field) }) else { return }
+            span = section.parsed(field, Duration.init(positiveGoSetting:))
+        }
+        read("tcpEstablishedTimeout", into: &timeouts.tcpEstablished)
+        read("tcpCloseWaitTimeout", into: &timeouts.tcpCloseWait)
+        read("udpTimeout", into: &timeouts.udp)
+        read("udpStreamTimeout", into: &timeouts.udpStream)
     }
 
     private mutating func readAddresses(_ settings: Settings) {

@@ -4,10 +4,14 @@ enum KubeProxyFields {
     /// Fields that have their effect, by path.
     static let used: Set<String> = [
         "apiVersion", "kind", "bindAddress", "clientConnection.kubeconfig", "clusterCIDR",
+        "conntrack.tcpCloseWaitTimeout", "conntrack.tcpEstablishedTimeout", "conntrack.udpStreamTimeout",
+        "conntrack.udpTimeout",
         "detectLocal.bridgeInterface",
         "detectLocal.clusterCIDRs", "detectLocal.interfaceNamePrefix", "detectLocalMode", "featureGates",
         "healthzBindAddress", "hostnameOverride", "iptables.masqueradeAll", "iptables.syncPeriod", "ipvs.syncPeriod",
-        "linux.masqueradeAll", "linux.oomScoreAdj", "logging.format", "logging.verbosity", "metricsBindAddress",
+        "linux.conntrack.tcpCloseWaitTimeout", "linux.conntrack.tcpEstablishedTimeout",
+        "linux.conntrack.udpStreamTimeout", "linux.conntrack.udpTimeout", "linux.masqueradeAll", "linux.oomScoreAdj",
+        "logging.format", "logging.verbosity", "metricsBindAddress",
         "nftables.masqueradeAll", "nftables.syncPeriod", "nodePortAddresses", "oomScoreAdj", ownSection, "syncPeriod",
     ]
 
@@ -27,9 +31,7 @@ enum KubeProxyFields {
             "tcpFinTimeout", "tcpTimeout", "udpTimeout")
         add(.mode, in: "nftables", "masqueradeBit", "minSyncPeriod")
         for section in ["conntrack", "linux.conntrack"] {
-            add(
-                .conntrack, in: section, "maxPerCore", "min", "tcpBeLiberal", "tcpCloseWaitTimeout",
-                "tcpEstablishedTimeout", "udpStreamTimeout", "udpTimeout")
+            add(.conntrack, in: section, "maxPerCore", "min", "tcpBeLiberal")
         }
         add(.watching, "configSyncPeriod", "minSyncPeriod")
         add(.watching, in: "clientConnection", "acceptContentTypes", "burst", "contentType", "qps")

@@ -12,6 +12,8 @@ final class PacketDatapath {
     /// What tells the programs for one device from those for another.
     struct Kind: Hashable, Sendable {
         var leadsToPods: Bool
+        /// Its packets are pods', although it is not one of those that lead to them: `--detect-local-mode` says so.
+        var isInside: Bool
         var hasEthernetHeader: Bool
 
         private func program(_ way: String) -> String {
@@ -32,6 +34,13 @@ final class PacketDatapath {
         /// That of the socket datapath, which shares what both need.
         var config: datapath_config
         var packets: tc_config
+
+        /// For one kind of device: whose packets are those of the cluster's pods.
+        func telling(_ localTraffic: LocalTraffic, _ kind: Kind) -> Settings {
+            var settings = self
+            settings.packets = packets.telling(localTraffic, isInside: kind.isInside)
+            return settings
+        }
     }
 
     private let kind: Kind
@@ -75,24 +84,36 @@ final class PacketDatapath {
 }
 
 extension tc_config {
-    /// The settings in force. What a configuration does not say is as the programs have it.
+    /// The settings in force.
     init(_ settings: Configuration) {
         self.init()
-        (tcp_seconds, tcp_new_seconds, tcp_closing_seconds) = (8000, 60, 10)
-        (udp_seconds, other_seconds) = (60, 60)
+        set(settings.packets.timeouts)
         external_cluster_ip = settings.packets.servesClusterIPsOutside ? 1 : 0
         masquerade_all = settings.node.masqueradesAll ? 1 : 0
-        let inside = settings.node.localTraffic.clusterCIDRs
-        cluster4 = Self.pair(inside.filter { $0.family == .v4 }.map(range4.init), range4())
-        cluster6 = Self.pair(inside.filter { $0.family == .v6 }.map(range6.init), range6())
         let services = settings.packets.serviceCIDRs
-        service4 = Self.pair(services.filter { $0.family == .v4 }.map(range4.init), range4())
-        service6 = Self.pair(services.filter { $0.family == .v6 }.map(range6.init), range6())
+        copy(services.filter { $0.family == .v4 }.map(range4.init), into: &service4)
+        copy(services.filter { $0.family == .v6 }.map(range6.init), into: &service6)
     }
 
-    /// The programs have room for two of each kind: those of a cluster are one for each family.
-    private static func pair<Range>(_ ranges: [Range], _ none: Range) -> (Range, Range) {
-        (ranges.first ?? none, ranges.dropFirst().first ?? none)
+    /// The same for devices of one kind: whose packets are those of the cluster's pods (spec 18).
+    func telling(_ localTraffic: LocalTraffic, isInside: Bool) -> tc_config {
+        var config = self
+        config.from_pods = isInside ? 1 : 0
+        copy(localTraffic.ranges.filter { $0.family == .v4 }.map(range4.init), into: &config.cluster4)
+        copy(localTraffic.ranges.filter { $0.family == .v6 }.map(range6.init), into: &config.cluster6)
+        return config
+    }
+
+    /// How many ranges of each kind and family there is room for.
+    static let maxRanges = Int(LB_RANGES)
+}
+
+/// As many ranges as there is room for, and zeros, which match nothing: `Configuration.check` refuses more, and a Node
+/// object has one of each family.
+private func copy<Range: BitwiseCopyable, Field: BitwiseCopyable>(_ ranges: [Range], into field: inout Field) {
+    withUnsafeMutableBytes(of: &field) { room in
+        room.initializeMemory(as: UInt8.self, repeating: 0)
+        ranges.prefix(tc_config.maxRanges).withUnsafeBytes { room.copyMemory(from: $0) }
     }
 }
 

@@ -9,10 +9,12 @@ public struct PacketSettings: Sendable, Hashable {
     public var podInterfaces = DevicePatterns()
     /// ClusterIPs serve clients outside the node too, as with kube-proxy.
     public var servesClusterIPsOutside = true
-    /// Where ClusterIPs come from: what nobody has is dropped (spec 28). Two at most, of either family.
+    /// Where ClusterIPs come from: what nobody has is dropped (spec 28).
     public var serviceCIDRs: [CIDR] = []
     /// Change the kernel's settings that are in the way of forwarding.
     public var setsSysctls = false
+    /// How long flows live without a packet.
+    public var timeouts = FlowTimeouts()
 
     public init() {}
 }

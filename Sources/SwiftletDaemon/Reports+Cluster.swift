@@ -19,11 +19,12 @@ extension DaemonReport {
 
 extension DaemonReport {
     /// The same with what became of the devices.
-    func with(_ network: (devices: [Device], problems: [String])?) -> DaemonReport {
+    func with(_ network: DeviceKeeper.Report?) -> DaemonReport {
         guard let network else { return self }
         var report = self
         report.devices = network.devices
         report.problems += network.problems
+        report.risks = network.risks
         return report
     }
 }

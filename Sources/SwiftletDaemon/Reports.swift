@@ -15,12 +15,17 @@ public struct DaemonReport: Codable, Sendable {
     public var nodePortAddresses: [String]
     /// The node's devices, and what became of each at tc.
     public var devices: [Device]
+    /// Nil when nothing is programmed.
+    public var sockets: SocketDestroyReport?
     public var desired: Totals
     public var programmed: Totals
     /// Service ports that are not in the maps as they should be: which, and why.
     public var pending: [String]
     /// Manifests and objects that were refused, and addresses that two Services claim.
     public var problems: [String]
+    /// Settings of the kernel that may be in the way of packets, with what to do; they are no complaint.
+    public var risks: [String]
+    public var rights: Rights
     public var residentBytes: Int
 
     /// A network device, and why it has programs or not.

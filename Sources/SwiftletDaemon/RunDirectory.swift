@@ -14,13 +14,21 @@ public struct RunDirectory: Sendable {
     public var socket: FilePath { path.appending("control.sock") }
 
     func create() throws(ConfigurationError) {
-        for directory in [path.removingLastComponent(), path] {
-            let status = directory.withPlatformString { mkdir($0, 0o755) }
-            guard status == 0 || errno == EEXIST else {
-                throw ConfigurationError("cannot create \(directory): \(Errno(rawValue: errno)); run as root")
-            }
+        try createParent()
+        try Self.create(path)
+    }
+
+    /// The directory that all datapaths share.
+    func createParent() throws(ConfigurationError) { try Self.create(path.removingLastComponent()) }
+
+    private static func create(_ directory: FilePath) throws(ConfigurationError) {
+        let status = directory.withPlatformString { mkdir($0, 0o755) }
+        guard status == 0 || errno == EEXIST else {
+            throw ConfigurationError("cannot create \(directory): \(Errno(rawValue: errno)); \(advice)")
         }
     }
+
+    static let advice = "run as root, or let root run `swiftlet prepare --user USER` first"
 
     func remove() {
         for file in [socket, lock] { _ = file.withPlatformString { Glibc.unlink($0) } }
@@ -29,7 +37,7 @@ public struct RunDirectory: Sendable {
 
     /// The process that holds the lock; nil when no daemon runs on this bpf root.
     public var holder: Int32? {
-        let descriptor = lock.withPlatformString { open($0, O_RDWR | O_CLOEXEC) }
+        let descriptor = lock.withPlatformString { open($0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var request = flock()
@@ -45,21 +53,25 @@ struct InstanceLock: ~Copyable {
 
     init(_ directory: RunDirectory) throws(ConfigurationError) {
         try directory.create()
-        let file = directory.lock.withPlatformString { open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o644) }
+        let file = directory.lock.withPlatformString { open($0, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644) }
         guard file >= 0 else {
-            throw ConfigurationError("cannot open \(directory.lock): \(Errno(rawValue: errno)); run as root")
+            throw ConfigurationError(
+                "cannot open \(directory.lock): \(Errno(rawValue: errno)); \(RunDirectory.advice)")
         }
         var request = flock()
         request.l_type = Int16(F_WRLCK)
         guard fcntl(file, F_SETLK, &request) == 0 else {
             close(file)
-            let holder = directory.holder.map { "process \($0)" } ?? "another process"
-            throw ConfigurationError(
-                "cannot start: \(holder) already runs swiftlet on these maps (\(directory.lock)); "
-                    + "stop it first, or use another --bpf-root")
+            throw Self.isHeld(directory, by: directory.holder)
         }
         descriptor = file
     }
 
     deinit { close(descriptor) }
+
+    static func isHeld(_ directory: RunDirectory, by holder: Int32?) -> ConfigurationError {
+        ConfigurationError(
+            "cannot start: \(holder.map { "process \($0)" } ?? "another process") already runs swiftlet on these maps "
+                + "(\(directory.lock)); stop it first, or use another --bpf-root")
+    }
 }

@@ -1,3 +1,4 @@
+import CDatapath
 import Glibc
 import KubernetesAPI
 import ServiceModel
@@ -51,6 +52,8 @@ extension Configuration {
 
     /// What only shows when all layers are applied.
     public func check() throws(ConfigurationError) {
+        try checkRanges(node.localTraffic.clusterCIDRs, of: "--cluster-cidr (clusterCIDR)")
+        try checkRanges(packets.serviceCIDRs, of: "--service-cidr (serviceCIDR)")
         let local = node.localTraffic
         switch local.mode {
         case .bridgeInterface where local.bridgeInterface.isEmpty:
@@ -62,6 +65,17 @@ extension Configuration {
                 "cannot tell local traffic by its devices: name their prefix with --pod-interface-name-prefix "
                     + "(detectLocal.interfaceNamePrefix)")
         default: break
+        }
+    }
+
+    /// What does not fit into the programs is not left out in silence.
+    private func checkRanges(_ ranges: [CIDR], of setting: String) throws(ConfigurationError) {
+        for family in IPFamily.allCases {
+            let count = ranges.count { $0.family == family }
+            guard count > tc_config.maxRanges else { continue }
+            throw ConfigurationError(
+                "cannot use \(count) IP\(family) ranges of \(setting): there is room for \(tc_config.maxRanges); "
+                    + "join neighbours into larger ones")
         }
     }
 }

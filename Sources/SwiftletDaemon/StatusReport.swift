@@ -1,5 +1,6 @@
 public import BPFLoader
 import FoundationEssentials
+import Observability
 public import ServiceMaps
 import ServiceModel
 import SystemPackage
@@ -44,6 +45,9 @@ public struct StatusReport: Codable, Sendable {
     public var counters: [String: UInt64]
     /// What is in our directories on bpffs and should not be there.
     public var pins: [String]
+    public var draining: [DrainingBackend]
+    /// What of a kube-proxy is here too, or was; nil if nothing is known of one.
+    public var kubeProxy: String?
     /// What a person must act on; empty when all is well.
     public var degraded: [String]
 }
@@ -62,9 +66,11 @@ extension StatusReport {
             kernel: kernel.release, bpfRoot: pins.root.string, cgroupRoot: cgroup.string, daemon: daemon,
             hooks: try DatapathPins.hooks.map { try hook($0, pins: pins, cgroup: cgroup) }, probe: .nothingToAsk,
             features: features(kernel), maps: try MapInspection.fill(of: pins),
-            counters: try MapInspection.counters(of: pins), pins: try PinSurvey(of: pins).findings, degraded: [])
+            counters: try MapInspection.counters(of: pins), pins: try PinSurvey(of: pins).findings,
+            draining: try DrainingBackend.list(of: programmed, pins: pins), degraded: [])
         report.daemon?.programmed = programmed.totals
         report.probe = probe(programmed.vips.keys, cgroup: cgroup)
+        report.kubeProxy = KubeProxyTraces.find(directory.archive).summary
         report.degraded = report.complaints(lockHolder: directory.holder)
         return report
     }
@@ -143,7 +149,7 @@ extension StatusReport {
             complaints.append("\(map.name) is \(map.entries * 100 / map.capacity) % full; see docs/operations.md")
         }
         complaints += (daemon?.pending ?? []).map { "not programmed: \($0)" }
-        complaints += daemon?.problems ?? []
+        complaints += (daemon?.problems ?? []).map(UnseenHolder.named)
         return complaints
     }
 }

@@ -50,9 +50,7 @@ extension WithoutEffect {
             "ipvs-tcp-timeout", "ipvs-tcpfin-timeout", "ipvs-udp-timeout", "nftables-masquerade-bit",
             "nftables-min-sync-period", "nftables-sync-period")
         + booleans(.mode, "iptables-localhost-nodeports", "ipvs-strict-arp", "cleanup-ipvs", "cleanup-iptables")
-        + values(
-            .conntrack, "conntrack-max-per-core", "conntrack-min", "conntrack-tcp-timeout-close-wait",
-            "conntrack-tcp-timeout-established", "conntrack-udp-timeout", "conntrack-udp-timeout-stream")
+        + values(.conntrack, "conntrack-max-per-core", "conntrack-min")
         + booleans(.conntrack, "conntrack-tcp-be-liberal")
         + values(
             .watching, "config-sync-period", "min-sync-period", "kube-api-burst", "kube-api-content-type",

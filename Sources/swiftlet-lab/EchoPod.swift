@@ -13,26 +13,26 @@ final class EchoPod {
     private final class Member {
         let socket: Socket
         let role: Role
+        /// What it calls the pod.
+        let name: String
         /// Not yet taken by the kernel; while there is some, nothing more is read.
         var unsent: [UInt8] = []
 
-        init(_ socket: consuming Socket, _ role: Role) {
+        init(_ socket: consuming Socket, _ role: Role, _ name: String) {
             self.socket = socket
             self.role = role
+            self.name = name
         }
     }
 
-    private let name: String
     private var ready: ReadinessSet
     private var members: [CInt: Member] = [:]
 
-    init(name: String) throws {
-        self.name = name
-        ready = try ReadinessSet()
-    }
+    init() throws { ready = try ReadinessSet() }
 
-    func listen(_ kind: Socket.Kind, on address: SocketAddress) throws {
-        let member = Member(try Socket.bound(kind, to: address), kind == .tcp ? .listener : .datagrams)
+    /// - Parameter name: what whoever asks there is told.
+    func listen(_ kind: Socket.Kind, on address: SocketAddress, as name: String) throws {
+        let member = Member(try Socket.bound(kind, to: address), kind == .tcp ? .listener : .datagrams, name)
         try add(member)
     }
 
@@ -65,10 +65,10 @@ final class EchoPod {
 
     private func accept(from listener: Member) throws {
         while let socket = try listener.socket.accept() {
-            let member = Member(socket, .connection)
+            let member = Member(socket, .connection, listener.name)
             // The peer may have reset the connection already.
             guard let local = try? member.socket.localName(), let peer = try? member.socket.peerName() else { continue }
-            member.unsent = Array("\(name) \(local.unmapped) \(peer.unmapped)\n".utf8)
+            member.unsent = Array("\(listener.name) \(local.unmapped) \(peer.unmapped)\n".utf8)
             try add(member)
             handle(member)
         }
@@ -81,7 +81,7 @@ final class EchoPod {
             let (bytes, source) = try member.socket.receive(upTo: 65536)
             guard let source else { continue }
             // A reply that cannot be sent is lost, as datagrams are.
-            try? member.socket.send(Array("\(name) \(source.unmapped) ".utf8) + bytes, to: source)
+            try? member.socket.send(Array("\(member.name) \(source.unmapped) ".utf8) + bytes, to: source)
         }
     }
 

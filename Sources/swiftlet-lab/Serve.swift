@@ -22,6 +22,9 @@ struct Serve: ParsableCommand {
     @Option(name: .customLong("udp"), help: "A UDP port; repeatable.")
     var udpPorts: [UInt16] = []
 
+    @Flag(help: "Add the port to the name: pod-1:8080.")
+    var namePorts = false
+
     @Option(help: "Where to listen.")
     var address: String = "::"
 
@@ -34,12 +37,14 @@ struct Serve: ParsableCommand {
         let signals = Interruption.catchSignals()
         defer { withExtendedLifetime(signals) {} }
         DescriptorLimit.raise()
-        let pod = try EchoPod(name: name)
-        for port in tcpPorts { try pod.listen(.tcp, on: try listenAddress(port)) }
-        for port in udpPorts { try pod.listen(.udp, on: try listenAddress(port)) }
+        let pod = try EchoPod()
+        for port in tcpPorts { try pod.listen(.tcp, on: try listenAddress(port), as: name(at: port)) }
+        for port in udpPorts { try pod.listen(.udp, on: try listenAddress(port), as: name(at: port)) }
         Output.line("ready")
         try pod.serve()
     }
+
+    private func name(at port: UInt16) -> String { namePorts ? "\(name):\(port)" : name }
 
     private func listenAddress(_ port: UInt16) throws -> SocketAddress {
         guard let address = SocketAddress(host: address, port: port) else {

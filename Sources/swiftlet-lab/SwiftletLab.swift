@@ -14,7 +14,7 @@ struct SwiftletLab: AsyncParsableCommand {
             """,
         subcommands: [
             Serve.self, Call.self, Load.self, Bind.self, Hold.self, Stream.self, APIServer.self, BenchStart.self,
-            OtherBuild.self,
+            BenchPackets.self, OtherBuild.self, Soak.self, SoakClient.self, KillAtWrite.self, WatchWrites.self,
         ])
 }
 

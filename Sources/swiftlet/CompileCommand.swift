@@ -3,7 +3,7 @@ import Reporting
 import ServiceModel
 import SwiftletDaemon
 
-struct CompileCommand: AsyncParsableCommand {
+struct CompileCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "compile",
         abstract: "Show what manifests or a cluster would make of a node, without touching it.",
@@ -49,12 +49,12 @@ struct CompileCommand: AsyncParsableCommand {
         if node.isEmpty { throw ValidationError("name the node to compile for: --node NAME") }
     }
 
-    func run() async throws {
+    func run() throws {
         let configuration = try configuration()
         var settings = CompileSettings(nodeName: node)
         settings.node = configuration.node
         settings.nodeAddresses = nodeAddress
-        let (events, problems) = try await configuration.listOnce()
+        let (events, problems) = try waiting { try await configuration.listOnce() }
         let report = CompileReport(events: events, problems: problems, settings: settings)
         switch output {
         case .table: print(report.text)

@@ -3,7 +3,7 @@ import FoundationEssentials
 import SwiftletDaemon
 import SystemPackage
 
-struct RunCommand: AsyncParsableCommand {
+struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
         abstract: "Load the datapath and keep it in step with the Services.",
@@ -26,6 +26,9 @@ struct RunCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "Datapath")
     var datapath: DatapathOptions
+
+    @OptionGroup(title: "Time-outs of flows")
+    var timeouts: TimeoutOptions
 
     @OptionGroup(title: "Observation")
     var observation: ObservationOptions
@@ -58,7 +61,7 @@ struct RunCommand: AsyncParsableCommand {
         var writeConfigTo: String?
     }
 
-    func run() async throws {
+    func run() throws {
         let settings = try effectiveSettings()
         if let file = instead.writeConfigTo { return try settings.write(to: FilePath(file)) }
         if instead.cleanup == true { return try CleanupCommand.run(bpfRoot: settings.bpfRoot) }
@@ -67,7 +70,9 @@ struct RunCommand: AsyncParsableCommand {
         } catch {
             throw ValidationError(error.description)
         }
-        try await Daemon(settings).run()
+        let daemon = Daemon(settings)
+        try daemon.settle()
+        try waiting { try await daemon.run() }
     }
 
     private func effectiveSettings() throws -> Configuration {
@@ -76,6 +81,7 @@ struct RunCommand: AsyncParsableCommand {
         var layer = ConfigurationLayer()
         source.fill(&layer)
         try datapath.fill(&layer)
+        timeouts.fill(&layer)
         observation.fill(&layer)
         try node.fill(&layer)
         process.fill(&layer)

@@ -79,6 +79,8 @@ struct DatapathOptions: ParsableArguments {
         transform: SocketService.init(setting:))
     var socketLB: SocketService?
 
+    @OptionGroup var socketDestroy: SocketDestroyOptions
+
     @Option(
         help: ArgumentHelp(
             "Devices towards the network whose packets are translated: auto (those with a node address or a default "
@@ -137,6 +139,7 @@ struct DatapathOptions: ParsableArguments {
         layer.maxSourceRanges = maxSourceRanges
         layer.mapMemoryLimit = mapMemoryLimit
         layer.sockets = socketLB
+        socketDestroy.fill(&layer)
         do {
             if !devices.isEmpty { layer.devices = try DeviceChoice(settings: devices) }
             if !podInterfaces.isEmpty {

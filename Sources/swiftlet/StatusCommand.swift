@@ -54,12 +54,14 @@ struct StatusCommand: ParsableCommand {
         printSummary(report)
         printHooks(report)
         printDevices(report, all: wide)
+        printDraining(report)
         printFeatures(report, all: wide)
         printMaps(report, all: wide)
         printCounters(report)
         if !report.pins.isEmpty { print("\nin \(report.bpfRoot), and should not be:") }
         for finding in report.pins { print("  - \(finding)") }
         print("")
+        for risk in report.daemon?.risks ?? [] { print("\(Terminal.styled("risk:", .warning)) \(risk)") }
         if report.degraded.isEmpty {
             print(Terminal.styled("all is well", .good))
         } else {
@@ -80,6 +82,7 @@ struct StatusCommand: ParsableCommand {
             case .failed: Terminal.styled("the probe could not run", .warning)
             }
         print("  effective:       \(effective)")
+        if let kubeProxy = report.kubeProxy { print("  kube-proxy:      \(kubeProxy)") }
         guard let daemon = report.daemon else {
             print("  daemon:          \(Terminal.styled("not running", .warning))")
             return
@@ -87,6 +90,8 @@ struct StatusCommand: ParsableCommand {
         print(
             "  daemon:          process \(daemon.pid), node \(daemon.nodeName), \(bytesText(daemon.residentBytes)) resident"
         )
+        print("  rights:          user \(daemon.rights.user), \(daemon.rights.capabilities.joined(separator: " "))")
+        for lack in daemon.rights.lacking { print("  lacking:         \(lack)") }
         print("  started:         \(daemon.startedAt.formatted(.iso8601))")
         print("  source:          \(daemon.sources.joined(separator: ", "))")
         let watches = daemon.watches.filter { $0.url != nil }.map { "\($0.resource) (\($0.objects))" }
@@ -95,6 +100,7 @@ struct StatusCommand: ParsableCommand {
         }
         print("  last event:      \(daemon.lastEventAt?.formatted(.iso8601) ?? "none")")
         print("  NodePorts on:    \(daemon.nodePortAddresses.joined(separator: ", "))")
+        if let sockets = daemon.sockets { print("  gone backends:   \(sockets.text)") }
         let (desired, programmed) = (daemon.desired, daemon.programmed)
         print(
             "  desired:         \(desired.servicePorts) service ports, \(desired.frontends) frontends, "
@@ -122,6 +128,16 @@ struct StatusCommand: ParsableCommand {
             table.add(
                 device.name, device.role ?? "-", device.kind ?? "-", device.reason,
                 device.foreign.isEmpty ? "-" : device.foreign.joined(separator: ", "))
+        }
+        print("\n\(table.text)")
+    }
+
+    private func printDraining(_ report: StatusReport) {
+        guard !report.draining.isEmpty else { return }
+        var table = Table("DRAINING BACKEND", "PROTOCOL", "SERVICE PORT", "SOCKETS", "FLOWS")
+        for backend in report.draining {
+            let service = "\(backend.namespace)/\(backend.service)" + (backend.port.isEmpty ? "" : ":\(backend.port)")
+            table.add(backend.backend, backend.protocol, service, "\(backend.sockets)", "\(backend.flows)")
         }
         print("\n\(table.text)")
     }

@@ -2,7 +2,7 @@ import ArgumentParser
 import SwiftletDaemon
 
 @main
-struct Swiftlet: AsyncParsableCommand {
+struct Swiftlet: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "swiftlet",
         abstract: "An eBPF kube-proxy replacement for any Linux node, with or without a cluster.",
@@ -19,18 +19,17 @@ struct Swiftlet: AsyncParsableCommand {
         version: "swiftlet \(Version.swiftlet)",
         subcommands: [
             RunCommand.self, StatusCommand.self, ServicesCommand.self, CompileCommand.self, MapsCommand.self,
-            BenchCommand.self, CleanupCommand.self, VersionCommand.self, ProbeCommand.self,
+            BenchCommand.self, TakeoverCommand.self, PrepareCommand.self, CleanupCommand.self, VersionCommand.self,
+            ProbeCommand.self, ProbeFrontendsCommand.self,
         ])
 
     /// ArgumentParser's own code for wrong usage is 64; here it is 2.
-    static func main() async {
+    ///
+    /// Not asynchronous, so that a command begins in the only thread of the process: `run` gives up rights there.
+    static func main() {
         do {
             var command = try parseAsRoot(KubeProxyArguments.normalized(Array(CommandLine.arguments.dropFirst())))
-            if var asynchronous = command as? any AsyncParsableCommand {
-                try await asynchronous.run()
-            } else {
-                try command.run()
-            }
+            try command.run()
         } catch {
             let code = exitCode(for: error)
             let isUsage = code == .validationFailure

@@ -86,6 +86,15 @@ struct CommandLineTests {
         #expect(try effective([], file: text) == text)
     }
 
+    @Test("a time-out of 0 leaves kube-proxy's settings as they are, and is a mistake elsewhere")
+    func zeroTimeouts() throws {
+        #expect(
+            try effective(["--conntrack-udp-timeout=0s", "--conntrack-tcp-timeout-established=0"]) == effective([]))
+        let text = try effective(["--conntrack-udp-timeout=5s", "--bpf-ct-timeout-regular-tcp-fin=1m30s"])
+        #expect(
+            text.contains("  udpTimeout: \"5s\"") && text.contains("  bpfCTTimeoutRegularTCPFIN: \"90s\""), "\(text)")
+    }
+
     @Test("a list may be one text, or the flag repeated")
     func repeats() throws {
         let once = try effective(["--nodeport-addresses=10.0.0.0/8,fd00::/8"])
@@ -105,11 +114,21 @@ struct CommandLineTests {
             ("--cluster-cidr=10.0.0.1", "--cluster-cidr", "write CIDRs"),
             ("--detect-local-mode=Cluster", "--detect-local-mode", "write one of ClusterCIDR"),
             ("--detect-local-mode=BridgeInterface", "bridge", "--pod-bridge-interface"),
+            (
+                "--service-cidr=" + (0...8).map { "10.\($0).0.0/16" }.joined(separator: ","), "--service-cidr",
+                "there is room for 8"
+            ),
+            (
+                "--cluster-cidr=" + (0...8).map { "fd00:\($0)::/32" }.joined(separator: ","), "--cluster-cidr",
+                "cannot use 9 IPv6 ranges"
+            ),
             ("--nodeport-addresses=some", "--nodeport-addresses", "write primary"),
             ("--healthz-bind-address=here", "--healthz-bind-address", "write an address and a port"),
             ("--metrics-bind-address=0.0.0.0:x", "--metrics-bind-address", "write an address and a port"),
             ("--oom-score-adj=2000", "--oom-score-adj", "write a number from -1000 to 1000"),
             ("--sync-period=0s", "--sync-period", "longer than 0"),
+            ("--conntrack-udp-timeout=5", "--conntrack-udp-timeout", "write a span of time"),
+            ("--bpf-ct-timeout-regular-any=0s", "--bpf-ct-timeout-regular-any", "longer than 0"),
             ("--feature-gates=A", "--feature-gates", "write gates like"),
             ("--hostname-override=", "--hostname-override", "write the name of a Node object"),
             ("--masquerade-all=perhaps", "--masquerade-all", "perhaps"),

@@ -33,6 +33,13 @@ struct ConfigurationTests {
                 maxSlots: 3
                 maxSourceRanges: 4
                 mapMemoryLimit: 5
+                conntrackTCPTimeoutEstablished: 1h
+                conntrackTCPTimeoutCloseWait: 2m
+                conntrackUDPTimeout: 3s
+                conntrackUDPTimeoutStream: 4500ms
+                bpfCTTimeoutRegularTCPSYN: 5s
+                bpfCTTimeoutRegularTCPFIN: 6s
+                bpfCTTimeoutRegularAny: 7s
                 healthzBindAddress: none
                 metricsBindAddress: 0.0.0.0
                 metricsPerBackend: true
@@ -70,6 +77,13 @@ struct ConfigurationTests {
         settings.maxSlots = 3
         settings.maxSourceRanges = 4
         settings.mapMemoryLimit = 5
+        settings.packets.timeouts.tcpEstablished = .seconds(3_600)
+        settings.packets.timeouts.tcpCloseWait = .seconds(120)
+        settings.packets.timeouts.udp = .seconds(3)
+        settings.packets.timeouts.udpStream = .milliseconds(4_500)
+        settings.packets.timeouts.tcpSYN = .seconds(5)
+        settings.packets.timeouts.tcpFIN = .seconds(6)
+        settings.packets.timeouts.any = .seconds(7)
         settings.healthzAddress = nil
         settings.metricsAddress = ListenAddress(host: "0.0.0.0", port: 10_249)
         settings.metricsPerBackend = true

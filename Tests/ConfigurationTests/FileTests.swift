@@ -43,6 +43,10 @@ struct KubeProxyFileTests {
         expected.node.localTraffic.interfaceNamePrefix = "veth"
         expected.node.masqueradesAll = true
         expected.node.nodePorts = .primaryAndWithin(["192.168.0.0/16"].compactMap(CIDR.init))
+        expected.packets.timeouts.tcpEstablished = .seconds(86_400)
+        expected.packets.timeouts.tcpCloseWait = .seconds(3_600)
+        expected.packets.timeouts.udp = .seconds(30)
+        expected.packets.timeouts.udpStream = .seconds(180)
         expected.node.servesExternalIPs = false
         expected.featureGates = ["AllowServiceExternalIPs": false, "KubeProxyNFTablesLocalhostNodePorts": true]
         expected.healthzAddress = ListenAddress(host: "192.0.2.7", port: 20_256)
@@ -64,6 +68,15 @@ struct KubeProxyFileTests {
         expected.node.localTraffic.clusterCIDRs = ["10.244.0.0/16"].compactMap(CIDR.init)
         #expect(settings == expected)
         #expect(settings.withoutEffectText == nil)
+    }
+
+    @Test("the section conntrack may stand below linux, as in the next version of the API")
+    func conntrackOfLinux() throws {
+        let settings = try configuration(
+            of: kubeProxyFile("linux: {conntrack: {udpTimeout: 5s, tcpCloseWaitTimeout: 0s}}"))
+        #expect(settings.packets.timeouts.udp == .seconds(5))
+        #expect(settings.packets.timeouts.tcpCloseWait == FlowTimeouts().tcpCloseWait)
+        #expect(settings.withoutEffect.isEmpty)
     }
 
     @Test(

@@ -78,9 +78,8 @@ enum Samples {
         ipvs.excludeCIDRs, ipvs.minSyncPeriod, ipvs.scheduler, ipvs.strictARP, ipvs.tcpFinTimeout, ipvs.tcpTimeout, \
         ipvs.udpTimeout, mode, nftables.masqueradeBit, nftables.minSyncPeriod: swiftlet has one mode, which needs no \
         iptables, IPVS or nftables; \
-        conntrack.maxPerCore, conntrack.min, conntrack.tcpBeLiberal, conntrack.tcpCloseWaitTimeout, \
-        conntrack.tcpEstablishedTimeout, conntrack.udpStreamTimeout, conntrack.udpTimeout: the kernel's connection \
-        tracking is left as it is; \
+        conntrack.maxPerCore, conntrack.min, conntrack.tcpBeLiberal: the kernel's connection tracking is left as it \
+        is; \
         clientConnection.acceptContentTypes, clientConnection.burst, clientConnection.contentType, \
         clientConnection.qps, configSyncPeriod: changes are watched, and written at once; \
         logging.flushFrequency, logging.options.json.infoBufferSize, logging.options.json.splitStream, \

@@ -146,7 +146,7 @@ struct ClusterOutageTests {
             #expect(!node.logText.contains("known last"))
             #expect(try node.call("10.96.0.15:80", "--count", "5").results == ["ok"])
             #expect(try node.status().hooks.allSatisfy(\.isAttached))
-            #expect(!FileManager.default.fileExists(atPath: node.stateDirectory))
+            #expect(((try? FileManager.default.contentsOfDirectory(atPath: node.stateDirectory)) ?? []) == [])
             #expect(!FileManager.default.fileExists(atPath: "/var/lib/swiftlet"))
         }
     }

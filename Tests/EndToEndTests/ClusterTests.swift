@@ -149,6 +149,9 @@ struct ClusterTests {
     private func kubeconfig(_ api: ClusterAPI, on node: TestNode) throws -> String {
         let file = "\(node.directory)/kubeconfig"
         let hello = api.hello
+        for secret in [hello.authority, hello.certificate, hello.key].compactMap({ $0 }) {
+            try node.rights.handOver(secret)
+        }
         let authority = hello.authority.map { ", certificate-authority: \($0)" } ?? ""
         let user = hello.certificate.map { "client-certificate: \($0), client-key: \(hello.key ?? "")" } ?? ""
         let text = """

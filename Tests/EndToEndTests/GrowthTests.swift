@@ -1,6 +1,7 @@
 import Foundation
 import NetworkLab
 import TestAPIServer
+import TestKit
 import Testing
 
 private let small = ["--max-services", "64", "--max-backends", "128", "--max-slots", "256"]

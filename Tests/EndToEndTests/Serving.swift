@@ -28,6 +28,13 @@ enum ServedManifests {
         Manifest.slice("web", Manifest.pods4, ports: webPorts),
         Manifest.slice("web", Manifest.pods6, ports: webPorts))
 
+    /// Its endpoints are another node's, if their nodeName is to be believed.
+    static let elsewhere = Manifest.file(
+        Manifest.service(
+            "elsewhere", ["10.96.0.19"], ports: ["{port: 80, targetPort: 8080, nodePort: 30099}"],
+            spec: "type: NodePort\nexternalTrafficPolicy: Local"),
+        Manifest.slice("elsewhere", Manifest.pods4, endpoint: "nodeName: node-2"))
+
     private static let webPorts = [
         "{name: http, port: 8080, protocol: TCP}", "{name: echo, port: 8080, protocol: UDP}",
     ]

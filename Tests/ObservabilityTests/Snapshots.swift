@@ -21,6 +21,7 @@ enum Snapshots {
         snapshot.wanted.totals = DaemonReport.Totals()
         snapshot.wanted.totals.services = 2
         snapshot.wanted.pendingPorts = 1
+        snapshot.wanted.sockets = SocketDestroyReport(mechanism: "bpf", whose: "full", destroyed: ["UDP": 3])
         snapshot.listenProblems = 1
         var kernel = MetricsSnapshot.Kernel()
         kernel.counters = ["forward": 5, "refuse_no_backend": 2]

@@ -20,20 +20,28 @@
 #define FLOW_FIRST_PORT 32768
 #define FLOW_PORT_TRIES 16
 
-static __always_inline __u64 flow_timeout(enum ip_protocol protocol, enum flow_state state)
+#endif
+
+/* How long the flow lives without a packet, in nanoseconds. */
+static __always_inline __u64 F(flow_timeout)(enum ip_protocol protocol, const struct F(flow) *flow)
 {
 	__u32 seconds = tc_config.other_seconds;
 
 	if (protocol == UDP)
-		seconds = tc_config.udp_seconds;
-	if (protocol == TCP)
-		seconds = state == FLOW_ESTABLISHED ? tc_config.tcp_seconds
-			  : state == FLOW_CLOSING   ? tc_config.tcp_closing_seconds
-						    : tc_config.tcp_new_seconds;
+		seconds = flow->state == FLOW_NEW ? tc_config.udp_seconds
+						  : tc_config.udp_stream_seconds;
+	if (protocol == TCP) {
+		if (flow->state == FLOW_CLOSING)
+			seconds = tc_config.tcp_closing_seconds;
+		else if (flow->state == FLOW_NEW)
+			seconds = tc_config.tcp_new_seconds;
+		else if (flow->fin_client || flow->fin_backend)
+			seconds = tc_config.tcp_close_wait_seconds;
+		else
+			seconds = tc_config.tcp_seconds;
+	}
 	return seconds * SECOND;
 }
-
-#endif
 
 static __always_inline __u32 F(flow_seal)(const struct FX(flow, _key) *key)
 {
@@ -128,7 +136,8 @@ static __noinline int F(flow_end)(const struct FX(flow, _key) *key, const struct
  * Notes a packet in both entries: the time, the state, and who has sent a FIN. The mirror is made
  * again if it was evicted, because nobody else may take a tuple that is in use.
  */
-static __noinline int F(flow_note)(const struct FX(flow, _key) *key, struct F(flow) *flow)
+static __noinline int F(flow_note)(const struct FX(flow, _key) *key, struct F(flow) *flow,
+				   __u32 asks_way)
 {
 	struct F(flow) *entry = bpf_map_lookup_elem(&F(conntrack), key);
 	struct FX(flow, _key) mirror;
@@ -138,7 +147,8 @@ static __noinline int F(flow_note)(const struct FX(flow, _key) *key, struct F(fl
 	for (i = 0; i < 2; i++) {
 		if (entry) {
 			entry->last_seen = flow->last_seen;
-			entry->ifindex = 0;
+			if (asks_way)
+				entry->ifindex = 0;
 			entry->state = flow->state;
 			entry->fin_client = flow->fin_client;
 			entry->fin_backend = flow->fin_backend;
@@ -195,7 +205,7 @@ static __always_inline bool F(flow_goes_on)(const struct F(packet) *packet,
 	if (protocol == TCP && flow->state == FLOW_CLOSING)
 		return false;
 	/* Another CPU may have noted a later packet than this one: the difference would be huge. */
-	if (now > flow->last_seen + flow_timeout(protocol, flow->state))
+	if (now > flow->last_seen + F(flow_timeout)(protocol, flow))
 		return false;
 	return protocol == SCTP || F(flow_is_served)(flow);
 }
@@ -204,7 +214,8 @@ static __always_inline bool F(flow_goes_on)(const struct F(packet) *packet,
 static __always_inline void F(flow_follow)(const struct F(packet) *packet, struct F(flow) *flow,
 					   __u8 tcp_flags, __u64 now)
 {
-	bool news = now > flow->last_seen + FLOW_REFRESH;
+	const bool is_due = now > flow->last_seen + FLOW_REFRESH;
+	bool news = is_due;
 
 	if (flow->reply && flow->state == FLOW_NEW) {
 		flow->state = FLOW_ESTABLISHED;
@@ -222,8 +233,9 @@ static __always_inline void F(flow_follow)(const struct F(packet) *packet, struc
 	if (!news)
 		return;
 	flow->last_seen = now;
-	flow->ifindex = 0;
-	F(flow_note)(&packet->tuple, flow);
+	if (is_due)
+		flow->ifindex = 0;
+	F(flow_note)(&packet->tuple, flow, is_due);
 }
 
 /* Whether a socket of the node uses this tuple: its packets are not for a flow of ours. */
@@ -264,10 +276,20 @@ static __noinline int F(flow_displace)(const struct FX(flow, _key) *key, __u64 n
 {
 	struct F(flow) *old = bpf_map_lookup_elem(&F(conntrack), key);
 
-	if (!old || now <= old->last_seen + flow_timeout(key->protocol, old->state))
+	if (!old || now <= old->last_seen + F(flow_timeout)(key->protocol, old))
 		return false;
 	F(flow_delete)(key, old);
 	return true;
+}
+
+/*
+ * Enters the flow where there is none for this key: 0, or the error. An int, not what the helper is
+ * declared to return: before 6.4 the upper half of that is zero also for an error.
+ */
+static __always_inline int F(flow_insert)(const struct FX(flow, _key) *key, struct F(flow) *flow)
+{
+	flow->seal = F(flow_seal)(key);
+	return (int)bpf_map_update_elem(&F(conntrack), key, flow, BPF_NOEXIST);
 }
 
 /*
@@ -283,8 +305,7 @@ static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct
 	enum counter reason = COUNT_REFUSE_NO_PORT;
 	const __u16 own = packet->tuple.source_port;
 	__u8 *place;
-	long error;
-	int try;
+	int error, try;
 
 	flow->source_port = own;
 	F(flow_mirror)(flow, packet->tuple.protocol, &mirror);
@@ -298,16 +319,15 @@ static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct
 		}
 		if ((flow->path == REDIRECTED || try > 0) && F(tuple_has_socket)(skb, &mirror))
 			continue;
-		flow->seal = F(flow_seal)(&mirror);
-		error = bpf_map_update_elem(&F(conntrack), &mirror, flow, BPF_NOEXIST);
+		error = F(flow_insert)(&mirror, flow);
 		if (error == -EEXIST && F(flow_displace)(&mirror, flow->last_seen))
-			error = bpf_map_update_elem(&F(conntrack), &mirror, flow, BPF_NOEXIST);
-		if (error && error != -EEXIST)
-			return COUNT_REFUSE_FLOWS_FULL;
-		if (error)
-			continue;
-		reason = COUNT_FLOW_BEGUN;
-		break;
+			error = F(flow_insert)(&mirror, flow);
+		if (!error) {
+			reason = COUNT_FLOW_BEGUN;
+			break;
+		}
+		/* Another port also lies elsewhere in the map, if it was busy and not full. */
+		reason = error == -EEXIST ? COUNT_REFUSE_NO_PORT : COUNT_REFUSE_FLOWS_FULL;
 	}
 	if (reason != COUNT_FLOW_BEGUN)
 		return reason;
@@ -315,8 +335,9 @@ static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct
 	F(flow_lead_back)(flow, &mirror);
 	flow->reply = 0;
 	flow->ifindex = ifindex;
-	flow->seal = F(flow_seal)(&packet->tuple);
-	error = bpf_map_update_elem(&F(conntrack), &packet->tuple, flow, BPF_NOEXIST);
+	error = F(flow_insert)(&packet->tuple, flow);
+	if (error && error != -EEXIST)
+		error = F(flow_insert)(&packet->tuple, flow);
 	if (error) {
 		/* Another CPU was faster with the same client's next packet: its flow is the one.
 		 */

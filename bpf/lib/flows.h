@@ -9,8 +9,10 @@
 const volatile struct tc_config tc_config SEC(".rodata.tc") = {
 	.tcp_seconds = 8000,
 	.tcp_new_seconds = 60,
+	.tcp_close_wait_seconds = 3600,
 	.tcp_closing_seconds = 10,
 	.udp_seconds = 60,
+	.udp_stream_seconds = 60,
 	.other_seconds = 60,
 };
 

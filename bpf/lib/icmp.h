@@ -23,6 +23,37 @@ static __always_inline bool F(icmp_is_error)(__u8 type)
 #endif
 }
 
+#if FAMILY == 6
+
+/* The quoted packet's protocol, and how long all of its headers before that are. */
+#define INNER_HEADERS(number, size) ((__u32)(number) << 16 | (size))
+
+/* Walks over what may stand between the quoted IPv6 header and its load; 0 if it is not found. */
+static __noinline __u32 icmp_inner_extensions(struct __sk_buff *skb, __u32 at, __u32 number)
+{
+	__u32 size = sizeof(struct ipv6hdr);
+	__u8 words[4];
+	int i;
+
+#pragma clang loop unroll(full)
+	for (i = 0; i < 4; i++) {
+		if (!is_extension(number))
+			return INNER_HEADERS(number, size);
+		if (bpf_skb_load_bytes(skb, at + size, words, sizeof(words)))
+			return 0;
+		if (number != IPPROTO_FRAGMENT)
+			size += (words[1] + 1) * 8;
+		else if (words[2] || words[3] & 0xf8)
+			return 0;
+		else
+			size += 8;
+		number = words[0];
+	}
+	return is_extension(number) ? 0 : INNER_HEADERS(number, size);
+}
+
+#endif
+
 /*
  * How long the quoted IP header is, and what follows it; 0 for one that is not read: a later
  * fragment, for example. An IPv6 sender makes fragments, and hears of the first that it is too big.
@@ -34,15 +65,14 @@ static __always_inline __u32 F(icmp_inner_size)(struct __sk_buff *skb, __u32 at,
 	*number = inner->protocol;
 	return inner->frag_off & bpf_htons(0x1fff) ? 0 : inner->ihl * 4;
 #else
-	__u8 fragment[4] = {};
+	__u32 headers;
 
 	*number = inner->nexthdr;
-	if (inner->nexthdr != IPPROTO_FRAGMENT)
+	if (!is_extension(inner->nexthdr))
 		return sizeof(*inner);
-	if (bpf_skb_load_bytes(skb, at + sizeof(*inner), fragment, sizeof(fragment)))
-		return 0;
-	*number = fragment[0];
-	return fragment[2] || fragment[3] & 0xf8 ? 0 : sizeof(*inner) + 8;
+	headers = icmp_inner_extensions(skb, at, inner->nexthdr);
+	*number = headers >> 16;
+	return headers & 0xffff;
 #endif
 }
 

@@ -37,8 +37,15 @@ static __always_inline bool range6_has(const volatile struct range6 *range, cons
 static __always_inline bool F(is_in)(const volatile struct F(range) *ranges, const __u8 *address)
 {
 	const __u32 *words = (const __u32 *)address;
+	int i;
 
-	return FX(range, _has)(&ranges[0], words) || FX(range, _has)(&ranges[1], words);
+	/* The settings are constants for the verifier: of ranges that are not set nothing is left.
+	 */
+#pragma clang loop unroll(full)
+	for (i = 0; i < LB_RANGES; i++)
+		if (FX(range, _has)(&ranges[i], words))
+			return true;
+	return false;
 }
 
 static __always_inline bool F(is_same)(const __u8 *left, const __u8 *right)
@@ -79,7 +86,8 @@ static __always_inline enum counter F(tc_frontend)(const struct F(packet) *packe
 	if (reason == COUNT_PASS_NOT_A_SERVICE && F(is_unallocated)(packet))
 		return COUNT_REFUSE_UNALLOCATED;
 	/* A vips entry is a ClusterIP's, so that an unknown port is too. */
-	outside = hook == WIRE_IN && !F(is_in)(tc_config.F(cluster), source);
+	outside =
+		hook == WIRE_IN && !tc_config.from_pods && !F(is_in)(tc_config.F(cluster), source);
 	if (outside && !tc_config.external_cluster_ip &&
 	    (reason == COUNT_REFUSE_UNKNOWN_PORT ||
 	     (service->service_id && service->kind == CLUSTER_IP)))
@@ -249,6 +257,10 @@ static __always_inline bool F(tc_may_begin)(const struct __sk_buff *skb,
 {
 	if (tcp_flags & TCP_RST)
 		return false;
+	/* It may be of a connection that the rules of kube-proxy translate, further on. */
+	if (tc_config.tcp_begins_with_syn && packet->tuple.protocol == TCP &&
+	    (tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		return false;
 	if (hook == WIRE_OUT)
 		return !skb->ingress_ifindex && !F(tc_is_translated)(&packet->tuple);
 	return hook != POD_OUT;
@@ -286,6 +298,18 @@ static __always_inline void F(tc_translate_icmp)(struct __sk_buff *skb, struct F
 	F(icmp_rewrite)(skb, packet, flow, ttl, inner);
 }
 
+/*
+ * Whether translation would spoil the packet: the checksum of SCTP covers the ports, and how it
+ * changes with them depends on how much follows, which a first fragment does not say.
+ */
+static __always_inline bool F(tc_would_spoil)(const struct F(packet) *packet,
+					      const struct F(flow) *flow)
+{
+	return packet->piece == FIRST_FRAGMENT && packet->tuple.protocol == SCTP &&
+	       (packet->tuple.source_port != flow->source_port ||
+		packet->tuple.destination_port != flow->destination_port);
+}
+
 /* A packet of a known flow. */
 static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packet) *packet,
 					   struct F(flow) *flow, enum hook hook, bool is_icmp)
@@ -297,6 +321,11 @@ static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packe
 	if (treatment == LEAVE) {
 		count(COUNT_PASS_PACKET);
 		return PASS_ON;
+	}
+	if (!is_icmp && F(tc_would_spoil)(packet, flow)) {
+		count(COUNT_FRAGMENT_CHECKSUM);
+		count(COUNT_DROPPED);
+		return TC_ACT_SHOT;
 	}
 	if (packet->piece == FIRST_FRAGMENT)
 		F(fragment_remember)(packet);

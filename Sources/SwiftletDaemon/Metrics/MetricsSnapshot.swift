@@ -16,6 +16,8 @@ struct MetricsSnapshot: Sendable {
         var refusedObjects = 0
         /// Entries of the maps that the control plane writes.
         var mapEntries: [ServiceMap: Int] = [:]
+        /// Nil when nothing is programmed.
+        var sockets: SocketDestroyReport?
     }
 
     /// What the kernel knows.

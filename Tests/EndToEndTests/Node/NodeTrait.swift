@@ -21,9 +21,11 @@ struct NodeTrait: SuiteTrait, TestScoping {
 extension Trait where Self == NodeTrait {
     /// A node with echo pods and, unless it is told otherwise, a running daemon.
     static func node(
-        pods: Int = 0, flags: [String] = [], starts: Bool = true, manifests: [String: String] = [:]
+        pods: Int = 0, flags: [String] = [], starts: Bool = true, rights: DaemonRights = .wanted,
+        manifests: [String: String] = [:]
     ) -> Self {
-        NodeTrait(options: TestNode.Options(pods: pods, flags: flags, starts: starts), manifests: manifests)
+        NodeTrait(
+            options: TestNode.Options(pods: pods, flags: flags, starts: starts, rights: rights), manifests: manifests)
     }
 }
 

@@ -15,22 +15,18 @@ extension Trait where Self == ConditionTrait {
         .enabled(if: Kernel.isRequired || Prerequisites.missing.isEmpty, Prerequisites.reason)
     }
 
-    /// Of suites that attach programs to devices by tcx links.
-    static var hasTCX: Self {
-        .enabled(if: Kernel.features?.has(.tcx) == true, "the kernel has no tcx links")
-    }
+    /// Of tests that attach programs to devices by tcx links.
+    static var hasTCX: Self { .enabled(if: Prerequisites.hasTCX, "the kernel has no tcx links") }
 
-    /// Of suites that compare with kube-proxy's rules.
-    static var hasNftables: Self {
-        .enabled(if: Kernel.isRequired || Prerequisites.isInstalled("nft"), "nft is not installed")
-    }
+    /// Of tests that need kube-proxy's rules.
+    static var hasNftables: Self { .enabled(if: Prerequisites.hasNftables, "nft is not installed") }
 }
 
 /// What tier 3 needs of a machine.
-private enum Prerequisites {
-    static var reason: Comment { "missing: \(missing.joined(separator: ", "))" }
+enum Prerequisites {
+    fileprivate static var reason: Comment { "missing: \(missing.joined(separator: ", "))" }
 
-    static let missing: [String] = {
+    fileprivate static let missing: [String] = {
         var missing = ["bpftool", "ip", "nsenter"].filter { !isInstalled($0) }
         if Kernel.features == nil { missing.append("root, or CAP_BPF and CAP_NET_ADMIN") }
         let mounts = (try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)) ?? ""
@@ -38,7 +34,12 @@ private enum Prerequisites {
         return missing
     }()
 
-    static func isInstalled(_ program: String) -> Bool {
+    /// For tests that attach programs to devices by tcx links.
+    static let hasTCX = Kernel.features?.has(.tcx) == true
+    /// For a comparison with kube-proxy's rules.
+    static let hasNftables = Kernel.isRequired || isInstalled("nft")
+
+    private static func isInstalled(_ program: String) -> Bool {
         let path = getenv("PATH").map { String(cString: $0) } ?? ""
         return path.split(separator: ":").contains { access("\($0)/\(program)", X_OK) == 0 }
     }

@@ -10,6 +10,9 @@ enum Programs {
     /// A program that allows everything, for the part of somebody else's on our hooks.
     static let bystanderObject = repository + "/build/bpf/empty.bpf.o"
 
+    /// Gives a command the rights that the unit gives the daemon.
+    static let leastRights = repository + "/scripts/least-rights.sh"
+
     /// The programs once more, with another version of the map layout.
     static let otherObjects = repository + "/build/bpf/other"
 

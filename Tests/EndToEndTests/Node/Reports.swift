@@ -86,9 +86,24 @@ struct StatusReport: Decodable, Sendable {
         var backends: Int
     }
 
+    struct Draining: Decodable, Sendable {
+        var service: String
+        var `protocol`: String
+        var sockets: Int
+        var flows: Int
+    }
+
+    struct GoneSockets: Decodable, Sendable {
+        var mechanism: String?
+        var destroyed: [String: Int]
+        var refused: Int
+        var postponed: Int
+    }
+
     struct Daemon: Decodable, Sendable {
         var pid: Int32
         var nodeName: String
+        var sockets: GoneSockets?
         var kubeProxyReplacement: Bool
         var cgroupRoot: String
         var sources: [String]
@@ -100,7 +115,15 @@ struct StatusReport: Decodable, Sendable {
         var programmed: Totals
         var pending: [String]
         var problems: [String]
+        var rights: Rights
+        var risks: [String]
         var residentBytes: Int
+    }
+
+    struct Rights: Decodable, Sendable {
+        var user: UInt32
+        var capabilities: [String]
+        var lacking: [String]
     }
 
     var kernel: String
@@ -113,6 +136,7 @@ struct StatusReport: Decodable, Sendable {
     var maps: [MapFill]
     var counters: [String: Int]
     var pins: [String]
+    var draining: [Draining]
     var degraded: [String]
 }
 

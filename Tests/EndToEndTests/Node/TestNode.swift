@@ -14,6 +14,8 @@ final class TestNode: Sendable {
         var flags: [String] = []
         /// False: the first test starts the daemon itself.
         var starts = true
+        /// With what rights the daemon runs.
+        var rights = DaemonRights.wanted
     }
 
     let lab: Lab
@@ -23,6 +25,7 @@ final class TestNode: Sendable {
     let directory: String
     let pods: [RunningProcess]
     private let flags: [String]
+    let rights: DaemonRights
     private let daemon = Mutex<RunningProcess?>(nil)
 
     var manifests: String { "\(directory)/manifests" }
@@ -38,6 +41,7 @@ final class TestNode: Sendable {
         name = URL(fileURLWithPath: cgroup.path).lastPathComponent
         directory = NSTemporaryDirectory() + name
         flags = options.flags
+        rights = options.rights
         pods = try lab.pods.map { [cgroup = cgroup.path] pod in
             let arguments = ["serve", "--name", pod.name, "--tcp", "8080", "--udp", "8080"]
             return try RunningProcess([Programs.lab] + arguments, in: pod.namespace.path, cgroup: cgroup)
@@ -97,11 +101,18 @@ final class TestNode: Sendable {
     /// Starts it and waits for nothing.
     @discardableResult
     func launch(_ program: String = Programs.swiftlet, _ arguments: [String]? = nil) throws -> RunningProcess {
+        try rights.prepare(self)
+        let command = [program] + (arguments ?? Array(runArguments().dropFirst()))
+        return try launch(command: rights.running(command, on: self))
+    }
+
+    /// The same by a command of its own, which must become the daemon.
+    @discardableResult
+    func launch(command: [String]) throws -> RunningProcess {
         try? FileManager.default.removeItem(atPath: log)
         // The pid stays the daemon's: each of the wrappers replaces itself.
-        let redirected = ["sh", "-c", #"exec "$@" 2>"$0""#, log, program]
-        let process = try RunningProcess(
-            redirected + (arguments ?? Array(runArguments().dropFirst())), in: lab.node.path, output: .null)
+        let redirected = ["sh", "-c", #"exec "$@" 2>"$0""#, log]
+        let process = try RunningProcess(redirected + command, in: lab.node.path, output: .null)
         daemon.withLock { $0 = process }
         return process
     }
@@ -139,6 +150,12 @@ final class TestNode: Sendable {
     /// A command of swiftlet on this node's bpf root, with what it says to people.
     func swiftlet(_ arguments: String...) throws -> Outcome {
         try Programs.run([Programs.swiftlet] + arguments + ["--bpf-root", bpfRoot], in: lab.node.path)
+    }
+
+    /// The same with the rights of the daemon.
+    func swiftletInDaemonRights(_ arguments: String...) throws -> Outcome {
+        let command = [Programs.swiftlet] + arguments + ["--bpf-root", bpfRoot]
+        return try Programs.run(rights.running(command, on: self), in: lab.node.path)
     }
 
     func status() throws -> StatusReport {

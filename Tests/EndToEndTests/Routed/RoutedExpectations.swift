@@ -3,11 +3,13 @@ import NetworkLab
 import Testing
 
 /// What clients beyond a router see, whoever translates. Each suite calls these on its own topology.
-enum RoutedExpectations {
-    private static var node: RoutedNode { get throws { try .current } }
+struct RoutedExpectations {
+    let node: RoutedNode
+
+    init(_ proxy: Proxy) throws { node = try .current(proxy) }
 
     /// Spec 36a: the backends see the node, on which of its addresses the way to them goes out.
-    static func reachesEveryBackend(_ door: Door, _ family: IPVersion, localPodsSeeClient: Bool = false) throws {
+    func reachesEveryBackend(_ door: Door, _ family: IPVersion) throws {
         let calls = try node.call(RoutedService["web"].door(door, family), "--count", "60")
         #expect(calls.results == ["ok"], "\(calls.summary)")
         #expect(calls.pods == Set((RoutedService.localPods + RoutedService.remotePods).map(\.text)))
@@ -18,12 +20,12 @@ enum RoutedExpectations {
             if pod.hasPrefix("pod-2") {
                 #expect(host == family.node, "\(pod)")
             } else {
-                #expect(family.clients.contains(host) == localPodsSeeClient, "\(pod) sees \(host)")
+                #expect(family.clients.contains(host) == node.localPodsSeeClient, "\(pod) sees \(host)")
             }
         }
     }
 
-    static func answersDatagrams(_ door: Door, _ family: IPVersion) throws {
+    func answersDatagrams(_ door: Door, _ family: IPVersion) throws {
         let target = try RoutedService["dns"].door(door, family)
         let calls = try node.call(target, "--udp", "--count", "40")
         #expect(calls.results == ["ok"], "\(calls.summary)")
@@ -31,7 +33,7 @@ enum RoutedExpectations {
         #expect(Set(calls.attempts.map(\.source)) == [target], "the answer comes from where the question went")
     }
 
-    static func keepsUDPFlow(_ family: IPVersion) throws {
+    func keepsUDPFlow(_ family: IPVersion) throws {
         let target = try RoutedService["dns"].door(.nodePort, family)
         let calls = try node.call(target, "--udp", "--count", "20", "--same-socket")
         #expect(calls.results == ["ok"], "\(calls.summary)")
@@ -39,14 +41,14 @@ enum RoutedExpectations {
     }
 
     /// Both ways: the question's fragments and the answer's.
-    static func carriesLargeDatagrams(_ service: String, _ family: IPVersion) throws {
+    func carriesLargeDatagrams(_ service: String, _ family: IPVersion) throws {
         let target = try RoutedService[service].door(.loadBalancer, family)
         let calls = try node.call(target, "--udp", "--count", "5", "--size", "8000")
         #expect(calls.results == ["ok"], "\(calls.summary)")
     }
 
     /// A sender learns only from a lost datagram that the way back is narrower, and then sends smaller fragments.
-    static func learnsPathMTU(_ family: IPVersion) throws {
+    func learnsPathMTU(_ family: IPVersion) throws {
         let target = try RoutedService["kept-udp"].door(.loadBalancer, family)
         _ = try node.call(target, "--udp", "--size", "8000", "--timeout", "300")
         let calls = try node.call(target, "--udp", "--count", "5", "--size", "8000")
@@ -54,7 +56,7 @@ enum RoutedExpectations {
     }
 
     /// Spec 36b: only the local endpoint, and it sees who calls.
-    static func keepsClientAddress(_ door: Door, _ family: IPVersion) throws {
+    func keepsClientAddress(_ door: Door, _ family: IPVersion) throws {
         let client = family.clients[1]
         let calls = try node.call(RoutedService["kept"].door(door, family), "--count", "20", "--bind", client)
         #expect(calls.results == ["ok"], "\(calls.summary)")
@@ -67,18 +69,18 @@ enum RoutedExpectations {
     }
 
     /// The part before the port; nil for nothing.
-    private static func host(_ address: String?) -> Substring? {
+    private func host(_ address: String?) -> Substring? {
         address.flatMap { text in text.lastIndex(of: ":").map { text[..<$0] } }
     }
 
     /// Spec 17.
-    static func dropsWithoutLocalEndpoint(_ door: Door, _ family: IPVersion) throws {
+    func dropsWithoutLocalEndpoint(_ door: Door, _ family: IPVersion) throws {
         let calls = try node.call(RoutedService["elsewhere"].door(door, family), "--timeout", "300")
         #expect(calls.results == ["ETIMEDOUT"])
     }
 
     /// Spec 27 and 29: an answer long before the time-out.
-    static func refusesWithoutEndpoint(_ door: Door, _ family: IPVersion) throws {
+    func refusesWithoutEndpoint(_ door: Door, _ family: IPVersion) throws {
         let calls = try node.call(RoutedService["nobody"].door(door, family), "--timeout", "10000")
         #expect(calls.results == ["ECONNREFUSED"])
         let datagrams = try node.call(RoutedService["nobody-udp"].door(door, family), "--udp", "--timeout", "10000")
@@ -86,14 +88,14 @@ enum RoutedExpectations {
     }
 
     /// Spec 28.
-    static func refusesUnknownPort(_ family: IPVersion) throws {
+    func refusesUnknownPort(_ family: IPVersion) throws {
         let clusterIP = try family.endpoint(RoutedService["web"].clusterIP(family), 81)
         #expect(try node.call(clusterIP, "--timeout", "10000").results == ["ECONNREFUSED"])
         #expect(try node.call(clusterIP, "--udp", "--timeout", "10000").results == ["ECONNREFUSED"])
     }
 
     /// Spec 24: the load balancer's address only.
-    static func checksSourceRanges(_ family: IPVersion) throws {
+    func checksSourceRanges(_ family: IPVersion) throws {
         let service = try RoutedService["ranged"]
         let (other, admitted) = (family.clients[0], family.clients[1])
         let door = service.door(.loadBalancer, family)
@@ -103,7 +105,7 @@ enum RoutedExpectations {
     }
 
     /// Spec 34: by client address, for all doors of the service port together.
-    static func staysWithAffinity(_ family: IPVersion) throws {
+    func staysWithAffinity(_ family: IPVersion) throws {
         let service = try RoutedService["sticky"]
         for client in family.clients.prefix(4) {
             var pods: Set<String> = []
@@ -118,15 +120,15 @@ enum RoutedExpectations {
 
     /// Clients with equal ports to one backend, and one client with equal ports through two services of one backend:
     /// five flows that only a translation of the source keeps apart.
-    static func keepsEqualPortsApart(_ family: IPVersion) throws {
+    func keepsEqualPortsApart(_ family: IPVersion) throws {
         let (near, other) = try (
             RoutedService["near"].door(.nodePort, family), RoutedService["near-too"].door(.nodePort, family)
         )
         let bound = ["--source-port", "41000", "--bind"]
         let flows = try family.clients.prefix(4).map {
-            try HeldFlows(node.hold(near, bound[0], bound[1], bound[2], $0))
+            try HeldFlows(try node.hold(near, bound[0], bound[1], bound[2], $0))
         }
-        let last = try HeldFlows(node.hold(other, bound[0], bound[1], bound[2], family.clients[0]))
+        let last = try HeldFlows(try node.hold(other, bound[0], bound[1], bound[2], family.clients[0]))
         var seen: Set<String> = []
         for flow in flows + [last] {
             for attempt in try flow.send() {
@@ -139,7 +141,7 @@ enum RoutedExpectations {
     }
 
     /// Spec 37: a ClusterIP leads to pods here and elsewhere, and they see which pod calls.
-    static func servesPods(_ family: IPVersion) throws {
+    func servesPods(_ family: IPVersion) throws {
         for name in ["near", "remote"] {
             let calls = try node.call(fromPod: 2, RoutedService[name].door(.clusterIP, family), "--count", "5")
             #expect(calls.results == ["ok"], "\(name): \(calls.summary)")
@@ -152,21 +154,21 @@ enum RoutedExpectations {
     }
 
     /// Spec 36d: the only endpoint calls itself.
-    static func servesHairpin(_ door: Door, _ family: IPVersion) throws {
+    func servesHairpin(_ door: Door, _ family: IPVersion) throws {
         let calls = try node.call(fromPod: 1, RoutedService["near"].door(door, family), "--count", "3")
         #expect(calls.results == ["ok"], "\(calls.summary)")
         #expect(calls.pods == ["pod-1-1"])
     }
 
     /// Spec 18: pods reach a Local service whose endpoints are elsewhere.
-    static func shortCircuits(_ door: Door, _ family: IPVersion) throws {
+    func shortCircuits(_ door: Door, _ family: IPVersion) throws {
         let calls = try node.call(fromPod: 2, RoutedService["elsewhere"].door(door, family), "--count", "3")
         #expect(calls.results == ["ok"], "\(calls.summary)")
         #expect(calls.pods == ["pod-2-1"])
     }
 
     /// The node itself, by sockets that no hook has translated.
-    static func servesNode(_ door: Door, _ family: IPVersion) throws {
+    func servesNode(_ door: Door, _ family: IPVersion) throws {
         for name in ["near", "remote"] {
             let calls = try node.call(fromPod: nil, RoutedService[name].door(door, family), "--count", "3")
             #expect(calls.results == ["ok"], "\(name): \(calls.summary)")
@@ -175,21 +177,27 @@ enum RoutedExpectations {
         #expect(refused.results == ["ECONNREFUSED"])
     }
 
-    static func refusesPods(_ family: IPVersion) throws {
+    func refusesPods(_ family: IPVersion) throws {
         for door in Door.allCases {
             let calls = try node.call(fromPod: 2, RoutedService["nobody"].door(door, family), "--timeout", "10000")
             #expect(calls.results == ["ECONNREFUSED"], "\(door)")
         }
     }
 
-    static func carriesBulk(_ service: String, _ door: Door, _ family: IPVersion) throws {
+    /// The client compares what comes back with what it sent.
+    func carriesBulk(_ service: String, _ door: Door, _ family: IPVersion, megabytes: Int = 64) throws {
         let report = try node.stream(
-            RoutedService[service].door(door, family), "--megabytes", "64", "--timeout", "10000")
+            RoutedService[service].door(door, family), "--megabytes", "\(megabytes)", "--timeout", "10000")
         #expect(report.result == "ok", "\(report)")
-        #expect(report.bytes == 64 << 20)
+        #expect(report.bytes == megabytes << 20)
     }
 
-    static func holdsManyFlows(_ count: Int, _ family: IPVersion) throws {
+    /// How many packets were translated, both ways.
+    func packets() throws -> UInt64 {
+        try (node.count(of: "packet") ?? 0) + (node.count(of: "packet_back") ?? 0)
+    }
+
+    func holdsManyFlows(_ count: Int, _ family: IPVersion) throws {
         let flows = try node.hold(
             RoutedService["web"].door(.nodePort, family), "--connections", "\(count)", "--brief", "--timeout", "10000")
         for round in 0..<3 {

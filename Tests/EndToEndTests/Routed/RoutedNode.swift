@@ -1,14 +1,29 @@
 import ConnectBenchmark
 import Foundation
 import NetworkLab
+import Synchronization
 import Testing
 
 /// Who translates in the node of a routed topology.
 enum Proxy: String, CaseIterable, Sendable {
     /// The rules that kube-proxy would write: the yardstick.
     case nftables
-    /// swiftlet's programs at tc.
+    /// swiftlet's programs at tc, attached by the test.
     case datapath
+    /// `swiftlet run`, which finds the devices by itself; pods' devices are named to it.
+    case daemon
+
+    /// Those that this machine can have.
+    static let available = allCases.filter { proxy in
+        switch proxy {
+        case .nftables: Prerequisites.hasNftables
+        case .datapath: Prerequisites.hasTCX
+        case .daemon: true
+        }
+    }
+
+    /// Those whose programs see pods of one bridge: kube-proxy's rules need a module of the kernel for that.
+    static let seesBridgedPods = available.filter { $0 != .nftables }
 }
 
 /// A routed topology with echo pods and the services of `RoutedService.all`.
@@ -17,7 +32,11 @@ enum Proxy: String, CaseIterable, Sendable {
 final class RoutedNode: Sendable {
     let topology: RoutedTopology
     private let pods: [RunningProcess]
-    let datapath: AttachedDatapath?
+    private let datapath: AttachedDatapath?
+    private let daemon: RoutedDaemon?
+    /// With the policy Cluster pods of this node see the client, where replies pass by our programs anyway. Behind
+    /// programs on their own devices they see the node, as with kube-proxy; a way that leads over a bridge passes none.
+    let localPodsSeeClient: Bool
 
     init(_ proxy: Proxy, _ network: RoutedTopology.PodNetwork, clientMTU: Int? = nil) throws {
         topology = try RoutedTopology(network, clientMTU: clientMTU)
@@ -26,18 +45,37 @@ final class RoutedNode: Sendable {
             return try RunningProcess(arguments, in: pod.namespace.path)
         }
         for pod in pods { _ = try pod.readLine() }
+        let manifests = [Manifest.node] + RoutedService.all.map(\.manifest)
         switch proxy {
         case .nftables:
-            datapath = nil
+            (datapath, daemon, localPodsSeeClient) = (nil, nil, false)
             try loadRules()
         case .datapath:
-            let manifests = [Manifest.node] + RoutedService.all.map(\.manifest)
             datapath = try AttachedDatapath(to: topology, manifests: manifests.joined(separator: "\n---\n"))
+            (daemon, localPodsSeeClient) = (nil, true)
+        case .daemon:
+            daemon = try RoutedDaemon(in: topology.node.path, manifests: manifests.joined(separator: "\n---\n"))
+            (datapath, localPodsSeeClient) = (nil, network == .bridged)
         }
     }
 
     deinit {
         for pod in pods { _ = try? pod.terminate() }
+    }
+
+    /// How often something was counted; nil where nobody counts.
+    func count(of reason: String) throws -> UInt64? {
+        if let datapath { return try datapath.counters()[reason] ?? 0 }
+        guard let daemon else { return nil }
+        return try daemon.status().counters[reason].map { UInt64($0) } ?? 0
+    }
+
+    /// Off: every sender cuts what it sends into packets that fit, and writes complete checksums.
+    func setOffload(_ isOn: Bool) throws {
+        try topology.client.setOffload(isOn, of: "eth0")
+        try topology.node.setOffload(isOn, of: "eth0")
+        try topology.otherNode.setOffload(isOn, of: "eth0")
+        for pod in topology.pods + topology.otherPods { try pod.namespace.setOffload(isOn, of: "eth0") }
     }
 
     private func loadRules() throws {
@@ -92,36 +130,52 @@ struct BriefReport: Decodable, Sendable {
     var summary: Summary
 }
 
-/// A topology for each way of wiring, made before the first test of the suite that shares it.
+/// A topology for each proxy and way of wiring, made before the first test of the suite that asks for it.
 struct RoutedTrait: SuiteTrait, TestScoping {
-    var proxy: Proxy
     var network: RoutedTopology.PodNetwork
     var clientMTU: Int?
 
     func provideScope(
         for test: Test, testCase: Test.Case?, performing tests: @Sendable () async throws -> Void
     ) async throws {
-        let node = try RoutedNode(proxy, network, clientMTU: clientMTU)
-        try await RoutedNode.$scoped.withValue(node) { try await tests() }
+        let nodes = RoutedNodes(network, clientMTU: clientMTU)
+        try await RoutedNode.$scoped.withValue(nodes) { try await tests() }
     }
 }
 
 extension Trait where Self == RoutedTrait {
-    static func routed(
-        _ proxy: Proxy, _ network: RoutedTopology.PodNetwork = .routed, clientMTU: Int? = nil
-    ) -> Self {
-        RoutedTrait(proxy: proxy, network: network, clientMTU: clientMTU)
+    static func routed(_ network: RoutedTopology.PodNetwork = .routed, clientMTU: Int? = nil) -> Self {
+        RoutedTrait(network: network, clientMTU: clientMTU)
+    }
+}
+
+/// The topologies of a suite, by who translates.
+final class RoutedNodes: Sendable {
+    private let network: RoutedTopology.PodNetwork
+    private let clientMTU: Int?
+    private let nodes = Mutex<[Proxy: RoutedNode]>([:])
+
+    init(_ network: RoutedTopology.PodNetwork, clientMTU: Int?) {
+        self.network = network
+        self.clientMTU = clientMTU
+    }
+
+    func node(_ proxy: Proxy) throws -> RoutedNode {
+        try nodes.withLock { nodes in
+            if let node = nodes[proxy] { return node }
+            let node = try RoutedNode(proxy, network, clientMTU: clientMTU)
+            nodes[proxy] = node
+            return node
+        }
     }
 }
 
 extension RoutedNode {
-    @TaskLocal fileprivate static var scoped: RoutedNode?
+    @TaskLocal fileprivate static var scoped: RoutedNodes?
 
     /// The topology of the suite that the calling test belongs to.
-    static var current: RoutedNode {
-        get throws {
-            guard let scoped else { throw TestFailure("the suite has no .routed trait") }
-            return scoped
-        }
+    static func current(_ proxy: Proxy) throws -> RoutedNode {
+        guard let scoped else { throw TestFailure("the suite has no .routed trait") }
+        return try scoped.node(proxy)
     }
 }

@@ -85,6 +85,27 @@ extension TranslationTests {
             expectEqual(verdict.bytes, expected.changing(hops: route.isLocal ? 64 : 63))
         }
 
+        /// What stands between the quoted header and its load belongs to whoever sent it.
+        @Test(
+            "about packets with extension headers reach the endpoint",
+            arguments: routes.filter { $0.family == .v6 && $0.transport != .sctp })
+        func reachPastExtensions(route: Route) throws {
+            let lab = try TranslationLab.current
+            try lab.serve([route.service])
+            let exchange = try Exchange(route, lab)
+            let router: SocketAddress = "[2001:db8:1::fe]:0"
+            var sent = Packet.first(route.transport, route.backend, exchange.seen).changing(hops: 60)
+            sent.ip.extensions = [
+                .padded(ProtocolNumber.hopByHop), .padded(ProtocolNumber.destinationOptions),
+                .padded(ProtocolNumber.destinationOptions),
+            ]
+            let onTheWay = sent.changing(source: route.frontend, destination: exchange.client)
+            let verdict = try lab.run(.error(.tooBig(mtu: 1_280), from: router, about: onTheWay), .wireIn)
+            let sender = route.isLocal ? router : SocketAddress(address: exchange.seen.address, port: 0)
+            let expected = Packet.error(.tooBig(mtu: 1_280), from: sender, about: sent)
+            expectTranslated(verdict, expected.changing(hops: route.isLocal ? 64 : 63))
+        }
+
         @Test("about packets of nobody's flow stay as they are", arguments: Family.allCases, Transport.allCases)
         func leavesOthers(family: Family, transport: Transport) throws {
             let lab = try TranslationLab.current

@@ -59,6 +59,25 @@ extension TranslationTests {
             #expect(try lab.count(of: COUNT_FRAGMENT_UNKNOWN) == before + 1)
         }
 
+        /// Its checksum covers what is in the other fragments.
+        @Test(
+            "of SCTP are dropped if their port would change",
+            arguments: Route.all.filter { $0.door == .nodePort && $0.transport == .sctp }, [true, false])
+        func dropSCTP(route: Route, changesPort: Bool) throws {
+            let lab = try TranslationLab.current
+            var service = route.service
+            if !changesPort { service.podPort = service.nodePort }
+            try lab.serve([service])
+            let request = Packet.first(.sctp, route.family.outside(), service.frontend(.nodePort, route.family))
+            let first = request.fragments(of: 8)[0]
+            let before = try lab.count(of: COUNT_FRAGMENT_CHECKSUM)
+            let verdict = try lab.run(first, .wireIn)
+            #expect(try lab.count(of: COUNT_FRAGMENT_CHECKSUM) - before == (changesPort ? 1 : 0))
+            #expect((verdict.action == .drop) == changesPort)
+            guard !changesPort else { return }
+            #expect(try verdict.packet.ip.destination == service.endpoint(route.family).address)
+        }
+
         @Test("of another packet do not follow", arguments: routes)
         func separate(route: Route) throws {
             let lab = try TranslationLab.current

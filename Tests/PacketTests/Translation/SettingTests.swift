@@ -1,4 +1,5 @@
 import CDatapath
+import Glibc
 import NetworkLab
 import ServiceModel
 import TestKit
@@ -29,6 +30,29 @@ extension TranslationTests {
             }
         }
 
+        /// Spec 18: to a Service with the policy Local, pods get in where clients outside do not.
+        @Test("clients inside are told by their ranges, up to the last one, or by the device that they come from")
+        func tellsInside() throws {
+            let ranges = try TranslationLab {
+                fill(&$0.cluster4.7.address, Array(Family.v4.outside().ip.bytes))
+                fill(&$0.cluster4.7.mask, [255, 255, 255, 255])
+                fill(&$0.cluster6.7.address, Array(Family.v6.outside().ip.bytes))
+                fill(&$0.cluster6.7.mask, [UInt8](repeating: 255, count: 16))
+            }
+            let device = try TranslationLab { $0.from_pods = 1 }
+            let service = TestService(local: [], remote: [11]) { $0.externalPolicy = .local }
+            for lab in [ranges, device] { try lab.serve([service]) }
+            for family in Family.allCases {
+                let (named, other) = (family.outside(2), family.outside(3))
+                func isServed(_ client: SocketAddress, _ lab: TranslationLab) throws -> Bool {
+                    try lab.run(.tcp(client, service.frontend(.nodePort, family)), .wireIn).action == .redirect
+                }
+                #expect(try isServed(named, ranges))
+                #expect(try !isServed(other, ranges))
+                #expect(try isServed(other, device))
+            }
+        }
+
         /// Spec 36e.
         @Test("all clients look like the node to other nodes' pods, if that is said")
         func masqueradesAll() throws {
@@ -41,6 +65,69 @@ extension TranslationTests {
                 let seen = SocketAddress(address: family.node.address, port: request.source.port)
                 expectEqual(
                     verdict.bytes, request.changing(source: seen, destination: service.endpoint(family), hops: 63))
+            }
+        }
+
+        /// A flow is as old as its last packet; each protocol and each state of it has a time-out of its own.
+        @Test("a UDP flow is forgotten after its time-out, with and without answers", arguments: [true, false])
+        func forgets(isAnswered: Bool) throws {
+            let lab = try TranslationLab {
+                if isAnswered { $0.udp_stream_seconds = 1 } else { $0.udp_seconds = 1 }
+            }
+            for family in Family.allCases {
+                let route = Route(door: .nodePort, transport: .udp, family: family, isLocal: false)
+                try lab.serve([route.service])
+                let begun = try lab.count(of: COUNT_FLOW_BEGUN)
+                // One client is answered, the other one is not: the time-out is for one of them.
+                let answered = try Exchange(route, lab, client: family.outside(2)).client
+                let silent = family.outside(3)
+                for client in [answered, silent] { _ = try lab.run(.udp(client, route.frontend), .wireIn) }
+                #expect(try lab.count(of: COUNT_FLOW_BEGUN) == begun + 2)
+                usleep(1_200_000)
+                for (client, isForgotten) in [(answered, isAnswered), (silent, !isAnswered)] {
+                    let before = try lab.count(of: COUNT_FLOW_BEGUN)
+                    _ = try lab.run(.udp(client, route.frontend), .wireIn)
+                    #expect(
+                        try lab.count(of: COUNT_FLOW_BEGUN) - before == (isForgotten ? 1 : 0), "\(family) \(client)")
+                }
+            }
+        }
+
+        /// A SYN with the ports of a connection begins a new one once the old one has waited too long for its second FIN.
+        @Test("a half-closed connection is forgotten after its time-out, an open one is not")
+        func forgetsHalfClosed() throws {
+            let lab = try TranslationLab { $0.tcp_close_wait_seconds = 1 }
+            let route = Route(door: .nodePort, transport: .tcp, family: .v4, isLocal: false)
+            try lab.serve([route.service])
+            let (open, closing) = try (
+                Exchange(route, lab, client: Family.v4.outside(2)), Exchange(route, lab, client: Family.v4.outside(3))
+            )
+            _ = try lab.run(.tcp(closing.client, route.frontend, [.fin, .ack]), .wireIn)
+            usleep(1_200_000)
+            for (exchange, isForgotten) in [(open, false), (closing, true)] {
+                let before = try lab.count(of: COUNT_FLOW_BEGUN)
+                _ = try lab.run(.tcp(exchange.client, route.frontend), .wireIn)
+                #expect(try lab.count(of: COUNT_FLOW_BEGUN) - before == (isForgotten ? 1 : 0))
+            }
+        }
+
+        /// Beside kube-proxy's rules: what they translate goes on, by the connection tracking of the stack.
+        @Test("a connection that began before us is left to the stack, if that is said", arguments: [true, false])
+        func leavesOpenConnections(isSaid: Bool) throws {
+            let lab = try TranslationLab { $0.tcp_begins_with_syn = isSaid ? 1 : 0 }
+            let service = TestService()
+            try lab.serve([service])
+            for family in Family.allCases {
+                let frontend = service.frontend(.nodePort, family)
+                for flags in [[.ack], [.ack, .fin], [.syn, .ack]] as [TCPSegment.Flags] {
+                    let packet = Packet.tcp(family.outside(), frontend, flags)
+                    #expect((try lab.run(packet, .wireIn).bytes == packet.bytes) == isSaid, "\(flags)")
+                }
+                let request = Packet.tcp(family.outside(3), frontend)
+                #expect(try lab.run(request, .wireIn).packet.destination == service.endpoint(family))
+                // Of a connection that began with us, every packet is ours.
+                let next = Packet.tcp(family.outside(3), frontend, [.ack])
+                #expect(try lab.run(next, .wireIn).packet.destination == service.endpoint(family))
             }
         }
 

@@ -228,8 +228,9 @@ extension tc_config {
     /// The settings of a node in a cluster whose ranges are known.
     static var ofTests: tc_config {
         var config = tc_config()
-        (config.tcp_seconds, config.tcp_new_seconds, config.tcp_closing_seconds) = (8_000, 60, 10)
-        (config.udp_seconds, config.other_seconds) = (60, 60)
+        (config.tcp_seconds, config.tcp_new_seconds) = (8_000, 60)
+        (config.tcp_close_wait_seconds, config.tcp_closing_seconds) = (3_600, 10)
+        (config.udp_seconds, config.udp_stream_seconds, config.other_seconds) = (60, 60, 60)
         config.external_cluster_ip = 1
         fill(&config.cluster4.0.address, [10, 244, 0, 0])
         fill(&config.cluster4.0.mask, [255, 255, 0, 0])

@@ -152,24 +152,27 @@ struct range6 {
 	__u8 mask[16];
 };
 
-#define LB_RANGES 2 /* of each kind and family */
+#define LB_RANGES 8 /* of each kind and family */
 
 struct tc_config {
 	/* How long a flow lives without a packet. */
-	__u32 tcp_seconds;	   /* established */
-	__u32 tcp_new_seconds;	   /* SYN seen */
-	__u32 tcp_closing_seconds; /* after FIN or RST */
-	__u32 udp_seconds;
+	__u32 tcp_seconds;	      /* established */
+	__u32 tcp_new_seconds;	      /* the backend has not answered yet */
+	__u32 tcp_close_wait_seconds; /* one side has said FIN */
+	__u32 tcp_closing_seconds;    /* both have, or one RST */
+	__u32 udp_seconds;	      /* not answered yet */
+	__u32 udp_stream_seconds;     /* answered */
 	__u32 other_seconds;
 	__u8 external_cluster_ip; /* 1: ClusterIPs serve clients outside the node too */
 	__u8 masquerade_all;	  /* 1: backends see the node's address, whoever asks */
-	__u8 pad[2];
-	struct range4 cluster4[LB_RANGES]; /* pods and nodes: inside, as for spec 18 */
+	__u8 from_pods;		  /* 1: all that arrives here counts as inside */
+	__u8 tcp_begins_with_syn; /* 1: TCP in mid-connection without a flow is left to the stack */
+	struct range4 cluster4[LB_RANGES]; /* inside, as for spec 18 */
 	struct range4
 		service4[LB_RANGES]; /* ClusterIPs: an address of nobody is dropped (spec 28) */
 	struct range6 cluster6[LB_RANGES];
 	struct range6 service6[LB_RANGES];
 };
-_Static_assert(sizeof(struct tc_config) == 184, "changed layout");
+_Static_assert(sizeof(struct tc_config) == 672, "changed layout");
 
 #endif

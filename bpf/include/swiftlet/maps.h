@@ -349,7 +349,8 @@ struct flows {
 	X(ANSWER_UNREACHABLE)	   /* tc: refused with ICMP port unreachable */                    \
 	X(ANSWER_TOO_BIG)	   /* tc: longer than the way to the backend allows */             \
 	X(ANSWER_EXPIRED)	   /* tc: its TTL or hop limit ended here */                       \
-	X(DROPPED)		   /* tc: refused without a word */
+	X(DROPPED)		   /* tc: refused without a word */                                \
+	X(FRAGMENT_CHECKSUM)	   /* tc: a fragment of SCTP, whose checksum covers them all */
 
 #define LB_COUNTER_VALUE(name) COUNT_##name,
 enum counter { LB_COUNTERS(LB_COUNTER_VALUE) COUNT_MAX };

@@ -1,0 +1,54 @@
+import CNetworkLab
+import Glibc
+
+/// A program that dies in front of one of its own writes to the kernel: an entry of a map, a pin, an attached program.
+///
+/// The program itself is as it is: a seccomp filter makes the kernel ask somebody before each of these calls. So a
+/// crash can be put between any two writes of the very binary that is installed.
+public enum WriteWatch {
+    /// The descriptor at which the watching process finds the questions.
+    private static let watchedDescriptor: CInt = 3
+
+    /// Becomes the program, watched by a child process that is started from `watcher`.
+    public static func become(_ program: [String], watchedBy watcher: [String]) throws(LabError) -> Never {
+        let listener = lab_ask_before_bpf_writes()
+        guard listener >= 0 else { throw LabError("watch the writes of", program.first ?? "", errno: errno) }
+        try start(watcher, listener)
+        var pointers: [UnsafeMutablePointer<CChar>?] = program.map { strdup($0) } + [nil]
+        execvp(program.first ?? "", &pointers)
+        throw LabError("run", program.first ?? "", errno: errno)
+    }
+
+    private static func start(_ watcher: [String], _ listener: CInt) throws(LabError) {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, listener, watchedDescriptor)
+        var pointers: [UnsafeMutablePointer<CChar>?] = watcher.map { strdup($0) } + [nil]
+        defer { for pointer in pointers { free(pointer) } }
+        var pid: pid_t = 0
+        let status = posix_spawn(&pid, watcher.first ?? "", &actions, nil, &pointers, environ)
+        guard status == 0 else { throw LabError("start", watcher.first ?? "", errno: status) }
+    }
+
+    /// The watching process's work: lets writes pass, and kills the program, its parent, in front of one of them.
+    ///
+    /// - Parameter number: which write is not to happen, counted from 1.
+    public static func killParent(atWrite number: Int) {
+        let parent = getppid()
+        var passed = 0
+        while getppid() == parent {
+            // The program may end at any moment, which nobody tells a listener whose filter we have inherited.
+            var request = pollfd(fd: watchedDescriptor, events: Int16(POLLIN), revents: 0)
+            guard poll(&request, 1, 100) > 0 else { continue }
+            var id: UInt64 = 0
+            guard lab_next_bpf_write(watchedDescriptor, &id) == 0 else { continue }
+            passed += 1
+            if passed == number {
+                kill(parent, SIGKILL)
+                return
+            }
+            _ = lab_allow_bpf_write(watchedDescriptor, id)
+        }
+    }
+}

@@ -1,0 +1,149 @@
+import ConnectBenchmark
+import Glibc
+import NetworkLab
+
+/// Connections of clients beyond a node, to NodePorts of many Services and straight to the backend, in the same rounds.
+final class RoutedBenchmark {
+    private let options: PacketBenchmarkOptions
+    private let backend: RoutedBackend
+    private let chains: [RoutedWay: RoutedChain]
+    private let services: [RoutedWay: BenchmarkServices]
+
+    /// Makes the network and programs all Services.
+    init(_ options: PacketBenchmarkOptions, progress: (String) -> Void) throws {
+        self.options = options
+        progress("making the network")
+        let backend = try RoutedBackend()
+        var chains: [RoutedWay: RoutedChain] = [:]
+        var services: [RoutedWay: BenchmarkServices] = [:]
+        for way in [RoutedWay.direct, .swiftlet, .swiftletLocal, .nftables] {
+            let chain = try RoutedChain(to: backend)
+            chains[way] = chain
+            services[way] = chain.services(options.services, areLocal: way == .swiftletLocal)
+        }
+        (chains[.control], chains[.passing]) = (chains[.direct], chains[.swiftlet])
+        for way in [RoutedWay.swiftlet, .swiftletLocal] {
+            guard let chain = chains[way], let services = services[way] else { continue }
+            progress("programming \(options.services) Services")
+            try chain.translate(services, flows: options.flows)
+        }
+        if let services = services[.nftables] {
+            progress("loading nftables rules of \(options.services) Services")
+            try chains[.nftables]?.load(services)
+        }
+        self.backend = backend
+        self.chains = chains
+        self.services = services
+    }
+
+    private func chain(_ way: RoutedWay) -> RoutedChain {
+        guard let chain = chains[way] else { preconditionFailure("no chain for \(way)") }
+        return chain
+    }
+
+    /// Where the clients of a way connect to; one of these by turns.
+    private func destinations(_ way: RoutedWay, _ family: IPVersion) -> [SocketAddress] {
+        services[way].flatMap { way == .direct ? nil : [$0.nodePort(family)] } ?? RoutedBackend.endpoints(family)
+    }
+
+    private static let pairs = IPVersion.allCases.flatMap { family in
+        RoutedWay.allCases.map { (way: $0, family: family) }
+    }
+
+    // MARK: Connects
+
+    func connects(progress: (Double) -> Void) throws -> [ConnectResult] {
+        let paths = Self.pairs.map { pair in
+            ConnectPath(
+                kind: pair.way.kind, namespace: chain(pair.way).client.path,
+                sources: chain(pair.way).sources(pair.family), destinations: destinations(pair.way, pair.family))
+        }
+        let listener = try backend.listen()
+        let samples = try measure(paths, listener, progress)
+        var generator = SeededGenerator(seed: 1)
+        return zip(Self.pairs, samples).map { pair, path in
+            let place = Self.pairs.firstIndex { $0 == (.direct, pair.family) } ?? 0
+            let ratio = path.ratio(to: samples[place], using: &generator)
+            return ConnectResult(
+                way: pair.way, family: pair.family, latency: path.latency, ratio: ratio,
+                goal: pair.way.isOurs ? .atMost(1.10, ratio.p50) : nil)
+        }
+    }
+
+    private func measure(
+        _ paths: [ConnectPath], _ socket: consuming Socket, _ progress: (Double) -> Void
+    ) throws -> [PathSamples] {
+        var listener: Socket? = socket
+        return try LabThread.run {
+            // Both ends on one processor: waking the other one would cost what it costs at that moment.
+            LabThread.stayOnProcessor()
+            var acceptor: Acceptor?
+            if let socket = listener.take() { acceptor = try Acceptor(socket) }
+            var loop = ConnectLoop(acceptor: acceptor, seed: 1)
+            let rounds = InterleavedRounds(paths: paths, rounds: options.rounds, connects: options.connects)
+            return try rounds.run(&loop, progress: progress)
+        }
+    }
+
+    // MARK: Exchanges
+
+    /// A way's connection, and the rate of each round.
+    private struct Series {
+        let client: ExchangeClient
+        var rates: [Double] = []
+    }
+
+    func exchanges(_ kind: Exchange, progress: (Double) -> Void) throws -> [ExchangeResult] {
+        let size = kind.requestSize(stream: options.streamBytes)
+        let count = kind == .stream ? 1 : options.transactions
+        let listener = try backend.listen()
+        var socket: Socket? = consume listener
+        let series = try LabThread.run { () throws -> [Series] in
+            LabThread.stayOnProcessor()
+            guard let listening = socket.take() else { return [] }
+            let responder = Responder(listening, requestSize: size)
+            var series = try Self.pairs.map { pair in
+                Series(client: try open(pair.way, pair.family, to: responder, requestSize: size))
+            }
+            for index in series.indices { _ = try series[index].client.run(count) }
+            for round in 0..<options.rounds {
+                for index in InterleavedRounds.order(of: series.count, round: round) {
+                    if Interruption.isRequested { throw PacketBenchmarkError.interrupted }
+                    let nanoseconds = try series[index].client.run(count)
+                    let amount = kind == .stream ? size : count
+                    series[index].rates.append(Double(amount) * 1e9 / Double(nanoseconds))
+                }
+                progress(Double(round + 1) / Double(options.rounds))
+            }
+            return series
+        }
+        return results(kind, series)
+    }
+
+    private func open(
+        _ way: RoutedWay, _ family: IPVersion, to responder: Responder, requestSize: Int
+    ) throws -> ExchangeClient {
+        let destination = destinations(way, family)[0]
+        try LabThread.enterNamespace(chain(way).client.path)
+        let socket = try Socket(.tcp, v4: family == .v4)
+        try socket.resetOnClose()
+        try socket.setTimeout(milliseconds: 5_000)
+        try socket.connect(to: destination)
+        try responder.accept()
+        return try ExchangeClient(socket, requestSize: requestSize)
+    }
+
+    private func results(_ kind: Exchange, _ series: [Series]) -> [ExchangeResult] {
+        var generator = SeededGenerator(seed: 1)
+        return zip(Self.pairs, series).map { pair, measured in
+            let place = Self.pairs.firstIndex { $0 == (.nftables, pair.family) } ?? 0
+            let ratios = zip(measured.rates, series[place].rates).map { $0 / $1 }
+            let interval = Statistics.bootstrapMedian(ratios, using: &generator)
+            let ratio = Statistics.median(ratios)
+            return ExchangeResult(
+                kind: kind, way: pair.way, family: pair.family, perSecond: Statistics.median(measured.rates),
+                ratio: ratio, ratioLow: interval.lowerBound, ratioHigh: interval.upperBound,
+                goal: pair.way.isOurs ? .atLeast(1, ratio) : nil)
+        }
+    }
+}

@@ -1,0 +1,131 @@
+public import BPFLoader
+internal import CDatapath
+public import ServiceMaps
+internal import ServiceModel
+import Synchronization
+
+/// Destroys sockets by an iterator of BPF: the kernel goes over the sockets itself, and asks nobody outside.
+public final class IteratorDestroyer: SocketDestroyer {
+    public let mechanism = DestroyMechanism.bpf
+    private let udp: BPFIterator
+    private let tcp: BPFIterator
+    private let gone: BPFMap
+    /// One walk at a time: the list and the order are those of the walk.
+    private let order: Mutex<OrderMap>
+
+    private struct OrderMap: ~Copyable {
+        let map: BPFMap
+    }
+
+    /// Whether the kernel has what the program calls (6.5).
+    public static var isPossible: Bool { KernelFunction.exists("bpf_sock_destroy") }
+
+    /// Loads the program onto the maps of the datapath.
+    public init(_ paths: DatapathPaths) throws(BPFError) {
+        let bytes = swiftlet_destroy_object()
+        let object = try BPFObject(
+            name: "destroy.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
+        let used = ["sock_origin", "sock_spill", "gone_backends", "destroy_order"]
+        for map in object.mapNames where !used.contains(map) { try object.leaveOut(map: map) }
+        try object.reuse(BPFMap(pinnedAt: paths.origin), as: "sock_origin")
+        try object.reuse(BPFMap(pinnedAt: paths.spill), as: "sock_spill")
+        let loaded = try object.load()
+        let udp = try BPFIterator(loaded.program(named: "swl_visit_udp"))
+        let tcp = try BPFIterator(loaded.program(named: "swl_visit_tcp"))
+        let gone = try loaded.map(named: "gone_backends")
+        let order = try loaded.map(named: "destroy_order")
+        self.udp = udp
+        self.tcp = tcp
+        self.gone = gone
+        self.order = Mutex(OrderMap(map: order))
+    }
+
+    public func walk(
+        _ backends: [RemovedBackend], _ order: DestroyOrder
+    ) throws(BPFError) -> [RemovedBackend: SocketCounts] {
+        var counts: [RemovedBackend: SocketCounts] = [:]
+        var left = order
+        var rest = backends[...]
+        while !rest.isEmpty {
+            let part = rest.prefix(Int(LB_GONE_BACKENDS))
+            rest = rest.dropFirst(part.count)
+            let found = try walk(part: Array(part), left)
+            counts.merge(found) { $1 }
+            if case .destroy(let permits) = left { left = .destroy(permits: max(0, permits - found.total.destroyed)) }
+        }
+        return counts
+    }
+
+    private func walk(
+        part backends: [RemovedBackend], _ wanted: DestroyOrder
+    ) throws(BPFError) -> [RemovedBackend: SocketCounts] {
+        let keys = backends.map { gone_backend($0) }
+        let result = order.withLock { order -> Result<[RemovedBackend: SocketCounts], BPFError> in
+            do throws(BPFError) {
+                // Harmless before anything else: the list of an earlier walk means nothing now.
+                try order.map.update(UInt32(0), to: destroy_order())
+                try clear()
+                try gone.updateBatch(keys: keys, values: keys.map { _ in gone_sockets() }).check()
+                try order.map.update(UInt32(0), to: destroy_order(wanted))
+                if backends.contains(where: { $0.service.proto == .udp }) { try udp.run() }
+                if backends.contains(where: { $0.service.proto == .tcp }) { try tcp.run() }
+                try order.map.update(UInt32(0), to: destroy_order())
+                return .success(try read(backends, keys))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    private func clear() throws(BPFError) {
+        let keys = try gone.entries(key: gone_backend.self, value: gone_sockets.self).map(\.key)
+        try gone.deleteBatch(keys: keys).check()
+    }
+
+    private func read(
+        _ backends: [RemovedBackend], _ keys: [gone_backend]
+    ) throws(BPFError) -> [RemovedBackend: SocketCounts] {
+        var counts: [RemovedBackend: SocketCounts] = [:]
+        for (backend, key) in zip(backends, keys) {
+            guard let value: gone_sockets = try gone.lookup(key), value.found > 0 else { continue }
+            counts[backend] = SocketCounts(
+                found: Int(value.found), destroyed: Int(value.destroyed), refused: Int(value.refused),
+                postponed: Int(value.postponed))
+        }
+        return counts
+    }
+}
+
+extension gone_backend {
+    fileprivate init(_ backend: RemovedBackend) {
+        self.init()
+        withUnsafeMutableBytes(of: &address) { $0.copyBytes(from: backend.address.wide) }
+        backend_id = backend.id.number
+        port = backend.port
+        `protocol` = ip_protocol(backend.service.proto)
+    }
+}
+
+extension destroy_order {
+    fileprivate init(_ order: DestroyOrder) {
+        self.init()
+        switch order {
+        case .count: mode = DESTROY_COUNT
+        case .destroy(let count):
+            mode = DESTROY_SOCKETS
+            permits = UInt32(clamping: count)
+        }
+    }
+}
+
+extension ip_protocol {
+    fileprivate init(_ proto: IPProtocol) {
+        self =
+            switch proto {
+            case .tcp: TCP
+            case .udp: UDP
+            case .sctp: SCTP
+            }
+    }
+}

@@ -1,0 +1,63 @@
+public import ServiceMaps
+
+/// Finds and destroys the sockets that are connected to backends which are gone, in the network namespace of the calling
+/// thread.
+///
+/// It never touches a socket that swiftlet did not translate: a socket must have a way back that names the backend, and
+/// the kernel must have it connected there still.
+public protocol SocketDestroyer: Sendable {
+    /// How it does it.
+    var mechanism: DestroyMechanism { get }
+
+    /// Goes over all sockets once. No backends: nothing is looked at.
+    ///
+    /// A TCP socket is looked at if its backend's Service port is one of TCP; whether that is wanted is for the caller to
+    /// know.
+    /// - Returns: what was found of each backend that has sockets here.
+    func walk(_ gone: [RemovedBackend], _ order: DestroyOrder) throws -> [RemovedBackend: SocketCounts]
+}
+
+/// The kernel's ways to destroy the socket of somebody else.
+public enum DestroyMechanism: String, Sendable, CaseIterable {
+    /// An iterator over sockets that calls `bpf_sock_destroy`: kernel 6.5.
+    case bpf
+    /// A request of type SOCK_DESTROY for each socket: a kernel with CONFIG_INET_DIAG_DESTROY.
+    case netlink
+}
+
+/// What a walk over the sockets is to do.
+public enum DestroyOrder: Sendable, Hashable {
+    /// Counts what would be destroyed.
+    case count
+    /// Destroys so many sockets, and counts the others as postponed.
+    case destroy(permits: Int)
+}
+
+/// What a walk found.
+public struct SocketCounts: Sendable, Hashable {
+    /// Sockets that are connected to a backend that is gone.
+    public var found = 0
+    public var destroyed = 0
+    /// The kernel would not destroy them.
+    public var refused = 0
+    /// There was no permit left.
+    public var postponed = 0
+
+    public init(found: Int = 0, destroyed: Int = 0, refused: Int = 0, postponed: Int = 0) {
+        self.found = found
+        self.destroyed = destroyed
+        self.refused = refused
+        self.postponed = postponed
+    }
+
+    public static func + (left: SocketCounts, right: SocketCounts) -> SocketCounts {
+        SocketCounts(
+            found: left.found + right.found, destroyed: left.destroyed + right.destroyed,
+            refused: left.refused + right.refused, postponed: left.postponed + right.postponed)
+    }
+}
+
+extension [RemovedBackend: SocketCounts] {
+    /// All of it together.
+    public var total: SocketCounts { values.reduce(SocketCounts(), +) }
+}

@@ -1,0 +1,66 @@
+import CDatapath
+
+/// How long a flow that is translated at tc lives without a packet. Each time-out has the name that kube-proxy has for
+/// it, or else Cilium's.
+public struct FlowTimeouts: Sendable, Hashable {
+    /// What is said of some of them; others are as they were.
+    public struct Choice: Sendable, Hashable {
+        public var tcpEstablished: Duration?
+        public var tcpCloseWait: Duration?
+        public var tcpSYN: Duration?
+        public var tcpFIN: Duration?
+        public var udp: Duration?
+        public var udpStream: Duration?
+        public var any: Duration?
+
+        public init() {}
+    }
+
+    /// Both sides of a TCP connection have been heard.
+    public var tcpEstablished = Duration.seconds(8_000)
+    /// One side of it has said FIN.
+    public var tcpCloseWait = Duration.seconds(3_600)
+    /// The backend has not answered yet.
+    public var tcpSYN = Duration.seconds(60)
+    /// Both sides have said FIN, or one RST.
+    public var tcpFIN = Duration.seconds(10)
+    /// No datagram has come back.
+    public var udp = Duration.seconds(60)
+    /// Datagrams go both ways.
+    public var udpStream = Duration.seconds(60)
+    /// SCTP.
+    public var any = Duration.seconds(60)
+
+    public init() {}
+
+    /// A span of 0 leaves what is in force as it is, as with kube-proxy.
+    mutating func apply(_ choice: Choice) {
+        func set(_ timeout: inout Duration, _ span: Duration?) {
+            if let span, span > .zero { timeout = span }
+        }
+        set(&tcpEstablished, choice.tcpEstablished)
+        set(&tcpCloseWait, choice.tcpCloseWait)
+        set(&tcpSYN, choice.tcpSYN)
+        set(&tcpFIN, choice.tcpFIN)
+        set(&udp, choice.udp)
+        set(&udpStream, choice.udpStream)
+        set(&any, choice.any)
+    }
+}
+
+extension tc_config {
+    /// The programs count in whole seconds: a part of one lasts until the next.
+    mutating func set(_ timeouts: FlowTimeouts) {
+        tcp_seconds = Self.seconds(timeouts.tcpEstablished)
+        tcp_close_wait_seconds = Self.seconds(timeouts.tcpCloseWait)
+        tcp_new_seconds = Self.seconds(timeouts.tcpSYN)
+        tcp_closing_seconds = Self.seconds(timeouts.tcpFIN)
+        udp_seconds = Self.seconds(timeouts.udp)
+        udp_stream_seconds = Self.seconds(timeouts.udpStream)
+        other_seconds = Self.seconds(timeouts.any)
+    }
+
+    private static func seconds(_ span: Duration) -> UInt32 {
+        UInt32(clamping: span.components.seconds + (span.components.attoseconds > 0 ? 1 : 0))
+    }
+}

@@ -1,0 +1,27 @@
+import NodeNetwork
+import ServiceModel
+
+/// The kernel's settings that are in the way of forwarding, changed once by root: for a daemon that may not.
+public enum ForwardingPreparation {
+    /// Changes what `swiftlet run --set-sysctls` would change for the devices that it chooses by itself.
+    ///
+    /// - Returns: what was changed, as lines for people.
+    public static func run() throws -> [String] {
+        let network = try NetworkSnapshot.read()
+        let selection = DeviceSelection(
+            of: network, nodeAddresses: [], named: DevicePatterns(), podInterfaces: DevicePatterns())
+        let forwarding = ForwardingSettings()
+        return try forwarding.findings(for: selection, in: network, .init(network)).map { finding in
+            try forwarding.set(finding)
+            return "\(finding.setting.name) is \(finding.wanted)"
+        }
+    }
+}
+
+extension ForwardingSettings.Needs {
+    /// What packets need that the programs at tc send on: they do not enter the stack with an address of this node.
+    init(_ network: NetworkSnapshot) {
+        let families = network.addresses.filter { $0.scope == .global && !$0.address.isLinkLocal }.map(\.family)
+        self.init(families: Set(families), localSources: false)
+    }
+}

@@ -1,0 +1,66 @@
+import Glibc
+import SystemPackage
+
+/// A directory that root hands over to the user that the daemon runs as.
+///
+/// What lies in a directory that is that user's already is left as it is: the user could have put a link there, to have
+/// a file of somebody else given away.
+struct OwnedDirectory {
+    let path: FilePath
+    let owner: Owner
+
+    /// Makes the directory if it is not there, and gives it with all that it holds to its owner.
+    ///
+    /// - Returns: whether something had to be changed.
+    func provide(mode: UInt32) throws(ConfigurationError) -> Bool {
+        let isNew = path.withPlatformString { mkdir($0, mode) } == 0
+        guard isNew || errno == EEXIST else { throw failure("create", path) }
+        let descriptor = path.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
+        guard descriptor >= 0 else { throw failure("open", path) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw failure("look at", path) }
+        guard status.st_uid != owner.user else { return isNew }
+        // From within: while the directory is not the owner's yet, nobody can put anything there.
+        try handOver(contentsOf: descriptor, path)
+        guard fchown(descriptor, owner.user, owner.group) == 0 else { throw failure("give away", path) }
+        return true
+    }
+
+    private func handOver(contentsOf directory: Int32, _ path: FilePath) throws(ConfigurationError) {
+        for name in try names(in: directory, path) {
+            let entry = path.appending(name)
+            let inner = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            if inner >= 0 {
+                defer { close(inner) }
+                try handOver(contentsOf: inner, entry)
+            }
+            guard fchownat(directory, name, owner.user, owner.group, AT_SYMLINK_NOFOLLOW) == 0 else {
+                throw failure("give away", entry)
+            }
+        }
+    }
+
+    private func names(in directory: Int32, _ path: FilePath) throws(ConfigurationError) -> [String] {
+        let copy = dup(directory)
+        guard copy >= 0 else { throw failure("read", path) }
+        guard let stream = fdopendir(copy) else {
+            close(copy)
+            throw failure("read", path)
+        }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    private func failure(_ verb: String, _ path: FilePath) -> ConfigurationError {
+        let advice = errno == EPERM || errno == EACCES ? "; run as root" : ""
+        return ConfigurationError("cannot \(verb) \(path): \(Errno(rawValue: errno))\(advice)")
+    }
+}

@@ -1,0 +1,77 @@
+import Logging
+import ServiceMaps
+import ServiceModel
+import SocketDestroy
+import SystemPackage
+
+extension Daemon {
+    /// Who destroys the sockets of backends that go away; the maps must be pinned.
+    func socketDestroyKeeper(_ pins: DatapathPins) async -> SocketDestroyKeeper {
+        let wanted = settings.socketDestroy
+        let paths = DatapathPaths(pins)
+        // Off: nothing is loaded.
+        let choice =
+            wanted.whose == .off
+            ? DestroyChoice.none : await DestroyChoice.make(paths, wanted: wanted.by.mechanism)
+        if choice.destroyer == nil, wanted.whose != .off {
+            log.notice(
+                "sockets of backends that are gone cannot be destroyed",
+                metadata: ["cause": "\(choice.reasons.joined(separator: "; "))"])
+        } else if let confinement = choice.confinement, wanted.whose == .full {
+            log.notice(
+                "sockets of pods cannot be destroyed, only the node's own", metadata: ["cause": "\(confinement)"])
+        }
+        // Where no pod's socket is translated there is none to destroy.
+        let isConfined = wanted.whose == .host || settings.sockets == .host || choice.confinement != nil
+        let keeper = SocketDestroyKeeper(
+            wanted, choice, namespaces: { isConfined ? .own() : .find() }, log: log)
+        do {
+            let backends = [ServiceMap.backends4, .backends6].map { pins.map($0.rawValue) }
+            if choice.destroyer != nil { await keeper.bury(try Orphans.find(paths, backends: backends)) }
+        } catch {
+            log.warning("cannot look for sockets that an earlier process left", metadata: ["cause": "\(error)"])
+        }
+        return keeper
+    }
+}
+
+extension DatapathPaths {
+    init(_ pins: DatapathPins) {
+        self.init(
+            origin: pins.map(ServiceMap.socketOrigin.rawValue), spill: pins.map(ServiceMap.socketSpill.rawValue))
+    }
+}
+
+extension Service {
+    /// On a Service: connections of TCP to a backend that goes away are destroyed too. Without it they are left to end by
+    /// themselves, as with kube-proxy (spec 33).
+    static let destroyTCPAnnotation = "swiftlet.io/destroy-tcp-on-backend-removal"
+
+    var destroysTCP: Bool { annotations[Self.destroyTCPAnnotation] == "true" }
+}
+
+/// The Services whose TCP connections are destroyed when a backend goes away.
+struct DestroyTCPChoices {
+    private var services: Set<ObjectName> = []
+
+    /// Follows the annotation. A Service that ends keeps what it chose until its backends are gone.
+    mutating func follow(_ events: [ClusterEvent]) {
+        for case .service(let service) in events {
+            if service.destroysTCP { services.insert(service.name) } else { services.remove(service.name) }
+        }
+    }
+
+    /// Those whose sockets are to be destroyed: UDP's always.
+    func select(_ removed: [RemovedBackend]) -> [RemovedBackend] {
+        removed.filter { backend in
+            switch backend.service.proto {
+            case .udp: true
+            case .tcp: services.contains(backend.service.service)
+            case .sctp: false
+            }
+        }
+    }
+
+    /// Forgets Services that are no more, when nothing of them is left to remove.
+    mutating func keep(where isKnown: (ObjectName) -> Bool) { services = services.filter(isKnown) }
+}

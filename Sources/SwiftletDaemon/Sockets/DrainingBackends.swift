@@ -1,0 +1,94 @@
+import BPFLoader
+import CDatapath
+import Glibc
+import ServiceMaps
+import ServiceModel
+
+/// A backend that gets no new connections, and what it still has.
+public struct DrainingBackend: Codable, Sendable, Hashable {
+    public var namespace: String
+    public var service: String
+    public var port: String
+    public var `protocol`: String
+    public var family: Int
+    /// `10.244.1.5:8080`.
+    public var backend: String
+    /// Sockets that are connected to it by a VIP; those that had to spill are not among them.
+    public var sockets: Int
+    /// Flows of packets that are not over.
+    public var flows: Int
+}
+
+extension DrainingBackend {
+    /// Those of the maps. The maps of sockets and of flows are read only if there are some.
+    static func list(of state: ProgrammedState, pins: DatapathPins) throws(BPFError) -> [DrainingBackend] {
+        let backends = state.ports.flatMap { port in
+            port.backends.filter { $0.entry.state == .terminating }.map { (port: port, backend: $0) }
+        }
+        guard !backends.isEmpty else { return [] }
+        let sockets = try sockets(BPFMap(pinnedAt: pins.map(ServiceMap.socketOrigin.rawValue)))
+        let flows4 = try flows(pins, .conntrack4, key: flow4_key.self, value: flow4.self, \.protocol)
+        let flows6 = try flows(pins, .conntrack6, key: flow6_key.self, value: flow6.self, \.protocol)
+        return backends.map { port, backend in
+            let (id, entry, name) = (backend.id.number, backend.entry, port.name)
+            let address = entry.address.family == .v4 ? "\(entry.address)" : "[\(entry.address)]"
+            return DrainingBackend(
+                namespace: name?.service.namespace ?? "", service: name?.service.name ?? "", port: name?.port ?? "",
+                protocol: "\(entry.proto)", family: Int(entry.address.family.rawValue),
+                backend: "\(address):\(entry.port)", sockets: sockets[id] ?? 0,
+                flows: (entry.address.family == .v4 ? flows4 : flows6)[id] ?? 0)
+        }
+    }
+
+    /// By the backend's id. A place that is given back has no cookie.
+    private static func sockets(_ places: borrowing BPFMap) throws(BPFError) -> [UInt32: Int] {
+        var counts: [UInt32: Int] = [:]
+        let (size, part) = (UInt32(places.maxEntries), 4_096)
+        for start in stride(from: 0, to: size, by: part) {
+            for place in try places.values(in: start..<min(start + UInt32(part), size), as: origin.self)
+            where place.cookie != 0 && place.service_id != 0 {
+                counts[place.backend_id, default: 0] += 1
+            }
+        }
+        return counts
+    }
+
+    /// By the backend's id; of a flow's two entries the client's counts.
+    private static func flows<Key: BitwiseCopyable, Value: FlowLayout & BitwiseCopyable>(
+        _ pins: DatapathPins, _ map: ServiceMap, key: Key.Type, value: Value.Type, _ proto: (Key) -> ip_protocol
+    ) throws(BPFError) -> [UInt32: Int] {
+        guard let flows = try pins.openIfPinned(map.rawValue) else { return [:] }
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        let today = UInt64(now.tv_sec)
+        var counts: [UInt32: Int] = [:]
+        for entry in try flows.entries(key: key, value: value) where entry.value.reply == 0 {
+            let idle = today - min(today, entry.value.last_seen / 1_000_000_000)
+            if idle < entry.value.lifetime(proto(entry.key)) { counts[entry.value.backend_id, default: 0] += 1 }
+        }
+        return counts
+    }
+}
+
+/// The value of `conntrack4` and `conntrack6`.
+private protocol FlowLayout {
+    var last_seen: UInt64 { get }
+    var backend_id: UInt32 { get }
+    var state: flow_state { get }
+    var reply: UInt8 { get }
+}
+
+extension flow4: FlowLayout {}
+extension flow6: FlowLayout {}
+
+extension FlowLayout {
+    /// For how many seconds without a packet the flow lasts, as the programs at tc have it.
+    fileprivate func lifetime(_ proto: ip_protocol) -> UInt64 {
+        guard proto == TCP else { return 60 }
+        switch state {
+        case FLOW_CLOSING: return 10
+        case FLOW_NEW: return 60
+        default: return 8_000
+        }
+    }
+}

@@ -1,0 +1,137 @@
+import Logging
+import ServiceLifecycle
+import ServiceMaps
+import ServiceModel
+import SocketDestroy
+
+/// Destroys the sockets of backends that went away, as soon as the maps are rid of them (spec 32).
+///
+/// A backend is looked for twice: at once, and when half a second has passed. A connect that had chosen it may have been
+/// between our hook and its end the first time.
+actor SocketDestroyKeeper {
+    private let settings: SocketDestroySettings
+    private let choice: DestroyChoice
+    private let sweep: Sweep?
+    private let log: Logger
+    private var permits: DestroyPermits
+    private var pending: [RemovedBackend: ContinuousClock.Instant] = [:]
+    private var isFresh = false
+    private var state: SocketDestroyReport
+    private nonisolated let wishes: AsyncStream<Void>
+    private let wish: AsyncStream<Void>.Continuation
+
+    /// Longer than any connect is under way inside the kernel.
+    private static let latestConnect = Duration.milliseconds(500)
+    /// So long it is tried again when it fails.
+    private static let patience = Duration.seconds(60)
+
+    init(
+        _ settings: SocketDestroySettings, _ choice: DestroyChoice,
+        namespaces: @escaping @Sendable () -> NetworkNamespaces, log: Logger
+    ) {
+        self.settings = settings
+        self.choice = choice
+        self.log = log
+        let isOn = settings.whose != .off
+        sweep = isOn ? choice.destroyer.map { Sweep($0, namespaces: namespaces) } : nil
+        permits = DestroyPermits(perSecond: Int(settings.perSecond))
+        state = SocketDestroyReport(
+            mechanism: isOn ? choice.destroyer?.mechanism.rawValue : nil, whose: settings.whose.rawValue,
+            reasons: choice.reasons, confinement: choice.confinement)
+        (wishes, wish) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    var report: SocketDestroyReport {
+        var report = state
+        report.pendingBackends = pending.count
+        return report
+    }
+
+    /// Takes backends that are in no map any more.
+    func bury(_ backends: [RemovedBackend]) {
+        guard sweep != nil, !backends.isEmpty else { return }
+        let now = ContinuousClock.now
+        for backend in backends { pending[backend] = now }
+        isFresh = true
+        wish.yield()
+    }
+
+    /// Works until the task is cancelled.
+    func run() async {
+        for await _ in wishes {
+            while !pending.isEmpty, !Task.isCancelled {
+                await step()
+                await pause()
+            }
+        }
+    }
+
+    private func step() async {
+        guard let sweep else { return }
+        isFresh = false
+        let (start, log) = (ContinuousClock.now, log)
+        let gone = Array(pending.keys)
+        let outcome = await sweep.run(gone, permits: permits.available(at: start)) { counts, namespaces in
+            log.info(
+                "found sockets of backends that are gone",
+                metadata: ["sockets": "\(counts.found)", "namespaces": "\(namespaces)"])
+        }
+        note(outcome, in: ContinuousClock.now - start)
+        for backend in gone {
+            // It came again meanwhile: then it is younger than this sweep.
+            guard let since = pending[backend], since <= start else { continue }
+            let isDone = outcome.failure == nil && (outcome.counts[backend]?.postponed ?? 0) == 0
+            let age = start - since
+            if (isDone && age >= Self.latestConnect) || age > Self.patience { pending[backend] = nil }
+        }
+    }
+
+    private func note(_ outcome: Sweep.Outcome, in duration: Duration) {
+        let total = outcome.counts.total
+        permits.use(total.destroyed)
+        state.sweeps += 1
+        state.namespaces = outcome.namespaces
+        state.unreachable = outcome.unreachable.map { "\($0.namespaces): \($0.cause)" }
+        state.refused += total.refused
+        state.postponed = total.postponed
+        for (backend, counts) in outcome.counts where counts.destroyed > 0 {
+            state.destroyed["\(backend.service.proto)", default: 0] += counts.destroyed
+        }
+        if let failure = outcome.failure {
+            state.failures += 1
+            if state.lastFailure != failure {
+                log.warning("cannot go over sockets; trying again", metadata: ["cause": "\(failure)"])
+            }
+        }
+        state.lastFailure = outcome.failure
+        guard total.found > 0 else { return }
+        log.info(
+            "destroyed sockets of backends that are gone",
+            metadata: [
+                "destroyed": "\(total.destroyed)", "postponed": "\(total.postponed)", "refused": "\(total.refused)",
+                "duration": "\(Daemon.text(duration))",
+            ])
+    }
+
+    /// Until there is something new, or the next look is due.
+    private func pause() async {
+        guard let oldest = pending.values.min() else { return }
+        let due = max(oldest + Self.latestConnect, .now + .milliseconds(100))
+        while !isFresh, ContinuousClock.now < due {
+            guard (try? await Task.sleep(for: .milliseconds(25))) != nil else { return }
+        }
+    }
+}
+
+/// Runs the keeper.
+struct SocketDestroyService: ServiceLifecycle.Service {
+    let keeper: SocketDestroyKeeper
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await keeper.run()
+            // A part that ends early would end the daemon.
+            await untilCancelled()
+        }
+    }
+}

@@ -1,0 +1,53 @@
+/// What `status` says of sockets whose backend is gone.
+public struct SocketDestroyReport: Codable, Sendable, Hashable {
+    /// `bpf` or `netlink`; nil: none are destroyed.
+    public var mechanism: String?
+    /// `full`, `host` or `off`, as it was set.
+    public var whose: String
+    /// Why a mechanism is not used.
+    public var reasons: [String] = []
+    /// Why pods' network namespaces cannot be entered; nil when they can.
+    public var confinement: String?
+    /// Network namespaces that the last sweep went over.
+    public var namespaces: Int?
+    /// Of it: those that it could not, and why.
+    public var unreachable: String?
+    /// Sockets that were destroyed since the daemon started, by protocol.
+    public var destroyed: [String: Int] = [:]
+    /// Sockets that the kernel would not destroy.
+    public var refused = 0
+    /// Sockets that wait for the limit of each second.
+    public var postponed = 0
+    /// Backends whose sockets are being looked for.
+    public var pendingBackends = 0
+    public var sweeps = 0
+    public var failures = 0
+    public var lastFailure: String?
+
+    /// One line for people.
+    public var text: String {
+        if whose == SocketService.off.rawValue { return "their sockets are left alone, as it was set" }
+        guard let mechanism else { return "their sockets cannot be destroyed: \(reasons.joined(separator: "; "))" }
+        var text = "\(destroyed.values.reduce(0, +)) sockets destroyed, by "
+        text += mechanism == "bpf" ? "a BPF iterator" : "netlink (\(reasons.joined(separator: "; ")))"
+        if whose == SocketService.host.rawValue {
+            text += "; pods' are left alone, as it was set"
+        } else if let confinement {
+            text += "; pods' are left alone: \(confinement)"
+        } else if let unreachable {
+            text += "; not all pods' are found: \(unreachable)"
+        }
+        if postponed > 0 { text += "; \(postponed) wait for --socket-destroy-rate" }
+        if let lastFailure { text += "; a sweep failed: \(lastFailure)" }
+        return text
+    }
+}
+
+extension DaemonReport {
+    /// The same with what became of sockets whose backend is gone.
+    func with(_ sockets: SocketDestroyReport?) -> DaemonReport {
+        var report = self
+        report.sockets = sockets
+        return report
+    }
+}

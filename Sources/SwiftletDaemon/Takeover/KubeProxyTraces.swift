@@ -1,0 +1,60 @@
+import SystemPackage
+public import Takeover
+
+/// What of a kube-proxy is on this node: its processes, and what it has written into the kernel.
+public struct KubeProxyTraces: Sendable {
+    public var rules: [FoundRules] = []
+    public var processes: [KubeProxyProcess] = []
+    /// What its ipvs mode has left; nil if it has left nothing.
+    public var ipvs: String?
+    /// Places that cannot be looked at, and why.
+    public var unseen: [String] = []
+    /// Rules were removed, and can be put back.
+    public var hasArchive = false
+
+    /// Looks; changes nothing.
+    public static func find(_ archive: RuleArchive) -> KubeProxyTraces {
+        var traces = KubeProxyTraces()
+        for place in RulePlace.all {
+            guard place.isReadable else {
+                traces.unseen.append("\(place): \(place.readerName) is not installed")
+                continue
+            }
+            do throws(TakeoverError) {
+                if let found = try place.find() { traces.rules.append(found) }
+            } catch {
+                traces.unseen.append("\(place): \(error)")
+            }
+        }
+        traces.processes = KubeProxyProcess.all()
+        traces.ipvs = IPVS.trace()
+        traces.hasArchive = archive.exists
+        return traces
+    }
+
+    /// It is here now.
+    var isPresent: Bool { !rules.isEmpty || !processes.isEmpty || ipvs != nil }
+
+    /// Connections may be under way that it translates, or has translated.
+    var mayHaveConnections: Bool { hasArchive || isPresent }
+
+    /// One line for people; nil if there is nothing to say.
+    public var summary: String? {
+        var parts: [String] = []
+        if !rules.isEmpty { parts.append("rules in \(rules.map { "\($0.place)" }.joined(separator: " and "))") }
+        if let ipvs { parts.append(ipvs) }
+        if !processes.isEmpty {
+            parts.append("process \(processes.map { "\($0.pid)" }.joined(separator: ", "))")
+        }
+        guard parts.isEmpty else {
+            return parts.joined(separator: "; ") + ": see what `swiftlet takeover --dry-run` would do"
+        }
+        return hasArchive
+            ? "its rules were removed; `swiftlet takeover --rollback` puts them back, `--finish` forgets them" : nil
+    }
+}
+
+extension RunDirectory {
+    /// Where the rules of kube-proxy are kept that were removed.
+    public var archive: RuleArchive { RuleArchive(directory: path.appending("kube-proxy")) }
+}

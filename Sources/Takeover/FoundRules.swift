@@ -1,0 +1,70 @@
+public import ServiceModel
+
+/// What kube-proxy has in one place, and the scripts that remove it and put it back.
+public struct FoundRules: Sendable, Equatable {
+    public let place: RulePlace
+    /// What there is, for people: `nat: 12 chains, 30 rules`.
+    public var summary: [String] = []
+    /// What these rules translate, or refuse for want of an endpoint.
+    public var frontends: Set<RuleFrontend> = []
+    /// Why they cannot be removed; empty when they can.
+    public var obstacles: [String] = []
+    /// What stays although it is kube-proxy's, and why.
+    public var kept: [String] = []
+    /// For the place's tool. Connections that these rules have translated go on.
+    public var removal = ""
+    /// For the same tool: puts back all that the removal takes, where it was.
+    public var restoration = ""
+    /// What is there of others: it must be the same afterwards.
+    public var foreign = ""
+}
+
+/// A front door that kube-proxy's rules have.
+public struct RuleFrontend: Hashable, Sendable, Comparable, CustomStringConvertible {
+    /// Nil of a NodePort.
+    public var address: IPAddress?
+    public var port: UInt16
+    public var proto: IPProtocol
+    public var family: IPFamily
+
+    public init(address: IPAddress?, port: UInt16, proto: IPProtocol, family: IPFamily) {
+        self.address = address
+        self.port = port
+        self.proto = proto
+        self.family = family
+    }
+
+    public var description: String {
+        switch (address, family) {
+        case (let address?, .v4): "\(address):\(port)/\(proto)"
+        case (let address?, .v6): "[\(address)]:\(port)/\(proto)"
+        case (nil, _): "NodePort \(port)/\(proto)"
+        }
+    }
+
+    public static func < (left: RuleFrontend, right: RuleFrontend) -> Bool {
+        if left.family != right.family { return left.family.rawValue < right.family.rawValue }
+        switch (left.address, right.address) {
+        case (nil, _?): return false
+        case (_?, nil): return true
+        case (let first?, let second?) where first != second: return first < second
+        default: return (left.port, left.proto) < (right.port, right.proto)
+        }
+    }
+}
+
+extension RulePlace {
+    /// Looks for rules of kube-proxy; nil where there are none, or where the tool is not installed.
+    public func find() throws(TakeoverError) -> FoundRules? {
+        guard let reader else { return nil }
+        switch tool {
+        case .nft:
+            let tables = try ToolRun.output(of: reader, [readerName, "list", "tables"])
+            guard tables.split(separator: "\n").contains("table \(keyword) \(NftTable.name)") else { return nil }
+            let table = try ToolRun.output(of: reader, [readerName, "list", "table", keyword, NftTable.name])
+            return FoundRules(nftTable: table, at: self)
+        case .iptablesNFT, .iptablesLegacy:
+            return FoundRules(try SavedTables(ToolRun.output(of: reader, [readerName])), at: self)
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import CMemoryFile
+import Glibc
+
+/// A command that was run to its end.
+///
+/// Its input and output are files in memory, however long they are: nobody waits for a pipe that the other one does not
+/// read.
+public struct ToolRun: Sendable {
+    public let output: String
+    public let complaint: String
+    /// Nil when a signal ended it.
+    public let exitCode: Int32?
+
+    /// Where a program is, by PATH and then where administrators' tools are; nil if it is not installed.
+    public static func path(of program: String) -> String? {
+        let search = getenv("PATH").map { String(cString: $0) } ?? ""
+        let directories = search.split(separator: ":").map(String.init) + ["/usr/sbin", "/sbin", "/usr/bin", "/bin"]
+        return directories.lazy.map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
+    }
+
+    /// Runs a program with these arguments, the first of which is its name.
+    ///
+    /// - Parameter seconds: how long it may take before it is killed.
+    public init(
+        _ path: String, _ arguments: [String], input: String = "", within seconds: Int = 60
+    ) throws(TakeoverError) {
+        let subject = arguments.joined(separator: " ")
+        let streams = try [input, "", ""].map { text throws(TakeoverError) in try MemoryFile(text, for: subject) }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        for (number, stream) in streams.enumerated() {
+            posix_spawn_file_actions_adddup2(&actions, stream.descriptor, Int32(number))
+        }
+        var child: pid_t = 0
+        var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
+        defer { for pointer in pointers { free(pointer) } }
+        let status = posix_spawn(&child, path, &actions, nil, &pointers, environ)
+        guard status == 0 else { throw TakeoverError("run", subject, cause: String(cString: strerror(status))) }
+        let end = try Self.wait(for: child, subject, within: seconds)
+        exitCode = end & 0x7f == 0 ? (end >> 8) & 0xff : nil
+        output = streams[1].text
+        complaint = streams[2].text
+    }
+
+    /// The same, of a program that must succeed.
+    static func output(
+        of path: String, _ arguments: [String], input: String = ""
+    ) throws(TakeoverError) -> String {
+        let run = try ToolRun(path, arguments, input: input)
+        guard run.exitCode == 0 else {
+            let words = run.complaint.split(whereSeparator: \.isNewline).first.map(String.init)
+            let end = run.exitCode.map { "exit code \($0)" } ?? "a signal ended it"
+            throw TakeoverError("run", arguments.joined(separator: " "), cause: words ?? end)
+        }
+        return run.output
+    }
+
+    private static func wait(for child: pid_t, _ subject: String, within seconds: Int) throws(TakeoverError) -> Int32 {
+        var status: Int32 = 0
+        for _ in 0..<(seconds * 500) {
+            let ended = waitpid(child, &status, WNOHANG)
+            if ended == child { return status }
+            guard ended == 0 || errno == EINTR else { break }
+            usleep(2_000)
+        }
+        kill(child, SIGKILL)
+        while waitpid(child, &status, 0) < 0 && errno == EINTR {}
+        throw TakeoverError("run", subject, cause: "it still ran after \(seconds) seconds")
+    }
+}
+
+/// A file that exists in memory only. A class because arrays cannot hold noncopyable values.
+private final class MemoryFile {
+    let descriptor: Int32
+
+    init(_ text: String, for subject: String) throws(TakeoverError) {
+        descriptor = memory_file_create("swiftlet-tool")
+        guard descriptor >= 0 else {
+            throw TakeoverError("run", subject, cause: String(cString: strerror(errno)))
+        }
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            guard count > 0 else { throw TakeoverError("run", subject, cause: String(cString: strerror(errno))) }
+            rest = rest.dropFirst(count)
+        }
+        lseek(descriptor, 0, SEEK_SET)
+    }
+
+    deinit { close(descriptor) }
+
+    /// All of it. The child shares the position in the file, so it is read by its offset.
+    var text: String {
+        var bytes: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = pread(descriptor, &part, part.count, off_t(bytes.count))
+            guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+            bytes += part[..<count]
+        }
+    }
+}

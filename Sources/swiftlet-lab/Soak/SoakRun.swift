@@ -1,0 +1,214 @@
+import Glibc
+import NetworkLab
+import Synchronization
+
+/// One soak from its first manifest to its report. One thread changes, disturbs and looks; the clients are processes,
+/// each with a thread that reads what it tells.
+final class SoakRun {
+    private let options: Soak
+    private let services = SoakService.all
+    private let node: SoakNode
+    private let judge: SharedJudge
+    private var random: SoakGenerator
+    private var report: SoakReport
+    private var daemon: SoakDaemon
+    private var nextChange: UInt64 = 0
+    /// When the changes were made that the maps do not show yet, by their Services.
+    private var changedAt: [Int: UInt64] = [:]
+    /// Those whose frontends do not show it yet; the rest waits for old backends to be freed.
+    private var unsettled: Set<Int> = []
+    private var lateServices: Set<Int> = []
+
+    init(_ options: Soak) throws {
+        self.options = options
+        node = try SoakNode(programs: options.swiftlet)
+        let judge = SoakJudge(services, at: MonotonicClock.now)
+        self.judge = SharedJudge(judge)
+        random = SoakGenerator(seed: options.seed)
+        report = SoakReport(seed: options.seed, judge: judge)
+        daemon = SoakDaemon(seed: options.seed &+ 1)
+    }
+
+    func run() throws -> SoakReport {
+        for service in services {
+            try node.write(service.manifest(of: judge.history(of: service.number).newest.state), to: service.file)
+        }
+        try daemon.startFirst(on: node)
+        let maps = try FrontendMaps(bpfRoot: node.bpfRoot, pods: node.podsByAddress)
+        let clients = try SoakJudge.Place.allCases.map { ($0, try startClients(at: $0)) }
+        let readers = try clients.map { place, client in try SoakReader(client, place, judge) }
+        let start = MonotonicClock.now
+        try disturb(until: start + UInt64(options.seconds) * 1_000_000_000, maps)
+        try settle(maps)
+        for (_, client) in clients { client.askToEnd() }
+        for reader in readers { reader.join() }
+        report.seconds = Double(MonotonicClock.now - start) / 1e9
+        try inspect()
+        report.judge = judge.value
+        report.disturbances = daemon.disturbances
+        report.starts = node.starts
+        if report.rate < options.atLeast {
+            report.judge.fail("\(report.rate) connects a second: fewer than \(options.atLeast)")
+        }
+        return report
+    }
+
+    // MARK: Clients
+
+    private func startClients(at place: SoakJudge.Place) throws -> SoakProcess {
+        let inside = place == .node
+        func targets(_ fates: [SoakService.Fate], isUDP: Bool) -> [SocketAddress] {
+            services.filter { fates.contains($0.fate) }.flatMap { service in
+                service.frontends.filter { frontend in
+                    guard frontend.isUDP == isUDP, inside || frontend.isForOutside else { return false }
+                    // The kernel limits how often it tells a host outside that an address is nobody's.
+                    return inside || service.fate != .comesAndGoes || (frontend.kind == .nodePort && !isUDP)
+                }.map(\.address)
+            }.shuffled(using: &random)
+        }
+        let stays = targets([.stays], isUDP: true)
+        // A connected socket is not told that its backend has gone; packets from outside are asked about one by one.
+        let moves = targets([.changes], isUDP: true)
+        func list(_ addresses: [SocketAddress]) -> String { addresses.map(\.description).joined(separator: ",") }
+        return try node.startClient(
+            [
+                "--tcp", list(targets([.stays, .changes, .comesAndGoes], isUDP: false)),
+                "--udp", list(targets([.stays, .changes, .comesAndGoes], isUDP: true)), "--rate",
+                "\(options.rate / 2)", "--tcp-flows", list(targets([.stays, .changes], isUDP: false)),
+                "--connected-flows", list(inside ? stays : stays + moves), "--unconnected-flows", list(moves),
+                "--flows", "\(options.flows / 2)", "--every", "\(options.every)",
+            ], at: place)
+    }
+
+    // MARK: Changes
+
+    private func disturb(until end: UInt64, _ maps: borrowing FrontendMaps) throws {
+        while !Interruption.isRequested {
+            let now = MonotonicClock.now
+            if now >= end { return }
+            if now >= nextChange { try change() }
+            if let failure = try daemon.advance(on: node, at: now) { judge.fail(failure) }
+            try look(at: maps)
+            usleep(2_000)
+        }
+    }
+
+    private func change() throws {
+        nextChange = MonotonicClock.now + UInt64(options.pause) * 1_000_000
+        let service = services[Int.random(in: services.indices, using: &random)]
+        let history = judge.history(of: service.number)
+        guard history.open < 4, let state = service.next(after: history, using: &random) else { return }
+        let now = MonotonicClock.now
+        judge.want(state, of: service.number, at: now)
+        let manifest = service.manifest(of: state)
+        if manifest != nil || service.manifest(of: history.newest.state) != nil {
+            try node.write(manifest, to: service.file)
+        }
+        changedAt[service.number] = now
+        unsettled.insert(service.number)
+        report.changes += 1
+    }
+
+    /// Notes what the maps hold now of the Services that were changed.
+    private func look(at maps: borrowing FrontendMaps) throws {
+        guard !changedAt.isEmpty else { return }
+        let backends = try maps.backends()
+        for number in changedAt.keys.sorted() {
+            guard let shown = try maps.state(of: services[number].frontends, backends) else { continue }
+            // Whoever begins after this moment meets what was just read, or something newer.
+            judge.saw(shown, of: number, at: MonotonicClock.now)
+        }
+        let now = MonotonicClock.now
+        for (number, time) in changedAt {
+            let since = daemon.readySince.map { max(time, $0) }
+            let history = judge.history(of: number)
+            if history.isSettled, unsettled.remove(number) != nil, let since {
+                report.latencies.append(Double(max(now, since) - since) / 1e6)
+            }
+            if history.isForgotten {
+                changedAt[number] = nil
+                lateServices.remove(number)
+            } else if let since, now > since + UInt64(options.within) * 1_000_000,
+                lateServices.insert(number).inserted
+            {
+                judge.fail("\(services[number].name): a change was not in the maps after \(options.within) ms")
+            }
+        }
+    }
+
+    /// All is left alone, and comes to rest.
+    private func settle(_ maps: borrowing FrontendMaps) throws {
+        if let failure = try daemon.endWatch(on: node) { judge.fail(failure) }
+        let end = MonotonicClock.now + UInt64(options.within) * 1_000_000 + 1_000_000_000
+        while MonotonicClock.now < end, !changedAt.isEmpty {
+            try look(at: maps)
+            usleep(2_000)
+        }
+        for number in changedAt.keys { judge.fail("\(services[number].name): the last change never came") }
+        // Once more, when nothing changes.
+        usleep(UInt32(min(options.every, 2_000)) * 1_000)
+    }
+
+    /// What the daemon and the datapath say of themselves.
+    private func inspect() throws {
+        let status = try node.status()
+        if !status.filter({ !$0.isWhitespace }).contains("\"degraded\":[]") {
+            judge.fail("status does not say that all is well: \(status)")
+        }
+        for counter in ["refuse_bad_slot", "no_way_back"] {
+            let shown = status.filter { !$0.isWhitespace }.split(separator: "\"\(counter)\":").dropFirst().first
+            if let shown, !shown.hasPrefix("0,"), !shown.hasPrefix("0}") {
+                judge.fail("the counter \(counter) is not 0: \(shown.prefix(12))")
+            }
+        }
+        _ = try node.end(with: SIGTERM)
+    }
+}
+
+/// The judge, whom several threads tell.
+final class SharedJudge: Sendable {
+    private let judge: Mutex<SoakJudge>
+
+    init(_ judge: SoakJudge) { self.judge = Mutex(judge) }
+
+    var value: SoakJudge { judge.withLock { $0 } }
+
+    func history(of service: Int) -> ServiceHistory { judge.withLock { $0.histories[service] } }
+
+    func want(_ state: ServiceHistory.State, of service: Int, at time: UInt64) {
+        judge.withLock { $0.want(state, of: service, at: time) }
+    }
+
+    func saw(_ shown: FrontendMaps.Shown, of service: Int, at time: UInt64) {
+        judge.withLock { $0.saw(shown, of: service, at: time) }
+    }
+
+    func judge(_ record: ClientRecord, from place: SoakJudge.Place) {
+        judge.withLock { $0.judge(record, from: place) }
+    }
+
+    func fail(_ text: String) { judge.withLock { $0.fail(text) } }
+}
+
+/// The thread that reads what a client tells, to its end.
+final class SoakReader {
+    private var thread: LabThread.Running?
+
+    init(_ client: SoakProcess, _ place: SoakJudge.Place, _ judge: SharedJudge) throws {
+        thread = try LabThread.start {
+            do {
+                while let line = try client.readLine() {
+                    if let record = ClientRecord(line: line) {
+                        judge.judge(record, from: place)
+                    } else {
+                        judge.fail("a client says '\(line)'")
+                    }
+                }
+            } catch {
+                judge.fail("\(error)")
+            }
+        }
+    }
+
+    func join() { thread = nil }
+}

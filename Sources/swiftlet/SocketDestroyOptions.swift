@@ -1,0 +1,28 @@
+import ArgumentParser
+import SwiftletDaemon
+
+/// What becomes of sockets whose backend is gone.
+struct SocketDestroyOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Whose sockets are destroyed when their backend is gone: full, host (the node's own) or off (default: full).",
+            valueName: "whose"),
+        transform: SocketService.init(setting:))
+    var socketDestroy: SocketService?
+
+    @Option(help: ArgumentHelp("Sockets that are destroyed in a second at most (default: 5000).", valueName: "n"))
+    var socketDestroyRate: UInt32?
+
+    @Option(
+        help: ArgumentHelp(
+            "How sockets are destroyed: auto (what the kernel has), bpf or netlink (default: auto).",
+            valueName: "how"),
+        transform: SocketDestroyBy.init(setting:))
+    var socketDestroyBy: SocketDestroyBy?
+
+    func fill(_ layer: inout ConfigurationLayer) {
+        layer.socketDestroy = socketDestroy
+        layer.socketDestroyRate = socketDestroyRate
+        layer.socketDestroyBy = socketDestroyBy
+    }
+}

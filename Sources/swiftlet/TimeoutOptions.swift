@@ -1,0 +1,58 @@
+import ArgumentParser
+import SwiftletDaemon
+
+/// How long flows that are translated packet by packet live without one: kube-proxy's flags, and Cilium's where
+/// kube-proxy has none.
+struct TimeoutOptions: ParsableArguments {
+    @Option(
+        name: .customLong("conntrack-tcp-timeout-established"),
+        help: ArgumentHelp("A TCP connection that is open (default: 2h13m20s; 0: that).", valueName: "span"),
+        transform: Duration.init(goSetting:))
+    var tcpEstablished: Duration?
+
+    @Option(
+        name: .customLong("conntrack-tcp-timeout-close-wait"),
+        help: ArgumentHelp("One that one side has closed (default: 1h; 0: that).", valueName: "span"),
+        transform: Duration.init(goSetting:))
+    var tcpCloseWait: Duration?
+
+    @Option(
+        name: .customLong("conntrack-udp-timeout"),
+        help: ArgumentHelp("A UDP flow without an answer (default: 1m; 0: that).", valueName: "span"),
+        transform: Duration.init(goSetting:))
+    var udp: Duration?
+
+    @Option(
+        name: .customLong("conntrack-udp-timeout-stream"),
+        help: ArgumentHelp("A UDP flow with answers (default: 1m; 0: that).", valueName: "span"),
+        transform: Duration.init(goSetting:))
+    var udpStream: Duration?
+
+    @Option(
+        name: .customLong("bpf-ct-timeout-regular-tcp-syn"),
+        help: ArgumentHelp("A TCP connection that no endpoint has answered (default: 1m).", valueName: "span"),
+        transform: Duration.init(positiveGoSetting:))
+    var tcpSYN: Duration?
+
+    @Option(
+        name: .customLong("bpf-ct-timeout-regular-tcp-fin"),
+        help: ArgumentHelp("One that both sides have closed, or one has reset (default: 10s).", valueName: "span"),
+        transform: Duration.init(positiveGoSetting:))
+    var tcpFIN: Duration?
+
+    @Option(
+        name: .customLong("bpf-ct-timeout-regular-any"),
+        help: ArgumentHelp("A flow of another protocol: SCTP (default: 1m).", valueName: "span"),
+        transform: Duration.init(positiveGoSetting:))
+    var any: Duration?
+
+    func fill(_ layer: inout ConfigurationLayer) {
+        layer.timeouts.tcpEstablished = tcpEstablished
+        layer.timeouts.tcpCloseWait = tcpCloseWait
+        layer.timeouts.udp = udp
+        layer.timeouts.udpStream = udpStream
+        layer.timeouts.tcpSYN = tcpSYN
+        layer.timeouts.tcpFIN = tcpFIN
+        layer.timeouts.any = any
+    }
+}

@@ -1,0 +1,197 @@
+import Foundation
+import Glibc
+import NetworkLab
+import Testing
+
+/// What becomes of open sockets when their backend goes away (spec 32, 33).
+@Suite("backends that went away", .tags(.endToEnd), .endToEnd, .serialized, .node(pods: 3, starts: false))
+struct GoneBackendTests {
+    /// What a send says on a UDP socket that was destroyed. Who waits in recv or poll gets ECONNABORTED.
+    private static let aborted = "EDESTADDRREQ"
+    private static let annotation = "swiftlet.io/destroy-tcp-on-backend-removal"
+
+    /// UDP at 10.96.0.40:53 and TCP at 10.96.0.40:80, TCP also at 10.96.0.41:80 with the annotation.
+    private static func services(_ pods: [String], terminating: [String] = []) -> String {
+        let ports = ["{name: dns, port: 8080, protocol: UDP}", "{name: web, port: 8080, protocol: TCP}"]
+        func slice(_ service: String) -> String {
+            let slice = Manifest.slice(service, pods, ports: ports)
+            guard !terminating.isEmpty else { return slice }
+            let ending = Manifest.slice(
+                service, terminating, ports: ports,
+                endpoint: "conditions: {ready: false, serving: true, terminating: true}")
+            return Manifest.file(slice, ending.replacingOccurrences(of: "\(service)-ipv4", with: "\(service)-ending"))
+        }
+        let both = ["{name: dns, port: 53, protocol: UDP}", "{name: web, port: 80}"]
+        let ended = Manifest.service("ended", ["10.96.0.41"], ports: both)
+            .replacingOccurrences(
+                of: "metadata: {name: ended}", with: "metadata: {name: ended, annotations: {\(annotation): \"true\"}}")
+        return Manifest.file(
+            Manifest.service("kept", ["10.96.0.40"], ports: both), slice("kept"), ended, slice("ended"))
+    }
+
+    /// Flows of the node and of a pod, all to the first pod.
+    private struct Held {
+        let udp: [HeldFlows]
+        let tcp: HeldFlows
+        let annotated: HeldFlows
+        /// To the backend itself.
+        let direct: HeldFlows
+        /// What the daemon says, for who reads of a failure.
+        private let log: () -> String
+
+        init(_ node: TestNode) throws {
+            log = { node.logText }
+            udp = try [.node, .pod(2), .pod(3)].map {
+                try node.hold("10.96.0.40:53", "--udp", "--connections", "20", from: $0)
+            }
+            tcp = try node.hold("10.96.0.40:80", "--connections", "3", from: .pod(2))
+            annotated = try node.hold("10.96.0.41:80", "--connections", "3", from: .pod(2))
+            direct = try node.hold("\(Manifest.pods4[0]):8080", "--udp", "--connections", "3", from: .pod(2))
+        }
+
+        func expect(udp: String, annotated: String, _ what: String) throws {
+            for held in self.udp { try expect(held, udp, "UDP, \(what)") }
+            try expect(self.annotated, annotated, "annotated, \(what)")
+            try expect(tcp, "ok", "TCP, \(what)")
+            try expect(direct, "ok", "direct, \(what)")
+        }
+
+        private func expect(_ held: HeldFlows, _ result: String, _ what: String) throws {
+            let results = Set(try held.send().map(\.result))
+            #expect(results == [result], "\(what): \(results.sorted())\n\(log())")
+        }
+    }
+
+    private func start(_ node: TestNode, _ flags: String..., pods: [String] = [Manifest.pods4[0]]) throws {
+        try node.write(Self.services(pods), to: "gone.yaml")
+        try node.start(with: Array(node.runArguments().dropFirst()) + flags)
+    }
+
+    @Test(
+        "within a second their UDP sockets get an error, and TCP's where it was asked for",
+        arguments: ["auto", "netlink"])
+    func destroyed(by mechanism: String) throws {
+        let node = try TestNode.current
+        try start(node, "--socket-destroy-by", mechanism)
+        defer { _ = try? node.stop() }
+        let held = try Held(node)
+        try held.expect(udp: "ok", annotated: "ok", "before")
+        try node.write(Self.services([Manifest.pods4[1]]), to: "gone.yaml")
+        usleep(1_000_000)
+        try held.expect(udp: Self.aborted, annotated: "ECONNABORTED", "a second later")
+        #expect(try node.call("10.96.0.40:53", "--udp", "--count", "5", from: .pod(2)).pods == ["pod-2"])
+        let status = try node.status()
+        #expect(status.degraded == [])
+        #expect(status.daemon?.sockets?.destroyed == ["UDP": 60, "TCP": 3])
+        #expect(status.daemon?.sockets?.refused == 0)
+        if mechanism == "netlink" { #expect(status.daemon?.sockets?.mechanism == "netlink") }
+        #expect(node.logText.contains("found sockets of backends that are gone"))
+        let text = try node.swiftlet("status").output
+        #expect(text.contains("gone backends:   63 sockets destroyed, by "), "\(text)")
+    }
+
+    @Test("a terminating backend keeps its flows, which status counts, until it is gone")
+    func terminating() throws {
+        let node = try TestNode.current
+        try start(node)
+        defer { _ = try? node.stop() }
+        let held = try Held(node)
+        try node.write(Self.services([Manifest.pods4[1]], terminating: [Manifest.pods4[0]]), to: "gone.yaml")
+        #expect(try eventually { try node.call("10.96.0.40:53", "--udp", "--count", "9").pods == ["pod-2"] })
+        usleep(1_000_000)
+        try held.expect(udp: "ok", annotated: "ok", "terminating")
+        let draining = try node.status().draining
+        #expect(draining.first { $0.service == "kept" && $0.protocol == "UDP" }?.sockets == 60)
+        #expect(draining.first { $0.service == "kept" && $0.protocol == "TCP" }?.sockets == 3)
+        #expect(try node.swiftlet("status").output.contains("DRAINING BACKEND"))
+        try node.write(Self.services([Manifest.pods4[1]]), to: "gone.yaml")
+        usleep(1_000_000)
+        try held.expect(udp: Self.aborted, annotated: "ECONNABORTED", "gone")
+        #expect(try node.status().draining.isEmpty)
+    }
+
+    @Test("a Service that is removed takes its sockets along")
+    func removed() throws {
+        let node = try TestNode.current
+        try start(node)
+        defer { _ = try? node.stop() }
+        let held = try Held(node)
+        try node.remove("gone.yaml")
+        usleep(1_000_000)
+        try held.expect(udp: Self.aborted, annotated: "ECONNABORTED", "removed")
+    }
+
+    @Test("what went while no daemon ran is made up for at the start")
+    func restarted() throws {
+        let node = try TestNode.current
+        try start(node)
+        defer { _ = try? node.stop() }
+        let held = try Held(node)
+        try node.kill()
+        try node.write(Self.services([Manifest.pods4[1]]), to: "gone.yaml")
+        usleep(200_000)
+        try held.expect(udp: "ok", annotated: "ok", "nobody is there to see it")
+        try node.start()
+        usleep(1_000_000)
+        try held.expect(udp: Self.aborted, annotated: "ECONNABORTED", "a second after the start")
+    }
+
+    @Test("it can be switched off; the next start makes up for UDP")
+    func off() throws {
+        let node = try TestNode.current
+        try start(node, "--socket-destroy", "off")
+        defer { _ = try? node.stop() }
+        let held = try Held(node)
+        try node.write(Self.services([Manifest.pods4[1]]), to: "gone.yaml")
+        #expect(try eventually { try node.call("10.96.0.40:53", "--udp", "--count", "9").pods == ["pod-2"] })
+        usleep(1_000_000)
+        try held.expect(udp: "ok", annotated: "ok", "off")
+        #expect(try node.status().daemon?.sockets?.mechanism == nil)
+        try node.stop()
+        try node.start()
+        usleep(1_000_000)
+        try held.expect(udp: Self.aborted, annotated: "ok", "nobody knows any more that TCP was meant too")
+    }
+
+    @Test("only the node's own, and only so many a second, where it was set so")
+    func limited() throws {
+        let node = try TestNode.current
+        try start(node, "--socket-destroy", "host", "--socket-destroy-rate", "10")
+        defer { _ = try? node.stop() }
+        let held = try Held(node)
+        try node.write(Self.services([Manifest.pods4[1]]), to: "gone.yaml")
+        #expect(try eventually { try node.status().daemon?.sockets?.postponed ?? 0 > 0 }, "20 sockets, 10 a second")
+        #expect(try eventually { try node.status().daemon?.sockets?.destroyed == ["UDP": 20] })
+        #expect(Set(try held.udp[0].send().map(\.result)) == [Self.aborted])
+        #expect(Set(try held.udp[1].send().map(\.result)) == ["ok"])
+    }
+
+    @Test("without the right to enter namespaces the node's own are destroyed, and status says so")
+    func withoutRights() throws {
+        let node = try TestNode.current
+        try node.write(Self.services([Manifest.pods4[0]]), to: "gone.yaml")
+        // The maps and bpffs are made with all rights.
+        try node.start()
+        try node.stop()
+        try node.launchWithout("sys_admin")
+        defer { _ = try? node.stop() }
+        #expect(try eventually(within: 30_000) { node.logText.contains("ready") }, "\(node.logText)")
+        let held = try Held(node)
+        try node.write(Self.services([Manifest.pods4[1]]), to: "gone.yaml")
+        usleep(1_000_000)
+        #expect(Set(try held.udp[0].send().map(\.result)) == [Self.aborted])
+        #expect(Set(try held.udp[1].send().map(\.result)) == ["ok"])
+        let text = try node.swiftlet("status").output
+        #expect(text.contains("pods' are left alone: cannot enter network namespace"), "\(text)")
+        #expect(text.contains("grant CAP_SYS_ADMIN"))
+    }
+}
+
+extension TestNode {
+    /// Starts the daemon without a capability.
+    fileprivate func launchWithout(_ capability: String) throws {
+        let arguments =
+            ["setpriv", "--bounding-set", "-\(capability)", "--inh-caps", "-\(capability)"] + runArguments()
+        try launch(command: arguments)
+    }
+}

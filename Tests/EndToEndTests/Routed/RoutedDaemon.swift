@@ -1,0 +1,45 @@
+import Foundation
+import NetworkLab
+
+/// `swiftlet run` on the node of a routed topology. Its hooks serve a cgroup without processes: all is left to packets.
+///
+/// A class because a node shares it with its tests. What it attached and pinned goes with it.
+final class RoutedDaemon: Sendable {
+    private let cgroup: Cgroup
+    private let bpfRoot: String
+    private let directory: String
+    private let namespace: String
+    private let process: RunningProcess
+
+    init(in namespace: String, manifests: String) throws {
+        self.namespace = namespace
+        cgroup = try Cgroup("routed")
+        let name = URL(fileURLWithPath: cgroup.path).lastPathComponent
+        bpfRoot = "/sys/fs/bpf/\(name)"
+        directory = NSTemporaryDirectory() + name
+        try FileManager.default.createDirectory(atPath: directory + "/manifests", withIntermediateDirectories: true)
+        try manifests.write(toFile: directory + "/manifests/all.yaml", atomically: true, encoding: .utf8)
+        let ranges = IPVersion.allCases.map(\.podRange).joined(separator: ",")
+        let log = directory + "/log"
+        process = try RunningProcess(
+            [
+                "sh", "-c", #"exec "$@" 2>"$0""#, log, Programs.swiftlet, "run", "--kube-proxy-replacement=true",
+                "--manifests", directory + "/manifests", "--node-name", Manifest.nodeName, "--cluster-cidr", ranges,
+                "--pod-interfaces", "pod-*", "--cgroup-root", cgroup.path, "--bpf-root", bpfRoot, "--max-services",
+                "1024", "--max-backends", "1024", "--max-slots", "1024",
+            ], in: namespace, output: .null)
+        func said() -> String { (try? String(contentsOfFile: log, encoding: .utf8)) ?? "" }
+        let isReady = try eventually(within: 60_000) { said().contains("ready") || !process.isRunning }
+        guard isReady, process.isRunning else { throw TestFailure("the daemon did not start: \(said())") }
+    }
+
+    deinit {
+        _ = try? process.terminate()
+        _ = try? Programs.run([Programs.swiftlet, "cleanup", "--bpf-root", bpfRoot], in: namespace)
+        try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    func status() throws -> StatusReport {
+        try Programs.decode(from: [Programs.swiftlet, "status", "-o", "json", "--bpf-root", bpfRoot], in: namespace)
+    }
+}

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Lets systemd read the unit, where systemd-analyze is installed, and checks that the sandbox is as tight as the docs say.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+command -v systemd-analyze >/dev/null || { echo "check-service: systemd-analyze is not installed: the unit is not checked"; exit 0; }
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+
+# The unit names a program that need not be installed here.
+sed 's,/usr/local/bin/swiftlet,/bin/true,' packaging/swiftlet.service >"$directory/swiftlet.service"
+said=$(systemd-analyze verify --man=no "$directory/swiftlet.service" 2>&1 | grep -F swiftlet.service || true)
+[ -z "$said" ] || { echo "$said" >&2; exit 1; }
+
+score=$(systemd-analyze security --offline=true --no-pager packaging/swiftlet.service | awk '/Overall exposure/ { print $(NF - 2) }')
+grep -qF "exposure of **$score**" docs/security.md ||
+	{ echo "check-service: systemd-analyze security says $score, and docs/security.md something else" >&2; exit 1; }

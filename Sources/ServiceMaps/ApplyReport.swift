@@ -27,7 +27,7 @@ public struct ApplyReport: Sendable {
     /// Entries written and entries removed.
     public internal(set) var written = 0
     public internal(set) var deleted = 0
-    public var failures: [Failure] = []
+    public internal(set) var failures: [Failure] = []
     /// Service ports that are not yet as they should be: the next apply tries again.
     public internal(set) var pending: [ServicePortName] = []
     /// Of a reclaim: the backends that are gone for good.

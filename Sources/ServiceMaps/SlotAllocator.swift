@@ -54,12 +54,13 @@ struct SlotAllocator {
         if next < capacity { insert(SlotRun(first: next, count: capacity - next)) }
     }
 
-    /// The slots behind the last one are free now.
+    /// Adds free slots behind the last one; fewer than there are change nothing.
     mutating func grow(to capacity: UInt32) {
-        guard capacity > self.capacity else { return }
-        let added = SlotRun(first: max(self.capacity, 1), count: capacity - max(self.capacity, 1))
+        // Slot 0 is never handed out.
+        let first = max(self.capacity, 1)
+        guard capacity > first else { return }
         self.capacity = capacity
-        release(added)
+        release(SlotRun(first: first, count: capacity - first))
     }
 
     var longestFree: UInt32 { byLength.last.map { UInt32($0 >> 32) } ?? 0 }

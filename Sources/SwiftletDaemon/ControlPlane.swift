@@ -12,13 +12,13 @@ import ServiceModel
 /// The one who decides and writes: events in, maps out. See docs/architecture.md for the path through it.
 actor ControlPlane {
     private let configuration: Configuration
-    private let log: Logger
+    let log: Logger
     private var state: ClusterState
     private var compiler = Compiler(keepsBackends: false)
     /// Nil when nothing is programmed.
-    private(set) var writer: ServiceMapWriter<BPFMapStore>?
+    var writer: ServiceMapWriter<BPFMapStore>?
     /// How the maps get more room; nil when they keep their size.
-    private let growth: GrowthPlan?
+    let growth: GrowthPlan?
     var growthState = GrowthState()
     private var localAddresses: [IPAddress]
     private var node: NodeConfiguration
@@ -94,7 +94,7 @@ actor ControlPlane {
         endpoints.health.setNode(nodeCondition)
         if let node = state.node(named: nodeName) { nodeChange.yield(NodeFacts(node)) }
         let summary = program(dirty)
-        for case .slice(let slice) in events { noteProgrammed(slice) }
+        noteProgrammed(events.compactMap { if case .slice(let slice) = $0 { slice } else { nil } })
         return summary
     }
 
@@ -107,10 +107,13 @@ actor ControlPlane {
     var hasEmptyMaps: Bool { writer?.isEmpty ?? true }
 
     /// How long the cluster waited for a change of a slice (spec 48).
-    private func noteProgrammed(_ slice: EndpointSlice) {
-        guard writer != nil, let change = slice.lastChangeTrigger, let family = slice.family else { return }
-        let date = Date(timeIntervalSince1970: Double(change.nanoseconds) / 1e9)
-        endpoints.sync.programmed(change: date, HealthFamily(family))
+    func noteProgrammed(_ slices: [EndpointSlice]) {
+        if growthState.isGrowing { return growthState.postpone(slices) }
+        for slice in slices where writer != nil {
+            guard let change = slice.lastChangeTrigger, let family = slice.family else { continue }
+            let date = Date(timeIntervalSince1970: Double(change.nanoseconds) / 1e9)
+            endpoints.sync.programmed(change: date, HealthFamily(family))
+        }
     }
 
     private var nodeCondition: NodeCondition {
@@ -152,11 +155,11 @@ actor ControlPlane {
             configuration.node, node: state.node(named: configuration.node.name), localAddresses: localAddresses)
     }
 
-    private func program(_ dirty: Set<ObjectName>) -> IngestSummary {
+    func program(_ dirty: Set<ObjectName>) -> IngestSummary {
         var summary = IngestSummary()
         // Their entries are being copied: what changes now is programmed into the larger ones.
         if growthState.isGrowing {
-            growthState.deferred.formUnion(dirty)
+            growthState.postpone(dirty)
             return summary
         }
         let isFull = node != currentNode() || !hasSynced
@@ -270,59 +273,6 @@ actor ControlPlane {
     }
 }
 
-// MARK: - More room
-
-extension ControlPlane {
-    /// The capacities that the maps should have next, and why; nil when they are large enough, or may not grow.
-    var nextGrowth: (groups: [MapGroup], capacities: MapCapacities)? {
-        guard let growth, let writer, !growthState.isGrowing, growthState.mayTry else { return nil }
-        var (groups, capacities): ([MapGroup], MapCapacities) = ([], writer.capacities)
-        let lacking = growthState.shortages.union(writer.crowded)
-        for group in MapGroup.allCases where lacking.contains(group) {
-            guard let larger = growth.limits.grown(capacities, group) else { continue }
-            capacities = larger
-            groups.append(group)
-        }
-        return groups.isEmpty ? nil : (groups, capacities)
-    }
-
-    /// Gives the maps more room, as often as it takes. Changes that come meanwhile are programmed at the end of each turn.
-    func grow() async {
-        while growthState.isGrowing { try? await Task.sleep(for: .milliseconds(10)) }
-        while let growth, let (groups, capacities) = nextGrowth {
-            growthState.isGrowing = true
-            let names = groups.map(\.rawValue).joined(separator: ", ")
-            let start = ContinuousClock.now
-            do {
-                let store = try await growth.grow(capacities)
-                writer?.move(to: store, capacities: capacities)
-                log.notice(
-                    "gave the maps more room",
-                    metadata: ["of": "\(names)", "duration": "\(Daemon.text(ContinuousClock.now - start))"])
-                setAttention("the maps do not grow", to: nil)
-            } catch {
-                growthState.failed()
-                setAttention("the maps do not grow", to: "cannot give the maps of \(names) more room: \(error)")
-            }
-            growthState.isGrowing = false
-            _ = program(growthState.takeDeferred())
-        }
-    }
-
-    /// The failures that a person must know: without those that will be gone when the maps have grown. The others get the
-    /// advice that helps.
-    private func explained(_ report: ApplyReport) -> ApplyReport {
-        guard let growth, let writer else { return report }
-        var explained = report
-        explained.failures = report.failures.compactMap { failure in
-            guard failure.error.isShortage, let group = MapGroup(of: failure.map) else { return failure }
-            if growthState.mayTry, growth.limits.grown(writer.capacities, group) != nil { return nil }
-            return failure.advising("raise --map-memory-limit")
-        }
-        return explained
-    }
-}
-
 // MARK: - What a person must know
 
 extension ControlPlane {
@@ -339,12 +289,12 @@ extension ControlPlane {
 
     /// Each failure is logged when it appears, not at every retry. One that growing helps against is none yet.
     private func reportFailures(_ report: ApplyReport) {
-        let report = explained(report)
-        let failures = Set(report.failures.map(\.description))
+        let explained = explained(report.failures)
+        let failures = Set(explained.map(\.description))
         for failure in failures.subtracting(reportedFailures).sorted() {
             log.error("a Service is not programmed", metadata: ["cause": "\(failure)"])
         }
-        for failure in report.failures where !reportedFailures.contains(failure.description) {
+        for failure in explained where !reportedFailures.contains(failure.description) {
             guard let service = failure.port?.service else { continue }
             warn(
                 ServiceWarning(

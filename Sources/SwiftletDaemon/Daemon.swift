@@ -55,7 +55,7 @@ public struct Daemon: Sendable {
             let handOver = try beginHandOver()
             let loaded = try loadDatapath(handOver)
             try handOver.copy()
-            writer = try restoreMaps(loaded.pins)
+            writer = try restoreMaps(handOver)
             sockets = await socketDestroyKeeper(loaded.pins)
             keeper = try datapathKeeper(loaded, handOver, cgroup)
         } else {

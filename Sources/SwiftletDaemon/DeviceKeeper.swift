@@ -8,11 +8,11 @@ import ServiceModel
 
 /// Keeps the programs at tc on the devices that are wanted, as devices, addresses and routes come and go.
 actor DeviceKeeper {
-    private var programs: PacketDatapath.Settings
-    private var loaded: [PacketDatapath.Kind: PacketDatapath] = [:]
-    private typealias Loaded = (programs: PacketDatapath.Settings, loaded: [PacketDatapath.Kind: PacketDatapath])
-    /// What `prepare` has loaded, to be put in their place; after `swap`, what was there before.
-    private var spare: Loaded?
+    private var programs: DevicePrograms
+    /// While maps grow: the programs on larger maps and, once those are swapped in, the programs before them.
+    private var spare: DevicePrograms?
+    /// The larger maps are not yet where a program that is loaded now would look for them.
+    private var isSwapping = false
     private let attachments: DeviceAttachments
     private let settings: PacketSettings
     private let localTraffic: LocalTrafficSettings
@@ -36,7 +36,7 @@ actor DeviceKeeper {
         _ programs: PacketDatapath.Settings, _ configuration: Configuration, isHeld: Bool = false, log: Logger
     ) throws {
         self.isHeld = isHeld
-        self.programs = programs
+        self.programs = DevicePrograms(settings: programs)
         attachments = DeviceAttachments(
             directory: programs.pins.devices, features: try KernelFeatures.probe(), prefix: "swl_")
         settings = configuration.packets
@@ -52,7 +52,10 @@ actor DeviceKeeper {
     func follow(_ node: NodeFacts) {
         guard node != self.node else { return }
         // Ranges are part of a program when it is loaded.
-        if localTraffic.detector(podCIDRs: node.podCIDRs) != detector { loaded = [:] }
+        if localTraffic.detector(podCIDRs: node.podCIDRs) != detector {
+            programs.loaded = [:]
+            spare?.loaded = [:]
+        }
         self.node = node
         // Without a device there is nothing to decide, and nothing to take away.
         if !network.links.isEmpty { reconcile() }
@@ -65,35 +68,6 @@ actor DeviceKeeper {
                 log.warning("a file in our directory is not ours: left alone", metadata: ["file": "\(path)"])
             }
         }
-    }
-
-    /// Loads what is attached once more, on other maps.
-    func prepare(pins: DatapathPins, capacities: MapCapacities) throws {
-        var programs = self.programs
-        (programs.pins, programs.capacities) = (pins, capacities)
-        var next: [PacketDatapath.Kind: PacketDatapath] = [:]
-        for kind in loaded.keys { next[kind] = try PacketDatapath(kind, programs.telling(detector, kind)) }
-        spare = (programs, next)
-    }
-
-    /// Puts what was prepared in the place of what is attached, or that back. If a device refuses, all of them get back
-    /// what they had.
-    func swap() throws {
-        guard let next = spare else { return }
-        let failuresBefore = failures
-        spare = (programs, loaded)
-        (programs, loaded) = next
-        reconcile()
-        guard let failure = failures.first(where: { failuresBefore[$0.key] == nil }), let before = spare else { return }
-        (programs, loaded) = before
-        reconcile()
-        throw ConfigurationError("\(failure.key) keeps its programs: \(failure.value)")
-    }
-
-    /// The prepared maps are pinned in their usual place now.
-    func usePins(_ pins: DatapathPins) {
-        programs.pins = pins
-        spare = nil
     }
 
     /// What `status` shows.
@@ -120,13 +94,15 @@ actor DeviceKeeper {
     func release() { isHeld = false }
 
     private func reconcile() {
-        if isHeld { return }
+        if isHeld || isSwapping { return }
         let selection = selection
         let wanted = Set(selection.chosen.map { NetworkDevice($0.link) })
         failures = [:]
-        for kind in Set(selection.chosen.map(kind)) where loaded[kind] == nil { load(kind) }
+        for kind in Set(selection.chosen.map(kind)) where programs.loaded[kind] == nil { load(kind) }
         // Before a program runs on a device, the map says what lies behind it.
-        if let any = loaded.values.first { attempt("map of devices") { try any.write(entries(for: selection)) } }
+        if let any = programs.loaded.values.first {
+            attempt("map of devices") { try any.write(entries(for: selection)) }
+        }
         for device in selection.chosen { keep(device) }
         for device in (kept ?? attached).subtracting(wanted)
         where network.link(LinkIndex(rawValue: device.index)) != nil {
@@ -171,13 +147,13 @@ actor DeviceKeeper {
     private func load(_ kind: PacketDatapath.Kind) {
         attempt("programs at tc") {
             let start = ContinuousClock.now
-            loaded[kind] = try PacketDatapath(kind, programs.telling(detector, kind))
+            try programs.load(kind, detector)
             log.info("loaded programs at tc", metadata: ["duration": "\(Daemon.text(ContinuousClock.now - start))"])
         }
     }
 
     private func keep(_ device: DeviceSelection.Device) {
-        guard let datapath = loaded[kind(of: device)] else { return }
+        guard let datapath = programs.loaded[kind(of: device)] else { return }
         let place = NetworkDevice(device.link)
         attempt(place.name) {
             let changes = try datapath.attach(to: place, with: attachments)
@@ -281,6 +257,62 @@ actor DeviceKeeper {
         return DaemonReport.Device(
             name: device.link.name, role: device.role?.rawValue, reason: "\(device.reason)",
             kind: device.role == nil ? nil : attachments.kind.rawValue, foreign: foreign)
+    }
+}
+
+// MARK: - More room
+
+extension DeviceKeeper {
+    /// Loads the programs once more, on larger maps.
+    func prepare(pins: DatapathPins, capacities: MapCapacities) throws {
+        var next = DevicePrograms(settings: programs.settings)
+        (next.settings.pins, next.settings.capacities) = (pins, capacities)
+        for kind in programs.loaded.keys { try next.load(kind, detector) }
+        spare = next
+    }
+
+    /// Puts what was prepared in the place of what is attached. If a device refuses that was served before, all of them
+    /// get back what they had.
+    func swap() throws {
+        let failuresBefore = failures
+        exchange()
+        guard let failure = failures.first(where: { failuresBefore[$0.key] == nil }) else {
+            isSwapping = true
+            return
+        }
+        swapBack()
+        throw ConfigurationError("\(failure.key) keeps its programs: \(failure.value)")
+    }
+
+    /// Puts back what was there.
+    func swapBack() {
+        isSwapping = false
+        exchange()
+        spare = nil
+    }
+
+    /// The larger maps are in their place: what changed meanwhile has its turn.
+    func settle(on pins: DatapathPins) {
+        programs.settings.pins = pins
+        spare = nil
+        isSwapping = false
+        reconcile()
+    }
+
+    private func exchange() {
+        guard let next = spare else { return }
+        (programs, spare) = (next, programs)
+        reconcile()
+    }
+}
+
+/// The programs for each kind of device, and what they are loaded with.
+private struct DevicePrograms {
+    var settings: PacketDatapath.Settings
+    var loaded: [PacketDatapath.Kind: PacketDatapath] = [:]
+
+    mutating func load(_ kind: PacketDatapath.Kind, _ localTraffic: LocalTraffic) throws(BPFError) {
+        loaded[kind] = try PacketDatapath(kind, settings.telling(localTraffic, kind))
     }
 }
 

@@ -1,4 +1,3 @@
-import ServiceLifecycle
 import ServiceMaps
 import ServiceModel
 
@@ -11,10 +10,18 @@ struct GrowthPlan: Sendable {
 
 /// What the control plane remembers of it.
 struct GrowthState {
+    struct Postponed {
+        /// Not yet programmed.
+        var services: Set<ObjectName> = []
+        /// The changes that led to it.
+        var slices: [EndpointSlice] = []
+    }
+
     /// The entries are being copied: nobody may write.
-    var isGrowing = false
-    /// What is to be programmed when that is over.
-    var deferred: Set<ObjectName> = []
+    private(set) var isGrowing = false
+    /// What has its turn when that is over.
+    private var postponed = Postponed()
+    private var waiting: [CheckedContinuation<Void, Never>] = []
     /// An element when the maps should grow.
     let wishes: AsyncStream<Void>
     let wish: AsyncStream<Void>.Continuation
@@ -27,26 +34,27 @@ struct GrowthState {
     /// Not for a while after it failed.
     var mayTry: Bool { ContinuousClock.now >= nextTry }
 
-    mutating func failed() { nextTry = ContinuousClock.now + .seconds(60) }
+    mutating func begin() { isGrowing = true }
+
+    /// - Returns: what came meanwhile.
+    mutating func end(hasFailed: Bool) -> Postponed {
+        isGrowing = false
+        if hasFailed { nextTry = .now + .seconds(10) }
+        for waiter in waiting { waiter.resume() }
+        waiting = []
+        defer { postponed = Postponed() }
+        return postponed
+    }
+
+    /// Resumes at the end.
+    mutating func wait(_ waiter: CheckedContinuation<Void, Never>) { waiting.append(waiter) }
+
+    mutating func postpone(_ dirty: Set<ObjectName>) { postponed.services.formUnion(dirty) }
+
+    mutating func postpone(_ slices: [EndpointSlice]) { postponed.slices += slices }
 
     mutating func note(_ report: ApplyReport) {
         if report.pending.isEmpty { shortages = [] }
         shortages.formUnion(report.failures.lazy.filter(\.error.isShortage).compactMap { MapGroup(of: $0.map) })
-    }
-
-    mutating func takeDeferred() -> Set<ObjectName> {
-        defer { deferred = [] }
-        return deferred
-    }
-}
-
-/// Gives the maps more room each time that they lack it.
-struct GrowthService: ServiceLifecycle.Service {
-    let control: ControlPlane
-
-    func run() async throws {
-        await cancelWhenGracefulShutdown {
-            for await _ in await control.growthState.wishes { await control.grow() }
-        }
     }
 }

@@ -96,6 +96,7 @@ public struct Daemon: Sendable {
             parts += [
                 RetryService(control: control), ReclaimService(control: control), GrowthService(control: control),
             ]
+            parts += keeper.map { [MendService(keeper: $0, control: control)] } ?? []
             parts += [NetworkService(control: control, devices: devices, log: log)]
             parts += recorder.map { [EventService(recorder: $0)] } ?? []
             // Whoever reads "ready" may ask for the status at once.

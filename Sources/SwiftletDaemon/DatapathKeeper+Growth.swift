@@ -23,6 +23,7 @@ extension DatapathKeeper {
         var leftovers = PinRemoval()
         try leftovers.removeNext(of: old)
         let pins = try old.growing(to: capacities)
+        guard !pins.growing.isEmpty else { throw ConfigurationError("there are no maps in \(old.maps) to begin with") }
         do throws(any Error) {
             let larger = try load(pins, capacities)
             try await devices.prepare(pins: pins, capacities: capacities)
@@ -34,6 +35,7 @@ extension DatapathKeeper {
             reached("swapped to larger maps")
             addCounts(from: old, to: pins)
             await devices.settle(on: rename(pins, to: old))
+            try? held.refresh()
             return store
         } catch {
             try? leftovers.removeNext(of: old)

@@ -13,10 +13,11 @@ actor DatapathKeeper {
     nonisolated let needsWholeState: Bool
     let build: DatapathBuild
     let features: KernelFeatures
-    private let cgroup: FilePath
+    let cgroup: FilePath
     let settings: Configuration
     let log: Logger
     private(set) var isAttached = false
+    var held: HeldPins
 
     init(
         _ datapath: consuming sending Datapath, _ handOver: HandOver, _ devices: DeviceKeeper, build: DatapathBuild,
@@ -28,6 +29,7 @@ actor DatapathKeeper {
         self.handOver = handOver
         self.devices = devices
         needsWholeState = handOver.needsWholeState
+        held = HeldPins(of: handOver.own)
         self.cgroup = cgroup
         self.settings = settings
         self.log = log
@@ -51,6 +53,7 @@ actor DatapathKeeper {
                 "duration": "\(Daemon.text(ContinuousClock.now - start))",
             ])
         try handOver.finish()
+        try held.refresh()
     }
 
     /// Told of each step.

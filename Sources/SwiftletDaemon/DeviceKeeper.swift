@@ -28,6 +28,8 @@ actor DeviceKeeper {
     /// Why there are no findings.
     private var unreadable: String?
     private var failures: [String: String] = [:]
+    /// Those that the log has told of.
+    private var toldFailures: [String: String] = [:]
     /// Nothing is attached yet: the maps do not hold all that those programs serve which are there.
     private var isHeld: Bool
 
@@ -59,6 +61,14 @@ actor DeviceKeeper {
         self.node = node
         // Without a device there is nothing to decide, and nothing to take away.
         if !network.links.isEmpty { reconcile() }
+    }
+
+    /// Attaches again what somebody has removed.
+    func lookAgain() {
+        let isLacking = (kept ?? []).contains { device in
+            TrafficDirection.allCases.contains { (try? attachments.attached(to: device, $0)) == nil }
+        }
+        if isLacking { reconcile() }
     }
 
     /// Takes over the links to devices that another version of the maps has pinned.
@@ -111,6 +121,7 @@ actor DeviceKeeper {
         }
         attempt("devices that went away") { try attachments.forgetVanished() }
         kept = wanted
+        toldFailures = failures
         check(selection)
         devices = selection.devices.map(report)
     }
@@ -170,7 +181,8 @@ actor DeviceKeeper {
         do {
             try body()
         } catch {
-            if failures.updateValue("\(error)", forKey: subject) != "\(error)" {
+            failures[subject] = "\(error)"
+            if toldFailures[subject] != "\(error)" {
                 log.error("a device is not served", metadata: ["device": "\(subject)", "cause": "\(error)"])
             }
         }

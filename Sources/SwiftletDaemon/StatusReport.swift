@@ -55,10 +55,14 @@ public struct StatusReport: Codable, Sendable {
 extension StatusReport {
     /// Looks at the datapath that is pinned; nil when there is none.
     public static func collect(pins: DatapathPins) throws -> StatusReport? {
-        guard try pins.openIfPinned(ServiceMap.services4.rawValue) != nil else { return nil }
         let directory = RunDirectory(bpfRoot: pins.root)
         let daemon = ControlClient.ask(.status, at: directory)
             .flatMap { try? ReportCoding.decoder().decode(DaemonReport.self, from: $0) }
+        guard try pins.openIfPinned(ServiceMap.services4.rawValue) != nil else {
+            // What another version has pinned is not for us to read.
+            guard try DatapathPins.versions(at: pins.root).isEmpty else { return nil }
+            return try daemon.map { try unseen($0, pins) }
+        }
         let cgroup = try daemon.map { FilePath($0.cgroupRoot) } ?? attachedCgroup(pins) ?? CgroupFileSystem.root()
         let programmed = try ProgrammedState.read(from: BPFMapStore(pins: pins))
         let kernel = try KernelFeatures.probe()
@@ -72,6 +76,19 @@ extension StatusReport {
         report.probe = probe(programmed.vips.keys, cgroup: cgroup)
         report.kubeProxy = KubeProxyTraces.find(directory.archive).summary
         report.degraded = report.complaints(lockHolder: directory.holder)
+        return report
+    }
+
+    /// All that can be said when a daemon runs and there are no pins: what it says itself.
+    private static func unseen(_ daemon: DaemonReport, _ pins: DatapathPins) throws -> StatusReport {
+        let kernel = try KernelFeatures.probe()
+        var report = StatusReport(
+            kernel: kernel.release, bpfRoot: pins.root.string, cgroupRoot: daemon.cgroupRoot, daemon: daemon, hooks: [],
+            probe: .nothingToAsk, features: features(kernel), maps: [], counters: [:], pins: [], draining: [],
+            degraded: [])
+        report.degraded =
+            ["process \(daemon.pid) serves, and its maps cannot be seen below \(pins.root)"]
+            + report.complaints(lockHolder: nil)
         return report
     }
 

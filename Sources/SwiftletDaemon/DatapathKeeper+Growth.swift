@@ -20,6 +20,8 @@ extension DatapathKeeper {
     /// - Returns: the maps to be written from now on.
     func grow(to capacities: MapCapacities) async throws -> BPFMapStore {
         let old = handOver.own
+        // A link whose pin is gone would not be found, and its hook get a second one.
+        if isAttached { _ = try repin() }
         var leftovers = PinRemoval()
         try leftovers.removeNext(of: old)
         let pins = try old.growing(to: capacities)

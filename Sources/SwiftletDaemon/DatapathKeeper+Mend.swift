@@ -10,9 +10,9 @@ extension DatapathKeeper {
     func mend() async -> String? {
         guard isAttached else { return nil }
         do {
-            try repin()
+            let hasChanged = try repin()
             try reattach()
-            await devices.lookAgain()
+            await devices.lookAgain(hasChanged: hasChanged)
             return nil
         } catch let error as BPFError where error.cause == .permissionDenied {
             return "\(error); let root run `swiftlet prepare --user USER`"
@@ -21,7 +21,8 @@ extension DatapathKeeper {
         }
     }
 
-    private func repin() throws {
+    /// - Returns: whether something was missing.
+    func repin() throws -> Bool {
         let restored = try held.restore()
         if !restored.isEmpty {
             log.warning(
@@ -30,6 +31,7 @@ extension DatapathKeeper {
         }
         // What came, as links to new devices, is held from now on, and what went is let go.
         try held.refresh()
+        return !restored.isEmpty
     }
 
     private func reattach() throws {

@@ -63,12 +63,14 @@ actor DeviceKeeper {
         if !network.links.isEmpty { reconcile() }
     }
 
-    /// Attaches again what somebody has removed.
-    func lookAgain() {
+    /// Attaches again what somebody has removed, and tries again what failed.
+    ///
+    /// - Parameter hasChanged: something about our pins.
+    func lookAgain(hasChanged: Bool) {
         let isLacking = (kept ?? []).contains { device in
             TrafficDirection.allCases.contains { (try? attachments.attached(to: device, $0)) == nil }
         }
-        if isLacking { reconcile() }
+        if hasChanged || isLacking || !failures.isEmpty { reconcile() }
     }
 
     /// Takes over the links to devices that another version of the maps has pinned.
@@ -104,7 +106,8 @@ actor DeviceKeeper {
     func release() { isHeld = false }
 
     private func reconcile() {
-        if isHeld || isSwapping { return }
+        // Without pins the links that are there would not be found; they are pinned again first.
+        if isHeld || isSwapping || !programs.settings.pins.maps.exists { return }
         let selection = selection
         let wanted = Set(selection.chosen.map { NetworkDevice($0.link) })
         failures = [:]

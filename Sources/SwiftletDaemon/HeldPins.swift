@@ -8,12 +8,18 @@ struct HeldPins {
     private var objects: [FilePath: PinnedObject] = [:]
     /// Notes about devices, which are directories.
     private var notes: Set<FilePath> = []
+    /// Where bpffs is mounted, as far as we see.
+    private var mountPoint: FilePath
 
-    init(of pins: DatapathPins) { self.pins = pins }
+    init(of pins: DatapathPins) {
+        self.pins = pins
+        mountPoint = pins.root
+    }
 
     /// Holds what is pinned now, and nothing else any more.
     mutating func refresh() throws {
         (objects, notes) = ([:], [])
+        while try BPFFileSystem.contains(mountPoint.removingLastComponent()) { mountPoint.removeLastComponent() }
         for directory in [pins.maps, pins.links, pins.devices] {
             for name in try DirectoryListing.names(in: directory) {
                 let path = directory.appending(name)
@@ -42,11 +48,9 @@ struct HeldPins {
 
     /// Where bpffs is not mounted, directories could be made, and nothing pinned.
     private func requireFileSystem() throws {
-        var place = pins.root
-        while !place.exists { place.removeLastComponent() }
-        guard try !BPFFileSystem.contains(place) else { return }
+        if mountPoint.exists, try BPFFileSystem.contains(mountPoint) { return }
         throw ConfigurationError(
-            "no bpffs is mounted at \(place), where the datapath was pinned: Services are served as long as this process "
-                + "runs; mount -t bpf bpf \(place)")
+            "no bpffs is mounted at \(mountPoint), where the datapath was pinned: Services are served as long as this "
+                + "process runs; mount -t bpf bpf \(mountPoint)")
     }
 }

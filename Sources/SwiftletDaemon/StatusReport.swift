@@ -58,11 +58,20 @@ extension StatusReport {
         let directory = RunDirectory(bpfRoot: pins.root)
         let daemon = ControlClient.ask(.status, at: directory)
             .flatMap { try? ReportCoding.decoder().decode(DaemonReport.self, from: $0) }
-        guard try pins.openIfPinned(ServiceMap.services4.rawValue) != nil else {
+        do {
+            return try collect(pins, daemon, directory)
+        } catch let error as BPFError where error.cause == .noSuchFileOrDirectory {
             // What another version has pinned is not for us to read.
-            guard try DatapathPins.versions(at: pins.root).isEmpty else { return nil }
-            return try daemon.map { try unseen($0, pins) }
+            let isOther = try DatapathPins.versions(at: pins.root).contains { $0.number != pins.number }
+            if let daemon, !isOther { return try unseen(daemon, pins, error) }
+            if try pins.openIfPinned(ServiceMap.services4.rawValue) == nil { return nil }
+            throw error
         }
+    }
+
+    private static func collect(
+        _ pins: DatapathPins, _ daemon: DaemonReport?, _ directory: RunDirectory
+    ) throws -> StatusReport {
         let cgroup = try daemon.map { FilePath($0.cgroupRoot) } ?? attachedCgroup(pins) ?? CgroupFileSystem.root()
         let programmed = try ProgrammedState.read(from: BPFMapStore(pins: pins))
         let kernel = try KernelFeatures.probe()
@@ -79,15 +88,15 @@ extension StatusReport {
         return report
     }
 
-    /// All that can be said when a daemon runs and there are no pins: what it says itself.
-    private static func unseen(_ daemon: DaemonReport, _ pins: DatapathPins) throws -> StatusReport {
+    /// All that can be said when a daemon runs and pins are missing: what it says itself.
+    private static func unseen(_ daemon: DaemonReport, _ pins: DatapathPins, _ error: BPFError) throws -> StatusReport {
         let kernel = try KernelFeatures.probe()
         var report = StatusReport(
             kernel: kernel.release, bpfRoot: pins.root.string, cgroupRoot: daemon.cgroupRoot, daemon: daemon, hooks: [],
             probe: .nothingToAsk, features: features(kernel), maps: [], counters: [:], pins: [], draining: [],
             degraded: [])
         report.degraded =
-            ["process \(daemon.pid) serves, and its maps cannot be seen below \(pins.root)"]
+            ["process \(daemon.pid) serves, and not all of it can be seen: \(error)"]
             + report.complaints(lockHolder: nil)
         return report
     }

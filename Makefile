@@ -20,7 +20,7 @@ C_FILES := $(shell find bpf Sources -name '*.[ch]' 2>/dev/null)
 # SwiftPM follows #embed only when it looks for changed headers; a new object has a new time.
 SWIFT_RELEASE := swift build -c release -Xswiftc -static-stdlib --product
 
-.PHONY: setup bpf build lab install install-service uninstall test test-pure test-kernel test-e2e test-kernels demo bench soak \
+.PHONY: setup bpf build lab install install-service uninstall test test-pure test-kernel test-e2e test-kernels demo bench bench-packets soak \
 	fmt check clean
 
 ## setup: installs the Debian or Ubuntu packages that are missing, after saying which
@@ -91,6 +91,10 @@ test-e2e: bpf
 ## bench: writes docs/benchmarks.md with a plot, for 1, 1,000 and 10,000 Services
 bench: build lab
 	@scripts/bench.sh
+
+## bench-packets: writes docs/benchmarks-packets.md: ns per packet at tc, and NodePorts beside nftables
+bench-packets: build lab
+	@scripts/bench-packets.sh
 
 SOAK_SECONDS ?= 180
 SOAK_ARGUMENTS ?=

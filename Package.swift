@@ -62,7 +62,7 @@ let package = Package(
         .target(
             name: "SocketDestroy",
             dependencies: [
-                "BPFLoader", "CDatapath", "CRtnetlink", "Netlink", "ServiceMaps", "ServiceModel",
+                "BPFLoader", "CCapabilities", "CDatapath", "CRtnetlink", "Netlink", "ServiceMaps", "ServiceModel",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),

@@ -34,10 +34,10 @@ package struct KubernetesError: Error, Sendable, Hashable, CustomStringConvertib
 
     init(_ kind: Kind, _ action: String, _ subject: String, cause: String, advice: String) {
         self.kind = kind
-        self.action = action
-        self.subject = subject
-        self.cause = cause
-        self.advice = advice
+        self.action = action.oneLine()
+        self.subject = subject.oneLine()
+        self.cause = cause.oneLine()
+        self.advice = advice.oneLine()
     }
 
     static func configuration(_ subject: String, _ cause: String, _ advice: String) -> KubernetesError {

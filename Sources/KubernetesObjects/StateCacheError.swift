@@ -34,7 +34,8 @@ package struct StateCacheError: Error, Hashable, Sendable, CustomStringConvertib
             cannot use state cache \(path): it has format version \(version), and this program reads \
             \(StateCache.version); \(Self.advice)
             """
-        case .otherNode(let node): "cannot use state cache \(path): it is that of node \(node); \(Self.advice)"
+        case .otherNode(let node):
+            "cannot use state cache \(path): it is that of node \(node.oneLine()); \(Self.advice)"
         case .unreadable(let number):
             "cannot read state cache \(path): \(errorText(number)); let swiftlet read it, or check the file system"
         case .unwritable(let number):

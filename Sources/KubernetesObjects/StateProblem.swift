@@ -35,14 +35,15 @@ public struct StateProblem: Sendable, Hashable, CustomStringConvertible {
         self.kind = kind
         self.origin = origin
         self.document = document
-        self.object = object
-        self.field = field
-        self.cause = cause
-        self.advice = advice
+        self.object = object?.oneLine()
+        self.field = field?.oneLine(atMost: 200)
+        self.cause = cause.oneLine()
+        self.advice = advice.oneLine()
     }
 
     /// One sentence: what happened, to which object, what to do.
     public var description: String {
+        let origin = origin.oneLine()
         let place = document.map { "\(origin) (document \($0))" } ?? origin
         let subject = object.map { "\($0) in \(place)" } ?? place
         let what = field.map { "\($0) \(cause)" } ?? cause

@@ -9,7 +9,7 @@ package struct SyntaxError: Error, Hashable, Sendable {
     package init(line: Int? = nil, column: Int? = nil, cause: String) {
         self.line = line
         self.column = column
-        self.cause = cause
+        self.cause = cause.oneLine(atMost: 300)
     }
 
     package var text: String {

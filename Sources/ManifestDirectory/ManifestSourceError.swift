@@ -13,9 +13,9 @@ public struct ManifestSourceError: Error, Hashable, Sendable, CustomStringConver
 
     init(_ action: Action, _ subject: String, cause: String, advice: String) {
         self.action = action
-        self.subject = subject
-        self.cause = cause
-        self.advice = advice
+        self.subject = subject.oneLine()
+        self.cause = cause.oneLine()
+        self.advice = advice.oneLine()
     }
 
     init(_ action: Action, _ subject: String, errno: Int32, advice: String) {

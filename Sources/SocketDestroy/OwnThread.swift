@@ -1,6 +1,9 @@
+internal import CCapabilities
 import Glibc
 
 /// A thread that runs one closure and ends: what enters a network namespace cannot go back to a pool of threads.
+///
+/// It takes up every capability that is kept for such threads: nothing else in the process has those in effect.
 enum OwnThread {
     private struct Job {
         let body: @Sendable () -> Void
@@ -9,7 +12,10 @@ enum OwnThread {
     /// Waits for the closure, which may block.
     static func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async throws(ThreadError) -> Value {
         let result: Result<Value, ThreadError> = await withCheckedContinuation { continuation in
-            let status = start { continuation.resume(returning: .success(body())) }
+            let status = start {
+                takeUpCapabilities()
+                continuation.resume(returning: .success(body()))
+            }
             if status != 0 { continuation.resume(returning: .failure(ThreadError(number: status))) }
         }
         return try result.get()
@@ -34,6 +40,14 @@ enum OwnThread {
             return status
         }
         return pthread_detach(thread)
+    }
+
+    /// Without them entering a namespace fails, and says what it lacks.
+    private static func takeUpCapabilities() {
+        var sets = swl_capabilities()
+        guard swl_capabilities_get(&sets) == 0 else { return }
+        sets.effective = sets.permitted
+        _ = swl_capabilities_set(&sets)
     }
 }
 

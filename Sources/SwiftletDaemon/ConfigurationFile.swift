@@ -1,3 +1,4 @@
+import KubernetesObjects
 import Logging
 import ManifestDirectory
 import NodeNetwork
@@ -29,6 +30,9 @@ extension ConfigurationLayer {
             throw ConfigurationError("\(error)")
         }
         self.init()
+        func refused(_ mistake: String) -> ConfigurationError {
+            ConfigurationError("cannot read configuration \(path): \(mistake.oneLine(atMost: 1_500))")
+        }
         do throws(ConfigurationError) {
             if file.settings.keys.contains("kind") || file.settings.keys.contains("apiVersion") {
                 try readKubeProxyConfiguration(file.settings)
@@ -36,11 +40,9 @@ extension ConfigurationLayer {
                 try readOwn(file.settings)
             }
         } catch {
-            throw ConfigurationError("cannot read configuration \(path): \(error)")
+            throw refused("\(error)")
         }
-        if let mistake = file.mistakes.first {
-            throw ConfigurationError("cannot read configuration \(path): \(mistake)")
-        }
+        if let mistake = file.mistakes.first { throw refused(mistake) }
     }
 
     /// Reads swiftlet's own keys, which a `KubeProxyConfiguration` may have in its section `swiftlet`.

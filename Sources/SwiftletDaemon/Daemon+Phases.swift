@@ -39,7 +39,7 @@ extension Daemon {
     ) throws -> DatapathKeeper {
         var packets = tc_config(settings)
         // Until they end, connections that rules of kube-proxy translate are theirs.
-        packets.tcp_begins_with_syn = lookForKubeProxy().mayHaveConnections ? 1 : 0
+        packets.tcp_begins_with_syn = (kubeProxy ?? lookForKubeProxy()).mayHaveConnections ? 1 : 0
         let programs = PacketDatapath.Settings(
             build: build, pins: datapath.pins, capacities: try capacities(handOver), sizes: handOver.sizes,
             config: datapath.config, packets: packets)
@@ -57,10 +57,15 @@ extension Daemon {
     }
 
     /// Says that a kube-proxy, or what it has left, is on this node too.
-    private func lookForKubeProxy() -> KubeProxyTraces {
+    func lookForKubeProxy() -> KubeProxyTraces {
         let traces = KubeProxyTraces.find(RunDirectory(bpfRoot: settings.bpfRoot).archive)
         if traces.isPresent, let summary = traces.summary {
             log.warning("kube-proxy translates Services on this node too", metadata: ["found": "\(summary)"])
+        }
+        if !traces.closed.isEmpty {
+            log.notice(
+                "cannot see whether rules of kube-proxy are on this node",
+                metadata: ["cause": "\(traces.closed.joined(separator: "; "))"])
         }
         return traces
     }

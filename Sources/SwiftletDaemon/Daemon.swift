@@ -23,6 +23,8 @@ public struct Daemon: Sendable {
     /// Told of each step from one version of the maps to another.
     let reached: @Sendable (String) -> Void
     private let started = ContinuousClock.now
+    /// What of a kube-proxy is on this node; nil until somebody has looked.
+    var kubeProxy: KubeProxyTraces?
 
     /// - Parameters:
     ///   - build: the programs; others than this program's own are for tests.
@@ -237,7 +239,8 @@ extension Daemon {
             sources: settings.manifests.isEmpty
                 ? [settings.cluster.shown] : settings.manifests.map { "manifests \($0)" },
             watches: [], nodePortAddresses: [], devices: [], desired: .init(), programmed: .init(), pending: [],
-            problems: [], risks: [], rights: DaemonReport.Rights(settings), residentBytes: 0)
+            problems: [], risks: [], rights: DaemonReport.Rights(settings), flowTimeouts: settings.packets.timeouts,
+            residentBytes: 0)
     }
 }
 

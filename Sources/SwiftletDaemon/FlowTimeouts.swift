@@ -2,7 +2,7 @@ import CDatapath
 
 /// How long a flow that is translated at tc lives without a packet. Each time-out has the name that kube-proxy has for
 /// it, or else Cilium's.
-public struct FlowTimeouts: Sendable, Hashable {
+public struct FlowTimeouts: Codable, Sendable, Hashable {
     /// What is said of some of them; others are as they were.
     public struct Choice: Sendable, Hashable {
         public var tcpEstablished: Duration?
@@ -45,6 +45,20 @@ public struct FlowTimeouts: Sendable, Hashable {
         set(&udp, choice.udp)
         set(&udpStream, choice.udpStream)
         set(&any, choice.any)
+    }
+}
+
+extension FlowTimeouts {
+    /// How long a flow lives without a packet, as the programs at tc have it.
+    func lifetime(_ proto: ip_protocol, _ state: flow_state, isHalfClosed: Bool) -> Duration {
+        switch (proto, state) {
+        case (TCP, FLOW_CLOSING): tcpFIN
+        case (TCP, FLOW_NEW): tcpSYN
+        case (TCP, _): isHalfClosed ? tcpCloseWait : tcpEstablished
+        case (UDP, FLOW_NEW): udp
+        case (UDP, _): udpStream
+        default: any
+        }
     }
 }
 

@@ -26,6 +26,8 @@ public struct DaemonReport: Codable, Sendable {
     /// Settings of the kernel that may be in the way of packets, with what to do; they are no complaint.
     public var risks: [String]
     public var rights: Rights
+    /// In force for flows at tc.
+    public var flowTimeouts: FlowTimeouts
     public var residentBytes: Int
 
     /// A network device, and why it has programs or not.

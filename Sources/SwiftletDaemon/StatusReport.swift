@@ -80,7 +80,9 @@ extension StatusReport {
             hooks: try DatapathPins.hooks.map { try hook($0, pins: pins, cgroup: cgroup) }, probe: .nothingToAsk,
             features: features(kernel), maps: try MapInspection.fill(of: pins),
             counters: try MapInspection.counters(of: pins), pins: try PinSurvey(of: pins).findings,
-            draining: try DrainingBackend.list(of: programmed, pins: pins), degraded: [])
+            draining: try DrainingBackend.list(
+                of: programmed, pins: pins, timeouts: daemon?.flowTimeouts ?? FlowTimeouts()),
+            degraded: [])
         report.daemon?.programmed = programmed.totals
         report.probe = probe(programmed.vips.keys, cgroup: cgroup)
         report.kubeProxy = KubeProxyTraces.find(directory.archive).summary

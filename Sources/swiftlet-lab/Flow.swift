@@ -85,7 +85,9 @@ final class Flow {
     }
 
     /// Sends the payload and waits for its answer. The time is that of the round trip.
-    func exchange(_ payload: String) -> Attempt {
+    ///
+    /// - Parameter unanswered: payloads sent before on this socket; answers that come late are passed over.
+    func exchange(_ payload: String, passingOver unanswered: Set<String> = []) -> Attempt {
         attempt { result throws(SocketError) in
             let start = MonotonicClock.now
             defer { result.microseconds = Int(MonotonicClock.now - start) / 1_000 }
@@ -95,9 +97,12 @@ final class Flow {
                 return
             }
             try socket.send(Array(payload.utf8), to: isConnected ? nil : options.address)
-            let (bytes, source) = try socket.receive(upTo: 65536)
-            result.source = source?.description
-            let words = String(decoding: bytes, as: UTF8.self).split(separator: " ", maxSplits: 2).map(String.init)
+            var words: [String] = []
+            repeat {
+                let (bytes, source) = try socket.receive(upTo: 65536)
+                result.source = source?.description
+                words = String(decoding: bytes, as: UTF8.self).split(separator: " ", maxSplits: 2).map(String.init)
+            } while words.count == 3 && unanswered.contains(words[2])
             guard words.count == 3, words[2] == payload else { throw SocketError("receive", EBADMSG) }
             (pod, client) = (words[0], words[1])
         }

@@ -70,8 +70,7 @@ struct RunCommand: ParsableCommand {
         } catch {
             throw ValidationError(error.description)
         }
-        let daemon = Daemon(settings)
-        try daemon.settle()
+        let daemon = try Daemon(settings).settled()
         try waiting { try await daemon.run() }
     }
 

@@ -90,6 +90,10 @@ struct StatusCommand: ParsableCommand {
             "  daemon:          process \(daemon.pid), node \(daemon.nodeName), \(bytesText(daemon.residentBytes)) resident"
         )
         print("  rights:          user \(daemon.rights.user), \(daemon.rights.capabilities.joined(separator: " "))")
+        if !daemon.rights.reserved.isEmpty {
+            let reserved = daemon.rights.reserved.joined(separator: " ")
+            print("  reserved:        \(reserved), to enter the namespaces of pods")
+        }
         for lack in daemon.rights.lacking { print("  lacking:         \(lack)") }
         print("  started:         \(daemon.startedAt.formatted(.iso8601))")
         print("  source:          \(daemon.sources.joined(separator: ", "))")

@@ -95,7 +95,7 @@ struct TakeoverCommand: ParsableCommand {
         }
         if !traces.rules.isEmpty { print(table.text) }
         for kept in traces.rules.flatMap(\.kept) { print("stays: \(kept)") }
-        for unseen in traces.unseen { print("cannot be looked at: \(unseen)") }
+        for unseen in traces.unseen + traces.closed { print("cannot be looked at: \(unseen)") }
     }
 
     private func printChecks(_ checks: [TakeoverCheck]) {

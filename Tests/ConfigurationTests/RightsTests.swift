@@ -22,6 +22,21 @@ struct RightsTests {
         #expect(try NeededRights.kept(of: [], Configuration(nodeName: "node-1")) == [])
     }
 
+    @Test("what takes a thread into pods' namespaces is kept while sockets there are to be destroyed, and only then")
+    func reserves() {
+        let intoNamespaces = CapabilitySet([.systemAdministration, .systemPtrace])
+        #expect(NeededRights.reserved(of: Self.everything, Self.serving) == intoNamespaces)
+        #expect(NeededRights.reserved(of: CapabilitySet(Self.needed), Self.serving) == [])
+        for change: (inout Configuration) -> Void in [
+            { $0.socketDestroy.whose = .host }, { $0.socketDestroy.whose = .off }, { $0.sockets = .host },
+            { $0.kubeProxyReplacement = false },
+        ] {
+            var settings = Self.serving
+            change(&settings)
+            #expect(NeededRights.reserved(of: Self.everything, settings) == [])
+        }
+    }
+
     @Test("what is missing is named, all of it, with where to add it", arguments: needed)
     func namesMissing(missing: Capability) throws {
         let others = Self.needed.filter { $0 != missing }

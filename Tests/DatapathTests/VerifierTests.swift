@@ -19,8 +19,8 @@ extension KernelTests {
                 "swl_post_bind4": 240, "swl_post_bind6": 700,
             ],
             "tc.bpf.o": [
-                "swl_wire_in": 60_000, "swl_wire_in_l3": 87_000, "swl_wire_out": 57_000, "swl_wire_out_l3": 82_000,
-                "swl_pod_in": 86_000, "swl_pod_in_l3": 126_000, "swl_pod_out": 22_000, "swl_pod_out_l3": 28_000,
+                "swl_wire_in": 86_000, "swl_wire_in_l3": 131_000, "swl_wire_out": 83_000, "swl_wire_out_l3": 125_000,
+                "swl_pod_in": 127_000, "swl_pod_in_l3": 195_000, "swl_pod_out": 30_000, "swl_pod_out_l3": 44_000,
             ],
         ]
 

@@ -49,6 +49,7 @@ struct LeastRightsTests {
         let rights = try #require(try node.status().daemon?.rights)
         #expect(rights.user == DaemonRights.user)
         #expect(Set(rights.capabilities) == Self.needed)
+        #expect(rights.reserved == [])
         #expect(rights.lacking == [])
     }
 

@@ -40,8 +40,10 @@ struct PrepareTests {
         try node.start()
         #expect(owner(of: node.map("services4")) == 0)
         #expect(try node.status().hooks.map(\.linkID) == links)
-        #expect(try node.status().daemon?.rights.user == 0)
-        #expect(try node.status().daemon?.rights.capabilities.count == 3)
+        let rightsOfRoot = try #require(try node.status().daemon?.rights)
+        #expect(rightsOfRoot.user == 0)
+        #expect(rightsOfRoot.capabilities.count == 3)
+        #expect(Set(rightsOfRoot.reserved) == ["CAP_SYS_ADMIN", "CAP_SYS_PTRACE"])
         try node.stop()
     }
 

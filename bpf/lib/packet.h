@@ -110,13 +110,14 @@ static __noinline int packet_extensions(struct __sk_buff *skb, struct packet6 *p
 
 #endif
 
+/* The kernel never sees the header of what is sent on: one that it would refuse is none. */
 static __always_inline bool F(packet_read_ip)(struct __sk_buff *skb, struct F(packet) *packet,
 					      const IP_HEADER *ip)
 {
 #if FAMILY == 4
 	const __u16 offset = bpf_ntohs(ip->frag_off);
 
-	if (ip->ihl < 5)
+	if (ip->version != 4 || ip->ihl < 5)
 		return false;
 	*(__u32 *)packet->tuple.source = ip->saddr;
 	*(__u32 *)packet->tuple.destination = ip->daddr;
@@ -133,6 +134,8 @@ static __always_inline bool F(packet_read_ip)(struct __sk_buff *skb, struct F(pa
 		packet->piece = FIRST_FRAGMENT;
 	return true;
 #else
+	if (ip->version != 6)
+		return false;
 	__builtin_memcpy(&packet->tuple, &ip->saddr, 32);
 	packet->l4 = packet->l3 + sizeof(*ip);
 	packet->length = bpf_ntohs(ip->payload_len) + sizeof(*ip);

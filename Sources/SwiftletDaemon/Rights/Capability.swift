@@ -5,6 +5,7 @@ enum Capability: UInt32, CaseIterable, Sendable {
     case changeOwner = 0
     case setCapabilities = 8
     case networkAdministration = 12
+    case systemPtrace = 19
     case systemAdministration = 21
     case systemResource = 24
     case performanceMonitoring = 38
@@ -16,6 +17,7 @@ enum Capability: UInt32, CaseIterable, Sendable {
         case .changeOwner: "CAP_CHOWN"
         case .setCapabilities: "CAP_SETPCAP"
         case .networkAdministration: "CAP_NET_ADMIN"
+        case .systemPtrace: "CAP_SYS_PTRACE"
         case .systemAdministration: "CAP_SYS_ADMIN"
         case .systemResource: "CAP_SYS_RESOURCE"
         case .performanceMonitoring: "CAP_PERFMON"

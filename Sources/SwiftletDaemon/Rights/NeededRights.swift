@@ -8,7 +8,17 @@ enum NeededRights {
         (.performanceMonitoring, "for programs that calculate with pointers"),
     ]
 
-    /// Which of the given capabilities the daemon keeps.
+    /// What takes a thread into the network namespaces of pods: the one to enter, the other to find them.
+    private static let intoNamespaces: [Capability] = [.systemAdministration, .systemPtrace]
+
+    /// Which of the given capabilities the daemon keeps, without effect, for a thread of a moment that takes them up.
+    static func reserved(of given: CapabilitySet, _ settings: Configuration) -> CapabilitySet {
+        let entersNamespaces =
+            settings.kubeProxyReplacement && settings.socketDestroy.whose == .full && settings.sockets != .host
+        return entersNamespaces ? given.intersection(CapabilitySet(intoNamespaces)) : []
+    }
+
+    /// Which of the given capabilities the daemon keeps and uses.
     ///
     /// - Throws: an error that names all that is missing, so that one correction is enough.
     static func kept(of given: CapabilitySet, _ settings: Configuration) throws(ConfigurationError) -> CapabilitySet {

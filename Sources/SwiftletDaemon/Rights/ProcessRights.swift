@@ -18,11 +18,13 @@ enum ProcessRights {
             LockedMemory.allowAll()
             if geteuid() == 0, given.contains(.changeOwner) { try prepare(settings) }
         }
-        let dropped = try ThreadCapabilities.keepOnly(kept)
+        let dropped = try ThreadCapabilities.keepOnly(
+            kept, reserved: NeededRights.reserved(of: given, settings).subtracting(kept))
         log.info(
             "settled the rights of this process",
             metadata: [
                 "user": "\(geteuid())", "capabilities": "\(ThreadCapabilities.effective.names.joined(separator: ","))",
+                "reserved": "\(ThreadCapabilities.reserved.names.joined(separator: ","))",
                 "givenUp": "\(dropped.numbers.count)",
             ])
         for lack in lacking(settings) { log.notice("a right is missing", metadata: ["lack": "\(lack)"]) }
@@ -47,9 +49,13 @@ enum ProcessRights {
 
 extension Daemon {
     /// Does what comes before the process has a second thread: from here on it has no more rights than it needs.
-    public func settle() throws {
+    public func settled() throws -> Daemon {
+        var daemon = self
         sayHello()
+        // What shows the rules of kube-proxy may need more of them than are kept.
+        if settings.kubeProxyReplacement { daemon.kubeProxy = lookForKubeProxy() }
         try ProcessRights.settle(settings, log: log)
+        return daemon
     }
 }
 
@@ -68,12 +74,15 @@ extension DaemonReport {
         public var user: UInt32
         /// `CAP_BPF` and so on.
         public var capabilities: [String]
+        /// Those that have no effect but in a thread that enters the namespaces of pods.
+        public var reserved: [String]
         /// What does not work for want of others, and what to do.
         public var lacking: [String]
 
         init(_ settings: Configuration) {
             user = geteuid()
             capabilities = ThreadCapabilities.effective.names
+            reserved = ThreadCapabilities.reserved.names
             lacking = ProcessRights.lacking(settings)
         }
     }

@@ -11,10 +11,20 @@ enum ThreadCapabilities {
         return swl_capabilities_get(&sets) == 0 ? CapabilitySet(rawValue: sets.effective) : []
     }
 
+    /// Those that the thread may take up without having them in effect.
+    static var reserved: CapabilitySet {
+        var sets = swl_capabilities()
+        return swl_capabilities_get(&sets) == 0 ? CapabilitySet(rawValue: sets.permitted & ~sets.effective) : []
+    }
+
     /// Gives up all others for good, for this thread, those that it starts from now on, and what they execute.
     ///
+    /// - Parameter reserved: those that only have an effect once a thread takes them up; what a thread executes never
+    ///   has them.
     /// - Returns: those that were given up.
-    static func keepOnly(_ kept: CapabilitySet) throws(ConfigurationError) -> CapabilitySet {
+    static func keepOnly(
+        _ kept: CapabilitySet, reserved: CapabilitySet
+    ) throws(ConfigurationError) -> CapabilitySet {
         var sets = swl_capabilities()
         try check(swl_capabilities_get(&sets))
         let permitted = CapabilitySet(rawValue: sets.permitted)
@@ -22,12 +32,11 @@ enum ThreadCapabilities {
         // what such a user executes gets nothing.
         if permitted.contains(.setCapabilities) { try lowerBound(to: kept) }
         try check(swl_capabilities_clear_ambient())
-        let remaining = permitted.intersection(kept)
-        sets.permitted = remaining.rawValue
-        sets.effective = remaining.rawValue
+        sets.permitted = permitted.intersection(kept.union(reserved)).rawValue
+        sets.effective = permitted.intersection(kept).rawValue
         sets.inheritable = 0
         try check(swl_capabilities_set(&sets))
-        return permitted.subtracting(kept)
+        return permitted.subtracting(kept.union(reserved))
     }
 
     private static func lowerBound(to kept: CapabilitySet) throws(ConfigurationError) {

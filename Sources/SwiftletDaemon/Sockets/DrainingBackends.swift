@@ -21,14 +21,18 @@ public struct DrainingBackend: Codable, Sendable, Hashable {
 
 extension DrainingBackend {
     /// Those of the maps. The maps of sockets and of flows are read only if there are some.
-    static func list(of state: ProgrammedState, pins: DatapathPins) throws(BPFError) -> [DrainingBackend] {
+    static func list(
+        of state: ProgrammedState, pins: DatapathPins, timeouts: FlowTimeouts
+    ) throws(BPFError) -> [DrainingBackend] {
         let backends = state.ports.flatMap { port in
             port.backends.filter { $0.entry.state == .terminating }.map { (port: port, backend: $0) }
         }
         guard !backends.isEmpty else { return [] }
         let sockets = try sockets(BPFMap(pinnedAt: pins.map(ServiceMap.socketOrigin.rawValue)))
-        let flows4 = try flows(pins, .conntrack4, key: flow4_key.self, value: flow4.self, \.protocol)
-        let flows6 = try flows(pins, .conntrack6, key: flow6_key.self, value: flow6.self, \.protocol)
+        let flows4 = try flows(
+            pins, .conntrack4, timeouts, key: flow4_key.self, value: flow4.self, \.protocol)
+        let flows6 = try flows(
+            pins, .conntrack6, timeouts, key: flow6_key.self, value: flow6.self, \.protocol)
         return backends.map { port, backend in
             let (id, entry, name) = (backend.id.number, backend.entry, port.name)
             let address = entry.address.family == .v4 ? "\(entry.address)" : "[\(entry.address)]"
@@ -55,16 +59,19 @@ extension DrainingBackend {
 
     /// By the backend's id; of a flow's two entries the client's counts.
     private static func flows<Key: BitwiseCopyable, Value: FlowLayout & BitwiseCopyable>(
-        _ pins: DatapathPins, _ map: ServiceMap, key: Key.Type, value: Value.Type, _ proto: (Key) -> ip_protocol
+        _ pins: DatapathPins, _ map: ServiceMap, _ timeouts: FlowTimeouts, key: Key.Type, value: Value.Type,
+        _ proto: (Key) -> ip_protocol
     ) throws(BPFError) -> [UInt32: Int] {
         guard let flows = try pins.openIfPinned(map.rawValue) else { return [:] }
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)
-        let today = UInt64(now.tv_sec)
+        let today = Duration.seconds(now.tv_sec)
         var counts: [UInt32: Int] = [:]
         for entry in try flows.entries(key: key, value: value) where entry.value.reply == 0 {
-            let idle = today - min(today, entry.value.last_seen / 1_000_000_000)
-            if idle < entry.value.lifetime(proto(entry.key)) { counts[entry.value.backend_id, default: 0] += 1 }
+            let flow = entry.value
+            let lifetime = timeouts.lifetime(
+                proto(entry.key), flow.state, isHalfClosed: flow.fin_client != 0 || flow.fin_backend != 0)
+            if today - .nanoseconds(Int64(flow.last_seen)) < lifetime { counts[flow.backend_id, default: 0] += 1 }
         }
         return counts
     }
@@ -76,19 +83,9 @@ private protocol FlowLayout {
     var backend_id: UInt32 { get }
     var state: flow_state { get }
     var reply: UInt8 { get }
+    var fin_client: UInt8 { get }
+    var fin_backend: UInt8 { get }
 }
 
 extension flow4: FlowLayout {}
 extension flow6: FlowLayout {}
-
-extension FlowLayout {
-    /// For how many seconds without a packet the flow lasts, as the programs at tc have it.
-    fileprivate func lifetime(_ proto: ip_protocol) -> UInt64 {
-        guard proto == TCP else { return 60 }
-        switch state {
-        case FLOW_CLOSING: return 10
-        case FLOW_NEW: return 60
-        default: return 8_000
-        }
-    }
-}

@@ -7,8 +7,10 @@ public struct KubeProxyTraces: Sendable {
     public var processes: [KubeProxyProcess] = []
     /// What its ipvs mode has left; nil if it has left nothing.
     public var ipvs: String?
-    /// Places that cannot be looked at, and why.
+    /// Places that cannot be looked at for want of a tool, and why.
     public var unseen: [String] = []
+    /// Places that a tool could not look at, and why.
+    public var closed: [String] = []
     /// Rules were removed, and can be put back.
     public var hasArchive = false
 
@@ -23,7 +25,7 @@ public struct KubeProxyTraces: Sendable {
             do throws(TakeoverError) {
                 if let found = try place.find() { traces.rules.append(found) }
             } catch {
-                traces.unseen.append("\(place): \(error)")
+                traces.closed.append("\(place): \(error)")
             }
         }
         traces.processes = KubeProxyProcess.all()
@@ -35,8 +37,8 @@ public struct KubeProxyTraces: Sendable {
     /// It is here now.
     var isPresent: Bool { !rules.isEmpty || !processes.isEmpty || ipvs != nil }
 
-    /// Connections may be under way that it translates, or has translated.
-    var mayHaveConnections: Bool { hasArchive || isPresent }
+    /// Connections may be under way that it translates, or has translated: also where that cannot be seen.
+    var mayHaveConnections: Bool { hasArchive || isPresent || !closed.isEmpty }
 
     /// One line for people; nil if there is nothing to say.
     public var summary: String? {

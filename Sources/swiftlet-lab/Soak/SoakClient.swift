@@ -107,6 +107,8 @@ private final class SoakFlow {
     private let options: FlowOptions
     private let number: Int
     private var flow: Flow?
+    /// Datagrams that were given up; their answers may still come.
+    private var unanswered: Set<String> = []
 
     init(_ options: FlowOptions, number: Int = 0) {
         self.options = options
@@ -120,7 +122,9 @@ private final class SoakFlow {
         var tries = 0
         if let flow, act == .exchange || isUDP, act == .exchange || attempt.result == "ok" {
             repeat {
-                attempt = flow.exchange("soak-\(number)-\(start)-\(tries)")
+                let payload = "soak-\(number)-\(start)-\(tries)"
+                attempt = flow.exchange(payload, passingOver: unanswered)
+                if attempt.result == "ETIMEDOUT" { unanswered.insert(payload) }
                 tries += 1
             } while isUDP && attempt.result == "ETIMEDOUT" && tries < Self.tries
         }

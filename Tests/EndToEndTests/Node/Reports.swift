@@ -123,6 +123,7 @@ struct StatusReport: Decodable, Sendable {
     struct Rights: Decodable, Sendable {
         var user: UInt32
         var capabilities: [String]
+        var reserved: [String]
         var lacking: [String]
     }
 

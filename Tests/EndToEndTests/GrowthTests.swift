@@ -116,7 +116,8 @@ struct GrowthTests {
         #expect(try eventually(within: 20_000) { try node.call("10.97.0.120:80").results == ["ok"] })
         #expect(try eventually { try steps().contains("renamed services4") })
         let all = try steps()
-        for step in stride(from: before + 1, through: all.count, by: 5) {
+        let pace = 7
+        for step in stride(from: before + Int.random(in: 1...pace), through: all.count, by: pace) {
             try node.stop()
             _ = try node.swiftlet("cleanup")
             try node.remove("many.yaml")

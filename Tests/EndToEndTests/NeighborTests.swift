@@ -80,7 +80,7 @@ struct NeighborTests {
         #expect(refused.status == .exited(1))
         // Without the right to read names, the number under which bpftool shows it.
         let number = try neighbor.number(of: "swl_empty4")
-        let complaint = "program \(number) was attached so that no other can be; detach it, or attach it with the flag multi"
+        let complaint = "program \(number) was attached so that no other can be; detach it, or attach it with the flag"
         #expect(refused.output.contains(complaint), "\(refused)")
         try neighbor.detach()
         try node.start()

@@ -32,6 +32,9 @@ struct OtherBuild: AsyncParsableCommand {
     @Option(help: "Write the steps to this file, one a line.")
     var steps: String?
 
+    @Option(help: "Frontends, slots and backends that the maps are made for.")
+    var entries: UInt32 = 4_096
+
     func run() async throws {
         var settings = Configuration(nodeName: nodeName)
         settings.kubeProxyReplacement = true
@@ -39,7 +42,7 @@ struct OtherBuild: AsyncParsableCommand {
         settings.cgroupRoot = FilePath(cgroupRoot)
         settings.bpfRoot = FilePath(bpfRoot)
         settings.stateDirectory = nil
-        (settings.maxServices, settings.maxBackends, settings.maxSlots) = (1_024, 4_096, 8_192)
+        (settings.maxServices, settings.maxBackends, settings.maxSlots) = (entries, entries, entries)
         (settings.healthzAddress, settings.metricsAddress) = (nil, nil)
         let build = try objects.map { directory in
             try DatapathBuild(

@@ -40,6 +40,8 @@ struct CountingTests {
         var difference = after.merging(before, uniquingKeysWith: -)
         // The first status asked each family's VIP for a port that is not served, after it had read the counters.
         difference["refuse_unknown_port", default: 0] -= 2
+        // What the kernel sends by itself on a device, as neighbour discovery, is no call.
+        difference["pass_packet"] = nil
         #expect(difference.filter { $0.value != 0 } == call.counters)
     }
 

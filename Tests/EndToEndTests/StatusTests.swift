@@ -51,6 +51,8 @@ struct StatusTests {
     func namesDetachedHook(hook: String) throws {
         let node = try TestNode.current
         for detach in [["bpftool", "link", "detach", "pinned", node.link(hook)], ["rm", node.link(hook)]] {
+            // A daemon would attach it again.
+            try node.stop()
             try Command.run(detach)
             let outcome = try node.swiftlet("status")
             #expect(outcome.status == .exited(3))
@@ -58,7 +60,6 @@ struct StatusTests {
             let report = try node.status()
             #expect(report.hooks.filter { !$0.isAttached }.map(\.name) == [hook])
             #expect(report.probe == (hook == "connect4" ? "ineffective" : "effective"))
-            try node.stop()
             try node.start()
             #expect(try node.swiftlet("status").status == .exited(0))
         }

@@ -59,6 +59,14 @@ extension DatapathPins {
     /// Whether the maps hold a state that was whole once.
     var isComplete: Bool { map("services4").exists && !has(.unfinished) && !has(.superseded) }
 
+    /// Whether the maps are being made, and say nothing yet.
+    public var isUnfinished: Bool { has(.unfinished) }
+
+    /// Whether sockets are served by programs of this version, or may be.
+    public var hasLinks: Bool {
+        get throws(ConfigurationError) { try !DirectoryListing.names(in: links).isEmpty }
+    }
+
     /// The versions that have a directory, ascending.
     public static func versions(at root: FilePath) throws(ConfigurationError) -> [DatapathPins] {
         try DirectoryListing.names(in: root).compactMap { name in

@@ -32,6 +32,8 @@ struct OtherBuild: AsyncParsableCommand {
     @Option(help: "Write the steps to this file, one a line.")
     var steps: String?
 
+    @OptionGroup var options: OtherBuildOptions
+
     func run() async throws {
         var settings = Configuration(nodeName: nodeName)
         settings.kubeProxyReplacement = true
@@ -39,8 +41,8 @@ struct OtherBuild: AsyncParsableCommand {
         settings.cgroupRoot = FilePath(cgroupRoot)
         settings.bpfRoot = FilePath(bpfRoot)
         settings.stateDirectory = nil
-        (settings.maxServices, settings.maxBackends, settings.maxSlots) = (1_024, 4_096, 8_192)
         (settings.healthzAddress, settings.metricsAddress) = (nil, nil)
+        try settings.apply(options.layer)
         let build = try objects.map { directory in
             try DatapathBuild(
                 sockets: bytes(of: "\(directory)/sock.bpf.o"), packets: bytes(of: "\(directory)/tc.bpf.o"))

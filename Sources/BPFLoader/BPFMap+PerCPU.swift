@@ -43,6 +43,27 @@ extension BPFMap {
         guard status == 0 else { throw updateFailure(key, "zero", Errno(rawValue: -status)) }
     }
 
+    /// Adds the counts of every entry, which are 64 bits each, to those of the same key in another map of this layout; what
+    /// a program counts there at the same moment may be lost.
+    public func addCounts(to other: borrowing BPFMap) throws(BPFError) {
+        guard type.isPerCPU, other.type.isPerCPU, keySize == other.keySize, valueSize == other.valueSize,
+            valueSize % 8 == 0
+        else { throw BPFError(.update, other.name, .invalidArgument, detail: "\(name) has other counts") }
+        var failure: BPFError?
+        try forEachEntry { key, values in
+            guard failure == nil else { return }
+            let counts = (0..<transferSize / 8).map { values.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
+            if counts.allSatisfy({ $0 == 0 }) { return }
+            // Where the key is not there yet, these stay zero.
+            var sums = [UInt64](repeating: 0, count: counts.count)
+            _ = bpf_map_lookup_elem(other.descriptor.rawValue, key, &sums)
+            for index in counts.indices { sums[index] &+= counts[index] }
+            let status = bpf_map_update_elem(other.descriptor.rawValue, key, sums, UpdateMode.any.flags)
+            if status < 0 { failure = other.updateFailure("a count", "that of \(name)", Errno(rawValue: -status)) }
+        }
+        if let failure { throw failure }
+    }
+
     private func split<Value: BitwiseCopyable>(_ start: UnsafeRawPointer) -> [Value] {
         (0..<CPUs.possible).map { start.loadUnaligned(fromByteOffset: $0 * perCPUStride, as: Value.self) }
     }

@@ -24,6 +24,12 @@ public struct CgroupLink: ~Copyable, Sendable {
         guard !isForeign else {
             throw BPFError(.attach, subject, .badFileDescriptor, detail: "this is no cgroup of version 2")
         }
+        if descriptor == -EPERM, let holder = CgroupQuery.soleProgram(on: cgroup, at: type) {
+            let name = holder.name ?? "program \(holder.id)"
+            throw BPFError(
+                .attach, subject, .notPermitted, detail: "\(name) was attached so that no other can be",
+                advice: "detach it, or attach it with the flag multi")
+        }
         return CgroupLink(Descriptor(adopting: try checked(descriptor, .attach, subject)))
     }
 

@@ -11,6 +11,15 @@ public enum CgroupQuery {
         public let name: String?
     }
 
+    /// The program on a hook that lets no other be attached beside it; nil if there is none, or if we may not look.
+    static func soleProgram(on cgroup: FilePath, at type: CgroupAttachType) -> AttachedProgram? {
+        guard let directory = try? Descriptor(directory: cgroup) else { return nil }
+        var (flags, id, count) = (UInt32(0), UInt32(0), UInt32(1))
+        let status = bpf_prog_query(directory.rawValue, type.kernelType, 0, &flags, &id, &count)
+        guard status == 0, count == 1, flags & UInt32(BPF_F_ALLOW_MULTI) == 0 else { return nil }
+        return AttachedProgram(id: id, name: BPFProgram.name(of: id))
+    }
+
     /// The programs attached to a hook of a cgroup, in the order in which they run; with `effective`, also those
     /// that the cgroup inherits from its ancestors.
     public static func programs(

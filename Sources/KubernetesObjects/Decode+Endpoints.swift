@@ -25,7 +25,7 @@ extension EndpointSlice {
     static func readPorts(_ parent: Field) -> [PortSpec] {
         var ports: [PortSpec] = []
         for field in parent.list(.ports) {
-            let name = field.text(.name) ?? ""
+            let name = field.name(.name, .label)
             let proto = field.proto
             guard let port = field.port(.port) else { continue }
             if ports.contains(where: { $0.name == name && $0.proto == proto }) {

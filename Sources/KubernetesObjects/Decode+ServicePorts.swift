@@ -5,7 +5,7 @@ extension ServiceObject {
         let fields = spec.list(.ports)
         for field in fields {
             let target = field.targetPort
-            let name = field.text(.name) ?? ""
+            let name = field.name(.name, .label)
             let proto = field.proto
             let nodePort = field.optionalPort(.nodePort)
             guard let port = field.requiredPort(.port) else { continue }

@@ -11,7 +11,11 @@ package final class Findings {
     let document: Document
     /// Where the object stands; paths begin there.
     let root: Int
+    /// The first ones: what is wrong in each of a thousand endpoints is told of a few.
     package private(set) var all: [Finding] = []
+    /// Whether there is more than `all`.
+    private(set) var isCut = false
+    private static let most = 5
 
     package init(_ document: Document, root: Int = 0) {
         self.document = document
@@ -20,7 +24,8 @@ package final class Findings {
 
     func add(_ path: String, _ cause: String, _ advice: String) {
         let finding = Finding(field: path, cause: cause, advice: advice)
-        if !all.contains(finding) { all.append(finding) }
+        if all.contains(finding) { return }
+        if all.count < Self.most { all.append(finding) } else { isCut = true }
     }
 }
 

@@ -15,14 +15,16 @@ package struct ObjectReader: Sendable {
         return known
     }
 
-    /// Kind, namespace and name; nil when it has no name, which is then in the field's findings.
+    /// Kind, namespace and name; nil when it has none that can be, which is then in the field's findings.
     package func key(of field: Field, kind: ObjectKind) -> ObjectKey? {
         let metadata = field[.metadata]
-        guard let name = metadata?.text(.name), !name.isEmpty else {
+        let rule = NameRule(for: kind)
+        guard let name = metadata?.name(.name, rule), !name.isEmpty else {
             field.report(.metadata, .name, cause: "is missing", advice: "give the \(kind.word) a name")
             return nil
         }
-        let written = metadata?.text(.namespace) ?? ""
+        let written = kind == .node ? "" : metadata?.name(.namespace, .label) ?? ""
+        guard rule.allows(name), written.isEmpty || NameRule.label.allows(written) else { return nil }
         let namespace = kind == .node ? "" : written.isEmpty ? "default" : written
         return ObjectKey(kind: kind, name: ObjectName(namespace: intern(namespace), name: intern(name)))
     }
@@ -40,14 +42,20 @@ package struct ObjectReader: Sendable {
 }
 
 extension StateProblem {
-    /// A problem for each finding in one object.
+    /// A problem for each finding in one object; the last one says if there are more.
     package static func all(
         _ findings: Findings, origin: String, document: Int? = nil, object: String? = nil
     ) -> [StateProblem] {
-        findings.all.map { finding in
+        var problems = findings.all.map { finding in
             StateProblem(
                 .invalid, origin: origin, document: document, object: object,
                 field: finding.field.isEmpty ? nil : finding.field, cause: finding.cause, advice: finding.advice)
         }
+        if findings.isCut, let last = problems.popLast() {
+            var cut = last
+            cut.advice += "; more is wrong in this object"
+            problems.append(cut)
+        }
+        return problems
     }
 }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// What is found below a path: the manifests, the directories, and what could not be looked into.
 ///
 /// Names that begin with a dot are passed over, `..data` of a ConfigMap volume too: its files are seen through
@@ -19,7 +21,7 @@ struct DirectoryScan {
 
     /// Whether a path may be there although it was not found.
     func hides(_ path: String) -> Bool {
-        unreadable.keys.contains { path.hasPrefix($0 + "/") }
+        unreadable.keys.contains { path == $0 || path.hasPrefix($0 + "/") }
     }
 
     private mutating func visit(_ path: String, ancestors: Set<DirectoryIdentity>) {
@@ -29,6 +31,11 @@ struct DirectoryScan {
         case .directory(let identity):
             // A symlink to a directory above would never end.
             if !ancestors.contains(identity) { list(path, ancestors: ancestors.union([identity])) }
+        case .missing(let number) where number == EACCES && !ancestors.isEmpty:
+            // The directory may be listed and not searched: one report is enough.
+            unreadable[parent(path)] = SystemError(number)
+        case .missing(let number) where !SystemError(number).isAbsence && number != ELOOP:
+            unreadable[path] = SystemError(number)
         case .other, .missing: break
         }
     }
@@ -50,6 +57,11 @@ struct DirectoryScan {
 
 func lastName(_ path: String) -> String {
     path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
+}
+
+/// The directory that a path stands in.
+private func parent(_ path: String) -> String {
+    path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
 }
 
 /// A path without slashes at its end.

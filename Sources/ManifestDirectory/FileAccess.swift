@@ -37,8 +37,11 @@ enum PathKind {
         }
     }
 
-    var isDirectory: Bool {
-        if case .directory = self { true } else { false }
+    var isDirectory: Bool { identity != nil }
+
+    /// Which directory it is.
+    var identity: DirectoryIdentity? {
+        if case .directory(let identity) = self { identity } else { nil }
     }
 
     /// Why there is no directory.
@@ -83,6 +86,11 @@ enum FileAccess {
             if name != "." && name != ".." { names.append(name) }
         }
         return .success(names.sorted())
+    }
+
+    /// Whether there is a directory that may be listed, and its entries opened.
+    static func isSearchable(_ path: String) -> Bool {
+        PathKind(path).isDirectory && faccessat(AT_FDCWD, path, R_OK | X_OK, AT_EACCESS) == 0
     }
 
     static func isSymlink(_ path: String) -> Bool {

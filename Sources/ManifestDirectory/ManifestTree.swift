@@ -12,7 +12,11 @@ struct ManifestTree {
     private let table: WatchTable?
     private var files: [String: Known] = [:]
     private var directories: Set<String> = []
+    private var identities: [String: DirectoryIdentity] = [:]
+    private var unreadable: Set<String> = []
     private var faults: Set<String> = []
+    /// Files that are gone and still count, until `letGo`.
+    private var leaving: Set<String> = []
     private var state = ManifestState()
 
     /// - Parameter table: gets a watch for each directory that is found; nil to read only once.
@@ -22,7 +26,17 @@ struct ManifestTree {
     }
 
     /// Given directories that are not there.
-    var missingRoots: [String] { roots.filter { !directories.contains($0) } }
+    private var missingRoots: [String] { roots.filter { !directories.contains($0) } }
+
+    /// Directories that are not there although they were given, and what cannot be looked into. What was read there stays
+    /// as it was: whoever takes a directory away has not said that its Services are unwanted.
+    var hidden: Set<String> { Set(missingRoots).union(unreadable) }
+
+    /// Given directories that are others than those that were looked at, or gone. The kernel tells of what happens in a
+    /// directory, not of what happens to the way there: a symlink, a mount, a directory above.
+    var replacedRoots: [String] {
+        roots.filter { directories.contains($0) && PathKind($0).identity != identities[$0] }
+    }
 
     /// The first, complete look.
     mutating func load() -> StateBatch {
@@ -60,16 +74,26 @@ struct ManifestTree {
     }
 
     mutating func apply(_ reading: FileReading) {
+        leaving.remove(reading.path)
         switch reading.outcome {
         case .same(let stamp): files[reading.path]?.stamp = stamp
         case .changed(let stamp, let hash, let parsed):
             files[reading.path] = Known(stamp: stamp, hash: hash)
             state.apply(.parsed(parsed), of: reading.path)
-        case .failed(let error) where error.isAbsence: forget(reading.path)
+        case .failed(let error) where error.isAbsence: if isKnown(reading.path) { leaving.insert(reading.path) }
         case .failed(let error):
             files[reading.path] = Known()
             state.apply(.unreadable(error.problem(with: reading.path)), of: reading.path)
         }
+    }
+
+    var hasLeavingFiles: Bool { !leaving.isEmpty }
+
+    /// Believes that files are gone, but for those in given directories that are gone themselves.
+    mutating func letGo() {
+        let absent = roots.filter { !PathKind($0).isDirectory }
+        for file in leaving where !absent.contains(where: file.isBelow) { forget(file) }
+        leaving = []
     }
 
     /// Ends a round of changes.
@@ -88,13 +112,14 @@ struct ManifestTree {
 /// Looking: which files are there, and which of them changed.
 extension ManifestTree {
     private mutating func look(at path: String) -> Set<String> {
+        for root in roots where root == path || root.isBelow(path) { identities[root] = PathKind(root).identity }
         let scan = DirectoryScan(path, watching: table)
-        let below = path + "/"
-        let isUnder = { (candidate: String) in candidate == path || candidate.hasPrefix(below) }
+        let isUnder = { (candidate: String) in candidate == path || candidate.isBelow(path) }
         // Most looks are at a single file, which needs no search through the others.
         let isTree = directories.contains(path) || !scan.directories.isEmpty
         let known = isTree ? files.keys.filter(isUnder) : [path].filter(isKnown)
-        for file in known where scan.files[file] == nil && !scan.hides(file) { forget(file) }
+        leaving.subtract(scan.files.keys)
+        leaving.formUnion(known.filter { scan.files[$0] == nil && !scan.hides($0) })
         let found = Set(scan.directories)
         for directory in directories where isTree && isUnder(directory) {
             if found.contains(directory) || scan.hides(directory) { continue }
@@ -102,6 +127,9 @@ extension ManifestTree {
             table?.drop(directory)
         }
         directories.formUnion(found)
+        let missing = missingRoots
+        leaving = leaving.filter { file in !missing.contains(where: file.isBelow) }
+        unreadable = unreadable.filter { !isUnder($0) }.union(scan.unreadable.keys)
         reportFaults(scan, isUnder)
         return Set(scan.files.filter { files[$0.key]?.stamp != $0.value }.keys)
     }
@@ -120,8 +148,15 @@ extension ManifestTree {
             faults.remove(directory)
             state.apply(.gone, of: directory)
         }
+        let hidden = hidden
         for (directory, error) in now where faults.insert(directory).inserted {
-            state.apply(.unreadable(error.problem(with: directory)), of: directory)
+            var problem = error.problem(with: directory)
+            if hidden.contains(directory) { problem.advice += "; until then all stays as it was read there last" }
+            state.apply(.unreadable(problem), of: directory)
         }
     }
+}
+
+extension String {
+    fileprivate func isBelow(_ directory: String) -> Bool { hasPrefix(directory + "/") }
 }

@@ -7,9 +7,14 @@ import Glibc
 struct ManifestWatcher: ~Copyable {
     /// How long a file that is being written is left alone when its writer neither writes on nor closes it.
     private static let patience = Duration.milliseconds(200)
-    /// How often a directory that is not there is looked for: nothing tells of it, since what held it may be
-    /// gone as well.
-    private static let searchInterval = Duration.milliseconds(20)
+    /// Who deletes a directory deletes its files first: while nothing but removals come, they are not believed yet.
+    private static let removalPatience = Duration.milliseconds(500)
+    /// How often a directory that is hidden is looked for: nothing tells of it, since what held it may be gone as well.
+    private static let searchInterval = Duration.milliseconds(100)
+    /// How often the given directories are compared with those that were looked at.
+    private static let comparisonInterval = Duration.seconds(1)
+    /// How long a directory must be back before it is read: whoever makes it anew is still filling it.
+    private static let settling = Duration.milliseconds(500)
 
     private let clock = ContinuousClock()
     private let stop: Descriptor
@@ -21,6 +26,10 @@ struct ManifestWatcher: ~Copyable {
     private var written: Set<String> = []
     private var inFlux: [String: ContinuousClock.Instant] = [:]
     private var hasOverflown = false
+    private var removals = QuietPeriod(quiet: removalPatience, longest: .seconds(2))
+    /// Hidden directories that can be looked into again, and since when.
+    private var returning: [String: ContinuousClock.Instant] = [:]
+    private var nextComparison = ContinuousClock.now + comparisonInterval
 
     init(roots: [String], inotify: Descriptor, stop: Descriptor, mailbox: BatchMailbox) {
         self.stop = stop
@@ -35,9 +44,14 @@ struct ManifestWatcher: ~Copyable {
         while waitForNews() {
             takeNotices()
             takeFiles(after: Self.patience)
-            stale.formUnion(tree.missingRoots.filter { PathKind($0).isDirectory })
+            search()
+            compare()
             if !stale.isEmpty && burst.end == nil { burst.noteChange(at: clock.now) }
             if let end = burst.end, end <= clock.now { finishBurst() }
+            if let end = removals.end, end <= clock.now {
+                letGo()
+                mailbox.leave(tree.commit())
+            }
         }
         mailbox.close()
     }
@@ -49,13 +63,30 @@ struct ManifestWatcher: ~Copyable {
             pollfd(fd: stop.number, events: Int16(POLLIN), revents: 0),
         ]
         let deadlines = [
-            burst.end,
+            burst.end, removals.end,
             inFlux.values.min().map { $0 + Self.patience },
-            tree.missingRoots.isEmpty ? nil : clock.now + Self.searchInterval,
+            tree.hidden.isEmpty ? nil : clock.now + Self.searchInterval, nextComparison,
         ]
         let timeOut = deadlines.compactMap { $0 }.min().map { milliseconds(until: $0) } ?? -1
         _ = poll(&descriptors, 2, timeOut)
         return descriptors[1].revents == 0
+    }
+
+    /// Looks for hidden directories; those that have been back for a while are looked at like any other change.
+    private mutating func search() {
+        let found = tree.hidden.filter(FileAccess.isSearchable)
+        returning = returning.filter { found.contains($0.key) }
+        for path in found {
+            let since = returning[path] ?? clock.now
+            returning[path] = since
+            if since + Self.settling <= clock.now { stale.insert(path) }
+        }
+    }
+
+    private mutating func compare() {
+        guard nextComparison <= clock.now else { return }
+        nextComparison = clock.now + Self.comparisonInterval
+        stale.formUnion(tree.replacedRoots)
     }
 
     /// Rounded up, so that the time has come when poll(2) returns.
@@ -102,7 +133,15 @@ struct ManifestWatcher: ~Copyable {
         let readings = changed.subtracting(inFlux.keys).sorted().map { tree.read($0) }
         // A file whose writer began while it was read may have been read by half.
         takeNotices()
+        // The file that an object has left it may have left for another one.
+        if !changed.isEmpty { letGo() }
         for reading in readings where inFlux[reading.path] == nil { tree.apply(reading) }
+        if tree.hasLeavingFiles { removals.noteChange(at: clock.now) }
         mailbox.leave(tree.commit())
+    }
+
+    private mutating func letGo() {
+        removals.reset()
+        tree.letGo()
     }
 }

@@ -2,11 +2,15 @@
 ///
 /// A change must be in the maps 50 ms after the last write, whatever else is being written.
 struct QuietPeriod {
-    static let quiet = Duration.milliseconds(10)
-    static let longest = Duration.milliseconds(40)
-
+    private let quiet: Duration
+    private let longest: Duration
     private var first: ContinuousClock.Instant?
     private var last: ContinuousClock.Instant?
+
+    init(quiet: Duration = .milliseconds(10), longest: Duration = .milliseconds(40)) {
+        self.quiet = quiet
+        self.longest = longest
+    }
 
     mutating func noteChange(at now: ContinuousClock.Instant) {
         first = first ?? now
@@ -16,7 +20,7 @@ struct QuietPeriod {
     /// When the burst ends; nil when there is none.
     var end: ContinuousClock.Instant? {
         guard let first, let last else { return nil }
-        return min(last + Self.quiet, first + Self.longest)
+        return min(last + quiet, first + longest)
     }
 
     mutating func reset() {

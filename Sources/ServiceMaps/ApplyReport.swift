@@ -12,6 +12,13 @@ public struct ApplyReport: Sendable {
 
         public var map: ServiceMap { error.map }
 
+        /// The same with other advice.
+        public func advising(_ advice: String) -> Failure {
+            var failure = self
+            failure.error.advice = advice
+            return failure
+        }
+
         public var description: String {
             "cannot program \(port.map { "\($0)" } ?? "entries of nobody"): \(error)"
         }

@@ -38,8 +38,13 @@ public struct MapCapacities: Sendable, Hashable {
         self.affinity = affinity
         self.flows = flows
         backendCounters = countsBackends ? backends * 2 : 1
+        serviceCounters = Self.serviceCounters(for: services, possibleCPUs: possibleCPUs)
+    }
+
+    /// The service ports that are counted one by one among so many.
+    static func serviceCounters(for services: UInt32, possibleCPUs: Int) -> UInt32 {
         let perService = MemoryLayout<service_counter>.size * max(possibleCPUs, 1)
-        serviceCounters = min(services, UInt32(Self.serviceCounterMemory / perService))
+        return min(services, UInt32(serviceCounterMemory / perService))
     }
 
     /// What the flows of both families take together at most: 64 MiB, with the kernel's 48 bytes for each entry.
@@ -75,6 +80,19 @@ public struct MapCapacities: Sendable, Hashable {
         case .counters: UInt32(COUNT_MAX.rawValue)
         case .socketOrigin, .socketSpill, .socketFlows: nil
         }
+    }
+
+    /// The same, with no less than maps have that were pinned before: those may have grown.
+    public func raised(to pinned: (ServiceMap) -> UInt32?) -> MapCapacities {
+        func most(_ own: UInt32, _ maps: ServiceMap...) -> UInt32 { maps.compactMap(pinned).reduce(own, max) }
+        var raised = self
+        raised.services = most(services, .services4, .services6, .vips4, .vips6, .nodePorts)
+        raised.slots = most(slots, .slots4, .slots6)
+        raised.backends = most(backends, .backends4, .backends6)
+        raised.sourceRanges = most(sourceRanges, .sourceRanges4, .sourceRanges6)
+        raised.serviceCounters = most(serviceCounters, .serviceCounters)
+        if countsBackends { raised.backendCounters = raised.backends * 2 }
+        return raised
     }
 
     /// What these maps really have: one that was pinned before keeps its size.

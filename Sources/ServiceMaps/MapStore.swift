@@ -83,6 +83,12 @@ public struct MapError: Error, Sendable, Hashable, CustomStringConvertible {
         return advice.map { "\(what); \($0)" } ?? what
     }
 
+    /// It lacks room, and nothing else.
+    public var isShortage: Bool {
+        if case .kernel = cause { return false }
+        return true
+    }
+
     private static func usualAdvice(_ map: ServiceMap, _ cause: Cause) -> String? {
         switch (cause, map) {
         case (.kernel, _): nil

@@ -4,7 +4,7 @@ internal import ServiceModel
 ///
 /// Kept small: one record a service port with flat arrays, nothing allocated for a single backend.
 struct Mirror {
-    let capacities: MapCapacities
+    private(set) var capacities: MapCapacities
     var records = RecordTable()
     /// The ids of a Service's ports, in all families.
     var services: [ObjectName: [ServiceID]] = [:]
@@ -28,6 +28,13 @@ struct Mirror {
         self.capacities = capacities
         slots4 = SlotAllocator(capacity: capacities.slots)
         slots6 = SlotAllocator(capacity: capacities.slots)
+    }
+
+    /// The maps have more room from now on.
+    mutating func grow(to capacities: MapCapacities) {
+        self.capacities = capacities
+        slots4.grow(to: capacities.slots)
+        slots6.grow(to: capacities.slots)
     }
 
     subscript(slots family: IPFamily) -> SlotAllocator {

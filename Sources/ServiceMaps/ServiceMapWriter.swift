@@ -5,9 +5,9 @@ public import ServiceModel
 /// What it wrote it remembers, so it writes only what differs. A service port whose entries could not all be written
 /// stays pending; call `apply` again after a while, with or without changes, and the rest is tried again.
 public struct ServiceMapWriter<Store: MapStore> {
-    private let store: Store
+    var store: Store
     private let grace: any GracePeriod
-    private var mirror: Mirror
+    var mirror: Mirror
     private var unfinished = UnfinishedPorts()
     /// Planning in portions bounds the memory of the operations.
     private let portion = 512

@@ -27,7 +27,7 @@ enum SlotShortage: Error, Hashable {
 /// Free stretches are kept in two sorted arrays of packed numbers, one by place and one by length. Both are found by
 /// binary search; what an insertion moves is a few kilobytes even in a badly fragmented map.
 struct SlotAllocator {
-    let capacity: UInt32
+    private(set) var capacity: UInt32
     private(set) var free: UInt32
     /// `first << 32 | count`, ascending.
     private var byPlace: [UInt64] = []
@@ -52,6 +52,15 @@ struct SlotAllocator {
             next = run.end
         }
         if next < capacity { insert(SlotRun(first: next, count: capacity - next)) }
+    }
+
+    /// Adds free slots behind the last one; fewer than there are change nothing.
+    mutating func grow(to capacity: UInt32) {
+        // Slot 0 is never handed out.
+        let first = max(self.capacity, 1)
+        guard capacity > first else { return }
+        self.capacity = capacity
+        release(SlotRun(first: first, count: capacity - first))
     }
 
     var longestFree: UInt32 { byLength.last.map { UInt32($0 >> 32) } ?? 0 }

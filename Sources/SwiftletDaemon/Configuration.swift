@@ -28,6 +28,8 @@ public struct Configuration: Sendable, Hashable {
     public var maxBackends: UInt32 = 131_072
     public var maxSlots: UInt32 = 262_144
     public var maxSourceRanges: UInt32 = 65_536
+    /// MiB of kernel memory that the maps of Services may grow to; 0: they keep their size.
+    public var mapMemoryLimit: UInt32 = 512
     /// Where `/healthz` and `/livez` are served (spec 46); nil: nowhere.
     public var healthzAddress: ListenAddress? = BindPlace.healthz.usual(for: .v4)
     /// Where `/metrics` and `/configz` are served (spec 47); nil: nowhere.

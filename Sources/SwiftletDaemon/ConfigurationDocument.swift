@@ -74,7 +74,7 @@ extension Configuration {
             .kubeProxyReplacement: .flag(kubeProxyReplacement), .logLevel: .text(logLevel.rawValue),
             .manifests: .texts(manifests), .maxBackends: .number(Int(maxBackends)),
             .maxServices: .number(Int(maxServices)), .maxSlots: .number(Int(maxSlots)),
-            .maxSourceRanges: .number(Int(maxSourceRanges)),
+            .maxSourceRanges: .number(Int(maxSourceRanges)), .mapMemoryLimit: .number(Int(mapMemoryLimit)),
             .socketDestroy: .text(socketDestroy.whose.rawValue),
             .socketDestroyRate: .number(Int(socketDestroy.perSecond)),
             .socketDestroyBy: .text(socketDestroy.by.rawValue),

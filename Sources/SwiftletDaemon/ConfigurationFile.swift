@@ -9,7 +9,8 @@ enum ConfigurationKey: String, CaseIterable {
     case kubeProxyReplacement, manifests, kubeconfig, context, apiServers, stateDir
     case hostnameOverride, nodeName, serviceProxyName, nodePortAddresses
     case clusterCIDR, detectLocalMode, podBridgeInterface, podInterfaceNamePrefix, masqueradeAll
-    case cgroupRoot, bpfRoot, bindProtection, maxServices, maxBackends, maxSlots, maxSourceRanges
+    case cgroupRoot, bpfRoot, bindProtection
+    case maxServices, maxBackends, maxSlots, maxSourceRanges, mapMemoryLimit
     case socketDestroy, socketDestroyRate, socketDestroyBy
     case socketLB, devices, podInterfaces, externalClusterIP, serviceCIDR, setSysctls
     case conntrackTCPTimeoutEstablished, conntrackTCPTimeoutCloseWait, conntrackUDPTimeout, conntrackUDPTimeoutStream
@@ -101,6 +102,7 @@ extension ConfigurationLayer {
         maxBackends = settings.count(.maxBackends) ?? maxBackends
         maxSlots = settings.count(.maxSlots) ?? maxSlots
         maxSourceRanges = settings.count(.maxSourceRanges) ?? maxSourceRanges
+        mapMemoryLimit = settings.count(.mapMemoryLimit) ?? mapMemoryLimit
         readPackets(settings)
     }
 

@@ -39,6 +39,7 @@ public struct ConfigurationLayer: Sendable {
     public var maxBackends: UInt32?
     public var maxSlots: UInt32?
     public var maxSourceRanges: UInt32?
+    public var mapMemoryLimit: UInt32?
     /// Only its family counts: the one in which health and metrics are served by default.
     public var bindAddress: IPAddress?
     public var healthz: BindSetting?
@@ -83,6 +84,7 @@ extension Configuration {
         maxBackends = layer.maxBackends ?? maxBackends
         maxSlots = layer.maxSlots ?? maxSlots
         maxSourceRanges = layer.maxSourceRanges ?? maxSourceRanges
+        mapMemoryLimit = layer.mapMemoryLimit ?? mapMemoryLimit
         metricsPerBackend = layer.metricsPerBackend ?? metricsPerBackend
         recordsEvents = layer.recordsEvents ?? recordsEvents
         syncPeriod = layer.syncPeriod ?? syncPeriod

@@ -12,11 +12,14 @@ import ServiceModel
 /// The one who decides and writes: events in, maps out. See docs/architecture.md for the path through it.
 actor ControlPlane {
     private let configuration: Configuration
-    private let log: Logger
+    let log: Logger
     private var state: ClusterState
     private var compiler = Compiler(keepsBackends: false)
     /// Nil when nothing is programmed.
-    private var writer: ServiceMapWriter<BPFMapStore>?
+    var writer: ServiceMapWriter<BPFMapStore>?
+    /// How the maps get more room; nil when they keep their size.
+    let growth: GrowthPlan?
+    var growthState = GrowthState()
     private var localAddresses: [IPAddress]
     private var node: NodeConfiguration
     private let endpoints: DaemonEndpoints
@@ -53,8 +56,9 @@ actor ControlPlane {
         _ configuration: Configuration, writer: consuming ServiceMapWriter<BPFMapStore>?,
         localAddresses: [IPAddress], endpoints: DaemonEndpoints,
         warn: @escaping @Sendable (ServiceWarning) -> Void = { _ in },
-        bury: @escaping @Sendable ([RemovedBackend]) async -> Void = { _ in }, log: Logger
+        bury: @escaping @Sendable ([RemovedBackend]) async -> Void = { _ in }, growth: GrowthPlan? = nil, log: Logger
     ) {
+        self.growth = growth
         self.configuration = configuration
         self.writer = writer
         self.localAddresses = localAddresses
@@ -90,7 +94,7 @@ actor ControlPlane {
         endpoints.health.setNode(nodeCondition)
         if let node = state.node(named: nodeName) { nodeChange.yield(NodeFacts(node)) }
         let summary = program(dirty)
-        for case .slice(let slice) in events { noteProgrammed(slice) }
+        noteProgrammed(events.compactMap { if case .slice(let slice) = $0 { slice } else { nil } })
         return summary
     }
 
@@ -103,10 +107,13 @@ actor ControlPlane {
     var hasEmptyMaps: Bool { writer?.isEmpty ?? true }
 
     /// How long the cluster waited for a change of a slice (spec 48).
-    private func noteProgrammed(_ slice: EndpointSlice) {
-        guard writer != nil, let change = slice.lastChangeTrigger, let family = slice.family else { return }
-        let date = Date(timeIntervalSince1970: Double(change.nanoseconds) / 1e9)
-        endpoints.sync.programmed(change: date, HealthFamily(family))
+    func noteProgrammed(_ slices: [EndpointSlice]) {
+        if growthState.isGrowing { return growthState.postpone(slices) }
+        for slice in slices where writer != nil {
+            guard let change = slice.lastChangeTrigger, let family = slice.family else { continue }
+            let date = Date(timeIntervalSince1970: Double(change.nanoseconds) / 1e9)
+            endpoints.sync.programmed(change: date, HealthFamily(family))
+        }
     }
 
     private var nodeCondition: NodeCondition {
@@ -148,8 +155,13 @@ actor ControlPlane {
             configuration.node, node: state.node(named: configuration.node.name), localAddresses: localAddresses)
     }
 
-    private func program(_ dirty: Set<ObjectName>) -> IngestSummary {
+    func program(_ dirty: Set<ObjectName>) -> IngestSummary {
         var summary = IngestSummary()
+        // Their entries are being copied: what changes now is programmed into the larger ones.
+        if growthState.isGrowing {
+            growthState.postpone(dirty)
+            return summary
+        }
         let isFull = node != currentNode() || !hasSynced
         node = currentNode()
         hasSynced = hasSynced || hasCompleteList
@@ -171,6 +183,7 @@ actor ControlPlane {
                 ])
         }
         if writer?.needsReclaim == true { reclaimWish.yield() }
+        if nextGrowth != nil { growthState.wish.yield() }
         return summary
     }
 
@@ -182,6 +195,7 @@ actor ControlPlane {
         if let report = writer?.apply(
             upserts: changes.upserts, removals: changes.removals, prune: isLast && mayPrune)
         {
+            growthState.note(report)
             reportFailures(report)
             summary.writes += report.written + report.deleted
             summary.failures += report.failures
@@ -231,6 +245,8 @@ actor ControlPlane {
         while let ticket = beginReclaim() {
             let start = ContinuousClock.now
             guard await Self.gracePeriod() else { return }
+            // What was retired is retired still, and its turn comes after the move to larger maps.
+            if growthState.isGrowing { return }
             if let report = writer?.finishReclaim(ticket) {
                 reportFailures(report)
                 endpoints.sync.reclaimed(in: ContinuousClock.now - start, failures: report.failures)
@@ -242,7 +258,7 @@ actor ControlPlane {
     }
 
     private func beginReclaim() -> ServiceMapWriter<BPFMapStore>.ReclaimTicket? {
-        guard writer?.needsReclaim == true else { return nil }
+        guard writer?.needsReclaim == true, !growthState.isGrowing else { return nil }
         return writer?.beginReclaim()
     }
 
@@ -271,13 +287,14 @@ extension ControlPlane {
         reportedConflicts = conflicts
     }
 
-    /// Each failure is logged when it appears, not at every retry.
+    /// Each failure is logged when it appears, not at every retry. One that growing helps against is none yet.
     private func reportFailures(_ report: ApplyReport) {
-        let failures = Set(report.failures.map(\.description))
+        let explained = explained(report.failures)
+        let failures = Set(explained.map(\.description))
         for failure in failures.subtracting(reportedFailures).sorted() {
             log.error("a Service is not programmed", metadata: ["cause": "\(failure)"])
         }
-        for failure in report.failures where !reportedFailures.contains(failure.description) {
+        for failure in explained where !reportedFailures.contains(failure.description) {
             guard let service = failure.port?.service else { continue }
             warn(
                 ServiceWarning(

@@ -23,7 +23,7 @@ extension Daemon {
         return try phase("loaded the datapath") {
             do throws(BPFError) {
                 return try Datapath(
-                    build: build, pins: handOver.own, capacities: capacities, features: features,
+                    build: build, pins: handOver.own, capacities: try capacities(handOver), features: features,
                     hostNetnsCookie: try NetworkNamespace.cookie(), sockets: settings.sockets, atLeast: handOver.sizes)
             } catch {
                 if let said = error.log { log.debug("the kernel's log", metadata: ["log": "\(said)"]) }
@@ -41,10 +41,19 @@ extension Daemon {
         // Until they end, connections that rules of kube-proxy translate are theirs.
         packets.tcp_begins_with_syn = (kubeProxy ?? lookForKubeProxy()).mayHaveConnections ? 1 : 0
         let programs = PacketDatapath.Settings(
-            build: build, pins: datapath.pins, capacities: capacities, sizes: handOver.sizes, config: datapath.config,
-            packets: packets)
+            build: build, pins: datapath.pins, capacities: try capacities(handOver), sizes: handOver.sizes,
+            config: datapath.config, packets: packets)
         let devices = try DeviceKeeper(programs, settings, isHeld: true, log: log)
-        return DatapathKeeper(datapath, handOver, devices, cgroup: cgroup, settings: settings, log: log)
+        return DatapathKeeper(
+            datapath, handOver, devices, build: build, features: try KernelFeatures.probe(), cgroup: cgroup,
+            settings: settings, log: log)
+    }
+
+    /// Nil when the maps keep their size.
+    func growthPlan(_ keeper: DatapathKeeper?) -> GrowthPlan? {
+        guard let keeper, settings.mapMemoryLimit > 0 else { return nil }
+        let limits = MapGrowth(memoryLimit: Int(settings.mapMemoryLimit) << 20, possibleCPUs: CPUs.possible)
+        return GrowthPlan(limits: limits) { capacities in try await keeper.grow(to: capacities) }
     }
 
     /// Says that a kube-proxy, or what it has left, is on this node too.
@@ -61,11 +70,18 @@ extension Daemon {
         return traces
     }
 
-    private var capacities: MapCapacities {
-        MapCapacities(
+    /// What is configured, or what maps have that have grown since they were made so.
+    private func capacities(_ handOver: HandOver) throws(BPFError) -> MapCapacities {
+        let configured = MapCapacities(
             services: settings.maxServices, slots: settings.maxSlots, backends: settings.maxBackends,
             sourceRanges: settings.maxSourceRanges, flows: MapCapacities.flows(forMemory: Self.memory),
             countsBackends: settings.metricsPerBackend, possibleCPUs: CPUs.possible)
+        var pinned: [ServiceMap: UInt32] = [:]
+        for map in ServiceMap.allCases {
+            let size = try handOver.own.openIfPinned(map.rawValue)?.maxEntries ?? handOver.sizes[map.rawValue]
+            pinned[map] = size.map(UInt32.init)
+        }
+        return configured.raised { pinned[$0] }
     }
 
     /// The machine's, in bytes.
@@ -73,10 +89,10 @@ extension Daemon {
         UInt64(max(0, sysconf(Int32(_SC_PHYS_PAGES)))) * UInt64(max(0, sysconf(Int32(_SC_PAGESIZE))))
     }
 
-    func restoreMaps(_ pins: DatapathPins) throws -> ServiceMapWriter<BPFMapStore> {
+    func restoreMaps(_ handOver: HandOver) throws -> ServiceMapWriter<BPFMapStore> {
         try phase("restored the maps") {
             try ServiceMapWriter(
-                store: BPFMapStore(pins: pins), grace: RCUGracePeriod(), capacities: capacities)
+                store: BPFMapStore(pins: handOver.own), grace: RCUGracePeriod(), capacities: try capacities(handOver))
         }
     }
 

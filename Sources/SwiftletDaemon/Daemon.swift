@@ -57,7 +57,7 @@ public struct Daemon: Sendable {
             let handOver = try beginHandOver()
             let loaded = try loadDatapath(handOver)
             try handOver.copy()
-            writer = try restoreMaps(loaded.pins)
+            writer = try restoreMaps(handOver)
             sockets = await socketDestroyKeeper(loaded.pins)
             keeper = try datapathKeeper(loaded, handOver, cgroup)
         } else {
@@ -68,7 +68,7 @@ public struct Daemon: Sendable {
         let control = ControlPlane(
             settings, writer: writer, localAddresses: try NetworkSnapshot.read().usableAddresses,
             endpoints: endpoints, warn: { recorder?.record($0) }, bury: { [sockets] in await sockets?.bury($0) },
-            log: log)
+            growth: growthPlan(keeper), log: log)
 
         let devices = keeper?.devices
         var parts: [any ServiceLifecycle.Service]
@@ -84,6 +84,7 @@ public struct Daemon: Sendable {
             let source = try phase("reading manifests") { try ManifestSource(directories: settings.manifests) }
             let batches = source.batches()
             await programFirst(of: batches, control)
+            await control.grow()
             try await keeper?.attach(control)
             if settings.initOnly {
                 await control.reclaim()
@@ -94,7 +95,10 @@ public struct Daemon: Sendable {
         if !settings.initOnly {
             parts += endpointParts(endpoints, control, sockets, statistics)
             parts += sockets.map { [SocketDestroyService(keeper: $0)] } ?? []
-            parts += [RetryService(control: control), ReclaimService(control: control)]
+            parts += [
+                RetryService(control: control), ReclaimService(control: control), GrowthService(control: control),
+            ]
+            parts += keeper.map { [MendService(keeper: $0, control: control)] } ?? []
             parts += [NetworkService(control: control, devices: devices, log: log)]
             parts += recorder.map { [EventService(recorder: $0)] } ?? []
             // Whoever reads "ready" may ask for the status at once.
@@ -178,6 +182,7 @@ extension Daemon {
             batches: source.batches(), control: control, endsWithFirstList: settings.initOnly,
             onFirstList: { summary in
                 sayProgrammed(summary)
+                await control.grow()
                 if let keeper, keeper.needsWholeState { try await keeper.attach(control) }
                 sayReady()
             })

@@ -82,7 +82,7 @@ public struct Datapath: ~Copyable {
         var summary = AttachSummary()
         for description in object.programs {
             guard let hook = CgroupAttachType(section: description.section) else { continue }
-            guard sockets != .off, bindProtection || !hook.isBindProtection else {
+            guard wants(hook, bindProtection) else {
                 try unpin(pins.link(hook))
                 continue
             }
@@ -92,6 +92,27 @@ public struct Datapath: ~Copyable {
             }
         }
         return summary
+    }
+}
+
+extension Datapath {
+    /// The wanted hooks whose links lead to nothing, to another cgroup, or are gone.
+    func detachedHooks(from cgroup: FilePath, bindProtection: Bool) throws(BPFError) -> [CgroupAttachType] {
+        let id = try CgroupFileSystem.id(of: cgroup)
+        var detached: [CgroupAttachType] = []
+        for description in object.programs {
+            guard let hook = CgroupAttachType(section: description.section), wants(hook, bindProtection) else {
+                continue
+            }
+            let path = pins.link(hook)
+            let found = path.exists ? try CgroupLink(pinnedAt: path).info.cgroupID : 0
+            if found != id { detached.append(hook) }
+        }
+        return detached
+    }
+
+    private func wants(_ hook: CgroupAttachType, _ bindProtection: Bool) -> Bool {
+        sockets != .off && (bindProtection || !hook.isBindProtection)
     }
 }
 

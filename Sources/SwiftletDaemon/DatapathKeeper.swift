@@ -1,27 +1,35 @@
 import BPFLoader
 import Logging
 import NodeNetwork
+import ServiceMaps
 import SystemPackage
 
 /// Owns the loaded programs, and attaches them: to the cgroup, and by its keeper to devices.
 actor DatapathKeeper {
-    private let datapath: Datapath
-    private let handOver: HandOver
+    var datapath: Datapath
+    let handOver: HandOver
     nonisolated let devices: DeviceKeeper
     /// Another version's programs serve until the whole state is programmed.
     nonisolated let needsWholeState: Bool
-    private let cgroup: FilePath
-    private let settings: Configuration
-    private let log: Logger
+    let build: DatapathBuild
+    let features: KernelFeatures
+    let cgroup: FilePath
+    let settings: Configuration
+    let log: Logger
+    private(set) var isAttached = false
+    var held: HeldPins
 
     init(
-        _ datapath: consuming sending Datapath, _ handOver: HandOver, _ devices: DeviceKeeper, cgroup: FilePath,
-        settings: Configuration, log: Logger
+        _ datapath: consuming sending Datapath, _ handOver: HandOver, _ devices: DeviceKeeper, build: DatapathBuild,
+        features: KernelFeatures, cgroup: FilePath, settings: Configuration, log: Logger
     ) {
+        self.build = build
+        self.features = features
         self.datapath = datapath
         self.handOver = handOver
         self.devices = devices
         needsWholeState = handOver.needsWholeState
+        held = HeldPins(of: handOver.own)
         self.cgroup = cgroup
         self.settings = settings
         self.log = log
@@ -36,9 +44,8 @@ actor DatapathKeeper {
         await devices.follow(await control.nodeFacts)
         await devices.follow(try NetworkSnapshot.read())
         let start = ContinuousClock.now
-        let summary = try datapath.attach(
-            to: cgroup, bindProtection: settings.bindProtection, takingOver: handOver.others, log: log,
-            reached: handOver.reached)
+        let summary = try attachHooks(datapath)
+        isAttached = true
         log.info(
             "attached the hooks",
             metadata: [
@@ -46,5 +53,15 @@ actor DatapathKeeper {
                 "duration": "\(Daemon.text(ContinuousClock.now - start))",
             ])
         try handOver.finish()
+        try held.refresh()
+    }
+
+    /// Told of each step.
+    var reached: HandOver.Checkpoint { handOver.reached }
+
+    func attachHooks(_ datapath: borrowing Datapath) throws(BPFError) -> AttachSummary {
+        try datapath.attach(
+            to: cgroup, bindProtection: settings.bindProtection, takingOver: handOver.others, log: log,
+            reached: reached)
     }
 }

@@ -14,6 +14,8 @@ public struct DatapathPins: Sendable {
     public let links: FilePath
     /// What is attached to network devices.
     public let devices: FilePath
+    /// Maps that are being made anew with more room, beside those that serve.
+    var growing: Set<String> = []
 
     public init(root: FilePath, number: Int = Version.mapABI) {
         self.root = root
@@ -24,7 +26,9 @@ public struct DatapathPins: Sendable {
         devices = version.appending("devices")
     }
 
-    public func map(_ name: String) -> FilePath { maps.appending(name) }
+    public func map(_ name: String) -> FilePath { (growing.contains(name) ? next : maps).appending(name) }
+    /// Where maps are that grow, until programs use them.
+    var next: FilePath { version.appending("next") }
     public func link(_ hook: CgroupAttachType) -> FilePath { links.appending("\(hook)") }
 
     /// The hooks that the datapath uses, in the order in which they are attached: the way back before the way out.

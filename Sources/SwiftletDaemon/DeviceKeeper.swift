@@ -3,12 +3,16 @@ import CDatapath
 import Logging
 import Netlink
 import NodeNetwork
+import ServiceMaps
 import ServiceModel
 
 /// Keeps the programs at tc on the devices that are wanted, as devices, addresses and routes come and go.
 actor DeviceKeeper {
-    private let programs: PacketDatapath.Settings
-    private var loaded: [PacketDatapath.Kind: PacketDatapath] = [:]
+    private var programs: DevicePrograms
+    /// While maps grow: the programs on larger maps and, once those are swapped in, the programs before them.
+    private var spare: DevicePrograms?
+    /// The larger maps are not yet where a program that is loaded now would look for them.
+    private var isSwapping = false
     private let attachments: DeviceAttachments
     private let settings: PacketSettings
     private let localTraffic: LocalTrafficSettings
@@ -24,6 +28,8 @@ actor DeviceKeeper {
     /// Why there are no findings.
     private var unreadable: String?
     private var failures: [String: String] = [:]
+    /// Those that the log has told of.
+    private var toldFailures: [String: String] = [:]
     /// Nothing is attached yet: the maps do not hold all that those programs serve which are there.
     private var isHeld: Bool
 
@@ -32,7 +38,7 @@ actor DeviceKeeper {
         _ programs: PacketDatapath.Settings, _ configuration: Configuration, isHeld: Bool = false, log: Logger
     ) throws {
         self.isHeld = isHeld
-        self.programs = programs
+        self.programs = DevicePrograms(settings: programs)
         attachments = DeviceAttachments(
             directory: programs.pins.devices, features: try KernelFeatures.probe(), prefix: "swl_")
         settings = configuration.packets
@@ -48,10 +54,23 @@ actor DeviceKeeper {
     func follow(_ node: NodeFacts) {
         guard node != self.node else { return }
         // Ranges are part of a program when it is loaded.
-        if localTraffic.detector(podCIDRs: node.podCIDRs) != detector { loaded = [:] }
+        if localTraffic.detector(podCIDRs: node.podCIDRs) != detector {
+            programs.loaded = [:]
+            spare?.loaded = [:]
+        }
         self.node = node
         // Without a device there is nothing to decide, and nothing to take away.
         if !network.links.isEmpty { reconcile() }
+    }
+
+    /// Attaches again what somebody has removed, and tries again what failed.
+    ///
+    /// - Parameter hasChanged: something about our pins.
+    func lookAgain(hasChanged: Bool) {
+        let isLacking = (kept ?? []).contains { device in
+            TrafficDirection.allCases.contains { (try? attachments.attached(to: device, $0)) == nil }
+        }
+        if hasChanged || isLacking || !failures.isEmpty { reconcile() }
     }
 
     /// Takes over the links to devices that another version of the maps has pinned.
@@ -87,31 +106,40 @@ actor DeviceKeeper {
     func release() { isHeld = false }
 
     private func reconcile() {
-        if isHeld { return }
+        // Without pins the links that are there would not be found; they are pinned again first.
+        if isHeld || isSwapping || !programs.settings.pins.maps.exists { return }
         let selection = selection
         let wanted = Set(selection.chosen.map { NetworkDevice($0.link) })
         failures = [:]
-        for kind in Set(selection.chosen.map(kind)) where loaded[kind] == nil { load(kind) }
+        for kind in Set(selection.chosen.map(kind)) where programs.loaded[kind] == nil { load(kind) }
         // Before a program runs on a device, the map says what lies behind it.
-        if let any = loaded.values.first { attempt("map of devices") { try any.write(entries(for: selection)) } }
+        if let any = programs.loaded.values.first {
+            attempt("map of devices") { try any.write(entries(for: selection)) }
+        }
         for device in selection.chosen { keep(device) }
+        var keeping = wanted
         for device in (kept ?? attached).subtracting(wanted)
         where network.link(LinkIndex(rawValue: device.index)) != nil {
-            attempt(device.name) { try attachments.detach(from: device) }
-            log.info("took the programs off a device", metadata: ["device": "\(device.name)"])
+            if attempt(device.name, { try attachments.detach(from: device) }) {
+                log.info("took the programs off a device", metadata: ["device": "\(device.name)"])
+            } else {
+                // The next change of the network is another try.
+                keeping.insert(device)
+            }
         }
         attempt("devices that went away") { try attachments.forgetVanished() }
-        kept = wanted
+        kept = keeping
+        toldFailures = failures
         check(selection)
         devices = selection.devices.map(report)
     }
 
-    /// The devices that have programs of ours.
+    /// The devices that have programs of ours, or may have some: to look may fail, and then to take them off says why.
     private var attached: Set<NetworkDevice> {
         Set(
             network.links.map(NetworkDevice.init).filter { device in
                 TrafficDirection.allCases.contains { direction in
-                    (try? attachments.attached(to: device, direction)) != nil
+                    do { return try attachments.attached(to: device, direction) != nil } catch { return true }
                 }
             })
     }
@@ -138,15 +166,13 @@ actor DeviceKeeper {
     private func load(_ kind: PacketDatapath.Kind) {
         attempt("programs at tc") {
             let start = ContinuousClock.now
-            var programs = programs
-            programs.packets = programs.packets.telling(detector, isInside: kind.isInside)
-            loaded[kind] = try PacketDatapath(kind, programs)
+            try programs.load(kind, detector)
             log.info("loaded programs at tc", metadata: ["duration": "\(Daemon.text(ContinuousClock.now - start))"])
         }
     }
 
     private func keep(_ device: DeviceSelection.Device) {
-        guard let datapath = loaded[kind(of: device)] else { return }
+        guard let datapath = programs.loaded[kind(of: device)] else { return }
         let place = NetworkDevice(device.link)
         attempt(place.name) {
             let changes = try datapath.attach(to: place, with: attachments)
@@ -159,13 +185,18 @@ actor DeviceKeeper {
         }
     }
 
-    private func attempt(_ subject: String, _ body: () throws -> Void) {
+    /// - Returns: whether it went well. If it did not, that is said.
+    @discardableResult
+    private func attempt(_ subject: String, _ body: () throws -> Void) -> Bool {
         do {
             try body()
+            return true
         } catch {
-            if failures.updateValue("\(error)", forKey: subject) != "\(error)" {
+            failures[subject] = "\(error)"
+            if toldFailures[subject] != "\(error)" {
                 log.error("a device is not served", metadata: ["device": "\(subject)", "cause": "\(error)"])
             }
+            return false
         }
     }
 
@@ -250,6 +281,62 @@ actor DeviceKeeper {
         return DaemonReport.Device(
             name: device.link.name, role: device.role?.rawValue, reason: "\(device.reason)",
             kind: device.role == nil ? nil : attachments.kind.rawValue, foreign: foreign)
+    }
+}
+
+// MARK: - More room
+
+extension DeviceKeeper {
+    /// Loads the programs once more, on larger maps.
+    func prepare(pins: DatapathPins, capacities: MapCapacities) throws {
+        var next = DevicePrograms(settings: programs.settings)
+        (next.settings.pins, next.settings.capacities) = (pins, capacities)
+        for kind in programs.loaded.keys { try next.load(kind, detector) }
+        spare = next
+    }
+
+    /// Puts what was prepared in the place of what is attached. If a device refuses that was served before, all of them
+    /// get back what they had.
+    func swap() throws {
+        let failuresBefore = failures
+        exchange()
+        guard let failure = failures.first(where: { failuresBefore[$0.key] == nil }) else {
+            isSwapping = true
+            return
+        }
+        swapBack()
+        throw ConfigurationError("\(failure.key) keeps its programs: \(failure.value)")
+    }
+
+    /// Puts back what was there.
+    func swapBack() {
+        isSwapping = false
+        exchange()
+        spare = nil
+    }
+
+    /// The larger maps are in their place: what changed meanwhile has its turn.
+    func settle(on pins: DatapathPins) {
+        programs.settings.pins = pins
+        spare = nil
+        isSwapping = false
+        reconcile()
+    }
+
+    private func exchange() {
+        guard let next = spare else { return }
+        (programs, spare) = (next, programs)
+        reconcile()
+    }
+}
+
+/// The programs for each kind of device, and what they are loaded with.
+private struct DevicePrograms {
+    var settings: PacketDatapath.Settings
+    var loaded: [PacketDatapath.Kind: PacketDatapath] = [:]
+
+    mutating func load(_ kind: PacketDatapath.Kind, _ localTraffic: LocalTraffic) throws(BPFError) {
+        loaded[kind] = try PacketDatapath(kind, settings.telling(localTraffic, kind))
     }
 }
 

@@ -41,6 +41,8 @@ struct HandOver: Sendable {
         others = try DatapathPins.versions(at: own.root).filter { $0.number != own.number }
         let source = others.last { $0.isComplete }
         let layouts = try Self.layouts(of: build)
+        var leftovers = PinRemoval()
+        try leftovers.removeNext(of: own)
         if own.isComplete || source == nil {
             // What an earlier process left is restored, whatever it lacks; the marks of one that ended here say nothing
             // any more.

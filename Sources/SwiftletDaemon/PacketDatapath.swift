@@ -34,6 +34,13 @@ final class PacketDatapath {
         /// That of the socket datapath, which shares what both need.
         var config: datapath_config
         var packets: tc_config
+
+        /// For one kind of device: whose packets are those of the cluster's pods.
+        func telling(_ localTraffic: LocalTraffic, _ kind: Kind) -> Settings {
+            var settings = self
+            settings.packets = packets.telling(localTraffic, isInside: kind.isInside)
+            return settings
+        }
     }
 
     private let kind: Kind

@@ -24,7 +24,13 @@ struct PinRemoval {
     }
 
     mutating func removeMaps(of pins: DatapathPins) throws {
+        try removeNext(of: pins)
         report.removedMaps += try remove(Self.mapNames, from: pins.maps)
+    }
+
+    /// Maps that were to take the place of others: those are still there, and hold the same.
+    mutating func removeNext(of pins: DatapathPins) throws {
+        report.removedMaps += try remove(Self.mapNames, from: pins.next)
     }
 
     private mutating func remove(_ names: Set<String>, from directory: FilePath) throws -> [FilePath] {

@@ -55,10 +55,23 @@ public struct StatusReport: Codable, Sendable {
 extension StatusReport {
     /// Looks at the datapath that is pinned; nil when there is none.
     public static func collect(pins: DatapathPins) throws -> StatusReport? {
-        guard try pins.openIfPinned(ServiceMap.services4.rawValue) != nil else { return nil }
         let directory = RunDirectory(bpfRoot: pins.root)
         let daemon = ControlClient.ask(.status, at: directory)
             .flatMap { try? ReportCoding.decoder().decode(DaemonReport.self, from: $0) }
+        do {
+            return try collect(pins, daemon, directory)
+        } catch let error as BPFError where error.cause == .noSuchFileOrDirectory {
+            // What another version has pinned is not for us to read.
+            let isOther = try DatapathPins.versions(at: pins.root).contains { $0.number != pins.number }
+            if let daemon, !isOther { return try unseen(daemon, pins, error) }
+            if try pins.openIfPinned(ServiceMap.services4.rawValue) == nil { return nil }
+            throw error
+        }
+    }
+
+    private static func collect(
+        _ pins: DatapathPins, _ daemon: DaemonReport?, _ directory: RunDirectory
+    ) throws -> StatusReport {
         let cgroup = try daemon.map { FilePath($0.cgroupRoot) } ?? attachedCgroup(pins) ?? CgroupFileSystem.root()
         let programmed = try ProgrammedState.read(from: BPFMapStore(pins: pins))
         let kernel = try KernelFeatures.probe()
@@ -74,6 +87,19 @@ extension StatusReport {
         report.probe = probe(programmed.vips.keys, cgroup: cgroup)
         report.kubeProxy = KubeProxyTraces.find(directory.archive).summary
         report.degraded = report.complaints(lockHolder: directory.holder)
+        return report
+    }
+
+    /// All that can be said when a daemon runs and pins are missing: what it says itself.
+    private static func unseen(_ daemon: DaemonReport, _ pins: DatapathPins, _ error: BPFError) throws -> StatusReport {
+        let kernel = try KernelFeatures.probe()
+        var report = StatusReport(
+            kernel: kernel.release, bpfRoot: pins.root.string, cgroupRoot: daemon.cgroupRoot, daemon: daemon, hooks: [],
+            probe: .nothingToAsk, features: features(kernel), maps: [], counters: [:], pins: [], draining: [],
+            degraded: [])
+        report.degraded =
+            ["process \(daemon.pid) serves, and not all of it can be seen: \(error)"]
+            + report.complaints(lockHolder: nil)
         return report
     }
 

@@ -74,6 +74,9 @@ struct Call: ParsableCommand {
     @Flag(help: "All attempts on one socket: one TCP connection, or one UDP socket.")
     var sameSocket = false
 
+    @Flag(help: "TCP: end each connection in order, so that its port stays in TIME_WAIT; otherwise reset it.")
+    var finish = false
+
     @Option(help: "The result that every attempt must have: ok, refused, timeout, or an error name.")
     var expect = Expectation.ok
 
@@ -97,7 +100,7 @@ struct Call: ParsableCommand {
             }
             let (flow, attempt) = Flow.reach(flow.options, payload: payload)
             attempts.append(attempt)
-            if sameSocket { shared = flow } else { flow?.reset() }
+            if sameSocket { shared = flow } else if !finish { flow?.reset() }
         }
         print(attempts)
         try expect.check(attempts.map(\.result))

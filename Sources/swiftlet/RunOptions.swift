@@ -123,6 +123,11 @@ struct DatapathOptions: ParsableArguments {
             "Ranges of loadBalancerSourceRanges per IP family that the maps have room for.", valueName: "n"))
     var maxSourceRanges: UInt32?
 
+    @Option(
+        help: ArgumentHelp(
+            "Kernel memory in MiB up to which the maps grow by themselves; 0: they do not.", valueName: "mib"))
+    var mapMemoryLimit: UInt32?
+
     func fill(_ layer: inout ConfigurationLayer) throws {
         layer.kubeProxyReplacement = kubeProxyReplacement
         layer.cgroupRoot = cgroupRoot
@@ -132,6 +137,7 @@ struct DatapathOptions: ParsableArguments {
         layer.maxBackends = maxBackends
         layer.maxSlots = maxSlots
         layer.maxSourceRanges = maxSourceRanges
+        layer.mapMemoryLimit = mapMemoryLimit
         layer.sockets = socketLB
         socketDestroy.fill(&layer)
         do {

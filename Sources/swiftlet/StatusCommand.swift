@@ -21,8 +21,7 @@ struct StatusCommand: ParsableCommand {
 
     func run() throws {
         if let daemon = observer { return try printObserver(daemon) }
-        try pins.requireDatapath()
-        guard let report = try StatusReport.collect(pins: pins.pins) else { return }
+        guard let report = try StatusReport.collect(pins: pins.pins) else { return try pins.requireDatapath() }
         if format.output == .json {
             try printJSON(report)
         } else {

@@ -1,5 +1,6 @@
 import BPFLoader
 import CDatapath
+import CLibbpf
 import TestKit
 import Testing
 
@@ -59,6 +60,32 @@ extension KernelTests {
             let counts = try BPFMap.create(.perCPUHash, name: "counts", keySize: 4, valueSize: 8, maxEntries: 4)
             #expect(throws: BPFError.self) { try small.copyEntries(to: counts) }
             #expect(throws: BPFError.self, "no room") { try big.copyEntries(to: small) }
+        }
+
+        @Test("counts are added to those that are there", arguments: [BPFMapType.perCPUHash, .perCPUArray])
+        func addsCounts(type: BPFMapType) throws {
+            let from = try BPFMap.create(type, name: "from", keySize: 4, valueSize: 16, maxEntries: 4)
+            let into = try BPFMap.create(type, name: "into", keySize: 4, valueSize: 16, maxEntries: 8)
+            /// Another value for each CPU.
+            func counts(_ first: UInt64, _ second: UInt64) -> [SIMD2<UInt64>] {
+                (0..<CPUs.possible).map { SIMD2(first, second) &* UInt64($0 + 1) }
+            }
+            func set(_ key: UInt32, of map: borrowing BPFMap, to counts: [SIMD2<UInt64>]) {
+                let status = map.withDescriptor { descriptor in
+                    withUnsafePointer(to: key) { bpf_map_update_elem(descriptor, $0, counts, 0) }
+                }
+                #expect(status == 0)
+            }
+            set(1, of: from, to: counts(10, 20))
+            set(2, of: from, to: counts(30, 40))
+            set(2, of: into, to: counts(3, 4))
+            set(7, of: into, to: counts(5, 6))
+            try from.addCounts(to: into)
+            #expect(try into.lookupPerCPU(UInt32(1)) == counts(10, 20))
+            #expect(try into.lookupPerCPU(UInt32(2)) == counts(33, 44))
+            #expect(try into.lookupPerCPU(UInt32(7)) == counts(5, 6))
+            let other = try BPFMap.create(.hash, name: "other", keySize: 4, valueSize: 16, maxEntries: 4)
+            #expect(throws: BPFError.self) { try from.addCounts(to: other) }
         }
     }
 }

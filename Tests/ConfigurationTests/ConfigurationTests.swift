@@ -32,6 +32,7 @@ struct ConfigurationTests {
                 maxBackends: 2
                 maxSlots: 3
                 maxSourceRanges: 4
+                mapMemoryLimit: 5
                 conntrackTCPTimeoutEstablished: 1h
                 conntrackTCPTimeoutCloseWait: 2m
                 conntrackUDPTimeout: 3s
@@ -75,6 +76,7 @@ struct ConfigurationTests {
         settings.maxBackends = 2
         settings.maxSlots = 3
         settings.maxSourceRanges = 4
+        settings.mapMemoryLimit = 5
         settings.packets.timeouts.tcpEstablished = .seconds(3_600)
         settings.packets.timeouts.tcpCloseWait = .seconds(120)
         settings.packets.timeouts.udp = .seconds(3)

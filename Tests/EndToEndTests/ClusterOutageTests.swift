@@ -47,7 +47,12 @@ struct ClusterOutageTests {
             for object in Self.pair("new", "10.96.0.17", pods: [1]) { try api.put(object) }
             try api.comeBack()
             #expect(try eventually(within: 60_000) { try node.call("10.96.0.17:80").results == ["ok"] })
-            #expect(try eventually { try node.call("10.96.0.16:80").results == ["ENETUNREACH"] })
+            var answers: [Set<String>] = []
+            let isGone = try eventually(within: 20_000) {
+                answers.append(try node.call("10.96.0.16:80").results)
+                return answers.last == ["ENETUNREACH"]
+            }
+            #expect(isGone, "\(answers): \(node.logText)")
             #expect(try eventually { try node.call("10.96.0.15:80", "--count", "30").pods == ["pod-2", "pod-3"] })
             #expect(try eventually { try complaints(node) == [] })
             let report = try node.finish(load: load, now: true)

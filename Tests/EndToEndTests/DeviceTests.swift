@@ -22,7 +22,7 @@ struct DeviceTests {
         #expect(try node.call(Self.frontend, "--count", "5", from: .outside).results == ["ok"])
 
         try node.start(with: arguments + ["--devices", "none"])
-        #expect(try node.call(Self.frontend, from: .outside).summary.ok == 0)
+        #expect(try node.call(Self.frontend, from: .outside).summary.ok == 0, "\(node.logText)")
         #expect(try node.call(Self.frontend, from: .pod(1)).results == ["ok"])
         try node.stop()
 

@@ -24,7 +24,7 @@ private let podTwo = ["10.244.0.12/32", "fd00:10:244::12/128"]
 @Suite(
     "source ranges", .tags(.endToEnd), .endToEnd, .serialized,
     .node(
-        pods: 3, flags: ["--max-source-ranges", "16"],
+        pods: 3, flags: ["--max-source-ranges", "16", "--map-memory-limit", "0"],
         manifests: [
             "gated.yaml": gate("gated", 20, ranges: podTwo),
             "homely.yaml": gate("homely", 21, ranges: ["192.0.2.0/24", "2001:db8::/64"]),

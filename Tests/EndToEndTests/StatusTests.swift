@@ -118,7 +118,9 @@ struct ObservingTests {
     }
 }
 
-@Suite("a Service that does not fit", .tags(.endToEnd), .endToEnd, .node(pods: 3, flags: ["--max-slots", "32"]))
+@Suite(
+    "a Service that does not fit", .tags(.endToEnd), .endToEnd,
+    .node(pods: 3, flags: ["--max-slots", "32", "--map-memory-limit", "0"]))
 struct CapacityTests {
     @Test("is reported, and the others work")
     func reports() throws {

@@ -102,6 +102,10 @@ let serviceMistakes: [Mistake] = [
         "publishNotReadyAddresses is \"true\"; write true or false",
         spec: "publishNotReadyAddresses: 'true', ports: [{port: 80}]"),
     Mistake("selector is app; write a map with keys and values", spec: "selector: app, ports: [{port: 80}]"),
+    Mistake(
+        "ports[0].name is \"H\\n\", which is no name for it; write at most 63 of a-z, 0-9 and '-', "
+            + "with a letter or digit at both ends",
+        spec: #"ports: [{name: "H\n", port: 80}]"#),
 ]
 
 let otherMistakes: [Mistake] = [
@@ -135,6 +139,18 @@ let otherMistakes: [Mistake] = [
     Mistake(
         "cannot use Service in f.yaml (document 1): metadata.name is missing; give the Service a name",
         "apiVersion: v1\nkind: Service\nmetadata: {namespace: a}\nspec: {}"),
+    Mistake(
+        "cannot use Service in f.yaml (document 1): metadata.name is \"a\\u{1B}[2J/b\", which is no name for it; "
+            + "write at most 63 of a-z, 0-9 and '-', with a letter or digit at both ends",
+        #"apiVersion: v1"# + "\nkind: Service\n" + #"metadata: {name: "a\e[2J/b"}"# + "\nspec: {ports: [{port: 80}]}"),
+    Mistake(
+        "cannot use Service in f.yaml (document 1): metadata.namespace is \"../x\", which is no name for it; "
+            + "write at most 63 of a-z, 0-9 and '-', with a letter or digit at both ends",
+        "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: ../x}\nspec: {ports: [{port: 80}]}"),
+    Mistake(
+        "cannot use Node in f.yaml (document 1): metadata.name is \"a..b\", which is no name for it; "
+            + "write at most 253 of a-z, 0-9, '-' and '.', with a letter or digit at both ends and at each dot",
+        "apiVersion: v1\nkind: Node\nmetadata: {name: a..b}"),
     Mistake(
         "cannot use f.yaml (document 1): kind is missing; write what the object is",
         "apiVersion: v1\nmetadata: {name: a}"),

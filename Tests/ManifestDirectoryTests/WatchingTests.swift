@@ -10,6 +10,7 @@ private struct Reader: ~Copyable {
     let source: ManifestSource
     private var batches: ManifestBatches.AsyncIterator
     private(set) var ports: [String: UInt16] = [:]
+    private(set) var gone: Set<String> = []
     private(set) var slices: Set<String> = []
     private(set) var problems: Set<StateProblem> = []
     private(set) var count = 0
@@ -50,7 +51,9 @@ private struct Reader: ~Copyable {
         for event in batch.events {
             switch event {
             case .service(let service): ports[service.name.name] = service.ports.first?.port.number ?? 0
-            case .serviceGone(let name): ports[name.name] = nil
+            case .serviceGone(let name):
+                ports[name.name] = nil
+                gone.insert(name.name)
             case .slice(let slice): slices.insert(slice.name.name)
             case .sliceGone(let name): slices.remove(name.name)
             case .node, .nodeGone: break
@@ -66,6 +69,11 @@ struct WatchingTests {
     private let directory: TemporaryDirectory
 
     init() throws { directory = try TemporaryDirectory() }
+
+    /// One of three Services that claim nothing of each other.
+    private static func service(_ name: String, port: Int = 80) -> String {
+        Manifests.service(name, ip: ["web": "10.96.0.15", "api": "10.96.0.16"][name] ?? "10.96.0.17", port: port)
+    }
 
     @Test("files are written, rewritten, renamed and removed")
     func files() async throws {
@@ -149,24 +157,141 @@ struct WatchingTests {
         await reader.waitForPorts(["web": 82])
     }
 
-    @Test("the directory itself is deleted and made again")
-    func recreated() async throws {
-        try directory.makeDirectory("m")
+    /// Ways to take the manifests away that say nothing about the Services.
+    enum Loss: String, CaseIterable, Sendable {
+        case movedAway, deleted, replacedByAFile, replacedByALoop
+
+        var cause: String {
+            switch self {
+            case .movedAway, .deleted: "no such file or directory; create it"
+            case .replacedByAFile: "not a directory; name the directory that holds the manifests"
+            case .replacedByALoop: "too many levels of symbolic links; check the file system"
+            }
+        }
+    }
+
+    @Test(
+        "a directory that is lost takes nothing with it, is named, and is followed when it is back",
+        arguments: Loss.allCases)
+    func lost(_ loss: Loss) async throws {
+        try directory.makeDirectory("m/sub")
         try directory.write(Manifests.service(), to: "m/web.yaml")
+        try directory.write(Manifests.service("api", ip: "10.96.0.16"), to: "m/sub/api.yaml")
         var reader = try Reader([directory.path + "/m"])
-        await reader.waitForPorts(["web": 80])
-        try directory.remove("m")
-        await reader.waitForPorts([:])
+        await reader.waitForPorts(["web": 80, "api": 80])
+        if loss == .deleted { try directory.remove("m") } else { try directory.rename("m", to: "elsewhere") }
+        if loss == .replacedByAFile { try directory.write("nothing", to: "m") }
+        if loss == .replacedByALoop { try directory.link("m", to: "m") }
+        await reader.wait { !$0.problems.isEmpty }
+        #expect(reader.ports == ["web": 80, "api": 80])
         #expect(
             reader.problems.map(\.description) == [
-                "cannot read \(directory.path)/m: no such file or directory; create it"
+                "cannot read \(directory.path)/m: \(loss.cause); until then all stays as it was read there last"
             ])
-        try directory.makeDirectory("m")
-        try directory.write(Manifests.service(port: 81), to: "m/web.yaml")
+        // Another directory, with other contents.
+        try directory.makeDirectory("new")
+        try directory.write(Manifests.service(port: 81), to: "new/web.yaml")
+        if [.replacedByAFile, .replacedByALoop].contains(loss) { try directory.remove("m") }
+        try directory.rename("new", to: "m")
         await reader.waitForPorts(["web": 81])
         #expect(reader.problems.isEmpty)
         try directory.write(Manifests.service(port: 82), to: "m/web.yaml")
         await reader.waitForPorts(["web": 82])
+    }
+
+    enum Swap: String, CaseIterable, Sendable { case rename, symlink, directoryAbove }
+
+    @Test("a directory that is swapped for another one is one change, without a complaint", arguments: Swap.allCases)
+    func swapped(_ swap: Swap) async throws {
+        for (name, port) in [("old/m", 80), ("new/m", 81)] {
+            try directory.makeDirectory(name)
+            try directory.write(Manifests.service(port: port), to: "\(name)/web.yaml")
+        }
+        try directory.write(Manifests.service("api", ip: "10.96.0.16"), to: "new/m/api.yaml")
+        if swap == .symlink { try directory.link("link", to: "old/m") }
+        var reader = try Reader([directory.path + (swap == .symlink ? "/link" : "/old/m")])
+        await reader.waitForPorts(["web": 80])
+        switch swap {
+        case .rename:
+            try directory.rename("old/m", to: "gone")
+            try directory.rename("new/m", to: "old/m")
+        case .symlink:
+            try directory.link("link_tmp", to: "new/m")
+            try directory.rename("link_tmp", to: "link")
+        case .directoryAbove:
+            try directory.rename("old", to: "gone")
+            try directory.rename("new", to: "old")
+        }
+        await reader.waitForPorts(["web": 81, "api": 80])
+        let now = swap == .symlink ? "new/m" : "old/m"
+        try directory.write(Manifests.service(port: 82), to: "\(now)/web.yaml")
+        await reader.waitForPorts(["web": 82, "api": 80])
+        #expect(reader.problems.isEmpty)
+    }
+
+    @Test("files that are removed one after the other say nothing until it is over: the directory may follow")
+    func removedOneByOne() async throws {
+        try directory.makeDirectory("m")
+        for name in ["web", "api", "dns"] { try directory.write(Self.service(name), to: "m/\(name).yaml") }
+        var reader = try Reader([directory.path + "/m"])
+        await reader.wait { $0.ports.count == 3 }
+        for name in ["web", "api", "dns"] {
+            try directory.remove("m/\(name).yaml")
+            // Longer than a burst lasts.
+            try await Task.sleep(for: .milliseconds(60))
+        }
+        try directory.remove("m")
+        await reader.wait { !$0.problems.isEmpty }
+        #expect(reader.ports.count == 3)
+        try directory.makeDirectory("m")
+        try directory.write(Manifests.service("web"), to: "m/web.yaml")
+        await reader.waitForPorts(["web": 80])
+    }
+
+    @Test("a directory that comes back soon takes nothing with it either")
+    func backSoon() async throws {
+        try directory.makeDirectory("m")
+        for name in ["web", "api"] { try directory.write(Self.service(name), to: "m/\(name).yaml") }
+        var reader = try Reader([directory.path + "/m"])
+        await reader.wait { $0.ports.count == 2 }
+        try directory.remove("m")
+        await reader.wait { !$0.problems.isEmpty }
+        try directory.makeDirectory("m")
+        for name in ["web", "dns"] { try directory.write(Self.service(name, port: 81), to: "m/\(name).yaml") }
+        await reader.wait { $0.problems.isEmpty && $0.ports == ["web": 81, "dns": 81] }
+        #expect(reader.gone == ["api"], "web was gone in between")
+    }
+
+    @Test("a file that is removed and made again within a moment was never away")
+    func madeAgain() async throws {
+        try directory.write(Manifests.service(), to: "web.yaml")
+        try directory.write(Self.service("api"), to: "api.yaml")
+        var reader = try Reader(directory)
+        await reader.wait { $0.ports.count == 2 }
+        try directory.remove("web.yaml")
+        try await Task.sleep(for: .milliseconds(60))
+        try directory.write(Manifests.service(port: 81), to: "web.yaml")
+        await reader.waitForPorts(["web": 81, "api": 80])
+        #expect(reader.gone.isEmpty)
+        try directory.remove("api.yaml")
+        await reader.waitForPorts(["web": 81])
+    }
+
+    @Test("a directory that is made anew is read once it is filled")
+    func refilled() async throws {
+        try directory.makeDirectory("m")
+        for name in ["web", "api"] { try directory.write(Self.service(name), to: "m/\(name).yaml") }
+        var reader = try Reader([directory.path + "/m"])
+        await reader.wait { $0.ports.count == 2 }
+        try directory.rename("m", to: "old")
+        await reader.wait { !$0.problems.isEmpty }
+        try directory.makeDirectory("m")
+        let before = reader.count
+        try await Task.sleep(for: .milliseconds(120))
+        for name in ["web", "api"] { try directory.write(Self.service(name, port: 81), to: "m/\(name).yaml") }
+        await reader.wait { $0.ports.values.allSatisfy { $0 == 81 } }
+        #expect(reader.gone.isEmpty)
+        #expect(reader.count == before + 1, "it was read while it was filled")
     }
 
     @Test("a broken file keeps the last good version and says so once")

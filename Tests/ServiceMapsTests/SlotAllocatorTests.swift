@@ -44,6 +44,33 @@ struct SlotAllocatorTests {
         #expect(try allocator.allocate(9) == SlotRun(first: 1, count: 9))
     }
 
+    @Test("slots that are added join what is free at the end", arguments: [[], [SlotRun(first: 7, count: 3)]])
+    func grows(taken: [SlotRun]) throws {
+        var allocator = SlotAllocator(capacity: 10, taken: taken)
+        let free = allocator.free
+        allocator.grow(to: 25)
+        #expect(allocator.capacity == 25 && allocator.free == free + 15)
+        let rebuilt = SlotAllocator(capacity: 25, taken: taken)
+        #expect(allocator.longestFree == rebuilt.longestFree)
+        let longest = try allocator.allocate(allocator.longestFree)
+        #expect(longest.end == 25)
+        allocator.release(longest)
+        #expect(allocator.free == rebuilt.free)
+    }
+
+    @Test("a map of one slot, which nobody gets, can grow; none shrinks")
+    func growsFromNothing() throws {
+        for capacity: UInt32 in [0, 1] {
+            var allocator = SlotAllocator(capacity: capacity)
+            allocator.grow(to: 3)
+            #expect(allocator.free == 2)
+            #expect(try allocator.allocate(2) == SlotRun(first: 1, count: 2))
+        }
+        var allocator = SlotAllocator(capacity: 10)
+        allocator.grow(to: 5)
+        #expect(allocator.capacity == 10 && allocator.free == 9)
+    }
+
     @Test("the shortest stretch that fits is taken, so that long ones stay long")
     func bestFit() throws {
         let taken = [SlotRun(first: 5, count: 1), SlotRun(first: 8, count: 1)]

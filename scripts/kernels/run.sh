@@ -47,12 +47,16 @@ check_tools() {
 	done
 }
 
-# Every program of the sockets' object must be loaded: its global functions are its programs. Of the packets' object,
-# those for the one device towards the network: in and out.
+# functions OBJECT: how many programs it has, which are its global functions.
+functions() {
+	readelf --syms --wide "$build/bpf/$1.bpf.o" | awk '$4 == "FUNC" && $5 == "GLOBAL"' | wc -l
+}
+
+# Every program of the sockets' object must be loaded, and of the packets' object those for the one device towards the
+# network, in and out. Those that visit sockets to destroy them come in addition, on kernels that have what they need.
 count_expected() {
-	local sockets
-	sockets=$(readelf --syms --wide "$build/bpf/sock.bpf.o" | awk '$4 == "FUNC" && $5 == "GLOBAL"' | wc -l)
-	echo $((sockets + 2))
+	expected=$(($(functions sock) + 2))
+	visitors=$(functions destroy)
 }
 
 # Two processors, so that per-CPU maps and reuse under a reader are what they are on a node.
@@ -62,7 +66,8 @@ boot() {
 		-accel "${ACCELERATOR:-tcg,thread=multi}" -cpu max -smp 2 -m 1024 \
 		-nodefaults -no-user-config -no-reboot -display none -serial stdio \
 		-kernel "$kernel/bzImage" -initrd "$kernel/initramfs" \
-		-append "console=ttyS0 quiet loglevel=3 panic=-1 swiftlet_programs=$expected" </dev/null
+		-append "console=ttyS0 quiet loglevel=3 panic=-1 swiftlet_programs=$expected swiftlet_visitors=$visitors" \
+		</dev/null
 }
 
 field() {
@@ -114,7 +119,7 @@ run_kernel() {
 }
 
 check_tools
-expected=$(count_expected)
+count_expected
 for version in "${versions[@]}"; do run_kernel "$version"; done
 
 echo

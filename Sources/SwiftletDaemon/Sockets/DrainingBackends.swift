@@ -1,6 +1,5 @@
 import BPFLoader
 import CDatapath
-import Glibc
 import ServiceMaps
 import ServiceModel
 
@@ -63,15 +62,13 @@ extension DrainingBackend {
         _ proto: (Key) -> ip_protocol
     ) throws(BPFError) -> [UInt32: Int] {
         guard let flows = try pins.openIfPinned(map.rawValue) else { return [:] }
-        var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
-        let today = Duration.seconds(now.tv_sec)
+        let now = KernelClock.now
         var counts: [UInt32: Int] = [:]
         for entry in try flows.entries(key: key, value: value) where entry.value.reply == 0 {
             let flow = entry.value
             let lifetime = timeouts.lifetime(
                 proto(entry.key), flow.state, isHalfClosed: flow.fin_client != 0 || flow.fin_backend != 0)
-            if today - .nanoseconds(Int64(flow.last_seen)) < lifetime { counts[flow.backend_id, default: 0] += 1 }
+            if now - .nanoseconds(Int64(flow.last_seen)) < lifetime { counts[flow.backend_id, default: 0] += 1 }
         }
         return counts
     }

@@ -58,7 +58,8 @@ struct Soak: ParsableCommand {
         if seconds < 1 || rate < 2 || flows < 0 || pause < 1 { throw ValidationError("numbers must be > 0") }
         for file in ["sock.bpf.o", "tc.bpf.o"] where access("\(otherObjects)/\(file)", R_OK) != 0 {
             throw ValidationError(
-                "cannot read \(otherObjects)/\(file): \(ErrnoName.name(of: errno)); run make bpf, or set --other-objects")
+                "cannot read \(otherObjects)/\(file): \(ErrnoName.name(of: errno)); run make bpf, or set --other-objects"
+            )
         }
     }
 

@@ -12,10 +12,10 @@ enum Build: CaseIterable {
 }
 
 extension TestNode {
-    private var stepsFile: String { "\(directory)/steps" }
+    var stepsFile: String { "\(directory)/steps" }
 
     /// The command line of `swiftlet-lab other-build` on this node.
-    private func arguments(of build: Build, _ further: [String]) -> [String] {
+    func arguments(of build: Build, _ further: [String]) -> [String] {
         [
             "other-build", "--manifests", manifests, "--cgroup-root", cgroup.path, "--bpf-root", bpfRoot, "--node-name",
             Manifest.nodeName,
@@ -37,6 +37,11 @@ extension TestNode {
         let process = try launch(Programs.lab, arguments(of: build, ["--kill-after", "\(steps)"]))
         let status = try process.wait(within: 30_000)
         guard status == .killed(signal: SIGKILL) else { throw TestFailure("not killed, but \(status): \(logText)") }
+    }
+
+    /// Whether the daemon that was started with `--kill-after` came so far.
+    func waitForKill() throws -> Bool {
+        try waitForEnd(within: 20_000) == .killed(signal: SIGKILL)
     }
 
     /// The versions of the map layout that are pinned.

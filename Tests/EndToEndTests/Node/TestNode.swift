@@ -126,6 +126,14 @@ final class TestNode: Sendable {
         }
     }
 
+    /// Waits until it ends by itself.
+    func waitForEnd(within milliseconds: Int) throws -> ChildProcess.Status? {
+        try daemon.withLock { process in
+            defer { process = nil }
+            return try process?.wait(within: milliseconds)
+        }
+    }
+
     /// kill -9.
     func kill() throws {
         try daemon.withLock { process in

@@ -37,6 +37,8 @@ final class RoutedNode: Sendable {
     /// With the policy Cluster pods of this node see the client, where replies pass by our programs anyway. Behind
     /// programs on their own devices they see the node, as with kube-proxy; a way that leads over a bridge passes none.
     let localPodsSeeClient: Bool
+    /// Whether pods are seen as they are at the doors for clients outside too.
+    let podsKeepAddress: Bool
 
     init(_ proxy: Proxy, _ network: RoutedTopology.PodNetwork, clientMTU: Int? = nil) throws {
         topology = try RoutedTopology(network, clientMTU: clientMTU)
@@ -45,6 +47,7 @@ final class RoutedNode: Sendable {
             return try RunningProcess(arguments, in: pod.namespace.path)
         }
         for pod in pods { _ = try pod.readLine() }
+        podsKeepAddress = proxy != .nftables
         let manifests = [Manifest.node] + RoutedService.all.map(\.manifest)
         switch proxy {
         case .nftables:
@@ -68,6 +71,13 @@ final class RoutedNode: Sendable {
         if let datapath { return try datapath.counters()[reason] ?? 0 }
         guard let daemon else { return nil }
         return try daemon.status().counters[reason].map { UInt64($0) } ?? 0
+    }
+
+    /// How many packets were answered with a refusal; nil where nobody counts.
+    func refusals() throws -> UInt64? {
+        try count(of: "answer_reset").flatMap { resets in
+            try count(of: "answer_unreachable").map { $0 + resets }
+        }
     }
 
     /// Off: every sender cuts what it sends into packets that fit, and writes complete checksums.
@@ -95,12 +105,18 @@ final class RoutedNode: Sendable {
 
     /// `swiftlet-lab call` in a pod of the node under test, or on that node itself, whose sockets nobody translates.
     func call(fromPod number: Int?, _ door: String, _ options: String...) throws -> CallReport {
+        try call(fromPod: number, door, options: options)
+    }
+
+    func call(fromPod number: Int?, _ door: String, options: [String]) throws -> CallReport {
         let namespace = number.map { topology.pods[$0 - 1].namespace.path } ?? topology.node.path
         return try Programs.decode(from: [Programs.lab, "call", door] + options, in: namespace)
     }
 
     /// `swiftlet-lab hold` beyond the router.
-    func hold(_ door: String, _ options: String...) throws -> RunningProcess {
+    func hold(_ door: String, _ options: String...) throws -> RunningProcess { try hold(door, options: options) }
+
+    func hold(_ door: String, options: [String]) throws -> RunningProcess {
         try RunningProcess([Programs.lab, "hold", door] + options, in: topology.client.path, input: .pipe)
     }
 

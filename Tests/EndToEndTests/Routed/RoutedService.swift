@@ -126,6 +126,8 @@ enum IPVersion: String, CaseIterable, CustomStringConvertible {
 
     var description: String { rawValue }
     var node: String { self == .v4 ? RoutedTopology.node4 : RoutedTopology.node6 }
+    /// Towards the network, and towards its pods.
+    var nodeAddresses: Set<String> { self == .v4 ? [node, "10.244.1.1"] : [node, "fd00:10:244:1::1"] }
     var clients: [String] { self == .v4 ? RoutedTopology.clients4 : RoutedTopology.clients6 }
     var podRange: String { self == .v4 ? "10.244.0.0/16" : "fd00:10:244::/48" }
 

@@ -113,6 +113,24 @@ extension TranslationTests {
             #expect(try lab.flowEntries(family) == 2)
         }
 
+        /// Both ends may send the first packet at once; each then answers the other's SYN.
+        @Test("a SYN of the endpoint that crosses the client's belongs to its flow", arguments: Family.allCases)
+        func opensAtOnce(family: Family) throws {
+            let lab = try TranslationLab.current
+            let route = Route(door: .nodePort, transport: .tcp, family: family, isLocal: false)
+            try lab.serve([route.service])
+            let client = family.outside()
+            let request = Packet.tcp(client, route.frontend)
+            let seen = try lab.run(request, .wireIn).packet.source
+            for flags: TCPSegment.Flags in [.syn, [.syn, .ack], .ack] {
+                let fromEndpoint = try lab.run(Packet.tcp(route.backend, seen, flags), .wireIn).packet
+                #expect(fromEndpoint.source == route.frontend && fromEndpoint.destination == client, "\(flags)")
+                let fromClient = try lab.run(Packet.tcp(client, route.frontend, flags), .wireIn).packet
+                #expect(fromClient.source == seen && fromClient.destination == route.backend, "\(flags)")
+            }
+            #expect(try lab.flowEntries(family) == 2)
+        }
+
         /// Spec 34: by client address, for all frontends of the service port.
         @Test("affinity goes by client and service port", arguments: Family.allCases)
         func sticks(family: Family) throws {

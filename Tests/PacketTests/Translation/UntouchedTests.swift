@@ -44,6 +44,22 @@ extension TranslationTests {
             #expect(try lab.flowEntries(family) == 0)
         }
 
+        @Test("is left alone when its header has another version than the frame says", arguments: Family.allCases)
+        func leavesOtherVersions(family: Family) throws {
+            let lab = try lab()
+            let good = Packet.tcp(family.outside(), TestService().frontend(.clusterIP, family)).bytes
+            #expect(try lab.run(good, .wireIn).bytes != good)
+            for version: UInt8 in 0..<16 where version != good[14] >> 4 {
+                var frame = good
+                frame[14] = version << 4 | frame[14] & 0x0f
+                for hook in Hook.framed {
+                    let verdict = try lab.run(frame, hook)
+                    #expect(verdict.action == .passOn)
+                    expectUntouched(verdict.bytes, frame)
+                }
+            }
+        }
+
         @Test("is left alone when it is no IP at all")
         func leavesOtherTypes() throws {
             let lab = try lab()

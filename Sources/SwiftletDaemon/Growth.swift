@@ -1,0 +1,60 @@
+import ServiceMaps
+import ServiceModel
+
+/// How the maps of Services get more room.
+struct GrowthPlan: Sendable {
+    var limits: MapGrowth
+    /// Makes larger maps with the same entries, and has all programs use them.
+    var grow: @Sendable (MapCapacities) async throws -> BPFMapStore
+}
+
+/// What the control plane remembers of it.
+struct GrowthState {
+    struct Postponed {
+        /// Not yet programmed.
+        var services: Set<ObjectName> = []
+        /// The changes that led to it.
+        var slices: [EndpointSlice] = []
+    }
+
+    /// The entries are being copied: nobody may write.
+    private(set) var isGrowing = false
+    /// What has its turn when that is over.
+    private var postponed = Postponed()
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+    /// An element when the maps should grow.
+    let wishes: AsyncStream<Void>
+    let wish: AsyncStream<Void>.Continuation
+    /// The groups that lacked room for something which still waits.
+    private(set) var shortages: Set<MapGroup> = []
+    private var nextTry = ContinuousClock.now
+
+    init() { (wishes, wish) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1)) }
+
+    /// Not for a while after it failed.
+    var mayTry: Bool { ContinuousClock.now >= nextTry }
+
+    mutating func begin() { isGrowing = true }
+
+    /// - Returns: what came meanwhile.
+    mutating func end(hasFailed: Bool) -> Postponed {
+        isGrowing = false
+        if hasFailed { nextTry = .now + .seconds(10) }
+        for waiter in waiting { waiter.resume() }
+        waiting = []
+        defer { postponed = Postponed() }
+        return postponed
+    }
+
+    /// Resumes at the end.
+    mutating func wait(_ waiter: CheckedContinuation<Void, Never>) { waiting.append(waiter) }
+
+    mutating func postpone(_ dirty: Set<ObjectName>) { postponed.services.formUnion(dirty) }
+
+    mutating func postpone(_ slices: [EndpointSlice]) { postponed.slices += slices }
+
+    mutating func note(_ report: ApplyReport) {
+        if report.pending.isEmpty { shortages = [] }
+        shortages.formUnion(report.failures.lazy.filter(\.error.isShortage).compactMap { MapGroup(of: $0.map) })
+    }
+}

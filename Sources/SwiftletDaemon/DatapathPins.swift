@@ -29,6 +29,8 @@ public struct DatapathPins: Sendable {
     public func map(_ name: String) -> FilePath { (growing.contains(name) ? next : maps).appending(name) }
     /// Where maps are that grow, until programs use them.
     var next: FilePath { version.appending("next") }
+    /// What the maps mean, for other versions: see `LayoutNotes`.
+    var layouts: FilePath { version.appending("layouts") }
     public func link(_ hook: CgroupAttachType) -> FilePath { links.appending("\(hook)") }
 
     /// The hooks that the datapath uses, in the order in which they are attached: the way back before the way out.

@@ -42,6 +42,9 @@ final class FrontendMaps {
         [services4.id, services6.id, slots4.id, slots6.id, backends4.id, backends6.id, vips4.id, vips6.id]
     }
 
+    /// For how many frontends, slots and backends of a family there is room.
+    var room: [Int] { [services4.maxEntries, slots4.maxEntries, backends4.maxEntries] }
+
     /// The backends of each service port, by its id.
     struct Backends {
         fileprivate struct Family {

@@ -39,6 +39,9 @@ struct ServingMaps {
     /// Whether these are the maps that are pinned now.
     func arePinned(at bpfRoot: String) throws -> Bool { try Self.open(bpfRoot, [:])?.map(\.ids) == ids }
 
+    /// For how many frontends, slots and backends of a family there is room, in the version that was pinned last.
+    var room: [Int] { versions.last?.maps.room ?? [] }
+
     /// The state that all frontends of a Service show in all versions; nil while they differ.
     func state(of frontends: [SoakService.Frontend]) throws -> FrontendMaps.Shown? {
         var shown: FrontendMaps.Shown?

@@ -8,6 +8,8 @@ import SystemPackage
 /// The node of a soak: pods, a cgroup, a directory of manifests, and `swiftlet run`, which is ended and started again.
 final class SoakNode {
     private static let nodeName = "soak-node"
+    /// What the maps are made for: less than the Services need, so that they grow.
+    static let initialRoom = 64
     /// This program, also for those who start it by way of another one.
     private static let lab =
         (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "swiftlet-lab"
@@ -103,11 +105,11 @@ final class SoakNode {
     /// - Parameter write: it is to die in front of this write to the kernel.
     func start(_ build: Build, _ flags: [String], dyingAtWrite write: Int? = nil) throws {
         let watched = write.map { [Self.lab, "kill-at-write", "\($0)", "--"] } ?? []
-        let run =
-            program(of: build) + [
-                "--manifests", manifests, "--node-name", Self.nodeName, "--cgroup-root", cgroup.path, "--bpf-root",
-                bpfRoot, "--max-services", "4096", "--max-backends", "8192", "--max-slots", "16384",
-            ]
+        let room = ["--max-services", "--max-backends", "--max-slots"].flatMap { [$0, "\(Self.initialRoom)"] }
+        let place = [
+            "--manifests", manifests, "--node-name", Self.nodeName, "--cgroup-root", cgroup.path, "--bpf-root", bpfRoot,
+        ]
+        let run = program(of: build) + place + room
         starts += 1
         try? FileManager.default.removeItem(atPath: log)
         // The pid stays the daemon's: each of the wrappers replaces itself.

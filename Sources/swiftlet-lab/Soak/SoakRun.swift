@@ -15,6 +15,8 @@ final class SoakRun {
     private var report: SoakReport
     private var daemon: SoakDaemon
     private var nextChange: UInt64 = 0
+    private var crowd = SoakCrowd()
+    private var nextCrowd: UInt64 = 0
     /// When the changes were made that the maps do not show yet, by their Services.
     private var changedAt: [Int: UInt64] = [:]
     /// Those whose frontends do not show it yet; the rest waits for old backends to be freed.
@@ -89,10 +91,17 @@ final class SoakRun {
             let now = MonotonicClock.now
             if now >= end { return }
             if now >= nextChange { try change() }
+            if now >= nextCrowd { try growCrowd() }
             if let failure = try daemon.advance(on: node, at: now) { judge.fail(failure) }
             try look()
             usleep(2_000)
         }
+    }
+
+    /// In the course of the soak as far as it grows.
+    private func growCrowd() throws {
+        nextCrowd = MonotonicClock.now + UInt64(options.seconds) * 1_000_000_000 / UInt64(SoakCrowd.sizes + 1)
+        if let manifest = crowd.grow() { try node.write(manifest, to: SoakCrowd.file) }
     }
 
     private func change() throws {
@@ -172,6 +181,10 @@ final class SoakRun {
         let versions = try node.pinnedVersions
         if versions != [Int(LB_MAP_VERSION)] {
             judge.fail("the maps of versions \(versions) are pinned, and not only those of \(LB_MAP_VERSION)")
+        }
+        report.room = try ServingMaps(bpfRoot: node.bpfRoot, pods: pods)?.room ?? []
+        if report.room.contains(where: { $0 <= SoakNode.initialRoom }) {
+            judge.fail("a map has not grown: there is room for \(report.room)")
         }
         _ = try node.end(with: SIGTERM)
     }

@@ -16,7 +16,24 @@ public struct MapLayout: Hashable, Sendable {
     public let value: String?
 
     /// Whether entries of the other one can be taken as they are. Never true for what is not described.
-    public func agrees(with other: MapLayout) -> Bool { key != nil && value != nil && self == other }
+    public func agrees(with other: MapLayout) -> Bool { isDescribed && self == other }
+
+    /// Whether it is known what the bytes mean.
+    public var isDescribed: Bool { key != nil && value != nil }
+
+    /// The same, with keys and values that mean what they mean in the other one.
+    public func described(like other: MapLayout) -> MapLayout {
+        MapLayout(
+            type: type, keySize: keySize, valueSize: valueSize, flags: flags, key: other.key, value: other.value)
+    }
+
+    /// A number for all of it, the same in every build (FNV-1a); nil if it is not described.
+    public var fingerprint: UInt64? {
+        guard let key, let value else { return nil }
+        return "\(type.rawValue) \(keySize) \(valueSize) \(flags) \(key) \(value)".utf8.reduce(0xcbf2_9ce4_8422_2325) {
+            ($0 ^ UInt64($1)) &* 0x100_0000_01b3
+        }
+    }
 
     /// Whether entries take the same room, which is all that can be known without type information.
     public func hasSizes(of other: MapLayout) -> Bool {
@@ -30,7 +47,7 @@ public struct MapLayout: Hashable, Sendable {
         if keySize != other.keySize { return "its keys have \(keySize) bytes, not \(other.keySize)" }
         if valueSize != other.valueSize { return "its values have \(valueSize) bytes, not \(other.valueSize)" }
         if flags != other.flags { return "it was made with other flags" }
-        if key == nil || value == nil { return "it has no type information that could be read" }
+        if !isDescribed { return "it has no type information that could be read" }
         return "its keys or values have other fields"
     }
 }

@@ -78,14 +78,14 @@ public struct Daemon: Sendable {
                 connection, nodeName: settings.nodeName, proxyName: settings.node.proxyName, time: .real, log: log)
             statistics = { source.statistics }
             await fallback(control)?.serveIfEmpty()
-            if let keeper, !keeper.needsWholeState { try await keeper.attach(control) }
+            if let keeper, !keeper.needsWholeState { try await keeper.attach(control.nodeFacts) }
             parts = clusterParts(source, control, keeper)
         } else {
             let source = try phase("reading manifests") { try ManifestSource(directories: settings.manifests) }
             let batches = source.batches()
-            await programFirst(of: batches, control)
+            try await programFirst(of: batches, control, keeper)
             await control.grow()
-            try await keeper?.attach(control)
+            if let keeper, await !keeper.isAttached { try await keeper.attach(control.nodeFacts) }
             if settings.initOnly {
                 await control.reclaim()
                 return sayInitialised()
@@ -159,8 +159,15 @@ extension Daemon {
 
 extension Daemon {
     /// The complete list comes first, and is in the maps before any hook is attached.
-    private func programFirst(of batches: ManifestBatches, _ control: ControlPlane) async {
+    private func programFirst(
+        of batches: ManifestBatches, _ control: ControlPlane, _ keeper: DatapathKeeper?
+    ) async throws {
         for await batch in batches {
+            // What an earlier process has left is served by our programs before anything in it changes. That process may
+            // have ended while its maps grew, and its programs run on some that are not pinned, and that we do not write.
+            if let keeper, !keeper.needsWholeState, await !control.hasEmptyMaps, await !keeper.isAttached {
+                try await keeper.attach(NodeFacts(batch.node(named: settings.nodeName)))
+            }
             let summary = await control.ingest(batch)
             Heap.trim()
             sayProgrammed(summary)
@@ -183,7 +190,7 @@ extension Daemon {
             onFirstList: { summary in
                 sayProgrammed(summary)
                 await control.grow()
-                if let keeper, keeper.needsWholeState { try await keeper.attach(control) }
+                if let keeper, keeper.needsWholeState { try await keeper.attach(control.nodeFacts) }
                 sayReady()
             })
         var parts: [any ServiceLifecycle.Service] = [ClusterService(source: source), feed]

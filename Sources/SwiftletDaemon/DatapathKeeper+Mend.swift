@@ -25,6 +25,7 @@ extension DatapathKeeper {
     func repin() throws -> Bool {
         let restored = try held.restore()
         if !restored.isEmpty {
+            try handOver.note()
             log.warning(
                 "pinned again what somebody has removed",
                 metadata: ["below": "\(handOver.own.version)", "pins": "\(restored.count)"])

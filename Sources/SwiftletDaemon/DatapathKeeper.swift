@@ -36,12 +36,14 @@ actor DatapathKeeper {
     }
 
     /// Puts our programs in the place of those that serve. The maps hold what they must.
-    func attach(_ control: ControlPlane) async throws {
+    ///
+    /// - Parameter node: as far as it is known; it chooses the devices.
+    func attach(_ node: NodeFacts) async throws {
         try handOver.commit()
         try await devices.adopt(from: handOver.others, reached: handOver.reached)
         await devices.release()
         // Whoever reads "ready" may call from outside at once.
-        await devices.follow(await control.nodeFacts)
+        await devices.follow(node)
         await devices.follow(try NetworkSnapshot.read())
         let start = ContinuousClock.now
         let summary = try attachHooks(datapath)

@@ -29,6 +29,8 @@ public struct DatapathPins: Sendable {
     public func map(_ name: String) -> FilePath { (growing.contains(name) ? next : maps).appending(name) }
     /// Where maps are that grow, until programs use them.
     var next: FilePath { version.appending("next") }
+    /// What the maps mean, for other versions: see `LayoutNotes`.
+    var layouts: FilePath { version.appending("layouts") }
     public func link(_ hook: CgroupAttachType) -> FilePath { links.appending("\(hook)") }
 
     /// The hooks that the datapath uses, in the order in which they are attached: the way back before the way out.
@@ -62,6 +64,14 @@ extension DatapathPins {
 
     /// Whether the maps hold a state that was whole once.
     var isComplete: Bool { map("services4").exists && !has(.unfinished) && !has(.superseded) }
+
+    /// Whether the maps are being made, and say nothing yet.
+    public var isUnfinished: Bool { has(.unfinished) }
+
+    /// Whether sockets are served by programs of this version, or may be.
+    public var hasLinks: Bool {
+        get throws(ConfigurationError) { try !DirectoryListing.names(in: links).isEmpty }
+    }
 
     /// The versions that have a directory, ascending.
     public static func versions(at root: FilePath) throws(ConfigurationError) -> [DatapathPins] {

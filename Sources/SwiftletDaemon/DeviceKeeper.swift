@@ -1,5 +1,6 @@
 import BPFLoader
 import CDatapath
+import KubernetesObjects
 import Logging
 import Netlink
 import NodeNetwork
@@ -350,6 +351,13 @@ struct NodeFacts: Sendable, Hashable {
     var addresses: Set<IPAddress> = []
     /// The ranges of the node's own pods.
     var podCIDRs: [CIDR] = []
+}
+
+extension StateBatch {
+    /// The Node object of this name, if the batch has it.
+    func node(named name: String) -> Node? {
+        events.lazy.compactMap { if case .node(let node) = $0, node.name == name { node } else { nil } }.first
+    }
 }
 
 extension NodeFacts {

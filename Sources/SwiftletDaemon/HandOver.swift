@@ -28,6 +28,7 @@ struct HandOver: Sendable {
     /// How many entries the other version's maps have room for: ours must not have less for what is copied.
     private(set) var sizes: [String: Int] = [:]
     private var copied: [(name: String, source: FilePath)] = []
+    private let layouts: [ServiceMap: MapLayout]
     let reached: Checkpoint
     private let log: Logger
 
@@ -40,7 +41,7 @@ struct HandOver: Sendable {
         self.log = log
         others = try DatapathPins.versions(at: own.root).filter { $0.number != own.number }
         let source = others.last { $0.isComplete }
-        let layouts = try Self.layouts(of: build)
+        layouts = try Self.layouts(of: build)
         var leftovers = PinRemoval()
         try leftovers.removeNext(of: own)
         if own.isComplete || source == nil {
@@ -63,7 +64,11 @@ struct HandOver: Sendable {
             try BPFFileSystem.makeDirectories(own.maps)
             if let source { needsWholeState = try takeOver(source, layouts) }
         }
+        try note()
     }
+
+    /// Says to other versions what our maps mean.
+    func note() throws { try LayoutNotes(of: own).write(layouts) }
 
     private static func layouts(of build: DatapathBuild) throws(BPFError) -> [ServiceMap: MapLayout] {
         var layouts: [ServiceMap: MapLayout] = [:]
@@ -90,6 +95,7 @@ struct HandOver: Sendable {
     private mutating func takeOver(_ source: DatapathPins, _ layouts: [ServiceMap: MapLayout]) throws -> Bool {
         var reasons: [ServiceMap: String] = [:]
         var present: Set<ServiceMap> = []
+        let notes = LayoutNotes(of: source)
         for map in ServiceMap.allCases {
             guard let layout = layouts[map] else { continue }
             let path = source.map(map.rawValue)
@@ -97,7 +103,9 @@ struct HandOver: Sendable {
             present.insert(map)
             do {
                 let pinned = try BPFMap(pinnedAt: path)
-                reasons[map] = try pinned.layout.difference(from: layout)
+                var found = try pinned.layout
+                if !found.isDescribed, notes.has(layout, of: map) { found = found.described(like: layout) }
+                reasons[map] = found.difference(from: layout)
                 if reasons[map] == nil, pinned.name != String(map.rawValue.prefix(15)) {
                     reasons[map] = "it is the map \(pinned.name)"
                 }

@@ -18,6 +18,8 @@ struct PinRemoval {
         report.removedLinks += try remove(Self.linkNames, from: pins.links)
         try removeDirectory(pins.devices)
         try removeMaps(of: pins)
+        try LayoutNotes(of: pins).remove()
+        try removeDirectory(pins.layouts)
         for mark in DatapathPins.Mark.allCases { pins.clear(mark) }
         try removeDirectory(pins.strange)
         try removeDirectory(pins.version)

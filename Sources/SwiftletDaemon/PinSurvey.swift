@@ -10,7 +10,7 @@ struct PinSurvey {
     private let pins: DatapathPins
 
     private static let directories: Set<String> =
-        Set(["maps", "links", "devices", "next"]).union(DatapathPins.Mark.allCases.map(\.rawValue))
+        Set(["maps", "links", "devices", "layouts", "next"]).union(DatapathPins.Mark.allCases.map(\.rawValue))
 
     init(of pins: DatapathPins) throws {
         self.pins = pins

@@ -32,8 +32,7 @@ struct OtherBuild: AsyncParsableCommand {
     @Option(help: "Write the steps to this file, one a line.")
     var steps: String?
 
-    @Option(help: "Frontends, slots and backends that the maps are made for.")
-    var entries: UInt32 = 4_096
+    @OptionGroup var options: OtherBuildOptions
 
     func run() async throws {
         var settings = Configuration(nodeName: nodeName)
@@ -42,8 +41,8 @@ struct OtherBuild: AsyncParsableCommand {
         settings.cgroupRoot = FilePath(cgroupRoot)
         settings.bpfRoot = FilePath(bpfRoot)
         settings.stateDirectory = nil
-        (settings.maxServices, settings.maxBackends, settings.maxSlots) = (entries, entries, entries)
         (settings.healthzAddress, settings.metricsAddress) = (nil, nil)
+        try settings.apply(options.layer)
         let build = try objects.map { directory in
             try DatapathBuild(
                 sockets: bytes(of: "\(directory)/sock.bpf.o"), packets: bytes(of: "\(directory)/tc.bpf.o"))

@@ -40,6 +40,9 @@ extension KernelTests {
             #expect(try !bare.layout.agrees(with: hash))
             #expect(try bare.layout.hasSizes(of: hash))
             #expect(try bare.layout.difference(from: hash) == "it has no type information that could be read")
+            #expect(try bare.layout.fingerprint == nil)
+            #expect(try bare.layout.described(like: hash).fingerprint == hash.fingerprint)
+            #expect(hash.fingerprint != nil && hash.fingerprint != other.fingerprint)
         }
 
         @Test("entries are copied into a map with more room, of any kind")

@@ -104,7 +104,8 @@ struct GrowthTests {
     func survivesKills() throws {
         let node = try TestNode.current
         func start(_ further: String...) throws {
-            try node.start(Programs.lab, with: node.arguments(of: .this, ["--entries", "128"] + further))
+            let sizes = ["--max-services", "128", "--max-backends", "128", "--max-slots", "128"]
+            try node.start(Programs.lab, with: node.arguments(of: .this, sizes + further))
         }
         func steps() throws -> [String] {
             try String(contentsOfFile: node.stepsFile, encoding: .utf8).split(separator: "\n").map(String.init)

@@ -2,51 +2,63 @@ import Foundation
 import NetworkLab
 import Testing
 
-/// From one version of the map layout to another and back, while connects run. Two builds of the same programs differ in
-/// their version; the rules know no direction.
-@Suite(
-    "hand-over between map layouts", .tags(.endToEnd), .endToEnd, .serialized,
-    .node(
-        pods: 3, starts: false,
-        manifests: ["web.yaml": ServedManifests.web, "sticky.yaml": ServedManifests.sticky(isOn: true)]))
-struct HandOverTests {
-    private static let nodePort = "192.0.2.1:30080"
-    /// Each step takes two seconds, so a run takes every fourth, from another one each time; all of them on demand.
-    private static let pace = ProcessInfo.processInfo.environment["SWIFTLET_TEST_EVERY_STEP"] == nil ? 4 : 1
+private let nodePort = "192.0.2.1:30080"
+private let manifests = ["web.yaml": ServedManifests.web, "sticky.yaml": ServedManifests.sticky(isOn: true)]
 
-    @Test("upgrade and downgrade: no connect fails, sockets, flows and affinity go on, nothing is left behind")
-    func goesThereAndBack() throws {
-        let node = try TestNode.current
-        try node.start(.this)
-        let pod = try node.call("10.96.0.31:80").pods
-        let outsidePod = try node.call("192.0.2.1:30031", from: .outside).pods
-        let held = try node.hold("10.96.0.15:80", "--connections", "20")
-        let heldOutside = try node.hold(Self.nodePort, "--connections", "20", from: .outside)
-        let load = try node.startLoad("10.96.0.15:80,[fd00:96::15]:80", ["--rate", "400", "--seconds", "60"])
-        let datagrams = try node.startLoad(
+extension TestNode {
+    fileprivate func goThereAndBack() throws {
+        try start(.this)
+        let pod = try call("10.96.0.31:80").pods
+        let outsidePod = try call("192.0.2.1:30031", from: .outside).pods
+        let held = try hold("10.96.0.15:80", "--connections", "20")
+        let heldOutside = try hold(nodePort, "--connections", "20", from: .outside)
+        let load = try startLoad("10.96.0.15:80,[fd00:96::15]:80", ["--rate", "400", "--seconds", "60"])
+        let datagrams = try startLoad(
             "10.96.0.15:53", ["--udp", "--rate", "100", "--seconds", "60"], from: .pod(1))
-        let packets = try node.startLoad(Self.nodePort, ["--rate", "100", "--seconds", "60"], from: .outside)
-        let names = try node.mapID("frontends", of: .this)
+        let packets = try startLoad(nodePort, ["--rate", "100", "--seconds", "60"], from: .outside)
+        let names = try mapID("frontends", of: .this)
         let builds = [Build.other, .this, .other, .this]
         for build in builds {
-            try node.stop()
-            try node.start(build)
-            #expect(node.pinnedVersions == ["v\(build.version)"])
-            #expect(try node.mapID("frontends", of: build) == names, "the same layout is the same map")
-            #expect(try node.call("10.96.0.31:80", "--count", "5").pods == pod, "affinity of sockets")
+            try stop()
+            try start(build)
+            #expect(pinnedVersions == ["v\(build.version)"])
+            #expect(try mapID("frontends", of: build) == names, "the same layout is the same map")
+            #expect(try call("10.96.0.31:80", "--count", "5").pods == pod, "affinity of sockets")
             #expect(
-                try node.call("192.0.2.1:30031", "--count", "5", from: .outside).pods == outsidePod, "and of packets")
+                try call("192.0.2.1:30031", "--count", "5", from: .outside).pods == outsidePod, "and of packets")
             #expect(try held.send().allSatisfy { $0.result == "ok" && $0.peer == "10.96.0.15:80" })
             #expect(try heldOutside.send().allSatisfy { $0.result == "ok" }, "flows translated packet by packet")
         }
         for (name, process) in ["sockets": load, "datagrams": datagrams, "packets": packets] {
-            let report = try node.finish(load: process, now: true)
+            let report = try finish(load: process, now: true)
             #expect(report.failed == [:], "\(name): \(report.failures)")
             #expect(report.ok > builds.count, "\(name): it ran all the time")
         }
-        #expect(try node.status().degraded == [])
-        try node.stop()
+        #expect(try status().degraded == [])
+        try stop()
     }
+}
+
+/// With the rights of the unit: the kernel tells nothing of what the bytes of a map mean.
+@Suite(
+    "hand-over between map layouts, least rights", .tags(.endToEnd), .endToEnd, .serialized,
+    .node(pods: 3, starts: false, rights: .least, manifests: manifests))
+struct LeastRightsHandOverTests {
+    @Test("sockets, flows and affinity go on")
+    func goesThereAndBack() throws { try TestNode.current.goThereAndBack() }
+}
+
+/// From one version of the map layout to another and back, while connects run. Two builds of the same programs differ in
+/// their version; the rules know no direction.
+@Suite(
+    "hand-over between map layouts", .tags(.endToEnd), .endToEnd, .serialized,
+    .node(pods: 3, starts: false, manifests: manifests))
+struct HandOverTests {
+    /// Each step takes two seconds, so a run takes every fourth, from another one each time; all of them on demand.
+    private static let pace = ProcessInfo.processInfo.environment["SWIFTLET_TEST_EVERY_STEP"] == nil ? 4 : 1
+
+    @Test("upgrade and downgrade: no connect fails, sockets, flows and affinity go on, nothing is left behind")
+    func goesThereAndBack() throws { try TestNode.current.goThereAndBack() }
 
     /// Every step from one version to the other is once the last one of a process. What comes after it is once the same
     /// build, which completes, and once the other, which goes back.
@@ -65,7 +77,7 @@ struct HandOverTests {
         let held = try node.hold("10.96.0.15:80", "--connections", "10")
         let load = try node.startLoad(
             "10.96.0.15:80,[fd00:96::15]:80,203.0.113.10:80", ["--rate", "300", "--seconds", "600"])
-        let packets = try node.startLoad(Self.nodePort, ["--rate", "50", "--seconds", "600"], from: .outside)
+        let packets = try node.startLoad(nodePort, ["--rate", "50", "--seconds", "600"], from: .outside)
         var next = build.opposite
         for step in stride(from: Int.random(in: 1...Self.pace), through: steps.count, by: Self.pace) {
             try settle(build.opposite)

@@ -2,6 +2,16 @@ import Foundation
 import NetworkLab
 import Testing
 
+extension TestNode {
+    /// What another version of the map layout is told.
+    fileprivate var layoutNotes: [String] {
+        get throws {
+            let directory = "\(bpfRoot)/\(version)/layouts"
+            return try FileManager.default.contentsOfDirectory(atPath: directory).sorted().map { "\(directory)/\($0)" }
+        }
+    }
+}
+
 /// What others take away while the daemon runs comes back, and Services are served meanwhile.
 @Suite(
     "mending", .tags(.endToEnd), .endToEnd, .serialized,
@@ -54,7 +64,9 @@ struct MendTests {
         try node.start()
         let load = try node.startLoad(Self.target, ["--rate", "300", "--seconds", "60"])
         let links = try node.status().hooks.map(\.linkID)
-        for pin in [node.map("vips4"), node.map("affinity"), node.link("connect4"), node.link("recvmsg6")] {
+        let notes = try node.layoutNotes
+        let note = try #require(notes.first)
+        for pin in [note, node.map("vips4"), node.map("affinity"), node.link("connect4"), node.link("recvmsg6")] {
             try FileManager.default.removeItem(atPath: pin)
         }
         #expect(try node.status().degraded.first?.contains("not all of it can be seen: cannot open map") == true)
@@ -62,6 +74,7 @@ struct MendTests {
         #expect(isMended, "\(node.logText)")
         #expect(try node.status().hooks.map(\.linkID) == links)
         #expect(FileManager.default.fileExists(atPath: node.map("affinity")))
+        #expect(try node.layoutNotes == notes)
         #expect(node.logText.contains("pinned again what somebody has removed"))
         let report = try node.finish(load: load, now: true)
         #expect(report.failed == [:] && report.ok > 0, "\(report.failures)")

@@ -1,10 +1,12 @@
 import BPFLoader
 import CDatapath
 import NetworkLab
-import SystemPackage
+import SwiftletDaemon
 
-/// What the pinned maps say of a soak's Services, read as the datapath reads them.
-struct FrontendMaps: ~Copyable {
+/// What the maps of one version of the layout say of a soak's Services, read as the datapath reads them.
+///
+/// A class because arrays cannot hold noncopyable values, and several versions may be there at once.
+final class FrontendMaps {
     private let services4: BPFMap
     private let services6: BPFMap
     private let slots4: BPFMap
@@ -15,16 +17,15 @@ struct FrontendMaps: ~Copyable {
     private let vips6: BPFMap
     private let pods: [[UInt8]: Int]
 
-    init(bpfRoot: String, pods: [[UInt8]: Int]) throws {
-        let maps = FilePath(bpfRoot).appending("v\(LB_MAP_VERSION)").appending("maps")
-        let services4 = try BPFMap(pinnedAt: maps.appending("services4"))
-        let services6 = try BPFMap(pinnedAt: maps.appending("services6"))
-        let slots4 = try BPFMap(pinnedAt: maps.appending("slots4"))
-        let slots6 = try BPFMap(pinnedAt: maps.appending("slots6"))
-        let backends4 = try BPFMap(pinnedAt: maps.appending("backends4"))
-        let backends6 = try BPFMap(pinnedAt: maps.appending("backends6"))
-        let vips4 = try BPFMap(pinnedAt: maps.appending("vips4"))
-        let vips6 = try BPFMap(pinnedAt: maps.appending("vips6"))
+    init(_ pins: DatapathPins, pods: [[UInt8]: Int]) throws(BPFError) {
+        let services4 = try BPFMap(pinnedAt: pins.map("services4"))
+        let services6 = try BPFMap(pinnedAt: pins.map("services6"))
+        let slots4 = try BPFMap(pinnedAt: pins.map("slots4"))
+        let slots6 = try BPFMap(pinnedAt: pins.map("slots6"))
+        let backends4 = try BPFMap(pinnedAt: pins.map("backends4"))
+        let backends6 = try BPFMap(pinnedAt: pins.map("backends6"))
+        let vips4 = try BPFMap(pinnedAt: pins.map("vips4"))
+        let vips6 = try BPFMap(pinnedAt: pins.map("vips6"))
         self.services4 = services4
         self.services6 = services6
         self.slots4 = slots4
@@ -35,6 +36,14 @@ struct FrontendMaps: ~Copyable {
         self.vips6 = vips6
         self.pods = pods
     }
+
+    /// The kernel's numbers of the maps: a map that was made anew has another one.
+    var ids: [UInt32] {
+        [services4.id, services6.id, slots4.id, slots6.id, backends4.id, backends6.id, vips4.id, vips6.id]
+    }
+
+    /// For how many frontends, slots and backends of a family there is room.
+    var room: [Int] { [services4.maxEntries, slots4.maxEntries, backends4.maxEntries] }
 
     /// The backends of each service port, by its id.
     struct Backends {

@@ -10,7 +10,7 @@ struct Soak: ParsableCommand {
             On a node of its own, with eight pods, whose Services and endpoints change all the time: connects and datagrams
             to every kind of frontend, from sockets of the node and, through tc, from outside; long-lived TCP and UDP flows;
             and a daemon that is killed at random moments and in front of random writes to the maps, ended, started again,
-            and started with other flags.
+            with other flags, and with another version of the map layout: forth and back.
 
             An answer is right if the pod that gave it was in the set at some moment of the call: a set begins when its
             manifest is written, and ends when all frontends in the maps have the next one. The same holds for refusals of a
@@ -26,6 +26,9 @@ struct Soak: ParsableCommand {
 
     @Option(help: "The program to test; several take turns, one at each start.")
     var swiftlet: [String] = ["build/swiftlet"]
+
+    @Option(help: "Directory with the programs of another map layout, which `make bpf` makes.")
+    var otherObjects = "build/bpf/other"
 
     @Option(help: "How long.")
     var seconds = 180
@@ -53,6 +56,11 @@ struct Soak: ParsableCommand {
 
     func validate() throws {
         if seconds < 1 || rate < 2 || flows < 0 || pause < 1 { throw ValidationError("numbers must be > 0") }
+        for file in ["sock.bpf.o", "tc.bpf.o"] where access("\(otherObjects)/\(file)", R_OK) != 0 {
+            throw ValidationError(
+                "cannot read \(otherObjects)/\(file): \(ErrnoName.name(of: errno)); run make bpf, or set --other-objects"
+            )
+        }
     }
 
     func run() throws {

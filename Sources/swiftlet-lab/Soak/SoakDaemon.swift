@@ -13,11 +13,13 @@ struct SoakDaemon {
         case ended
         /// SIGTERM, and a start with other flags.
         case reconfigured
+        /// SIGTERM or SIGKILL, and a start with the other of two map layouts: every second one goes back.
+        case upgraded = "started with another map layout"
     }
 
     /// Flags that change what is attached and how it is configured, and no answer.
     private static let configurations: [[String]] = [
-        [], ["--bind-protection=false"], ["--socket-lb", "host"], ["--log-level", "debug", "--masquerade-all"],
+        [], ["--bind-protection=false"], ["--socket-lb", "host"], ["--log-level", "debug", "--masquerade-all=true"],
         ["--external-cluster-ip=true", "--metrics-per-backend=true"],
     ]
 
@@ -29,6 +31,7 @@ struct SoakDaemon {
     private var random: SoakGenerator
     private var phase = Phase.absent(startAt: 0)
     private var flags: [String] = []
+    private var build = SoakNode.Build.this
     /// The write at which the next or the present daemon dies.
     private var fatalWrite: Int?
     private var startedAt: UInt64 = 0
@@ -39,7 +42,7 @@ struct SoakDaemon {
     init(seed: UInt64) { random = SoakGenerator(seed: seed) }
 
     mutating func startFirst(on node: SoakNode) throws {
-        try node.start(flags)
+        try node.start(build, flags)
         try awaitReady(on: node)
         phase = .running(until: MonotonicClock.now + 1_000_000_000)
     }
@@ -73,7 +76,7 @@ struct SoakDaemon {
     }
 
     private mutating func begin(on node: SoakNode, at now: UInt64) throws {
-        try node.start(flags, dyingAtWrite: fatalWrite)
+        try node.start(build, flags, dyingAtWrite: fatalWrite)
         startedAt = now
         // One in three does not live to be ready.
         let life = Int.random(in: 0..<3, using: &random) == 0 ? 5...400 : 700...2_500
@@ -88,6 +91,8 @@ struct SoakDaemon {
         if fatalWrite != nil, status == .killed(signal: SIGKILL) {
             fatalWrite = nil
             count(.killedAtWrite)
+            // What it left half done is completed, or, by the other build, undone.
+            if Int.random(in: 0..<3, using: &random) == 0 { changeLayout() }
             return nil
         }
         return "the daemon ended by itself (\(status.map(\.description) ?? "?")): \(node.logText.suffix(2_000))"
@@ -105,15 +110,18 @@ struct SoakDaemon {
             count(.killed)
             try node.end(with: SIGKILL)
         case .killedAtWrite:
-            // Some tens of writes are the start; the later ones are changes.
-            fatalWrite = Int.random(in: 1...(Bool.random(using: &random) ? 40 : 160), using: &random)
+            fatalWrite = anyWrite()
             count(.killed)
             try node.end(with: SIGKILL)
-        case .ended, .reconfigured:
+        case .upgraded where Bool.random(using: &random):
+            changeLayout()
+            fatalWrite = Bool.random(using: &random) ? anyWrite() : nil
+            try node.end(with: SIGKILL)
+        case .ended, .reconfigured, .upgraded:
             if disturbance == .reconfigured {
                 flags = Self.configurations[Int.random(in: Self.configurations.indices, using: &random)]
             }
-            count(disturbance)
+            if disturbance == .upgraded { changeLayout() } else { count(disturbance) }
             let status = try node.end(with: SIGTERM)
             if wasReady, status != .exited(0) {
                 let how = status.map(\.description) ?? "nothing"
@@ -123,15 +131,25 @@ struct SoakDaemon {
         return nil
     }
 
+    private mutating func changeLayout() {
+        build = build.opposite
+        count(.upgraded)
+    }
+
+    /// Some tens of writes are the start; the later ones are changes.
+    private mutating func anyWrite() -> Int {
+        Int.random(in: 1...(Bool.random(using: &random) ? 40 : 160), using: &random)
+    }
+
     private mutating func count(_ disturbance: Disturbance) { disturbances[disturbance.rawValue, default: 0] += 1 }
 
-    /// One that runs, is ready and will not die.
+    /// One of this build that runs, is ready and will not die.
     mutating func endWatch(on node: SoakNode) throws -> String? {
-        if fatalWrite != nil || !node.isRunning {
+        if fatalWrite != nil || build != .this || !node.isRunning {
             try node.end(with: SIGKILL)
-            fatalWrite = nil
+            (fatalWrite, build) = (nil, .this)
             readySince = nil
-            try node.start(flags)
+            try node.start(build, flags)
         }
         do {
             if readySince == nil { try awaitReady(on: node) }

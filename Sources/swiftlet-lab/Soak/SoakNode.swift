@@ -1,11 +1,15 @@
 import FoundationEssentials
 import Glibc
 import NetworkLab
+import SwiftletDaemon
 import Synchronization
+import SystemPackage
 
 /// The node of a soak: pods, a cgroup, a directory of manifests, and `swiftlet run`, which is ended and started again.
 final class SoakNode {
     private static let nodeName = "soak-node"
+    /// What the maps are made for: less than the Services need, so that they grow.
+    static let initialRoom = 64
     /// This program, also for those who start it by way of another one.
     private static let lab =
         (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "swiftlet-lab"
@@ -16,6 +20,8 @@ final class SoakNode {
     private let directory: String
     /// They take turns: one at each start.
     private let programs: [String]
+    /// The programs of the other build.
+    private let otherObjects: String
     private var pods: [SoakProcess] = []
     private var daemon: ChildProcess?
     private(set) var starts = 0
@@ -23,8 +29,9 @@ final class SoakNode {
     private var manifests: String { "\(directory)/manifests" }
     private var log: String { "\(directory)/log" }
 
-    init(programs: [String]) throws {
+    init(programs: [String], objectsOfOtherLayout otherObjects: String) throws {
         self.programs = programs
+        self.otherObjects = otherObjects
         lab = try Lab(pods: SoakService.podCount)
         cgroup = try Cgroup("soak")
         let name = cgroup.path.split(separator: "/").last.map(String.init) ?? ""
@@ -85,23 +92,40 @@ final class SoakNode {
 
     // MARK: The daemon
 
+    /// Two that differ in the version of their map layout.
+    enum Build {
+        case this
+        case other
+
+        var opposite: Build { self == .this ? .other : .this }
+    }
+
     /// Starts the daemon and waits for nothing.
     ///
     /// - Parameter write: it is to die in front of this write to the kernel.
-    func start(_ flags: [String], dyingAtWrite write: Int? = nil) throws {
-        let program = programs[starts % programs.count]
-        starts += 1
+    func start(_ build: Build, _ flags: [String], dyingAtWrite write: Int? = nil) throws {
         let watched = write.map { [Self.lab, "kill-at-write", "\($0)", "--"] } ?? []
-        let run = [
-            program, "run", "--kube-proxy-replacement=true", "--manifests", manifests, "--node-name", Self.nodeName,
-            "--cgroup-root", cgroup.path, "--bpf-root", bpfRoot, "--state-dir", "", "--max-services", "4096",
-            "--max-backends", "8192", "--max-slots", "16384", "--healthz-bind-address", "none",
-            "--metrics-bind-address", "none",
+        let room = ["--max-services", "--max-backends", "--max-slots"].flatMap { [$0, "\(Self.initialRoom)"] }
+        let place = [
+            "--manifests", manifests, "--node-name", Self.nodeName, "--cgroup-root", cgroup.path, "--bpf-root", bpfRoot,
         ]
+        let run = program(of: build) + place + room
+        starts += 1
         try? FileManager.default.removeItem(atPath: log)
         // The pid stays the daemon's: each of the wrappers replaces itself.
         daemon = try ChildProcess(
             ["sh", "-c", #"exec "$@" 2>"$0""#, log] + watched + run + flags, in: lab.node.path, output: .null)
+    }
+
+    private func program(of build: Build) -> [String] {
+        switch build {
+        case .this:
+            [
+                programs[starts % programs.count], "run", "--kube-proxy-replacement=true", "--state-dir", "",
+                "--healthz-bind-address", "none", "--metrics-bind-address", "none",
+            ]
+        case .other: [Self.lab, "other-build", "--objects", otherObjects]
+        }
     }
 
     /// Whether the daemon, which runs, has programmed everything that there was when it started.
@@ -124,6 +148,11 @@ final class SoakNode {
         var process = try ChildProcess(report, in: lab.node.path, output: .pipe)
         defer { _ = try? process.wait() }
         return try process.readToEnd()
+    }
+
+    /// The versions of the map layout that are pinned.
+    var pinnedVersions: [Int] {
+        get throws { try DatapathPins.versions(at: FilePath(bpfRoot)).map(\.number) }
     }
 
     // MARK: Clients

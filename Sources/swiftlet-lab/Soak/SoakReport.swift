@@ -10,6 +10,8 @@ struct SoakReport {
     var latencies: [Double] = []
     var disturbances: [String: Int] = [:]
     var starts = 0
+    /// For how many frontends, slots and backends of a family the maps have room at the end.
+    var room: [Int] = []
 
     var attempted: Int {
         judge.connects.values.reduce(0) { sum, kinds in
@@ -53,6 +55,8 @@ struct SoakReport {
         return [
             "changes: \(changes); in the maps after \(at(0.5)) ms (median), \(at(0.99)) ms (p99), \(at(1)) ms (longest)",
             "starts of the daemon: \(starts); \(ends)",
+            "room of the maps, which began with \(SoakNode.initialRoom): \(room.map(String.init).joined(separator: ", ")) "
+                + "(frontends, slots, backends)",
         ]
     }
 

@@ -1,3 +1,4 @@
+import CDatapath
 import Glibc
 import NetworkLab
 import Synchronization
@@ -8,11 +9,14 @@ final class SoakRun {
     private let options: Soak
     private let services = SoakService.all
     private let node: SoakNode
+    private let pods: [[UInt8]: Int]
     private let judge: SharedJudge
     private var random: SoakGenerator
     private var report: SoakReport
     private var daemon: SoakDaemon
     private var nextChange: UInt64 = 0
+    private var crowd = SoakCrowd()
+    private var nextCrowd: UInt64 = 0
     /// When the changes were made that the maps do not show yet, by their Services.
     private var changedAt: [Int: UInt64] = [:]
     /// Those whose frontends do not show it yet; the rest waits for old backends to be freed.
@@ -21,7 +25,8 @@ final class SoakRun {
 
     init(_ options: Soak) throws {
         self.options = options
-        node = try SoakNode(programs: options.swiftlet)
+        node = try SoakNode(programs: options.swiftlet, objectsOfOtherLayout: options.otherObjects)
+        pods = node.podsByAddress
         let judge = SoakJudge(services, at: MonotonicClock.now)
         self.judge = SharedJudge(judge)
         random = SoakGenerator(seed: options.seed)
@@ -34,12 +39,11 @@ final class SoakRun {
             try node.write(service.manifest(of: judge.history(of: service.number).newest.state), to: service.file)
         }
         try daemon.startFirst(on: node)
-        let maps = try FrontendMaps(bpfRoot: node.bpfRoot, pods: node.podsByAddress)
         let clients = try SoakJudge.Place.allCases.map { ($0, try startClients(at: $0)) }
         let readers = try clients.map { place, client in try SoakReader(client, place, judge) }
         let start = MonotonicClock.now
-        try disturb(until: start + UInt64(options.seconds) * 1_000_000_000, maps)
-        try settle(maps)
+        try disturb(until: start + UInt64(options.seconds) * 1_000_000_000)
+        try settle()
         for (_, client) in clients { client.askToEnd() }
         for reader in readers { reader.join() }
         report.seconds = Double(MonotonicClock.now - start) / 1e9
@@ -82,15 +86,22 @@ final class SoakRun {
 
     // MARK: Changes
 
-    private func disturb(until end: UInt64, _ maps: borrowing FrontendMaps) throws {
+    private func disturb(until end: UInt64) throws {
         while !Interruption.isRequested {
             let now = MonotonicClock.now
             if now >= end { return }
             if now >= nextChange { try change() }
+            if now >= nextCrowd { try growCrowd() }
             if let failure = try daemon.advance(on: node, at: now) { judge.fail(failure) }
-            try look(at: maps)
+            try look()
             usleep(2_000)
         }
+    }
+
+    /// In the course of the soak as far as it grows.
+    private func growCrowd() throws {
+        nextCrowd = MonotonicClock.now + UInt64(options.seconds) * 1_000_000_000 / UInt64(SoakCrowd.sizes + 1)
+        if let manifest = crowd.grow() { try node.write(manifest, to: SoakCrowd.file) }
     }
 
     private func change() throws {
@@ -110,11 +121,9 @@ final class SoakRun {
     }
 
     /// Notes what the maps hold now of the Services that were changed.
-    private func look(at maps: borrowing FrontendMaps) throws {
+    private func look() throws {
         guard !changedAt.isEmpty else { return }
-        let backends = try maps.backends()
-        for number in changedAt.keys.sorted() {
-            guard let shown = try maps.state(of: services[number].frontends, backends) else { continue }
+        for (number, shown) in try shown() {
             // Whoever begins after this moment meets what was just read, or something newer.
             judge.saw(shown, of: number, at: MonotonicClock.now)
         }
@@ -136,12 +145,20 @@ final class SoakRun {
         }
     }
 
+    /// What the maps show of the Services that were changed.
+    private func shown() throws -> [Int: FrontendMaps.Shown] {
+        guard let maps = try ServingMaps(bpfRoot: node.bpfRoot, pods: pods) else { return [:] }
+        var shown: [Int: FrontendMaps.Shown] = [:]
+        for number in changedAt.keys { shown[number] = try maps.state(of: services[number].frontends) }
+        return try maps.arePinned(at: node.bpfRoot) ? shown : [:]
+    }
+
     /// All is left alone, and comes to rest.
-    private func settle(_ maps: borrowing FrontendMaps) throws {
+    private func settle() throws {
         if let failure = try daemon.endWatch(on: node) { judge.fail(failure) }
         let end = MonotonicClock.now + UInt64(options.within) * 1_000_000 + 1_000_000_000
         while MonotonicClock.now < end, !changedAt.isEmpty {
-            try look(at: maps)
+            try look()
             usleep(2_000)
         }
         for number in changedAt.keys { judge.fail("\(services[number].name): the last change never came") }
@@ -160,6 +177,14 @@ final class SoakRun {
             if let shown, !shown.hasPrefix("0,"), !shown.hasPrefix("0}") {
                 judge.fail("the counter \(counter) is not 0: \(shown.prefix(12))")
             }
+        }
+        let versions = try node.pinnedVersions
+        if versions != [Int(LB_MAP_VERSION)] {
+            judge.fail("the maps of versions \(versions) are pinned, and not only those of \(LB_MAP_VERSION)")
+        }
+        report.room = try ServingMaps(bpfRoot: node.bpfRoot, pods: pods)?.room ?? []
+        if report.room.contains(where: { $0 <= SoakNode.initialRoom }) {
+            judge.fail("a map has not grown: there is room for \(report.room)")
         }
         _ = try node.end(with: SIGTERM)
     }

@@ -116,8 +116,12 @@ extension StatusReport {
 
     /// The cgroup that the pinned links are attached to; nil when it cannot be found.
     private static func attachedCgroup(_ pins: DatapathPins) throws -> FilePath? {
-        guard let link = try? CgroupLink(pinnedAt: pins.link(.connect4)) else { return nil }
-        return findCgroup(try link.info.cgroupID, from: try CgroupFileSystem.root())
+        let root = try CgroupFileSystem.root()
+        // A link that somebody has detached, or whose pin he has removed, leads nowhere; the others still say it.
+        return DatapathPins.hooks.lazy
+            .compactMap { try? CgroupLink(pinnedAt: pins.link($0)).info }
+            .filter(\.isAttached)
+            .compactMap { findCgroup($0.cgroupID, from: root) }.first
     }
 
     /// Looks at a directory and all below it; one that vanishes meanwhile is passed over.

@@ -91,7 +91,7 @@ struct WatchingTests {
         await reader.waitForPorts([:])
     }
 
-    @Test("a change arrives within 50 ms of the write")
+    @Test("a change waits for no period in which directories are looked over")
     func latency() async throws {
         var reader = try Reader(directory)
         await reader.waitForPorts([:])
@@ -102,8 +102,8 @@ struct WatchingTests {
             await reader.waitForPorts(["web": UInt16(port)])
             delays.append(ContinuousClock().now - written)
         }
-        // The median, since other tests share the machine.
-        #expect(delays.sorted()[10] < .milliseconds(50))
+        // The median, and far below the shortest period there is: other tests share the machine.
+        #expect(delays.sorted()[10] < .milliseconds(400))
     }
 
     @Test("sub-directories come, move and go")

@@ -4,14 +4,18 @@ import NetworkLab
 import Testing
 
 /// What becomes of open sockets when their backend goes away (spec 32, 33).
-@Suite("backends that went away", .tags(.endToEnd), .endToEnd, .serialized, .node(pods: 3, starts: false))
+///
+/// The daemon is root's: another one may not enter the namespaces of pods.
+@Suite(
+    "backends that went away", .tags(.endToEnd), .endToEnd, .serialized,
+    .node(pods: 3, starts: false, rights: .root))
 struct GoneBackendTests {
     /// What a send says on a UDP socket that was destroyed. Who waits in recv or poll gets ECONNABORTED.
-    private static let aborted = "EDESTADDRREQ"
+    fileprivate static let aborted = "EDESTADDRREQ"
     private static let annotation = "swiftlet.io/destroy-tcp-on-backend-removal"
 
     /// UDP at 10.96.0.40:53 and TCP at 10.96.0.40:80, TCP also at 10.96.0.41:80 with the annotation.
-    private static func services(_ pods: [String], terminating: [String] = []) -> String {
+    fileprivate static func services(_ pods: [String], terminating: [String] = []) -> String {
         let ports = ["{name: dns, port: 8080, protocol: UDP}", "{name: web, port: 8080, protocol: TCP}"]
         func slice(_ service: String) -> String {
             let slice = Manifest.slice(service, pods, ports: ports)
@@ -30,7 +34,7 @@ struct GoneBackendTests {
     }
 
     /// Flows of the node and of a pod, all to the first pod.
-    private struct Held {
+    fileprivate struct Held {
         let udp: [HeldFlows]
         let tcp: HeldFlows
         let annotated: HeldFlows
@@ -165,33 +169,26 @@ struct GoneBackendTests {
         #expect(Set(try held.udp[0].send().map(\.result)) == [Self.aborted])
         #expect(Set(try held.udp[1].send().map(\.result)) == ["ok"])
     }
+}
 
+/// The same by a daemon with the rights of packaging/swiftlet.service.
+@Suite(
+    "backends that went away, with the least rights", .tags(.endToEnd), .endToEnd, .serialized,
+    .node(pods: 3, starts: false, rights: .least))
+struct GoneBackendLeastRightsTests {
     @Test("without the right to enter namespaces the node's own are destroyed, and status says so")
     func withoutRights() throws {
         let node = try TestNode.current
-        try node.write(Self.services([Manifest.pods4[0]]), to: "gone.yaml")
-        // The maps and bpffs are made with all rights.
+        try node.write(GoneBackendTests.services([Manifest.pods4[0]]), to: "gone.yaml")
         try node.start()
-        try node.stop()
-        try node.launchWithout("sys_admin")
         defer { _ = try? node.stop() }
-        #expect(try eventually(within: 30_000) { node.logText.contains("ready") }, "\(node.logText)")
-        let held = try Held(node)
-        try node.write(Self.services([Manifest.pods4[1]]), to: "gone.yaml")
+        let held = try GoneBackendTests.Held(node)
+        try node.write(GoneBackendTests.services([Manifest.pods4[1]]), to: "gone.yaml")
         usleep(1_000_000)
-        #expect(Set(try held.udp[0].send().map(\.result)) == [Self.aborted])
+        #expect(Set(try held.udp[0].send().map(\.result)) == [GoneBackendTests.aborted])
         #expect(Set(try held.udp[1].send().map(\.result)) == ["ok"])
         let text = try node.swiftlet("status").output
         #expect(text.contains("pods' are left alone: cannot enter network namespace"), "\(text)")
         #expect(text.contains("grant CAP_SYS_ADMIN"))
-    }
-}
-
-extension TestNode {
-    /// Starts the daemon without a capability.
-    fileprivate func launchWithout(_ capability: String) throws {
-        let arguments =
-            ["setpriv", "--bounding-set", "-\(capability)", "--inh-caps", "-\(capability)"] + runArguments()
-        try launch(command: arguments)
     }
 }

@@ -7,7 +7,8 @@ import Testing
 /// What is in our directories on bpffs is looked at before it is used: type, sizes, name.
 @Suite(
     "pins", .tags(.endToEnd), .endToEnd, .serialized,
-    .node(pods: 3, starts: false, manifests: ["web.yaml": ServedManifests.web]))
+    // What the tests pin is root's, and closed to another user's daemon, which does not start then and names it.
+    .node(pods: 3, starts: false, rights: .root, manifests: ["web.yaml": ServedManifests.web]))
 struct PinTests {
     private static let target = "10.96.0.15:80,[fd00:96::15]:80"
 

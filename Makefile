@@ -20,8 +20,8 @@ C_FILES := $(shell find bpf Sources -name '*.[ch]' 2>/dev/null)
 # SwiftPM follows #embed only when it looks for changed headers; a new object has a new time.
 SWIFT_RELEASE := swift build -c release -Xswiftc -static-stdlib --product
 
-.PHONY: setup bpf build lab install install-service uninstall test test-pure test-kernel test-e2e test-kernels demo bench bench-packets soak \
-	fmt check clean
+.PHONY: setup bpf build lab install install-service uninstall test test-pure test-kernel test-e2e test-kernels \
+	demo bench bench-packets soak fmt check clean
 
 ## setup: installs the Debian or Ubuntu packages that are missing, after saying which
 setup:

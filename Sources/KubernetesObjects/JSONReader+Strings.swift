@@ -72,7 +72,7 @@ extension JSONReader {
         position += 6
     }
 
-    /// The code unit that `\uXXXX` stands for.
+    /// The code unit that an escape such as `\u0041` stands for.
     private func codeUnit(at place: Int) -> UInt16? { Self.codeUnit(bytes, at: place) }
 
     private static func codeUnit(_ bytes: UnsafeRawBufferPointer, at place: Int) -> UInt16? {

@@ -1,3 +1,4 @@
+import ConnectBenchmark
 import Glibc
 import NetworkLab
 
@@ -28,7 +29,7 @@ struct SoakDaemon {
         case running(until: UInt64)
     }
 
-    private var random: SoakGenerator
+    private var random: SeededGenerator
     private var phase = Phase.absent(startAt: 0)
     private var flags: [String] = []
     private var build = SoakNode.Build.this
@@ -39,7 +40,7 @@ struct SoakDaemon {
     private(set) var readySince: UInt64?
     private(set) var disturbances: [String: Int] = [:]
 
-    init(seed: UInt64) { random = SoakGenerator(seed: seed) }
+    init(seed: UInt64) { random = SeededGenerator(seed: seed) }
 
     mutating func startFirst(on node: SoakNode) throws {
         try node.start(build, flags)

@@ -1,3 +1,4 @@
+import ConnectBenchmark
 import CDatapath
 import Glibc
 import NetworkLab
@@ -11,7 +12,7 @@ final class SoakRun {
     private let node: SoakNode
     private let pods: [[UInt8]: Int]
     private let judge: SharedJudge
-    private var random: SoakGenerator
+    private var random: SeededGenerator
     private var report: SoakReport
     private var daemon: SoakDaemon
     private var nextChange: UInt64 = 0
@@ -29,7 +30,7 @@ final class SoakRun {
         pods = node.podsByAddress
         let judge = SoakJudge(services, at: MonotonicClock.now)
         self.judge = SharedJudge(judge)
-        random = SoakGenerator(seed: options.seed)
+        random = SeededGenerator(seed: options.seed)
         report = SoakReport(seed: options.seed, judge: judge)
         daemon = SoakDaemon(seed: options.seed &+ 1)
     }

@@ -133,8 +133,10 @@ static __noinline int F(flow_end)(const struct FX(flow, _key) *key, const struct
 }
 
 /*
- * Notes a packet in both entries: the time, the state, and who has sent a FIN. The mirror is made
- * again if it was evicted, because nobody else may take a tuple that is in use.
+ * Notes a packet in both entries: the time, the state, and who has sent a FIN. The mirror of a flow
+ * that has been quiet is made again if it was evicted, because nobody else may take a tuple that is
+ * in use. Not that of a flow which ends: another CPU may just have removed both for the client's
+ * next connection.
  */
 static __noinline int F(flow_note)(const struct FX(flow, _key) *key, struct F(flow) *flow,
 				   __u32 asks_way)
@@ -156,7 +158,7 @@ static __noinline int F(flow_note)(const struct FX(flow, _key) *key, struct F(fl
 		if (i == 0)
 			entry = bpf_map_lookup_elem(&F(conntrack), &mirror);
 	}
-	if (!entry) {
+	if (!entry && asks_way && !flow->fin_client && !flow->fin_backend) {
 		struct F(flow) copy = *flow;
 
 		F(flow_lead_back)(&copy, key);

@@ -1,4 +1,5 @@
 import CDatapath
+import Glibc
 import NetworkLab
 import ServiceModel
 import TestKit
@@ -100,6 +101,34 @@ extension TranslationTests {
             #expect(verdict.action == .redirect)
             #expect(try verdict.packet.destination == other.endpoint(family), "a new choice")
             #expect(try lab.flowEntries(family) == 2)
+        }
+
+        /// Nobody else may take the client's tuple while it is in use. A flow that ends leaves it alone: another CPU may
+        /// just have given it to the client's next connection.
+        @Test(
+            "a half that was evicted comes back after a quiet second, but not by a FIN or RST", arguments: Family.allCases)
+        func returnsEvicted(family: Family) throws {
+            let lab = try TranslationLab.current
+            let route = Route(door: .nodePort, transport: .tcp, family: family, isLocal: false)
+            try lab.serve([route.service])
+            let exchange = try Exchange(route, lab)
+            try lab.evictRequests(family)
+            #expect(try lab.flowEntries(family) == 1)
+            usleep(1_100_000)
+            let answer = Packet.tcp(route.backend, exchange.seen, .ack)
+            #expect(try lab.run(answer, .wireIn).packet.destination == exchange.client)
+            #expect(try lab.flowEntries(family) == 2)
+            try exchange.talk(lab)
+
+            for flags: TCPSegment.Flags in [[.fin, .ack], .reset] {
+                try lab.serve([route.service])
+                let exchange = try Exchange(route, lab)
+                try lab.evictRequests(family)
+                usleep(1_100_000)
+                let end = Packet.tcp(route.backend, exchange.seen, flags)
+                #expect(try lab.run(end, .wireIn).packet.destination == exchange.client)
+                #expect(try lab.flowEntries(family) == 1, "\(flags)")
+            }
         }
 
         @Test("a SYN that is sent again goes the same way", arguments: Family.allCases)

@@ -157,6 +157,19 @@ final class TranslationLab: Sendable {
         }
     }
 
+    /// Loses the half of every flow that leads from the client, as a full map may.
+    func evictRequests(_ family: Family) throws {
+        let map = try map(family == .v4 ? "conntrack4" : "conntrack6")
+        switch family {
+        case .v4:
+            let entries = try map.entries(key: flow4_key.self, value: flow4.self)
+            try map.deleteBatch(keys: entries.filter { $0.value.reply == 0 }.map(\.key)).check()
+        case .v6:
+            let entries = try map.entries(key: flow6_key.self, value: flow6.self)
+            try map.deleteBatch(keys: entries.filter { $0.value.reply == 0 }.map(\.key)).check()
+        }
+    }
+
     // MARK: Packets
 
     /// Runs a program over bytes, in the node's namespace.

@@ -18,6 +18,8 @@ package struct ConnectPath: Sendable {
         case localVIP
         /// Direct, past programs that translate other packets.
         case passing
+        /// Direct, past programs that do nothing.
+        case empty
     }
 
     package let kind: Kind

@@ -81,10 +81,17 @@ package final class LabDatapath: Sendable {
 
     /// Attaches the programs for arrival and departure.
     package func attach(_ side: Side, to device: String) throws(BPFError) -> [Attachment] {
+        try Self.attach(program("\(side.rawValue)_in"), program("\(side.rawValue)_out"), to: device)
+    }
+
+    /// Attaches a program for arrival and one for departure.
+    static func attach(
+        _ arrival: borrowing BPFProgram, _ departure: borrowing BPFProgram, to device: String
+    ) throws(BPFError) -> [Attachment] {
         let device = try NetworkDevice(named: device)
         return [
-            Attachment(try TCXLink.attach(try program("\(side.rawValue)_in"), to: device, .ingress)),
-            Attachment(try TCXLink.attach(try program("\(side.rawValue)_out"), to: device, .egress)),
+            Attachment(try TCXLink.attach(arrival, to: device, .ingress)),
+            Attachment(try TCXLink.attach(departure, to: device, .egress)),
         ]
     }
 

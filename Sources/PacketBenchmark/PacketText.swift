@@ -115,6 +115,7 @@ extension RoutedWay {
         case .swiftletLocal: "swiftlet, NodePort, pod of the node"
         case .nftables: "nftables, NodePort"
         case .passing: "direct, past swiftlet"
+        case .empty: "direct, past empty programs"
         }
     }
 }

@@ -16,9 +16,10 @@ final class RoutedBenchmark {
         let backend = try RoutedBackend()
         var chains: [RoutedWay: RoutedChain] = [:]
         var services: [RoutedWay: BenchmarkServices] = [:]
-        for way in [RoutedWay.direct, .swiftlet, .swiftletLocal, .nftables] {
+        for way in [RoutedWay.direct, .swiftlet, .swiftletLocal, .nftables, .empty] {
             let chain = try RoutedChain(to: backend)
             chains[way] = chain
+            guard way != .direct && way != .empty else { continue }
             services[way] = chain.services(options.services, areLocal: way == .swiftletLocal)
         }
         (chains[.control], chains[.passing]) = (chains[.direct], chains[.swiftlet])
@@ -27,6 +28,7 @@ final class RoutedBenchmark {
             progress("programming \(options.services) Services")
             try chain.translate(services, flows: options.flows)
         }
+        try chains[.empty]?.callEmptyPrograms()
         if let services = services[.nftables] {
             progress("loading nftables rules of \(options.services) Services")
             try chains[.nftables]?.load(services)
@@ -43,7 +45,7 @@ final class RoutedBenchmark {
 
     /// Where the clients of a way connect to; one of these by turns.
     private func destinations(_ way: RoutedWay, _ family: IPVersion) -> [SocketAddress] {
-        services[way].flatMap { way == .direct ? nil : [$0.nodePort(family)] } ?? RoutedBackend.endpoints(family)
+        services[way].map { [$0.nodePort(family)] } ?? RoutedBackend.endpoints(family)
     }
 
     private static let pairs = IPVersion.allCases.flatMap { family in

@@ -1,3 +1,5 @@
+import BPFLoader
+import CDatapath
 import ConnectBenchmark
 import NetworkLab
 import ServiceMaps
@@ -16,6 +18,8 @@ package enum RoutedWay: String, CaseIterable, Codable, Sendable {
     case nftables
     /// To the backend's own address, past our programs.
     case passing
+    /// To the backend's own address, past as many programs that do nothing: what the kernel itself takes to call them.
+    case empty
 
     var isOurs: Bool { self == .swiftlet || self == .swiftletLocal }
 
@@ -28,6 +32,7 @@ package enum RoutedWay: String, CaseIterable, Codable, Sendable {
         case .swiftletLocal: .localVIP
         case .nftables: .nftables
         case .passing: .passing
+        case .empty: .empty
         }
     }
 }
@@ -128,6 +133,17 @@ final class RoutedChain {
             return try datapath.attach(.wire, to: "eth0") + datapath.attach(.wire, to: "eth1")
         }
         self.datapath = datapath
+    }
+
+    /// Has programs that do nothing in the places of those that translate.
+    func callEmptyPrograms() throws {
+        let bytes = swiftlet_empty_object()
+        let object = try BPFObject(
+            name: "empty.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
+        let program = try object.load().program(named: "swl_empty_tc")
+        attachments = try node.run {
+            try ["eth0", "eth1"].flatMap { try LabDatapath.attach(program, program, to: $0) }
+        }
     }
 
     /// Has nftables translate.

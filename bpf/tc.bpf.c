@@ -26,6 +26,11 @@ static __always_inline int tc_packet(struct __sk_buff *skb, __u32 l3, enum hook 
 	__be16 tag[2] = {};
 	int i;
 
+	if (skb->tc_index == SENT_ON) {
+		skb->tc_index = 0;
+		if (!hook_is_arrival(hook))
+			return PASS_ON;
+	}
 	if (skb->vlan_present && (skb->vlan_tci & 0xfff))
 		return PASS_ON;
 #pragma clang loop unroll(full)
@@ -37,9 +42,9 @@ static __always_inline int tc_packet(struct __sk_buff *skb, __u32 l3, enum hook 
 		protocol = tag[1];
 		l3 += VLAN_TAG;
 	}
-	if (protocol == bpf_htons(ETH_P_IP))
+	if (protocol == bpf_htons(ETH_P_IP) && tc_may_be_ours4(skb, l3, hook))
 		return tc_packet4(skb, l3, hook);
-	if (protocol == bpf_htons(ETH_P_IPV6))
+	if (protocol == bpf_htons(ETH_P_IPV6) && tc_may_be_ours6(skb, l3, hook))
 		return tc_packet6(skb, l3, hook);
 	return PASS_ON;
 }

@@ -84,8 +84,16 @@ package final class LabDatapath: Sendable {
         try Self.attach(program("\(side.rawValue)_in"), program("\(side.rawValue)_out"), to: device)
     }
 
-    /// Attaches a program for arrival and one for departure.
-    static func attach(
+    /// Attaches a program that does nothing, for arrival and for departure.
+    static func attachNothing(to device: String) throws(BPFError) -> [Attachment] {
+        let bytes = swiftlet_empty_object()
+        let object = try BPFObject(
+            name: "empty.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
+        let program = try object.load().program(named: "swl_empty_tc")
+        return try attach(program, program, to: device)
+    }
+
+    private static func attach(
         _ arrival: borrowing BPFProgram, _ departure: borrowing BPFProgram, to device: String
     ) throws(BPFError) -> [Attachment] {
         let device = try NetworkDevice(named: device)

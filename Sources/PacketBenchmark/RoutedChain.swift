@@ -1,5 +1,3 @@
-import BPFLoader
-import CDatapath
 import ConnectBenchmark
 import NetworkLab
 import ServiceMaps
@@ -137,13 +135,7 @@ final class RoutedChain {
 
     /// Has programs that do nothing in the places of those that translate.
     func callEmptyPrograms() throws {
-        let bytes = swiftlet_empty_object()
-        let object = try BPFObject(
-            name: "empty.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
-        let program = try object.load().program(named: "swl_empty_tc")
-        attachments = try node.run {
-            try ["eth0", "eth1"].flatMap { try LabDatapath.attach(program, program, to: $0) }
-        }
+        attachments = try node.run { try ["eth0", "eth1"].flatMap { try LabDatapath.attachNothing(to: $0) } }
     }
 
     /// Has nftables translate.

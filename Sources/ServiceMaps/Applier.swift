@@ -95,14 +95,13 @@ struct Applier<Store: MapStore> {
     }
 
     /// Words of the filter are written whole: each with the bits that it has already, and those of this batch.
-    private func mark(_ operations: [PlannedOperation], beside known: AddressFilter) -> [Int: MapError] {
+    private func mark(_ operations: [PlannedOperation], beside known: FrontendFilter) -> [Int: MapError] {
         var filter = known
         return write(operations, to: .vipFilter) { operation, keys, values in
-            guard case .markAddress(let address) = operation else { return }
-            filter.insert(address)
-            let word = address.filterBit / 64
-            keys.append(word)
-            values.append(filter.words[Int(word)])
+            guard case .mark(let bit) = operation else { return }
+            filter.insert(bit)
+            keys.append(UInt32(bit.word))
+            values.append(filter.words[bit.word])
         } delete: { (_: MapOperation, _: inout [UInt32]) in
         }
     }

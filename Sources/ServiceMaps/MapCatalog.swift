@@ -87,8 +87,8 @@ public enum MapCatalog {
             ("addresses with a ClusterIP, which refuse a port that no frontend serves", "frontends at this address")
         case .vipFilter:
             (
-                "addresses that may have frontends, so that others cost no look-up",
-                "a bit for addresses with all but the last byte equal"
+                "addresses and NodePorts that may be frontends, so that others cost no look-up",
+                "two bits for addresses with all but the last byte equal, then one for each port"
             )
         case .nodePorts: ("NodePorts that no other listener may take", "the service id of one who serves it")
         case .frontends: ("service id to the names that people use", "family is 4 or 6")

@@ -10,8 +10,8 @@ public enum MapOperation: Sendable, Hashable {
     case putSlots(IPFamily, first: UInt32, [SlotEntry])
     /// Lets clients in that range use the restricted frontends of a service port.
     case putSourceRange(CIDR, of: ServiceID)
-    /// Sets the address's bit of the filter, so that connects to it are looked up.
-    case markAddress(IPAddress)
+    /// Sets a bit of the filter, so that what it stands for is looked up.
+    case mark(FilterBit)
     /// Creates or replaces a frontend: what is atomic for the datapath.
     case putService(FrontendKey, ServiceEntry)
     case deleteService(FrontendKey)
@@ -38,7 +38,7 @@ public enum MapOperation: Sendable, Hashable {
         case .putSourceRange(let range, _), .deleteSourceRange(let range, _): .sourceRanges(range.family)
         case .deleteBackendCounter: .backendCounters
         case .putService(let key, _), .deleteService(let key): .services(key.address.family)
-        case .markAddress: .vipFilter
+        case .mark: .vipFilter
         case .putVIP(let address, _), .deleteVIP(let address): .vips(address.family)
         case .putNodePort, .deleteNodePort: .nodePorts
         }

@@ -21,7 +21,7 @@ extension Mirror {
             fill[map] -= 1
             records[id]?.ranges.removeAll { $0.range == range }
         case .deleteBackendCounter: break
-        case .markAddress(let address): filter.insert(address)
+        case .mark(let bit): filter.insert(bit)
         case .putService(let key, let entry): commit(key, entry)
         case .deleteService(let key): removeFrontend(key)
         case .putVIP(let address, let entry):

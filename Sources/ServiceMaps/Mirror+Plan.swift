@@ -158,8 +158,8 @@ extension Mirror {
             let (index, found) = record.position(of: frontend.key)
             if found, record.frontends[index].entry == entry { continue }
             if owners[frontend.key] == nil { plan.additions[.services(draft.family)] += 1 }
-            if !filter.contains(frontend.key.address) {
-                plan.append(.markAddress(frontend.key.address), for: draft.id, to: .filter, draft.family)
+            for bit in frontend.filterBits where !filter.contains(bit) {
+                plan.append(.mark(bit), for: draft.id, to: .filter, draft.family)
             }
             plan.append(.putService(frontend.key, entry), for: draft.id, to: .services, draft.family)
         }

@@ -12,7 +12,7 @@ extension Mirror {
         try store.forEach(in: .frontends) { (id: UInt32, value: frontend) in
             if id != 0 { restoreName(ServiceID(id), value.decoded) }
         }
-        filter = AddressFilter(
+        filter = FrontendFilter(
             words: try store.elements(.vipFilter, at: 0..<UInt32(LB_FILTER_WORDS), as: UInt64.self))
         var restorer = Restorer()
         try restorer.restore(IPv4.self, from: store, into: &self)

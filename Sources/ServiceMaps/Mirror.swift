@@ -11,7 +11,7 @@ struct Mirror {
     /// Who has a frontend now. It moves from one to another in one atomic update.
     var owners: [FrontendKey: ServiceID] = [:]
     var shared = SharedEntries()
-    var filter = AddressFilter()
+    var filter = FrontendFilter()
     var zones = ZoneTable()
     var serviceIDs = ServiceIDPool()
     var backendIDs = BackendIDSequence()

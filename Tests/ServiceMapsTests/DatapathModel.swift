@@ -57,9 +57,7 @@ struct DatapathModel {
     private func meet<Family: ModelFamily>(_ key: FrontendKey, _: Family.Type) -> Encounter {
         let layout = Family.ServiceKey(key)
         guard let value: service = contents.value(.services(Family.family), layout) else { return .miss }
-        let bit = key.address.filterBit
-        let word: UInt64 = contents.value(.vipFilter, bit / 64) ?? 0
-        guard word >> UInt64(bit % 64) & 1 == 1 else { return .broken("the filter hides \(key)") }
+        guard mayBeFrontend(key) else { return .broken("the filter hides \(key)") }
         guard let entry = value.decoded(sealedFor: layout.seal) else { return .broken("seal of \(key)") }
         guard contents.maps[.frontends]?[bytes(entry.service.number)] != nil else { return .broken("no name") }
         guard entry.action == .balance else { return .refused(entry.action) }
@@ -72,6 +70,17 @@ struct DatapathModel {
             }
         }
         return .served(endpoints, affinitySeconds: entry.affinitySeconds)
+    }
+
+    /// What the filter says.
+    private func mayBeFrontend(_ key: FrontendKey) -> Bool {
+        func isSet(_ bit: UInt32) -> Bool {
+            let word: UInt64 = contents.value(.vipFilter, bit / 64) ?? 0
+            return word >> UInt64(bit % 64) & 1 == 1
+        }
+        let bytes = key.address.bytes
+        let address = lb_filter_bit(bytes, UInt32(bytes.count))
+        return isSet(address) || isSet(address + 1) && isSet(UInt32(LB_FILTER_NODE_PORTS) + UInt32(key.port.number))
     }
 
     /// Whether a client from there may use a frontend (spec 24); nil where there is none.

@@ -82,37 +82,54 @@ static __always_inline __u8 *F(flow_filter_place)(const __u8 *address, __u16 por
 {
 	const __u32 *words = (const __u32 *)address;
 	struct flow_filter *word;
-	__u32 hash = port * 0x85ebca6bu;
+	__u32 hash = (port + 1) * 0x85ebca6bu;
 	__u32 index, i;
 
 #pragma clang loop unroll(full)
 	for (i = 0; i < ADDRESS_SIZE / 4; i++)
-		hash = (hash ^ words[i]) * 0x9e3779b1u;
+		hash += words[i] * (0x9e3779b1u + i * 0x3243f6a8u);
+	/* The low bits of a network's addresses are in the high bits of its words. */
+	hash = (hash ^ hash >> 15) * 0x2c1b3c6du;
 	index = hash >> 20;
 	word = bpf_map_lookup_elem(&flow_filter, &index);
 	return word ? &word->seen[(hash >> 17) & 7] : NULL;
 }
 
-/* Whether the sender may be a backend that has flows: one array read for what is not ours. */
-static __always_inline bool F(flow_may_be_reply)(const struct FX(flow, _key) *tuple)
+/* In place of a port: what has the address is not a backend but a node, to which replies come. */
+#define FLOW_NO_PORT 0
+
+/* Whether the filter has the address and port: one array read for what is not ours. */
+static __always_inline bool F(flow_filter_has)(const __u8 *address, __u16 port)
 {
-	const __u8 *place = F(flow_filter_place)(tuple->source, tuple->source_port);
+	const __u8 *place = F(flow_filter_place)(address, port);
 
 	return !place || *place;
 }
 
-/* Finds the entry and copies it; one that was reused while it was copied is not believed. */
-static __always_inline bool F(flow_find)(const struct FX(flow, _key) *key, struct F(flow) *flow)
+static __always_inline void F(flow_filter_add)(const __u8 *address, __u16 port)
+{
+	__u8 *place = F(flow_filter_place)(address, port);
+
+	if (place && !*place)
+		*place = 1;
+}
+
+/*
+ * Finds the entry and copies it, or returns NULL; one that was reused while it was copied is not
+ * believed.
+ */
+static __always_inline struct F(flow) *F(flow_find)(const struct FX(flow, _key) *key,
+						    struct F(flow) *flow)
 {
 	struct F(flow) *entry = bpf_map_lookup_elem(&F(conntrack), key);
 	__u32 seal;
 
 	if (!entry)
-		return false;
+		return NULL;
 	seal = F(flow_seal)(key);
 	*flow = *entry;
 	barrier();
-	return flow->seal == seal && *(volatile __u32 *)&entry->seal == seal;
+	return flow->seal == seal && *(volatile __u32 *)&entry->seal == seal ? entry : NULL;
 }
 
 /* Both entries go, so that nobody else's packets meet one half. */
@@ -170,17 +187,14 @@ static __noinline int F(flow_note)(const struct FX(flow, _key) *key, struct F(fl
 	return 0;
 }
 
-/* The way of one packet is the way of the next ones. */
-static __noinline int F(flow_note_way)(const struct FX(flow, _key) *key, const struct F(flow) *flow)
+/* The way of one packet is the way of the next ones, unless the entry was reused meanwhile. */
+static __always_inline void F(flow_note_way)(struct F(flow) *entry, const struct F(flow) *flow)
 {
-	struct F(flow) *entry = bpf_map_lookup_elem(&F(conntrack), key);
-
-	if (!entry)
-		return 0;
+	if (*(volatile __u32 *)&entry->seal != flow->seal)
+		return;
 	__builtin_memcpy(entry->next_hop, flow->next_hop, ADDRESS_SIZE);
 	entry->longest = flow->longest;
 	entry->ifindex = flow->ifindex;
-	return 0;
 }
 
 /* Whether the flow still has its backend: it may be terminating, but it must serve (spec 32). */
@@ -212,16 +226,24 @@ static __always_inline bool F(flow_goes_on)(const struct F(packet) *packet,
 	return protocol == SCTP || F(flow_is_served)(flow);
 }
 
-/* Follows the life of the flow. */
+/*
+ * Follows the life of the flow. That the backend has answered, each half of a TCP flow hears from
+ * its own packets: the client acknowledges it. Of UDP only the backend's packets tell.
+ */
 static __always_inline void F(flow_follow)(const struct F(packet) *packet, struct F(flow) *flow,
-					   __u8 tcp_flags, __u64 now)
+					   struct F(flow) *entry, __u8 tcp_flags, __u64 now)
 {
 	const bool is_due = now > flow->last_seen + FLOW_REFRESH;
+	const bool is_tcp = packet->tuple.protocol == TCP;
 	bool news = is_due;
 
-	if (flow->reply && flow->state == FLOW_NEW) {
+	if (flow->state == FLOW_NEW &&
+	    (flow->reply || (is_tcp && (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK))) {
 		flow->state = FLOW_ESTABLISHED;
-		news = true;
+		if (is_tcp)
+			entry->state = FLOW_ESTABLISHED;
+		else
+			news = true;
 	}
 	if (tcp_flags & (TCP_FIN | TCP_RST)) {
 		if (flow->reply)
@@ -306,7 +328,6 @@ static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct
 	struct FX(flow, _key) mirror;
 	enum counter reason = COUNT_REFUSE_NO_PORT;
 	const __u16 own = packet->tuple.source_port;
-	__u8 *place;
 	int error, try;
 
 	flow->source_port = own;
@@ -347,8 +368,8 @@ static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct
 		return F(flow_find)(&packet->tuple, flow) ? COUNT_FLOW_BEGUN
 							  : COUNT_REFUSE_FLOWS_FULL;
 	}
-	place = F(flow_filter_place)(mirror.source, mirror.source_port);
-	if (place && !*place)
-		*place = 1;
+	F(flow_filter_add)(mirror.source, mirror.source_port);
+	if (flow->path != THROUGH_STACK)
+		F(flow_filter_add)(mirror.destination, FLOW_NO_PORT);
 	return reason;
 }

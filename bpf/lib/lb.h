@@ -12,14 +12,27 @@
 /* How often a look-up is repeated that lost its entry to a reuse; see lb_seal(). */
 #define LB_TRIES 2
 
-/* Whether the address may have frontends at all: one array read for what is not ours. */
-static __always_inline bool F(lb_may_be_ours)(const __u8 *address)
+/* Which frontends the address may have, of enum lb_filter_kind: one array read. */
+static __always_inline __u32 F(lb_kinds)(const __u8 *address)
 {
 	const __u32 bit = lb_filter_bit(address, ADDRESS_SIZE);
 	__u32 index = bit / 64;
-	__u64 *word = bpf_map_lookup_elem(&vip_filter, &index);
+	const __u64 *word = bpf_map_lookup_elem(&vip_filter, &index);
 
-	return !word || (*word >> (bit % 64)) & 1;
+	return word ? (*word >> (bit % 64)) & (LB_FILTER_VIP | LB_FILTER_NODE) : LB_FILTER_VIP;
+}
+
+/* Whether this may be a frontend at all: one array read for most, two near the node's address. */
+static __always_inline bool F(lb_may_be_ours)(const __u8 *address, __u16 port)
+{
+	const __u32 kinds = F(lb_kinds)(address);
+	__u32 index = (LB_FILTER_NODE_PORTS + port) / 64;
+	const __u64 *word;
+
+	if (!kinds || kinds & LB_FILTER_VIP)
+		return kinds;
+	word = bpf_map_lookup_elem(&vip_filter, &index);
+	return !word || (*word >> (port % 64)) & 1;
 }
 
 /*
@@ -36,7 +49,7 @@ static __always_inline enum counter F(lb_frontend)(const struct FX(service, _key
 	int try;
 
 	service->service_id = 0;
-	if (!F(lb_may_be_ours)(key->address))
+	if (!F(lb_may_be_ours)(key->address, key->port))
 		return COUNT_PASS_NOT_A_SERVICE;
 
 #pragma clang loop unroll(full)

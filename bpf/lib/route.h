@@ -11,6 +11,9 @@
 
 #define VLAN_TAG 4
 
+/* In tc_index: the packet is one that we have sent on, so that it needs nothing where it leaves. */
+#define SENT_ON 0x5357
+
 enum way {
 	WAY_SEND,     /* there is a device and a next hop */
 	WAY_STACK,    /* the node itself, or what only the kernel can say */
@@ -101,6 +104,7 @@ static __noinline int F(send_on)(struct __sk_buff *skb, __u32 l3, const struct F
 	const __u32 *words = (const __u32 *)flow->next_hop;
 	__u32 any = words[0];
 
+	skb->tc_index = SENT_ON;
 	if (!l3 && bpf_skb_change_head(skb, ETH_HLEN, 0))
 		return TC_ACT_SHOT;
 	if (skb->vlan_present)

@@ -269,15 +269,15 @@ static __always_inline bool F(tc_may_begin)(const struct __sk_buff *skb,
 /* What keeps a packet from being sent on: 0 when nothing does. */
 static __always_inline enum counter F(tc_obstacle)(struct __sk_buff *skb,
 						   const struct F(packet) *packet,
-						   struct F(flow) *flow, enum hook hook,
-						   bool is_icmp)
+						   struct F(flow) *flow, struct F(flow) *entry,
+						   enum hook hook)
 {
 	enum way way = WAY_SEND;
 
 	if (!flow->ifindex || F(wire_length)(skb, packet) > flow->longest) {
 		way = F(route_find)(skb, packet, flow);
-		if (way == WAY_SEND && !is_icmp)
-			F(flow_note_way)(&packet->tuple, flow);
+		if (way == WAY_SEND && entry)
+			F(flow_note_way)(entry, flow);
 	}
 	if (way == WAY_STACK)
 		return COUNT_REFUSE_NO_ROUTE;
@@ -310,9 +310,10 @@ static __always_inline bool F(tc_would_spoil)(const struct F(packet) *packet,
 		packet->tuple.destination_port != flow->destination_port);
 }
 
-/* A packet of a known flow. */
+/* A packet of a known flow; its entry, if what is learned of the way is to be kept there. */
 static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packet) *packet,
-					   struct F(flow) *flow, enum hook hook, bool is_icmp)
+					   struct F(flow) *flow, struct F(flow) *entry,
+					   enum hook hook, bool is_icmp)
 {
 	const enum treatment treatment = flow_treatment(hook, flow->reply, flow->path);
 	enum counter obstacle;
@@ -330,7 +331,7 @@ static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packe
 	if (packet->piece == FIRST_FRAGMENT)
 		F(fragment_remember)(packet);
 	if (treatment == SEND_ON) {
-		obstacle = F(tc_obstacle)(skb, packet, flow, hook, is_icmp);
+		obstacle = F(tc_obstacle)(skb, packet, flow, entry, hook);
 		if (obstacle)
 			return F(tc_refuse)(skb, packet, hook,
 					    is_icmp ? COUNT_REFUSE_NO_ROUTE : obstacle, flow);
@@ -346,13 +347,50 @@ static __always_inline int F(tc_translate)(struct __sk_buff *skb, struct F(packe
 }
 
 /*
- * Every packet. What is not ours has one array read for its destination and one for its source; no
- * more look-ups are made before one of them says that it may be ours.
+ * Whether a packet may be ours, which few are. What arrives is translated for its destination: a
+ * frontend's address, or the node's own to which a backend replies. What departs is translated for
+ * its source, a backend; and what the node itself sends, for its destination.
+ *
+ * All traffic of the node comes by here while the processor's caches are full of other things: so
+ * that little code is run, one or two words of arrays are read, and nothing is written. What is not
+ * in plain sight may be ours.
  */
+static __always_inline bool F(tc_may_be_ours)(struct __sk_buff *skb, __u32 l3, enum hook hook)
+{
+	const void *end = (void *)(long)skb->data_end;
+	const IP_HEADER *ip = (void *)(long)skb->data + l3;
+	const __be16 *ports = (const void *)(ip + 1);
+	const __u8 *source = (const __u8 *)&ip->saddr, *destination = (const __u8 *)&ip->daddr;
+	const bool arrives = hook_is_arrival(hook);
+	__u8 number;
+
+	if ((const void *)ports + PORTS_SIZE > end)
+		return true;
+#if FAMILY == 4
+	if (*(const __u8 *)ip != 0x45 || ip->frag_off & bpf_htons(0x3fff))
+		return true;
+	number = ip->protocol;
+#else
+	number = ip->nexthdr;
+	if (is_extension(number))
+		return true;
+#endif
+	if (packet_protocol(number) == PROTO_ANY)
+		return number == PROTOCOL_ICMP;
+	if ((arrives || !skb->ingress_ifindex) && F(lb_may_be_ours)(destination, bpf_ntohs(ports[1])))
+		return true;
+	if (arrives && F(is_in)(tc_config.F(service), destination))
+		return true;
+	return (!arrives || F(flow_filter_has)(destination, FLOW_NO_PORT)) &&
+	       F(flow_filter_has)(source, bpf_ntohs(ports[0]));
+}
+
+/* Every packet that may be ours. */
 static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook hook)
 {
 	struct F(packet) packet = {};
 	struct F(flow) flow = {};
+	struct F(flow) *entry = NULL;
 	enum counter reason = COUNT_FLOW_BEGUN;
 	bool is_icmp, may_be_vip;
 	__u8 tcp_flags = 0;
@@ -365,13 +403,14 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 		goto pass;
 	if (packet.tuple.protocol == PROTO_ANY)
 		goto pass;
-	may_be_vip = F(lb_may_be_ours)(packet.tuple.destination);
 	if (packet.piece == LATER_FRAGMENT && !F(fragment_follow)(&packet)) {
-		count(may_be_vip && hook_is_arrival(hook) ? COUNT_FRAGMENT_UNKNOWN
-							  : COUNT_PASS_PACKET);
+		count(hook_is_arrival(hook) && F(lb_kinds)(packet.tuple.destination)
+			      ? COUNT_FRAGMENT_UNKNOWN
+			      : COUNT_PASS_PACKET);
 		return PASS_ON;
 	}
-	if (!may_be_vip && !F(flow_may_be_reply)(&packet.tuple)) {
+	may_be_vip = F(lb_may_be_ours)(packet.tuple.destination, packet.tuple.destination_port);
+	if (!may_be_vip && !F(flow_filter_has)(packet.tuple.source, packet.tuple.source_port)) {
 		if (!hook_is_arrival(hook) || is_icmp || !F(is_unallocated)(&packet))
 			goto pass;
 		reason = COUNT_REFUSE_UNALLOCATED;
@@ -380,14 +419,18 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 
 	if (packet.tuple.protocol == TCP && packet.piece != LATER_FRAGMENT && !is_icmp)
 		bpf_skb_load_bytes(skb, packet.l4 + 13, &tcp_flags, sizeof(tcp_flags));
-	if (F(flow_find)(&packet.tuple, &flow)) {
-		if (is_icmp)
-			goto translate;
-		now = bpf_ktime_get_ns();
-		if (flow.reply || F(flow_goes_on)(&packet, &flow, tcp_flags, now)) {
-			F(flow_follow)(&packet, &flow, tcp_flags, now);
+	entry = F(flow_find)(&packet.tuple, &flow);
+	if (entry) {
+		if (is_icmp) {
+			entry = NULL;
 			goto translate;
 		}
+		now = bpf_ktime_get_ns();
+		if (flow.reply || F(flow_goes_on)(&packet, &flow, tcp_flags, now)) {
+			F(flow_follow)(&packet, &flow, entry, tcp_flags, now);
+			goto translate;
+		}
+		entry = NULL;
 		F(flow_end)(&packet.tuple, &flow);
 	}
 	if (!may_be_vip || is_icmp || packet.piece == LATER_FRAGMENT ||
@@ -406,7 +449,7 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 		goto refuse;
 	count(reason);
 translate:
-	return F(tc_translate)(skb, &packet, &flow, hook, is_icmp);
+	return F(tc_translate)(skb, &packet, &flow, entry, hook, is_icmp);
 refuse:
 	return F(tc_refuse)(skb, &packet, hook, reason, &flow);
 pass:

@@ -20,7 +20,7 @@
 
 /* Tests build the programs once more with another version, to hand over between the two. */
 #ifndef LB_MAP_VERSION
-#define LB_MAP_VERSION 2
+#define LB_MAP_VERSION 3
 #endif
 
 /* One byte each, so that they pack into keys; bpftool prints the names. */
@@ -204,17 +204,38 @@ struct vip {
 };
 _Static_assert(sizeof(struct vip) == 8, "changed layout: bump LB_MAP_VERSION");
 
-/* ---- vip_filter: ARRAY, 2^15 bits: which addresses may have frontends ---------------------- */
+/* ---- vip_filter: ARRAY, 2^17 bits: which addresses and ports may be frontends -------------- */
 
 /*
- * Most connects are no service's. One bit of this filter tells so before any hash look-up: an
- * address whose bit is not set has no entry in services4/6 and vips4/6. All addresses that differ
- * in their last byte only share a bit, because VIPs come from few ranges: so the filter stays
- * small, and in the cache. A bit is set before the first entry and never cleared: a set bit
- * promises nothing.
+ * Most packets and connects are no service's. This filter tells so before any hash look-up. All
+ * addresses that differ in their last byte only share two bits, because VIPs come from few ranges:
+ * so the filter stays small, and in the cache. One bit is for VIPs, all ports of which are looked
+ * up, the other for addresses with NodePorts. The node has those, and its neighbours share the
+ * bits: there the port must have its bit too, in the second half. Without these bits there is no
+ * entry in services4/6 and vips4/6. A bit is set before the first entry and never cleared: a set
+ * bit promises nothing.
  */
-#define LB_FILTER_WORDS 512 /* of 64 bits */
+#define LB_FILTER_WORDS	     2048  /* of 64 bits */
+#define LB_FILTER_NODE_PORTS 65536 /* from this bit on, one for each port */
 
+/* What the two bits of an address say. */
+enum lb_filter_kind {
+	LB_FILTER_VIP = 1,
+	LB_FILTER_NODE = 2,
+};
+
+/* Four bytes of an address as a number. */
+static __inline __attribute__((always_inline)) __u32 lb_address_word(const __u8 *bytes)
+{
+#if defined(__bpf__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return __builtin_bswap32(*(const __u32 *)bytes);
+#else
+	return ((__u32)bytes[0] << 24) | ((__u32)bytes[1] << 16) | ((__u32)bytes[2] << 8) |
+	       bytes[3];
+#endif
+}
+
+/* The first bit of an address, which is its LB_FILTER_VIP. */
 static __inline __attribute__((always_inline)) __u32 lb_filter_bit(const __u8 *address,
 								   __u32 length)
 {
@@ -225,14 +246,14 @@ static __inline __attribute__((always_inline)) __u32 lb_filter_bit(const __u8 *a
 #pragma clang loop unroll(full)
 #endif
 	for (i = 0; i < length; i += 4) {
-		__u32 word = ((__u32)address[i] << 24) | ((__u32)address[i + 1] << 16) |
-			     ((__u32)address[i + 2] << 8);
+		__u32 word = lb_address_word(address + i);
 
-		if (i + 4 < length)
-			word |= address[i + 3];
-		hash = (hash ^ word) * 0x9e3779b1u;
+		if (i + 4 == length)
+			word >>= 8;
+		/* A sum, not a chain: the processor multiplies all words at once. */
+		hash += word * (0x9e3779b1u + i * 0x3243f6a8u);
 	}
-	return hash >> 17;
+	return hash >> 17 << 1;
 }
 
 /* ---- node_ports: HASH, port -> service, for bind protection -------------------------------- */

@@ -16,7 +16,8 @@ Written by `make bench-packets`; the numbers are this machine's, with 10,000 Ser
 times.
 
 - Packets: the kernel's test runs of the programs at tc, net of an empty program's, by the CPU time of the thread; medians
-  of rounds that took turns. First packets find all entries for flows in use, so each takes the oldest one's place.
+  of rounds that took turns. First packets find room in the table of flows; and once more
+  a full one, where each takes the place of the oldest flow.
 - Connections: a client beyond a router, a node, and a backend on another node, in network namespaces; medians of rounds
   in which every way had a turn. "direct" goes straight to the backend by the same routers.
 

@@ -9,6 +9,7 @@ public enum KernelFeature: CaseIterable, Hashable, Sendable {
     case networkNamespaceCookieOfSocket
     case socketStorage
     case multipathSockets
+    case coarseClock
     case batchOperations
     case ringBuffer
     case syscallPrograms
@@ -25,6 +26,7 @@ public enum KernelFeature: CaseIterable, Hashable, Sendable {
         case .networkNamespaceCookieOfSocket: "SO_NETNS_COOKIE"
         case .socketStorage: "socket storage in connect and sendmsg hooks"
         case .multipathSockets: "bpf_skc_to_mptcp_sock in connect hooks"
+        case .coarseClock: "bpf_ktime_get_coarse_ns"
         case .batchOperations: "map batch operations"
         case .ringBuffer: "ring buffer"
         case .syscallPrograms: "programs that run as a system call"
@@ -43,6 +45,7 @@ public enum KernelFeature: CaseIterable, Hashable, Sendable {
         case .networkNamespaceCookieOfSocket: "5.14"
         case .socketStorage: "5.3"
         case .multipathSockets: "5.19"
+        case .coarseClock: "5.11"
         case .batchOperations: "5.6"
         case .ringBuffer: "5.8"
         case .syscallPrograms: "5.14"

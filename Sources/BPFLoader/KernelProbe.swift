@@ -37,6 +37,8 @@ enum KernelProbe {
             try loadSocketAddress([
                 .load(1, from: 1, offset: socketOffset), .call(BPF_FUNC_skc_to_mptcp_sock), .set(0, to: 1), .exit,
             ])
+        case .coarseClock:
+            try loadSocketAddress([.call(BPF_FUNC_ktime_get_coarse_ns), .set(0, to: 1), .exit])
         case .batchOperations:
             try updateInBatch()
         case .ringBuffer:

@@ -44,7 +44,9 @@ package final class LabDatapath: Sendable {
         for map in ServiceMap.allCases where names.contains(map.rawValue) {
             if let entries = capacities[map] { try object.setMaxEntries(of: map.rawValue, to: Int(entries)) }
         }
-        try object.setInitialValue(of: ".rodata.tc", to: tc_config.ofLabs)
+        var config = tc_config.ofLabs
+        config.has_coarse_clock = try KernelFeatures.probe().has(.coarseClock) ? 1 : 0
+        try object.setInitialValue(of: ".rodata.tc", to: config)
         let loaded = try object.load()
         var programs: [String: LoadedProgram] = [:]
         for program in loaded.programs {

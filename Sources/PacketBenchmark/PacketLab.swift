@@ -20,6 +20,8 @@ final class PacketLab {
     private let datapath: LabDatapath
     private let programs: [Program: BPFProgramBox]
     let services: BenchmarkServices
+    /// How many flows are remembered.
+    let mostFlows: Int
     /// How many clients there were, in order: first packets never come from one that was there before, and those that
     /// are remembered have different ports.
     private var clients: [IPVersion: UInt32] = [:]
@@ -58,6 +60,7 @@ final class PacketLab {
         self.beyond = beyond
         self.datapath = datapath
         self.services = services
+        mostFlows = Int(flows) / 2
     }
 
     /// Enough for the node to have a port towards one of them for every flow that is remembered.
@@ -127,6 +130,18 @@ final class PacketLab {
         }
         fill(&original.bytes, frame.bytes)
         try datapath.map("original").update(UInt32(0), to: original)
+    }
+
+    /// Empties the table of flows.
+    func forgetFlows(_ family: IPVersion) throws {
+        switch family {
+        case .v4:
+            let map = try datapath.map("conntrack4")
+            try map.deleteBatch(keys: try map.entries(key: flow4_key.self, value: flow4.self).map(\.key)).check()
+        case .v6:
+            let map = try datapath.map("conntrack6")
+            try map.deleteBatch(keys: try map.entries(key: flow6_key.self, value: flow6.self).map(\.key)).check()
+        }
     }
 
     func counters() throws -> [String: UInt64] { try datapath.counters() }

@@ -49,7 +49,7 @@ package struct ProgramResult: Codable, Sendable {
             switch packet {
             case .stranger, .host: 60
             case .request, .reply: 500
-            case .first: 1_000
+            case .first, .firstWhenFull: 1_000
             }
         goal = .atMost(limit, nanoseconds)
     }

@@ -102,6 +102,7 @@ extension PacketKind {
         case .request: "established, request"
         case .reply: "established, reply"
         case .first: "first of a flow"
+        case .firstWhenFull: "first, for the oldest one"
         }
     }
 }

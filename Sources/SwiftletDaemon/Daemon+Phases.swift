@@ -37,7 +37,8 @@ extension Daemon {
     func datapathKeeper(
         _ datapath: consuming sending Datapath, _ handOver: HandOver, _ cgroup: FilePath
     ) throws -> DatapathKeeper {
-        var packets = tc_config(settings)
+        let features = try KernelFeatures.probe()
+        var packets = tc_config(settings, features)
         // Until they end, connections that rules of kube-proxy translate are theirs.
         packets.tcp_begins_with_syn = (kubeProxy ?? lookForKubeProxy()).mayHaveConnections ? 1 : 0
         let programs = PacketDatapath.Settings(
@@ -45,7 +46,7 @@ extension Daemon {
             config: datapath.config, packets: packets)
         let devices = try DeviceKeeper(programs, settings, isHeld: true, log: log)
         return DatapathKeeper(
-            datapath, handOver, devices, build: build, features: try KernelFeatures.probe(), cgroup: cgroup,
+            datapath, handOver, devices, build: build, features: features, cgroup: cgroup,
             settings: settings, log: log)
     }
 

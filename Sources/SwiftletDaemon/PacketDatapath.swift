@@ -85,8 +85,9 @@ final class PacketDatapath {
 
 extension tc_config {
     /// The settings in force.
-    init(_ settings: Configuration) {
+    init(_ settings: Configuration, _ features: KernelFeatures) {
         self.init()
+        has_coarse_clock = features.has(.coarseClock) ? 1 : 0
         set(settings.packets.timeouts)
         external_cluster_ip = settings.packets.servesClusterIPsOutside ? 1 : 0
         masquerade_all = settings.node.masqueradesAll ? 1 : 0

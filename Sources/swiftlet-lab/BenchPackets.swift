@@ -41,7 +41,7 @@ struct BenchPackets: ParsableCommand {
     @Option(help: "Packets of each kind in a round.")
     var repeats = 50_000
 
-    @Option(help: "Entries for flows, two each; all of them are in use when first packets are measured.")
+    @Option(help: "Entries for flows, two each.")
     var flows: UInt32 = 65_536
 
     @Option(help: "Also write the tables in Markdown.")

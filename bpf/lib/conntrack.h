@@ -20,6 +20,12 @@
 #define FLOW_FIRST_PORT 32768
 #define FLOW_PORT_TRIES 16
 
+/* Nothing here needs it finer than a tick, and to read the processor's counter takes long. */
+static __always_inline __u64 flow_now(void)
+{
+	return tc_config.has_coarse_clock ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns();
+}
+
 #endif
 
 /* How long the flow lives without a packet, in nanoseconds. */
@@ -90,9 +96,9 @@ static __always_inline __u8 *F(flow_filter_place)(const __u8 *address, __u16 por
 		hash += words[i] * (0x9e3779b1u + i * 0x3243f6a8u);
 	/* The low bits of a network's addresses are in the high bits of its words. */
 	hash = (hash ^ hash >> 15) * 0x2c1b3c6du;
-	index = hash >> 20;
+	index = hash >> 21;
 	word = bpf_map_lookup_elem(&flow_filter, &index);
-	return word ? &word->seen[(hash >> 17) & 7] : NULL;
+	return word ? &word->seen[(hash >> 18) & 7] : NULL;
 }
 
 /* In place of a port: what has the address is not a backend but a node, to which replies come. */

@@ -19,7 +19,7 @@ static __always_inline bool range4_has(const volatile struct range4 *range, cons
 {
 	const __u32 mask = *(const volatile __u32 *)range->mask;
 
-	return mask && (*address & mask) == *(const volatile __u32 *)range->address;
+	return (*address & mask) == *(const volatile __u32 *)range->address;
 }
 
 static __always_inline bool range6_has(const volatile struct range6 *range, const __u32 *address)
@@ -27,9 +27,8 @@ static __always_inline bool range6_has(const volatile struct range6 *range, cons
 	const volatile __u32 *mask = (const volatile __u32 *)range->mask;
 	const volatile __u32 *first = (const volatile __u32 *)range->address;
 
-	return mask[0] && (address[0] & mask[0]) == first[0] &&
-	       (address[1] & mask[1]) == first[1] && (address[2] & mask[2]) == first[2] &&
-	       (address[3] & mask[3]) == first[3];
+	return (address[0] & mask[0]) == first[0] && (address[1] & mask[1]) == first[1] &&
+	       (address[2] & mask[2]) == first[2] && (address[3] & mask[3]) == first[3];
 }
 
 #endif
@@ -39,12 +38,17 @@ static __always_inline bool F(is_in)(const volatile struct F(range) *ranges, con
 	const __u32 *words = (const __u32 *)address;
 	int i;
 
-	/* The settings are constants for the verifier: of ranges that are not set nothing is left.
+	/*
+	 * The settings are constants for the verifier: nothing is left of what comes after the
+	 * first range that is not set, and they do not fill the processor's cache.
 	 */
 #pragma clang loop unroll(full)
-	for (i = 0; i < LB_RANGES; i++)
+	for (i = 0; i < LB_RANGES; i++) {
+		if (!*(const volatile __u32 *)ranges[i].mask)
+			return false;
 		if (FX(range, _has)(&ranges[i], words))
 			return true;
+	}
 	return false;
 }
 
@@ -425,7 +429,7 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 			entry = NULL;
 			goto translate;
 		}
-		now = bpf_ktime_get_ns();
+		now = flow_now();
 		if (flow.reply || F(flow_goes_on)(&packet, &flow, tcp_flags, now)) {
 			F(flow_follow)(&packet, &flow, entry, tcp_flags, now);
 			goto translate;
@@ -442,7 +446,7 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 	if (reason == COUNT_FORWARD)
 		reason = F(tc_path)(skb, &packet, &flow, hook);
 	if (reason == COUNT_FORWARD) {
-		flow.last_seen = bpf_ktime_get_ns();
+		flow.last_seen = flow_now();
 		reason = F(flow_begin)(skb, &packet, &flow);
 	}
 	if (reason != COUNT_FLOW_BEGUN)

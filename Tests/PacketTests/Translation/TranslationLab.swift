@@ -6,6 +6,7 @@ import ServiceMaps
 import ServiceModel
 import Synchronization
 import SystemPackage
+import TestKit
 import Testing
 
 /// A node's network namespace with a device towards the network and one towards a pod, and the programs of tc.bpf.o,
@@ -245,6 +246,7 @@ extension tc_config {
         (config.tcp_close_wait_seconds, config.tcp_closing_seconds) = (3_600, 10)
         (config.udp_seconds, config.udp_stream_seconds, config.other_seconds) = (60, 60, 60)
         config.external_cluster_ip = 1
+        config.has_coarse_clock = Kernel.features?.has(.coarseClock) == true ? 1 : 0
         fill(&config.cluster4.0.address, [10, 244, 0, 0])
         fill(&config.cluster4.0.mask, [255, 255, 0, 0])
         fill(&config.service4.0.address, [10, 96, 0, 0])

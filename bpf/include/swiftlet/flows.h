@@ -100,7 +100,7 @@ struct flow_filter {
 };
 _Static_assert(sizeof(struct flow_filter) == 8, "changed layout: bump LB_MAP_VERSION");
 
-#define LB_FLOW_FILTER 4096
+#define LB_FLOW_FILTER 2048
 
 /* ---- fragments: LRU_HASH, an IP packet that comes in pieces -> the ports of its first -------- */
 
@@ -141,7 +141,7 @@ _Static_assert(sizeof(struct device) == 24, "changed layout: bump LB_MAP_VERSION
 
 /* ---- tc_config: read-only data of the programs at tc ---------------------------------------- */
 
-/* Addresses with (address & mask) == the given one; a mask of zeros matches nothing. */
+/* Addresses with (address & mask) == the given one; a mask of zeros ends the list. */
 struct range4 {
 	__u8 address[4];
 	__u8 mask[4];
@@ -167,12 +167,14 @@ struct tc_config {
 	__u8 masquerade_all;	  /* 1: backends see the node's address, whoever asks */
 	__u8 from_pods;		  /* 1: all that arrives here counts as inside */
 	__u8 tcp_begins_with_syn; /* 1: TCP in mid-connection without a flow is left to the stack */
+	__u8 has_coarse_clock;	  /* bpf_ktime_get_coarse_ns: kernel 5.11 */
+	__u8 pad[3];
 	struct range4 cluster4[LB_RANGES]; /* inside, as for spec 18 */
 	struct range4
 		service4[LB_RANGES]; /* ClusterIPs: an address of nobody is dropped (spec 28) */
 	struct range6 cluster6[LB_RANGES];
 	struct range6 service6[LB_RANGES];
 };
-_Static_assert(sizeof(struct tc_config) == 672, "changed layout");
+_Static_assert(sizeof(struct tc_config) == 676, "changed layout");
 
 #endif

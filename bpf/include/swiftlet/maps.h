@@ -224,35 +224,28 @@ enum lb_filter_kind {
 	LB_FILTER_NODE = 2,
 };
 
-/* Four bytes of an address as a number. */
-static __inline __attribute__((always_inline)) __u32 lb_address_word(const __u8 *bytes)
-{
-#if defined(__bpf__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return __builtin_bswap32(*(const __u32 *)bytes);
+/* All but the last byte of the last four of an address, as they lie in memory. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define LB_FILTER_MASK 0x00ffffffu
 #else
-	return ((__u32)bytes[0] << 24) | ((__u32)bytes[1] << 16) | ((__u32)bytes[2] << 8) |
-	       bytes[3];
+#define LB_FILTER_MASK 0xffffff00u
 #endif
-}
 
 /* The first bit of an address, which is its LB_FILTER_VIP. */
 static __inline __attribute__((always_inline)) __u32 lb_filter_bit(const __u8 *address,
 								   __u32 length)
 {
+	const __u32 *words = (const __u32 *)address;
 	__u32 hash = 0;
 	__u32 i;
 
 #ifdef __bpf__
 #pragma clang loop unroll(full)
 #endif
-	for (i = 0; i < length; i += 4) {
-		__u32 word = lb_address_word(address + i);
-
-		if (i + 4 == length)
-			word >>= 8;
-		/* A sum, not a chain: the processor multiplies all words at once. */
-		hash += word * (0x9e3779b1u + i * 0x3243f6a8u);
-	}
+	/* A sum, not a chain: the processor multiplies all words at once. */
+	for (i = 0; i < length / 4; i++)
+		hash += (i + 1 < length / 4 ? words[i] : words[i] & LB_FILTER_MASK) *
+			(0x9e3779b1u + i * 0xc90fdaa0u);
 	return hash >> 17 << 1;
 }
 

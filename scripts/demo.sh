@@ -132,8 +132,8 @@ title "7. All the Services"
 show "swiftlet services" "$swiftlet" services --bpf-root "$bpf_root"
 
 title "8. What the kernel holds, with plain bpftool"
-show "bpftool map dump pinned $bpf_root/v2/maps/backends4" \
-	sh -c "bpftool map dump pinned $bpf_root/v2/maps/backends4 | head -34; echo '…'"
+show "bpftool map dump pinned $bpf_root/v3/maps/backends4" \
+	sh -c "bpftool map dump pinned $bpf_root/v3/maps/backends4 | head -34; echo '…'"
 
 title "9. What a connect costs"
 show "swiftlet bench connect --connects 4000" "$swiftlet" bench connect --connects 4000

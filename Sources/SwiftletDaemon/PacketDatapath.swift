@@ -92,16 +92,16 @@ extension tc_config {
         external_cluster_ip = settings.packets.servesClusterIPsOutside ? 1 : 0
         masquerade_all = settings.node.masqueradesAll ? 1 : 0
         let services = settings.packets.serviceCIDRs
-        copy(services.filter { $0.family == .v4 }.map(range4.init), into: &service4)
-        copy(services.filter { $0.family == .v6 }.map(range6.init), into: &service6)
+        copy(services.ranges(.v4).map(range4.init), into: &service4)
+        copy(services.ranges(.v6).map(range6.init), into: &service6)
     }
 
     /// The same for devices of one kind: whose packets are those of the cluster's pods (spec 18).
     func telling(_ localTraffic: LocalTraffic, isInside: Bool) -> tc_config {
         var config = self
         config.from_pods = isInside ? 1 : 0
-        copy(localTraffic.ranges.filter { $0.family == .v4 }.map(range4.init), into: &config.cluster4)
-        copy(localTraffic.ranges.filter { $0.family == .v6 }.map(range6.init), into: &config.cluster6)
+        copy(localTraffic.ranges.ranges(.v4).map(range4.init), into: &config.cluster4)
+        copy(localTraffic.ranges.ranges(.v6).map(range6.init), into: &config.cluster6)
         return config
     }
 
@@ -109,7 +109,12 @@ extension tc_config {
     static let maxRanges = Int(LB_RANGES)
 }
 
-/// As many ranges as there is room for, and zeros, which match nothing: `Configuration.check` refuses more, and a Node
+extension [CIDR] {
+    /// Those of a family. A range of all addresses is none: it would end the list.
+    fileprivate func ranges(_ family: IPFamily) -> [CIDR] { filter { $0.family == family && $0.prefixLength > 0 } }
+}
+
+/// As many ranges as there is room for, and zeros, which end the list: `Configuration.check` refuses more, and a Node
 /// object has one of each family.
 private func copy<Range: BitwiseCopyable, Field: BitwiseCopyable>(_ ranges: [Range], into field: inout Field) {
     withUnsafeMutableBytes(of: &field) { room in

@@ -1,3 +1,4 @@
+import CDatapath
 import Foundation
 import NetworkLab
 import Testing
@@ -46,7 +47,7 @@ struct ConfigurationTests {
     func tellsVersion() throws {
         let outcome = try Programs.run([Programs.swiftlet, "version"])
         #expect(outcome.status == .exited(0))
-        #expect(outcome.output.contains("map layout v2"))
+        #expect(outcome.output.contains("map layout v\(LB_MAP_VERSION)"))
     }
 
     @Test(

@@ -55,7 +55,7 @@ struct LifecycleTests {
         #expect(cleanup.output.contains("removed \(status.hooks.count) links"), "\(cleanup)")
         #expect(cleanup.output.contains(bystander.map), "what is left is named: \(cleanup)")
         let left = FileManager.default.enumerator(atPath: node.bpfRoot)?.allObjects as? [String]
-        #expect(left?.filter { !$0.hasSuffix("maps") && $0 != "v2" } == ["v2/maps/foreign"])
+        #expect(left?.filter { !$0.hasSuffix("maps") && $0 != node.version } == ["\(node.version)/maps/foreign"])
         #expect(try bystander.attached() == ["swl_empty4"])
         #expect(!FileManager.default.fileExists(atPath: node.runDirectory))
         // Not ours any more.

@@ -34,10 +34,15 @@ extension TranslationTests {
         @Test("clients inside are told by their ranges, up to the last one, or by the device that they come from")
         func tellsInside() throws {
             let ranges = try TranslationLab {
-                fill(&$0.cluster4.7.address, Array(Family.v4.outside().ip.bytes))
-                fill(&$0.cluster4.7.mask, [255, 255, 255, 255])
-                fill(&$0.cluster6.7.address, Array(Family.v6.outside().ip.bytes))
-                fill(&$0.cluster6.7.mask, [UInt8](repeating: 255, count: 16))
+                // Seven ranges of one address each that is nobody's, and then the client's.
+                for family in Family.allCases {
+                    let addresses = (100...106).map { family.outside($0) } + [family.outside()]
+                    let ranges = addresses.flatMap { endpoint -> [UInt8] in
+                        let bytes = Array(endpoint.ip.bytes)
+                        return bytes + [UInt8](repeating: 255, count: bytes.count)
+                    }
+                    if family == .v4 { fill(&$0.cluster4, ranges) } else { fill(&$0.cluster6, ranges) }
+                }
             }
             let device = try TranslationLab { $0.from_pods = 1 }
             let service = TestService(local: [], remote: [11]) { $0.externalPolicy = .local }

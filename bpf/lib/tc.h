@@ -381,7 +381,8 @@ static __always_inline bool F(tc_may_be_ours)(struct __sk_buff *skb, __u32 l3, e
 #endif
 	if (packet_protocol(number) == PROTO_ANY)
 		return number == PROTOCOL_ICMP;
-	if ((arrives || !skb->ingress_ifindex) && F(lb_may_be_ours)(destination, bpf_ntohs(ports[1])))
+	if ((arrives || !skb->ingress_ifindex) &&
+	    F(lb_may_be_ours)(destination, bpf_ntohs(ports[1])))
 		return true;
 	if (arrives && F(is_in)(tc_config.F(service), destination))
 		return true;

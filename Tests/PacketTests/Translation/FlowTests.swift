@@ -106,7 +106,8 @@ extension TranslationTests {
         /// Nobody else may take the client's tuple while it is in use. A flow that ends leaves it alone: another CPU may
         /// just have given it to the client's next connection.
         @Test(
-            "a half that was evicted comes back after a quiet second, but not by a FIN or RST", arguments: Family.allCases)
+            "a half that was evicted comes back after a quiet second, but not by a FIN or RST",
+            arguments: Family.allCases)
         func returnsEvicted(family: Family) throws {
             let lab = try TranslationLab.current
             let route = Route(door: .nodePort, transport: .tcp, family: family, isLocal: false)

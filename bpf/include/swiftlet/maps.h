@@ -334,7 +334,7 @@ struct flows {
 	X(PASS_NOT_A_SERVICE)	   /* not ours */                                                  \
 	X(PASS_PROTOCOL)	   /* not TCP, UDP or SCTP */                                      \
 	X(PASS_HOST_ONLY)	   /* loopback NodePort from another network namespace */          \
-	X(PASS_PACKET)		   /* tc: not ours after all */                                \
+	X(PASS_PACKET)		   /* tc: not ours after all */                                    \
 	X(FORWARD)		   /* a backend was chosen */                                      \
 	X(FORWARD_AFFINITY)	   /* session affinity chose */                                    \
 	X(FORWARD_SAME_FLOW)	   /* the UDP socket stays with its backend */                     \

@@ -57,3 +57,25 @@ int tst_wire_in(struct __sk_buff *skb)
 {
 	return undo(skb) ? TC_ACT_SHOT : tc_packet(skb, ETH_HLEN, WIRE_IN);
 }
+
+/* What we have sent on comes by: left as it is where it departs, and never with the mark. */
+static __always_inline int sent_on(struct __sk_buff *skb, enum hook hook)
+{
+	int action;
+
+	skb->tc_index = SENT_ON;
+	action = tc_packet(skb, ETH_HLEN, hook);
+	return action == PASS_ON && skb->tc_index ? TC_ACT_SHOT : action;
+}
+
+SEC("tc")
+int tst_sent_on_in(struct __sk_buff *skb)
+{
+	return sent_on(skb, WIRE_IN);
+}
+
+SEC("tc")
+int tst_sent_on_out(struct __sk_buff *skb)
+{
+	return sent_on(skb, WIRE_OUT);
+}

@@ -44,6 +44,23 @@ extension TranslationTests {
             #expect(try lab.flowEntries(family) == 0)
         }
 
+        /// What is looked up, and not ours after all, is counted.
+        @Test("is not looked up at other ports of the node, nor at its neighbours'", arguments: Family.allCases)
+        func passesFilter(family: Family) throws {
+            let lab = try lab()
+            let node = family.node.address
+            let neighbour = node.dropLast() + [node[node.count - 1] ^ 0x40]
+            func looksUp(_ address: [UInt8], _ port: UInt16) throws -> Bool {
+                let before = try lab.count(of: COUNT_PASS_PACKET)
+                let packet = Packet.tcp(family.outside(), SocketAddress(address: Array(address), port: port))
+                #expect(try lab.run(packet, .wireIn).action == .passOn)
+                return try lab.count(of: COUNT_PASS_PACKET) > before
+            }
+            #expect(try !looksUp(node, 22))
+            #expect(try !looksUp(Array(neighbour), 22))
+            #expect(try looksUp(Array(neighbour), 30_080), "they share the node's bits")
+        }
+
         @Test("is left alone when its header has another version than the frame says", arguments: Family.allCases)
         func leavesOtherVersions(family: Family) throws {
             let lab = try lab()

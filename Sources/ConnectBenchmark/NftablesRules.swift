@@ -24,7 +24,8 @@ package struct NftablesRules {
     /// Replaces the table as a whole.
     package func load(in namespace: String) throws(LabError) {
         let cleared = "table \(family) kube-proxy\ndelete table \(family) kube-proxy\n"
-        try Command.run(["nft", "-f", "-"], in: namespace, input: cleared + text)
+        // Of 10,000 Services the kernel takes a minute on a busy machine.
+        try Command.run(["nft", "-f", "-"], in: namespace, input: cleared + text, within: 600_000)
     }
 
     package var text: String {

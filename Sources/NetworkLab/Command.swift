@@ -11,9 +11,11 @@ public enum Command {
     }
 
     /// As above, inside a network namespace if one is given.
+    ///
+    /// - Parameter milliseconds: how long the command may say nothing.
     @discardableResult
     public static func run(
-        _ arguments: [String], in namespace: String? = nil, input: String? = nil
+        _ arguments: [String], in namespace: String? = nil, input: String? = nil, within milliseconds: Int = 60_000
     ) throws(LabError) -> String {
         var child = try ChildProcess(
             arguments, in: namespace, input: input == nil ? .null : .pipe, output: .pipe, errors: .merged)
@@ -22,7 +24,7 @@ public enum Command {
             try? child.write(input)
         }
         child.closeInput()
-        let output = try child.readToEnd()
+        let output = try child.readToEnd(within: milliseconds)
         let status = try child.wait()
         guard status == .exited(0) else {
             let words = output.split(whereSeparator: \.isNewline).first.map(String.init) ?? "\(status)"

@@ -73,6 +73,21 @@ struct SoakJudgeTests {
         #expect(judge.failureCount == 2)
     }
 
+    @Test("a UDP socket is destroyed rightly while a pod leaves the set, and only on the node")
+    func destroyed() {
+        let udp = "10.96.1.22:53"
+        for (time, place, failures) in [
+            (190...230 as ClosedRange<UInt64>, SoakJudge.Place.node, 0), (130...131, .node, 1), (190...230, .outside, 1),
+        ] {
+            var judge = judge()
+            judge.judge(record("ECONNABORTED", at: time, target: udp, act: .connect, udp: true), from: place)
+            #expect(judge.failureCount == failures, "\(time) \(place)")
+        }
+        var judge = judge()
+        judge.judge(record("ECONNABORTED", at: 190...230, act: .connect), from: .node)
+        #expect(judge.failureCount == 1, "TCP connections go on")
+    }
+
     @Test("a UDP flow stays with its pod while that is in the set; a TCP flow stays whatever happens")
     func flows() {
         var judge = judge()

@@ -79,7 +79,9 @@ struct SoakJudge {
         let isEstablished = record.act == .exchange && !record.isUDP
         let verdict =
             isEstablished
-            ? record.result == "ok" : Self.isRight(record, states, port: services[number].port, frontend)
+            ? record.result == "ok"
+            : Self.isRight(record, states, port: services[number].port, frontend)
+                || Self.isDestroyedRightly(record, states, from: place)
         if !verdict { fail(explain(record, place, states)) }
         resent += record.resent
         if record.act == .connect {
@@ -114,6 +116,18 @@ struct SoakJudge {
             case .absent: record.result == "ENETUNREACH"
             }
         }
+    }
+
+    /// A UDP socket on the node gets an error when its backend leaves the set while it waits for the answer, and learns so
+    /// that it must connect again.
+    static func isDestroyedRightly(
+        _ record: ClientRecord, _ states: [ServiceHistory.State], from place: Place
+    ) -> Bool {
+        guard record.isUDP, place == .node, record.result == "ECONNABORTED" else { return false }
+        let sets = states.map { state -> Set<Int> in
+            if case .serving(let pods) = state { pods } else { [] }
+        }
+        return zip(sets, sets.dropFirst()).contains { before, after in !before.isSubset(of: after) }
     }
 
     /// A TCP flow is one connection and stays. A UDP flow stays while its backend is in the set, and only so long

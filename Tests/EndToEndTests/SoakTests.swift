@@ -77,7 +77,8 @@ struct SoakJudgeTests {
     func destroyed() {
         let udp = "10.96.1.22:53"
         for (time, place, failures) in [
-            (190...230 as ClosedRange<UInt64>, SoakJudge.Place.node, 0), (130...131, .node, 1), (190...230, .outside, 1),
+            (190...230 as ClosedRange<UInt64>, SoakJudge.Place.node, 0), (130...131, .node, 1),
+            (190...230, .outside, 1),
         ] {
             var judge = judge()
             judge.judge(record("ECONNABORTED", at: time, target: udp, act: .connect, udp: true), from: place)

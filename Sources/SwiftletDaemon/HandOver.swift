@@ -1,4 +1,5 @@
 import BPFLoader
+import CDatapath
 import Glibc
 import Logging
 import ServiceMaps
@@ -114,6 +115,10 @@ struct HandOver: Sendable {
                 reasons[map] = "\(error)"
             }
         }
+        if let cause = try Self.otherFilter(in: source) {
+            // What its bits stand for has changed with its size, and what is behind it cannot be found without it.
+            for map in present where reasons[map] == nil { reasons[map] = cause }
+        }
         func isAlike(_ map: ServiceMap) -> Bool { present.contains(map) && reasons[map] == nil }
         let sharesState = Self.written.allSatisfy(isAlike)
         let keepsNumbers = Self.numbering.allSatisfy(isAlike)
@@ -141,6 +146,15 @@ struct HandOver: Sendable {
                 metadata: ["map": "\(map)", "from": "\(name)", "cause": "\(reason)"])
         }
         return !sharesState
+    }
+
+    /// Why nothing of another version can be found through our filters; nil if it can.
+    private static func otherFilter(in source: DatapathPins) throws -> String? {
+        for (map, words) in [(ServiceMap.vipFilter, LB_FILTER_WORDS), (.flowFilter, LB_FLOW_FILTER)] {
+            guard let found = try source.openIfPinned(map.rawValue), found.maxEntries != Int(words) else { continue }
+            return "\(map) has \(found.maxEntries) words there, and \(words) here"
+        }
+        return nil
     }
 
     /// Copies what cannot be shared. Nobody writes the other version's maps: its daemon does not run.

@@ -91,9 +91,12 @@ struct flow6 {
 };
 _Static_assert(sizeof(struct flow6) == 88, "changed layout: bump LB_MAP_VERSION");
 
-/* ---- flow_filter: ARRAY, which senders may be backends with flows --------------------------- */
+/* ---- flow_filter: ARRAY, who may be a backend with flows, or the node's address in one ------- */
 
-/* Set by a plain write, so that no other CPU's is lost. Never cleared: a set one promises nothing.
+/*
+ * A byte for each hash of a backend's address and port, or of an address that backends reply to,
+ * with port 0. Set by a plain write, so that no other CPU's is lost. Never cleared: a set one
+ * promises nothing.
  */
 struct flow_filter {
 	__u8 seen[8];

@@ -2,3 +2,4 @@
 /* Includes the ABI, so that the Swift build checks its layout asserts too. */
 #include "swiftlet/maps.h"
 #include "swiftlet/flows.h"
+#include "swiftlet/node.h"

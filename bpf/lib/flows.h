@@ -5,6 +5,7 @@
 
 #include "lib/maps.h"
 #include "swiftlet/flows.h"
+#include "swiftlet/node.h"
 
 const volatile struct tc_config tc_config SEC(".rodata.tc") = {
 	.tcp_seconds = 8000,
@@ -80,5 +81,11 @@ static __always_inline __u16 checksum_fold(__u64 sum)
 	folded = (folded & 0xffff) + (folded >> 16);
 	return (__u16)~folded;
 }
+
+LB_ARRAY(BPF_MAP_TYPE_ARRAY, masq_ports, struct masq_ports, 1);
+LB_PREFIXES(node_sources4, struct node_source4_key, struct node_source4);
+LB_PREFIXES(node_sources6, struct node_source6_key, struct node_source6);
+LB_PREFIXES(ipsec4, struct ipsec4_key, struct ipsec_policy);
+LB_PREFIXES(ipsec6, struct ipsec6_key, struct ipsec_policy);
 
 #endif

@@ -74,6 +74,9 @@ public struct MapCapacities: Sendable, Hashable {
         case .fragments: UInt32(LB_FRAGMENTS)
         case .flowFilter: UInt32(LB_FLOW_FILTER)
         case .devices: UInt32(LB_DEVICES)
+        case .masqueradePorts: 1
+        case .nodeSources4, .nodeSources6: UInt32(LB_NODE_SOURCES)
+        case .ipsec4, .ipsec6: UInt32(LB_IPSEC_RANGES)
         case .serviceCounters: serviceCounters
         case .backendCounters: backendCounters
         case .vipFilter: UInt32(LB_FILTER_WORDS)

@@ -63,6 +63,11 @@ public enum MapCatalog {
         case .flowFilter: ("array", number, layout(flow_filter.self))
         case .fragments: ("lru_hash", layout(fragment_key.self), layout(fragment_ports.self))
         case .devices: ("hash", number, layout(device.self))
+        case .masqueradePorts: ("array", number, layout(masq_ports.self))
+        case .nodeSources4: ("lpm_trie", layout(node_source4_key.self), layout(node_source4.self))
+        case .nodeSources6: ("lpm_trie", layout(node_source6_key.self), layout(node_source6.self))
+        case .ipsec4: ("lpm_trie", layout(ipsec4_key.self), layout(ipsec_policy.self))
+        case .ipsec6: ("lpm_trie", layout(ipsec6_key.self), layout(ipsec_policy.self))
         case .counters: ("percpu_array", number, ("__u64", 8))
         case .serviceCounters: ("percpu_array", number, layout(service_counter.self))
         case .backendCounters: ("percpu_hash", number, layout(backend_counter.self))
@@ -107,6 +112,14 @@ public enum MapCatalog {
         case .fragments: ("IP packets that come in pieces to the ports of the first", "the key has the packet's id")
         case .devices:
             ("devices with our programs to the node's address towards them", "the key is the interface's index")
+        case .masqueradePorts:
+            ("where flows that get the node's address take their ports from", "count is the ports of all ranges")
+        case .nodeSources4, .nodeSources6:
+            (
+                "device and range of endpoints to the node's address towards them, where it is not that in devices",
+                "prefix_length is \(LB_SOURCE_PREFIX) more than the range's, for the device"
+            )
+        case .ipsec4, .ipsec6: ("ranges of endpoints that an IPsec policy is about", "prefix_length in bits")
         case .counters: ("how often each verdict was given", "the key is enum counter; events")
         case .serviceCounters: ("how often each service port was used", "the key is the service id; events")
         case .backendCounters:
@@ -129,7 +142,10 @@ public enum MapCatalog {
         case .conntrack4, .conntrack6: (datapath, datapath, "until newer flows need the room, or its tuple")
         case .flowFilter: (datapath, datapath, "as long as the map: bytes are never cleared")
         case .fragments: (datapath, datapath, "until newer packets need the room")
-        case .devices: (control, datapath, "as long as our programs are on the device")
+        case .devices, .nodeSources4, .nodeSources6:
+            (control, datapath, "as long as our programs are on the device")
+        case .masqueradePorts: (control, datapath, "as long as the map")
+        case .ipsec4, .ipsec6: (control, datapath, "as long as the kernel has the policy")
         case .counters: (datapath, "people", "as long as the map")
         case .serviceCounters: (datapath, "people", "zero when a service port gets the id")
         case .backendCounters: (datapath, "people", "as long as the backend")

@@ -19,6 +19,10 @@ public enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringCo
     case flowFilter = "flow_filter"
     case fragments
     case devices
+    case masqueradePorts = "masq_ports"
+    case nodeSources4 = "node_sources4"
+    case nodeSources6 = "node_sources6"
+    case ipsec4, ipsec6
     case counters
     case serviceCounters = "service_counts"
     case backendCounters = "backend_counts"
@@ -29,5 +33,7 @@ public enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringCo
     static func slots(_ family: IPFamily) -> ServiceMap { family == .v4 ? .slots4 : .slots6 }
     static func backends(_ family: IPFamily) -> ServiceMap { family == .v4 ? .backends4 : .backends6 }
     static func sourceRanges(_ family: IPFamily) -> ServiceMap { family == .v4 ? .sourceRanges4 : .sourceRanges6 }
+    static func nodeSources(_ family: IPFamily) -> ServiceMap { family == .v4 ? .nodeSources4 : .nodeSources6 }
+    static func ipsec(_ family: IPFamily) -> ServiceMap { family == .v4 ? .ipsec4 : .ipsec6 }
     static func vips(_ family: IPFamily) -> ServiceMap { family == .v4 ? .vips4 : .vips6 }
 }

@@ -27,7 +27,7 @@ public enum MapInspection {
         case .slots4: try taken(map, as: slot4.self) { $0.service_id != 0 }
         case .slots6: try taken(map, as: slot6.self) { $0.service_id != 0 }
         case .socketOrigin: try taken(map, as: origin.self) { $0.owners != 0 }
-        case .counters, .serviceCounters: 0
+        case .counters, .serviceCounters, .masqueradePorts: 0
         case .socketSpill, .socketFlows: 0
         default: try map.rawEntries().count
         }

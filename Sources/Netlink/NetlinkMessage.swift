@@ -56,6 +56,8 @@ package struct NetlinkMessage {
 package struct NetlinkAttributes {
     package let bytes: ArraySlice<UInt8>
 
+    package init(bytes: ArraySlice<UInt8>) { self.bytes = bytes }
+
     /// The bytes of the first attribute of a number.
     package subscript(number: some BinaryInteger) -> ArraySlice<UInt8>? {
         let headerSize = MemoryLayout<rtattr>.size

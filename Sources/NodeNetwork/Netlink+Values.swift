@@ -32,8 +32,10 @@ extension LinkAddress {
         // The fixed part has room for the first eight flags only.
         let flags = attributes.value(IFA_FLAGS, UInt32.self) ?? UInt32(head.ifa_flags)
         func has(_ flag: Int32) -> Bool { flags & UInt32(flag) != 0 }
+        let other = attributes[IFA_ADDRESS].flatMap(IPAddress.init(networkOrder:))
         self.init(
-            link: LinkIndex(rawValue: head.ifa_index), address: address, prefixLength: head.ifa_prefixlen,
+            link: LinkIndex(rawValue: head.ifa_index), address: address, peer: other == address ? nil : other,
+            prefixLength: head.ifa_prefixlen,
             scope: RouteScope(rawValue: head.ifa_scope),
             // The kernel takes packets for an optimistic address from the first moment on.
             isTentative: has(IFA_F_DADFAILED) || (has(IFA_F_TENTATIVE) && !has(IFA_F_OPTIMISTIC)),
@@ -41,28 +43,56 @@ extension LinkAddress {
     }
 }
 
-extension DefaultRoute {
-    /// The default routes in a message, one for each next hop; nil when it is about another route.
-    static func all(_ message: NetlinkMessage) -> [DefaultRoute]? {
+extension NetworkRoute {
+    /// The routes in a message, one for each next hop; nil when it is about no route of the main table.
+    static func all(_ message: NetlinkMessage) -> [NetworkRoute]? {
         guard message.type == RTM_NEWROUTE || message.type == RTM_DELROUTE,
-            let (head, attributes) = message.parts(rtmsg.self), head.rtm_dst_len == 0, head.rtm_type == RTN_UNICAST,
+            let (head, attributes) = message.parts(rtmsg.self), leadsSomewhere[head.rtm_type] != nil,
+            // A copy that the kernel made of another route, for one destination.
+            head.rtm_flags & UInt32(RTM_F_CLONED) == 0,
             let family = IPFamily(addressFamily: Int32(head.rtm_family)),
             // The fixed part cannot hold numbers above 255.
-            attributes.value(RTA_TABLE.rawValue, UInt32.self) ?? UInt32(head.rtm_table) == RT_TABLE_MAIN.rawValue
+            attributes.value(RTA_TABLE.rawValue, UInt32.self) ?? UInt32(head.rtm_table) == RT_TABLE_MAIN.rawValue,
+            let destination = CIDR(
+                network: attributes[RTA_DST.rawValue].flatMap(IPAddress.init(networkOrder:)) ?? .unspecified(family),
+                prefixLength: Int(head.rtm_dst_len))
         else { return nil }
-        let single = attributes.value(RTA_OIF.rawValue, UInt32.self).map { [$0] }
-        let links = single ?? attributes[RTA_MULTIPATH.rawValue].map(nextHops) ?? []
-        return links.map { DefaultRoute(link: LinkIndex(rawValue: $0), family: family) }
+        var route = NetworkRoute(
+            destination: destination, link: nil,
+            source: attributes[RTA_PREFSRC.rawValue].flatMap(IPAddress.init(networkOrder:)),
+            scope: RouteScope(rawValue: head.rtm_scope),
+            metric: attributes.value(RTA_PRIORITY.rawValue, UInt32.self) ?? 0)
+        if leadsSomewhere[head.rtm_type] == false { return [route] }
+        if let hops = attributes[RTA_MULTIPATH.rawValue] { return nextHops(hops, of: route) }
+        guard let link = attributes.value(RTA_OIF.rawValue, UInt32.self) else { return nil }
+        route.lead(by: link, attributes)
+        return [route]
     }
 
-    private static func nextHops(_ bytes: ArraySlice<UInt8>) -> [UInt32] {
-        var links: [UInt32] = []
+    /// The types that end the search for a route, and whether they lead to a device.
+    private static let leadsSomewhere: [UInt8: Bool] = [
+        UInt8(RTN_UNICAST): true, UInt8(RTN_BLACKHOLE): false, UInt8(RTN_UNREACHABLE): false,
+        UInt8(RTN_PROHIBIT): false,
+    ]
+
+    private mutating func lead(by index: UInt32, _ attributes: NetlinkAttributes) {
+        link = LinkIndex(rawValue: index)
+        // An IPv4 route by an IPv6 router has RTA_VIA, which says nothing of a source.
+        gateway = attributes[RTA_GATEWAY.rawValue].flatMap(IPAddress.init(networkOrder:))
+    }
+
+    private static func nextHops(_ bytes: ArraySlice<UInt8>, of route: NetworkRoute) -> [NetworkRoute] {
+        let headSize = MemoryLayout<rtnexthop>.size
+        var routes: [NetworkRoute] = []
         var rest = bytes
-        while let hop = rest.value(rtnexthop.self), hop.rtnh_len >= MemoryLayout<rtnexthop>.size {
-            links.append(UInt32(bitPattern: hop.rtnh_ifindex))
+        while let hop = rest.value(rtnexthop.self), hop.rtnh_len >= headSize {
+            var route = route
+            let attributes = NetlinkAttributes(bytes: rest.prefix(Int(hop.rtnh_len)).dropFirst(headSize))
+            route.lead(by: UInt32(bitPattern: hop.rtnh_ifindex), attributes)
+            routes.append(route)
             rest = rest.dropFirst(Int(hop.rtnh_len + 3) & ~3)
         }
-        return links
+        return routes
     }
 }
 
@@ -93,6 +123,15 @@ extension IPAddress {
                 v6: bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) },
                 bytes.suffix(8).reduce(0) { $0 << 8 | UInt64($1) })
         default: return nil
+        }
+    }
+}
+
+extension IPAddress {
+    static func unspecified(_ family: IPFamily) -> IPAddress {
+        switch family {
+        case .v4: IPAddress(v4: 0)
+        case .v6: IPAddress(v6: 0, 0)
         }
     }
 }

@@ -2,38 +2,48 @@ import Dispatch
 public import Netlink
 import Synchronization
 
-/// Follows the links, addresses and default routes of the network namespace of the thread that makes it.
+/// Follows the links, addresses, routes and IPsec policies of the network namespace of the thread that makes it.
 ///
-/// It owns two netlink sockets and a dispatch source, which end with `stop()` or with the monitor itself.
+/// It owns netlink sockets and dispatch sources, which end with `stop()` or with the monitor itself.
 public final class NetworkMonitor: Sendable {
     private let stream: AsyncStream<Result<NetworkSnapshot, NetworkError>>
     private let continuation: AsyncStream<Result<NetworkSnapshot, NetworkError>>.Continuation
-    private let source: Mutex<any DispatchSourceRead>
+    private let sources: Mutex<[any DispatchSourceRead]>
 
     /// Subscribes, then reads everything once: no change can fall between.
     public init() throws(NetworkError) {
         // Whoever is slow sees the newest snapshot, never a queue.
         (stream, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         let follower = try NetworkFollower(continuation)
-        let source = DispatchSource.makeReadSource(fileDescriptor: follower.notices.descriptor, queue: follower.queue)
-        source.setEventHandler { follower.hear() }
+        var sources = [Self.source(follower.notices.descriptor, of: follower) { $0.hear() }]
+        if case .success(let socket) = follower.ipsecNotices {
+            sources.append(Self.source(socket.netlink.descriptor, of: follower) { $0.hearOfPolicies() })
+        }
+        self.sources = Mutex(sources)
+        // Also after an error, and when the reader has gone: nobody listens any more.
+        continuation.onTermination = { [weak self] _ in self?.cancelSources() }
+        self.sources.withLock { for source in $0 { source.resume() } }
+    }
+
+    private static func source(
+        _ descriptor: Int32, of follower: NetworkFollower, _ hear: @escaping @Sendable (NetworkFollower) -> Void
+    ) -> any DispatchSourceRead {
+        let source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: follower.queue)
+        source.setEventHandler { hear(follower) }
         // Keeps the descriptor until the source has let go of it.
         source.setCancelHandler { withExtendedLifetime(follower) {} }
-        self.source = Mutex(source)
-        // Also after an error, and when the reader has gone: nobody listens any more.
-        continuation.onTermination = { [weak self] _ in self?.cancelSource() }
-        self.source.withLock { $0.resume() }
+        return source
     }
 
     deinit { stop() }
 
     /// Ends the stream of snapshots.
     public func stop() {
-        cancelSource()
+        cancelSources()
         continuation.finish()
     }
 
-    private func cancelSource() { source.withLock { $0.cancel() } }
+    private func cancelSources() { sources.withLock { for source in $0 { source.cancel() } } }
 
     /// The snapshots, that of the beginning first; for one reader. Each differs from the one before.
     public func snapshots() -> NetworkSnapshots { NetworkSnapshots(monitor: self) }

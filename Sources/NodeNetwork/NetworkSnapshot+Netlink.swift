@@ -6,20 +6,26 @@ import SystemPackage
 
 extension NetworkSnapshot {
     /// Reads the network namespace of the calling thread once.
-    public static func read() throws(NetworkError) -> NetworkSnapshot { try read(from: NetlinkSocket()) }
+    public static func read() throws(NetworkError) -> NetworkSnapshot {
+        try read(from: NetlinkSocket(), Result { () throws(NetworkError) in try IPsecSocket() })
+    }
 
     /// How often a dump is begun anew when something changed in its middle.
     private static let attempts = 20
 
-    static func read(from socket: borrowing NetlinkSocket) throws(NetworkError) -> NetworkSnapshot {
+    /// - Parameter ipsec: whom to ask for policies, or why there is nobody.
+    static func read(
+        from socket: borrowing NetlinkSocket, _ ipsec: Result<IPsecSocket, NetworkError>
+    ) throws(NetworkError) -> NetworkSnapshot {
         let links = try dump(RTM_GETLINK, ifinfomsg(), from: socket, "links", NetworkLink.init)
         let addresses = try dump(RTM_GETADDR, ifaddrmsg(), from: socket, "addresses", LinkAddress.init)
-        let routes = try dump(RTM_GETROUTE, rtmsg(), from: socket, "routes", DefaultRoute.all)
+        let routes = try dump(RTM_GETROUTE, rtmsg(), from: socket, "routes", NetworkRoute.all)
         return NetworkSnapshot(
             links: links.sorted { $0.index < $1.index },
-            addresses: addresses.sorted { ($0.link, $0.address) < ($1.link, $1.address) },
-            // Several routes of different metrics are one to us.
-            defaultRoutes: Set(routes.joined()).sorted { ($0.link, $0.family) < ($1.link, $1.family) })
+            addresses: addresses.enumerated().sorted { ($0.element.link, $0.offset) < ($1.element.link, $1.offset) }
+                .map(\.element),
+            routes: Array(routes.joined()),
+            policies: Result { () throws(NetworkError) in try ipsec.get().policies() })
     }
 
     /// What the kernel lists, without what `read` knows nothing of.

@@ -1,18 +1,41 @@
+public import Netlink
 public import ServiceModel
 
-/// The links, addresses and default routes of a network namespace at one moment.
+/// The links, addresses and routes of a network namespace at one moment.
 public struct NetworkSnapshot: Hashable, Sendable {
     /// By index.
     public var links: [NetworkLink]
-    /// By link, then by address.
+    /// By link, then in the order of the kernel, in which it looks for a source address.
     public var addresses: [LinkAddress]
-    /// Of the main table; a route with several next hops counts once for each link.
-    public var defaultRoutes: [DefaultRoute]
+    /// Of the main table.
+    public let routes: RouteTable
+    /// What IPsec says of packets that leave or pass.
+    public let policies: [IPsecPolicy]
+    /// Why `policies` is empty; nil if they could be read.
+    public let unreadablePolicies: NetworkError?
 
-    public init(links: [NetworkLink] = [], addresses: [LinkAddress] = [], defaultRoutes: [DefaultRoute] = []) {
+    public init(
+        links: [NetworkLink] = [], addresses: [LinkAddress] = [], routes: [NetworkRoute] = [],
+        policies: Result<[IPsecPolicy], NetworkError> = .success([])
+    ) {
         self.links = links
         self.addresses = addresses
-        self.defaultRoutes = defaultRoutes
+        self.routes = RouteTable(routes)
+        switch policies {
+        case .success(let policies): (self.policies, unreadablePolicies) = (policies, nil)
+        case .failure(let error): (self.policies, unreadablePolicies) = ([], error.meansNoIPsec ? nil : error)
+        }
+    }
+
+    /// Destinations that packets with an address of this node may not simply be sent to.
+    public var closedRanges: [CIDR] { policies.closedRanges(for: addresses.map(\.address)) }
+
+    /// By link; several routes of different metrics are one, and one with several next hops counts for each link.
+    public var defaultRoutes: [DefaultRoute] {
+        let found = routes.defaults.compactMap { route in
+            route.link.map { DefaultRoute(link: $0, family: route.destination.family) }
+        }
+        return Set(found).sorted { ($0.link, $0.family) < ($1.link, $1.family) }
     }
 
     public func link(named name: String) -> NetworkLink? { links.first { $0.name == name } }
@@ -71,6 +94,8 @@ public struct NetworkLink: Hashable, Sendable {
 public struct LinkAddress: Hashable, Sendable {
     public var link: LinkIndex
     public var address: IPAddress
+    /// The other end, on a link between two; the prefix is its then.
+    public var peer: IPAddress?
     public var prefixLength: UInt8
     public var scope: RouteScope
     /// Duplicate address detection is at work, or found somebody else: the address is not ours yet.
@@ -81,11 +106,12 @@ public struct LinkAddress: Hashable, Sendable {
     public var isSecondary: Bool
 
     public init(
-        link: LinkIndex, address: IPAddress, prefixLength: UInt8, scope: RouteScope = .global,
+        link: LinkIndex, address: IPAddress, peer: IPAddress? = nil, prefixLength: UInt8, scope: RouteScope = .global,
         isTentative: Bool = false, isDeprecated: Bool = false, isSecondary: Bool = false
     ) {
         self.link = link
         self.address = address
+        self.peer = peer
         self.prefixLength = prefixLength
         self.scope = scope
         self.isTentative = isTentative
@@ -96,13 +122,17 @@ public struct LinkAddress: Hashable, Sendable {
     public var family: IPFamily { address.family }
     /// Whether the kernel takes packets for it. A deprecated address is one that does.
     public var isUsable: Bool { !isTentative }
+    /// The addresses that are its neighbours.
+    var subnet: CIDR? { CIDR(network: peer ?? address, prefixLength: Int(prefixLength)) }
 }
 
 /// How far an address or a route is valid, as the kernel counts: the higher, the nearer.
-public struct RouteScope: RawRepresentable, Hashable, Sendable {
+public struct RouteScope: RawRepresentable, Hashable, Sendable, Comparable {
     public let rawValue: UInt8
 
     public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    public static func < (left: RouteScope, right: RouteScope) -> Bool { left.rawValue < right.rawValue }
 
     public static let global = RouteScope(rawValue: 0)
     public static let site = RouteScope(rawValue: 200)

@@ -31,6 +31,15 @@ struct Wire: ~Copyable {
 }
 
 extension NetworkSnapshot {
+    /// With default routes by some devices.
+    init(links: [NetworkLink], addresses: [LinkAddress], defaultRoutes: [DefaultRoute]) {
+        self.init(
+            links: links, addresses: addresses,
+            routes: defaultRoutes.compactMap { route in
+                CIDR(route.family == .v4 ? "0.0.0.0/0" : "::/0").map { NetworkRoute(destination: $0, link: route.link) }
+            })
+    }
+
     /// The usable addresses of a link, as text.
     func addresses(of name: String) -> [String] {
         guard let link = link(named: name) else { return [] }

@@ -25,6 +25,16 @@ public struct DeviceSelection: Hashable, Sendable {
         /// `--devices none`.
         case isNotWanted
         case holdsNothing
+        /// Endpoints that are not on this node are reached by it, this one for example.
+        case leadsToEndpoints(IPAddress)
+        /// Endpoints of this node are behind it, this one for example.
+        case leadsToPods(IPAddress)
+        /// The same, and `--pod-interfaces auto`.
+        case foundAsPodInterface(IPAddress)
+        /// `--pod-interfaces auto`, and a port of that bridge, behind which endpoints of this node are.
+        case foundAsPort(of: String)
+        /// `--pod-interfaces auto`, and it has a neighbour with a route of its own, as devices of pods have.
+        case foundByRoute
     }
 
     /// The verdict on one device.
@@ -49,73 +59,32 @@ public struct DeviceSelection: Hashable, Sendable {
     /// Those that get programs.
     public var chosen: [Device] { devices.filter { $0.role != nil } }
 
+    /// Those that packets of ours arrive by, with programs or without.
+    public var forwarding: [Device] {
+        devices.filter { device in
+            if case .leadsToPods = device.reason { true } else { device.role != nil }
+        }
+    }
+
     /// - Parameters:
     ///   - nodeAddresses: the node's own, of its Node object.
-    ///   - named: `--devices`. If it names none, those with a node address or a default route are chosen.
-    ///   - podInterfaces: `--pod-interfaces`. Nothing else tells a device that leads to pods.
+    ///   - endpoints: what leads to the endpoints of Services.
+    ///   - named: `--devices`. If it names none, those with a node address or a default route are chosen, and those that
+    ///     lead to endpoints which are not on this node.
+    ///   - podInterfaces: `--pod-interfaces`.
+    ///   - findsPods: `--pod-interfaces auto`: those that lead to this node's endpoints are devices of pods, unless
+    ///     `podInterfaces` takes them out.
     public init(
-        of network: NetworkSnapshot, nodeAddresses: Set<IPAddress>, named: DevicePatterns, podInterfaces: DevicePatterns
+        of network: NetworkSnapshot, nodeAddresses: Set<IPAddress>, endpoints: EndpointDevices = EndpointDevices(),
+        named: DevicePatterns, podInterfaces: DevicePatterns, findsPods: Bool = false
     ) {
-        let question = Question(
-            network: network, nodeAddresses: nodeAddresses, named: named, podInterfaces: podInterfaces)
+        let question = DeviceQuestion(
+            network: network, nodeAddresses: nodeAddresses, endpoints: endpoints, named: named,
+            podInterfaces: podInterfaces, findsPods: findsPods)
         devices = network.links.map { link in
             let (role, reason) = question.verdict(on: link)
             return Device(link: link, role: role, reason: reason)
         }
-    }
-}
-
-/// What a verdict depends on.
-private struct Question {
-    let network: NetworkSnapshot
-    let nodeAddresses: Set<IPAddress>
-    let named: DevicePatterns
-    let podInterfaces: DevicePatterns
-
-    typealias Verdict = (role: DeviceSelection.Role?, reason: DeviceSelection.Reason)
-
-    func verdict(on link: NetworkLink) -> Verdict {
-        if link.isLoopback { return (nil, .isLoopback) }
-        if !link.isUp { return (nil, .isDown) }
-        if let verdict = verdictOnPodInterface(link) { return verdict }
-        if let pattern = named.exclusion(of: link.name) { return (nil, .isTakenOut(pattern: pattern)) }
-        let naming = named.inclusion(of: link.name)
-        // Its packets are the master's, who would count and translate them again. Who writes out its name means it.
-        if naming != link.name, let master = masterThatTakesPackets(of: link) { return (nil, .isPort(of: master)) }
-        if let naming { return (.outside, .namedAsDevice(pattern: naming)) }
-        if !named.included.isEmpty { return (nil, .isNotNamed) }
-        return verdictByUse(of: link)
-    }
-
-    /// It is where pods' packets come from, a port of a bridge or not.
-    private func verdictOnPodInterface(_ link: NetworkLink) -> Verdict? {
-        guard let pattern = podInterfaces.inclusion(of: link.name) else { return nil }
-        if let exclusion = podInterfaces.exclusion(of: link.name) { return (nil, .isTakenOut(pattern: exclusion)) }
-        return (.pods, .namedAsPodInterface(pattern: pattern))
-    }
-
-    private func verdictByUse(of link: NetworkLink) -> Verdict {
-        let own = network.addresses.filter { $0.link == link.index && nodeAddresses.contains($0.address) }
-        if let address = own.map(\.address).min() { return (.outside, .holdsNodeAddress(address)) }
-        let routes = network.defaultRoutes.filter { $0.link == link.index }
-        if let family = routes.map(\.family).min() { return (.outside, .holdsDefaultRoute(family)) }
-        if let kind = link.kind, Self.kindsOfTunnels.contains(kind) { return (.outside, .leadsToNodes(kind: kind)) }
-        return (nil, .holdsNothing)
-    }
-
-    /// Pods of other nodes may be behind them, and their replies come back that way.
-    private static let kindsOfTunnels: Set<String> = [
-        "vxlan", "geneve", "ipip", "ip6tnl", "sit", "gre", "gretap", "ip6gre", "ip6gretap", "wireguard",
-    ]
-
-    /// Not every master does: a VRF's devices keep theirs.
-    private static let kindsThatTakePackets: Set<String> = ["bridge", "bond", "team", "openvswitch"]
-
-    private func masterThatTakesPackets(of link: NetworkLink) -> String? {
-        guard let master = link.master, let kind = link.portKind, Self.kindsThatTakePackets.contains(kind) else {
-            return nil
-        }
-        return network.link(master)?.name ?? "a \(kind)"
     }
 }
 
@@ -135,6 +104,11 @@ extension DeviceSelection.Reason: CustomStringConvertible {
         case .isNotNamed: "not named by --devices"
         case .isNotWanted: "--devices none"
         case .holdsNothing: "holds no node address and no default route"
+        case .leadsToEndpoints(let address): "leads to endpoints elsewhere, \(address) for one"
+        case .leadsToPods(let address): "leads to pods of this node, \(address) for one"
+        case .foundAsPodInterface(let address): "leads to pods of this node, \(address) for one (auto)"
+        case .foundAsPort(let bridge): "a port of \(bridge), which leads to pods of this node (auto)"
+        case .foundByRoute: "has a route to one neighbour, as devices of pods have (auto)"
         }
     }
 }

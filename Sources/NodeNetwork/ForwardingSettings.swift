@@ -13,8 +13,9 @@ public struct ForwardingSettings: Sendable {
         }
 
         public let setting: Sysctl
-        public let value: Int
-        public let wanted: Int
+        /// What it is now; may be empty.
+        public let value: String
+        public let wanted: String
         public let severity: Severity
         /// What is wrong while it is so.
         public let effect: String
@@ -27,10 +28,15 @@ public struct ForwardingSettings: Sendable {
         /// Whether packets with a source address of this node go into the kernel's stack at a device, as they do when
         /// their source is translated there.
         public var localSources: Bool
+        /// What connections of the node must not be given as a port of theirs.
+        public var nodePorts: PortRange
 
-        public init(families: Set<IPFamily>, localSources: Bool) {
+        public init(
+            families: Set<IPFamily>, localSources: Bool, nodePorts: PortRange = .usualNodePorts
+        ) {
             self.families = families
             self.localSources = localSources
+            self.nodePorts = nodePorts
         }
     }
 
@@ -54,13 +60,13 @@ public struct ForwardingSettings: Sendable {
             findings += try forwarding6()
         }
         if needs.families.contains(.v4) {
-            findings += try forwarding4()
+            findings += try forwarding4(devices)
             for device in devices.chosen {
                 findings += try reversePath(device.link.name, needs)
                 if needs.localSources { findings += try localSources(device.link.name) }
             }
         }
-        return findings
+        return findings + (try reservedPorts(needs.nodePorts))
     }
 
     /// Changes a setting as a finding says. Nothing else of swiftlet changes settings, and it does so on request only.
@@ -70,9 +76,31 @@ public struct ForwardingSettings: Sendable {
 // MARK: - Rules
 
 extension ForwardingSettings {
-    private func forwarding4() throws(NetworkError) -> [Finding] {
+    /// The kernel looks at the setting of the device that a packet arrives by; the one for all is written to each.
+    private func forwarding4(_ devices: DeviceSelection) throws(NetworkError) -> [Finding] {
         let effect = "IPv4 packets to pods and other nodes end here"
-        return try problem(Sysctl("net", "ipv4", "ip_forward"), wanted: 1, effect)
+        let forAll = try problem(Sysctl("net", "ipv4", "ip_forward"), wanted: 1, effect)
+        guard forAll.isEmpty else { return forAll }
+        var findings: [Finding] = []
+        for device in devices.forwarding {
+            findings += try problem(
+                Sysctl("net", "ipv4", "conf", device.link.name, "forwarding"), wanted: 1,
+                "IPv4 packets that arrive by \(device.link.name) end here")
+        }
+        return findings
+    }
+
+    /// A connection of the node with a NodePort as its port would never hear its answers.
+    private func reservedPorts(_ nodePorts: PortRange) throws(NetworkError) -> [Finding] {
+        guard let local = try tree.localPorts(), local.mayTake(nodePorts) else { return [] }
+        let text = try tree.text(SysctlTree.reservedPorts) ?? ""
+        return [
+            Finding(
+                setting: SysctlTree.reservedPorts, value: text,
+                wanted: (text.isEmpty ? "" : text + ",") + "\(nodePorts)", severity: .risk,
+                effect: "net.ipv4.ip_local_port_range is \(local.range), so that connections of the node may be given "
+                    + "NodePorts (\(nodePorts)) as their own ports")
+        ]
     }
 
     /// The kernel looks at the setting for all devices only.
@@ -83,7 +111,9 @@ extension ForwardingSettings {
 
     private func problem(_ setting: Sysctl, wanted: Int, _ effect: String) throws(NetworkError) -> [Finding] {
         guard let value = try tree.number(setting), value != wanted else { return [] }
-        return [Finding(setting: setting, value: value, wanted: wanted, severity: .problem, effect: effect)]
+        return [
+            Finding(setting: setting, value: "\(value)", wanted: "\(wanted)", severity: .problem, effect: effect)
+        ]
     }
 
     /// With 1, a node that forwards takes no advertisements; with 2 it does. With 0 they are not the kernel's business.
@@ -92,7 +122,7 @@ extension ForwardingSettings {
         guard let value = try tree.number(setting), value == 1 else { return [] }
         return [
             Finding(
-                setting: setting, value: value, wanted: 2, severity: .risk,
+                setting: setting, value: "\(value)", wanted: "2", severity: .risk,
                 effect: "the default route, if it was learned from a router, ends once IPv6 is forwarded")
         ]
     }
@@ -110,7 +140,7 @@ extension ForwardingSettings {
             needs.localSources
             ? "packets whose source was translated to an address of this node are dropped"
             : "packets are dropped when the way back to their source is by another device"
-        return [Finding(setting: setting, value: value, wanted: 2, severity: severity, effect: effect)]
+        return [Finding(setting: setting, value: "\(value)", wanted: "2", severity: severity, effect: effect)]
     }
 
     /// One of the two settings suffices.
@@ -132,6 +162,9 @@ extension NetworkSnapshot {
 extension ForwardingSettings.Finding: CustomStringConvertible {
     /// "net.ipv4.ip_forward is 0: IPv4 packets to pods and other nodes end here; sysctl -w net.ipv4.ip_forward=1".
     public var description: String {
-        "\(setting.name) is \(value): \(effect); sysctl -w \(setting.name)=\(wanted)"
+        "\(state): \(effect); sysctl -w \(setting.name)=\(wanted)"
     }
+
+    /// "net.ipv4.ip_forward is 0".
+    public var state: String { "\(setting.name) is \(value.isEmpty ? "empty" : value)" }
 }

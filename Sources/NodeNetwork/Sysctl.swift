@@ -23,26 +23,36 @@ public struct SysctlTree: Hashable, Sendable {
 
     /// The number; nil where the kernel has no such setting, as when it runs without IPv6 or the device is gone.
     func number(_ setting: Sysctl) throws(NetworkError) -> Int? {
+        guard let text = try text(setting) else { return nil }
+        guard let number = Int(text) else { throw NetworkError(.read, setting.name, .invalidArgument) }
+        return number
+    }
+
+    /// The first line; nil where the kernel has no such setting.
+    func text(_ setting: Sysctl) throws(NetworkError) -> String? {
         let descriptor = open(path(of: setting), O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
             throw NetworkError(.read, setting.name)
         }
         defer { close(descriptor) }
-        var buffer = [UInt8](repeating: 0, count: 32)
-        let count = read(descriptor, &buffer, buffer.count)
-        guard count >= 0 else { throw NetworkError(.read, setting.name) }
-        let text = String(decoding: buffer.prefix(count).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-        guard let number = Int(text) else { throw NetworkError(.read, setting.name, .invalidArgument) }
-        return number
+        var bytes: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: 4_096)
+        while true {
+            let count = read(descriptor, &part, part.count)
+            guard count >= 0 else { throw NetworkError(.read, setting.name) }
+            if count == 0 { break }
+            bytes += part.prefix(count)
+        }
+        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 
-    func set(_ setting: Sysctl, to number: Int) throws(NetworkError) {
+    func set(_ setting: Sysctl, to value: String) throws(NetworkError) {
         let descriptor = open(path(of: setting), O_WRONLY | O_CLOEXEC)
-        let subject = "\(setting.name) to \(number)"
+        let subject = "\(setting.name) to \(value)"
         guard descriptor >= 0 else { throw NetworkError(.set, subject) }
         defer { close(descriptor) }
-        let text = Array("\(number)".utf8)
+        let text = Array(value.utf8)
         guard write(descriptor, text, text.count) == text.count else { throw NetworkError(.set, subject) }
     }
 

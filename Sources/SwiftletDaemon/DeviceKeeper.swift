@@ -380,6 +380,6 @@ struct SettingAdvice: Sendable, Hashable {
         let remedy =
             error.map { "\($0); let root run `swiftlet prepare --set-sysctls`" }
             ?? "set it to \(finding.wanted), or run with --set-sysctls"
-        text = "\(finding.setting.name) is \(finding.value): \(finding.effect); \(remedy)"
+        text = "\(finding.state): \(finding.effect); \(remedy)"
     }
 }

@@ -14,7 +14,8 @@ import Testing
         let reasons: [DeviceSelection.Reason] = [
             .namedAsDevice(pattern: "PATTERN"), .namedAsPodInterface(pattern: "PATTERN"), .holdsNodeAddress(address),
             .holdsDefaultRoute(.v4), .leadsToNodes(kind: "KIND"), .isLoopback, .isDown, .isTakenOut(pattern: "PATTERN"),
-            .isPort(of: "MASTER"), .isNotNamed, .isNotWanted, .holdsNothing,
+            .isPort(of: "MASTER"), .isNotNamed, .isNotWanted, .holdsNothing, .leadsToEndpoints(address),
+            .leadsToPods(address), .foundAsPodInterface(address), .foundAsPort(of: "BRIDGE"), .foundByRoute,
         ]
         for reason in reasons {
             let text = reason.description.replacingOccurrences(of: "\(address)", with: "ADDRESS")

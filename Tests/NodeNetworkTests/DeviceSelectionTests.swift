@@ -91,6 +91,76 @@ import Testing
         #expect(bridge?.role == nil && bridge?.reason == .isTakenOut(pattern: "cni*"))
     }
 
+    /// Endpoints by the devices that lead to them: those of this node, and others.
+    private func selection(
+        here: [UInt32], elsewhere: [UInt32], named: [String] = [], pods: [String] = [], findsPods: Bool = false,
+        neighbors: [UInt32] = []
+    ) throws -> DeviceSelection {
+        func endpoint(_ link: UInt32) throws -> IPAddress { try #require(IPAddress("10.9.\(link).7")) }
+        let known = Self.network
+        let routes = try (here + elsewhere + neighbors).map { link in
+            NetworkRoute(
+                destination: try #require(CIDR("10.9.\(link).7/\(neighbors.contains(link) ? 32 : 24)")),
+                link: LinkIndex(rawValue: link))
+        }
+        let network = NetworkSnapshot(
+            links: known.links + [
+                NetworkLink(
+                    index: LinkIndex(rawValue: 13), name: "antrea-gw0", kind: "openvswitch", portKind: "openvswitch",
+                    master: LinkIndex(rawValue: 14)),
+                NetworkLink(index: LinkIndex(rawValue: 14), name: "ovs-system", kind: "openvswitch"),
+                NetworkLink(index: LinkIndex(rawValue: 15), name: "cali1", kind: "veth"),
+                NetworkLink(index: LinkIndex(rawValue: 16), name: "cali2", kind: "veth"),
+                NetworkLink(index: LinkIndex(rawValue: 17), name: "veth9", kind: "veth"),
+            ], addresses: known.addresses, routes: Array(known.routes.routes) + routes)
+        var places: [IPAddress: EndpointDevices.Place] = [:]
+        for link in here { places[try endpoint(link)] = .thisNode }
+        for link in elsewhere { places[try endpoint(link)] = .otherNode }
+        return DeviceSelection(
+            of: network, nodeAddresses: Self.nodeAddresses, endpoints: EndpointDevices(of: places, in: network),
+            named: try DevicePatterns(named, flag: "--devices"),
+            podInterfaces: try DevicePatterns(pods, flag: "--pod-interfaces"), findsPods: findsPods)
+    }
+
+    private func reason(of name: String, in selection: DeviceSelection) -> String? {
+        selection.devices.first { $0.link.name == name }.map { "\($0.role?.rawValue ?? "–"): \($0.reason)" }
+    }
+
+    @Test(
+        "what leads to endpoints elsewhere is chosen: a second NIC, a CNI's gateway port; what leads to pods is known")
+    func endpoints() throws {
+        let found = try selection(here: [8, 13], elsewhere: [3, 13])
+        #expect(reason(of: "eth1", in: found) == "outside: leads to endpoints elsewhere, 10.9.3.7 for one")
+        #expect(reason(of: "antrea-gw0", in: found)?.hasPrefix("outside: leads to endpoints elsewhere") == true)
+        #expect(reason(of: "cni0", in: found) == "–: leads to pods of this node, 10.9.8.7 for one")
+        #expect(
+            found.forwarding.contains { $0.link.name == "cni0" } && !found.chosen.contains { $0.link.name == "cni0" })
+        // The node address comes first, and whoever names devices has the word.
+        #expect(
+            try reason(of: "eth0", in: selection(here: [], elsewhere: [2]))
+                == "outside: holds the node address 192.0.2.1")
+        #expect(
+            try reason(of: "eth1", in: selection(here: [], elsewhere: [3], named: ["eth0"]))
+                == "–: not named by --devices")
+        #expect(
+            try reason(of: "eth1", in: selection(here: [], elsewhere: [3], named: ["!eth1"])) == "–: taken out by !eth1"
+        )
+    }
+
+    @Test("devices of pods are found: a bridge and its ports, a pod's own, those of pods that serve nothing")
+    func findsPods() throws {
+        let bridged = try selection(here: [8], elsewhere: [3], findsPods: true)
+        #expect(bridged.chosen.filter { $0.role == .pods }.map(\.link.name) == ["cni0", "veth7"])
+        #expect(reason(of: "veth7", in: bridged) == "pods: a port of cni0, which leads to pods of this node (auto)")
+        let routed = try selection(here: [15], elsewhere: [], findsPods: true, neighbors: [15, 16])
+        #expect(routed.chosen.filter { $0.role == .pods }.map(\.link.name) == ["cali1", "cali2"])
+        // A network that pods share with the node, or that leads elsewhere too, is no device of pods.
+        let shared = try selection(here: [2, 13], elsewhere: [13], findsPods: true)
+        #expect(shared.chosen.allSatisfy { $0.role == .outside })
+        let without = try selection(here: [8], elsewhere: [], named: ["cni0"], pods: ["!veth7"], findsPods: true)
+        #expect(without.chosen.map { "\($0.link.name) \($0.role?.rawValue ?? "–")" } == ["cni0 outside"])
+    }
+
     @Test("without node addresses, default routes and tunnels tell")
     func defaultRoutes() throws {
         let selection = DeviceSelection(

@@ -1,0 +1,71 @@
+public import ServiceModel
+
+/// The devices by which endpoints are reached: which lead to this node's pods, and which to others.
+public struct EndpointDevices: Hashable, Sendable {
+    /// Endpoints that have something in common.
+    public struct Group: Hashable, Sendable {
+        public private(set) var count = 0
+        /// The first few by number.
+        public private(set) var examples: [IPAddress] = []
+
+        private static let most = 3
+
+        public init() {}
+
+        mutating func insert(_ address: IPAddress) {
+            count += 1
+            if let last = examples.last, examples.count == Self.most, last < address { return }
+            examples.insert(address, at: examples.firstIndex { address < $0 } ?? examples.endIndex)
+            if examples.count > Self.most { examples.removeLast() }
+        }
+    }
+
+    /// By what is known of where an endpoint runs.
+    public enum Place: Hashable, Sendable {
+        case thisNode
+        case otherNode
+        /// It has no node name: what somebody wrote by hand, outside the cluster as a rule.
+        case unknown
+    }
+
+    /// Devices to endpoints of this node.
+    public private(set) var here: [LinkIndex: Group] = [:]
+    /// Devices to endpoints that are elsewhere. One without a node name is elsewhere unless its device leads to this
+    /// node's pods.
+    public private(set) var elsewhere: [LinkIndex: Group] = [:]
+    /// There is no way to these.
+    public private(set) var unreachable = Group()
+
+    public init() {}
+
+    /// - Parameter endpoints: the addresses that Services have, each once.
+    public init(of endpoints: some Sequence<(key: IPAddress, value: Place)>, in network: NetworkSnapshot) {
+        let own = Set(network.addresses.map(\.address))
+        var unknown: [LinkIndex: Group] = [:]
+        for (address, place) in endpoints where !own.contains(address) && !address.isLoopback {
+            let links = network.routes.best(to: address).compactMap(\.link)
+            if links.isEmpty { unreachable.insert(address) }
+            for link in Set(links) {
+                switch place {
+                case .thisNode: here[link, default: Group()].insert(address)
+                case .otherNode: elsewhere[link, default: Group()].insert(address)
+                case .unknown: unknown[link, default: Group()].insert(address)
+                }
+            }
+        }
+        elsewhere.merge(unknown.filter { here[$0.key] == nil }) { known, _ in known }
+    }
+
+    /// Whether another set chooses the same devices.
+    public func choosesLike(_ other: EndpointDevices) -> Bool {
+        Set(here.keys) == Set(other.here.keys) && Set(elsewhere.keys) == Set(other.elsewhere.keys)
+    }
+}
+
+extension EndpointDevices.Group: CustomStringConvertible {
+    /// "2 endpoints (10.0.0.1, 10.0.0.2)", "40 endpoints (10.0.0.1, 10.0.0.2, 10.0.0.3, …)".
+    public var description: String {
+        let shown = examples.map { "\($0)" } + (count > examples.count ? ["…"] : [])
+        return "\(count == 1 ? "1 endpoint" : "\(count) endpoints") (\(shown.joined(separator: ", ")))"
+    }
+}

@@ -6,6 +6,7 @@
  * is in lib/tc.h, once for both families.
  */
 #include <linux/bpf.h>
+#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
@@ -24,13 +25,18 @@ static __always_inline int tc_packet(struct __sk_buff *skb, __u32 l3, enum hook 
 {
 	__be16 protocol = skb->protocol;
 	__be16 tag[2] = {};
+	bool is_done = false;
 	int i;
 
-	if (skb->tc_index == SENT_ON) {
-		skb->tc_index = 0;
-		if (!hook_is_arrival(hook))
+	if (!hook_is_arrival(hook)) {
+		if (skb->tc_index && skb->tc_index == packet_done(skb->ingress_ifindex))
 			return PASS_ON;
+	} else if (skb->tc_index) {
+		skb->tc_index = 0;
 	}
+	/* A frame for another host, which a switch has flooded. A bridge's port sees such ones. */
+	if (hook == WIRE_IN && skb->pkt_type != PACKET_HOST)
+		return PASS_ON;
 	if (skb->vlan_present && (skb->vlan_tci & 0xfff))
 		return PASS_ON;
 #pragma clang loop unroll(full)
@@ -39,13 +45,37 @@ static __always_inline int tc_packet(struct __sk_buff *skb, __u32 l3, enum hook 
 			break;
 		if (bpf_skb_load_bytes(skb, l3, tag, sizeof(tag)))
 			return PASS_ON;
+		/* Tag 0 was taken off, and this one is a VLAN's behind it. */
+		if (skb->vlan_present && tag[0] & bpf_htons(0xfff))
+			return PASS_ON;
 		protocol = tag[1];
 		l3 += VLAN_TAG;
 	}
-	if (protocol == bpf_htons(ETH_P_IP) && tc_may_be_ours4(skb, l3, hook))
-		return tc_packet4(skb, l3, hook);
-	if (protocol == bpf_htons(ETH_P_IPV6) && tc_may_be_ours6(skb, l3, hook))
-		return tc_packet6(skb, l3, hook);
+	if (protocol == bpf_htons(ETH_P_IP)) {
+		switch (tc_glance4(skb, l3, hook)) {
+		case GLANCE_OURS:
+			return tc_packet4(skb, l3, hook);
+		case GLANCE_NOT_OURS:
+			is_done = true;
+			break;
+		default:
+			break;
+		}
+	}
+	if (protocol == bpf_htons(ETH_P_IPV6)) {
+		switch (tc_glance6(skb, l3, hook)) {
+		case GLANCE_OURS:
+			return tc_packet6(skb, l3, hook);
+		case GLANCE_NOT_OURS:
+			is_done = true;
+			break;
+		default:
+			break;
+		}
+	}
+	/* The headers are in the cache here, and not where the packet departs. */
+	if (is_done && hook_is_arrival(hook))
+		skb->tc_index = packet_done(skb->ingress_ifindex);
 	return PASS_ON;
 }
 

@@ -31,21 +31,26 @@ package final class LabDatapath: Sendable {
     }
 
     /// Loads the programs that are installed.
-    package convenience init(capacities: MapCapacities) throws(BPFError) {
+    package convenience init(capacities: MapCapacities, redirects: Bool = false) throws(BPFError) {
         let bytes = swiftlet_tc_object()
         let object = try BPFObject(
             name: "tc.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
-        try self.init(object, capacities: capacities)
+        try self.init(object, capacities: capacities, redirects: redirects)
     }
 
     /// Loads an object that has these programs or calls them.
-    package init(_ object: consuming BPFObject, capacities: MapCapacities) throws(BPFError) {
+    package init(
+        _ object: consuming BPFObject, capacities: MapCapacities, redirects: Bool = false
+    ) throws(BPFError) {
         let names = object.mapNames
         for map in ServiceMap.allCases where names.contains(map.rawValue) {
             if let entries = capacities[map] { try object.setMaxEntries(of: map.rawValue, to: Int(entries)) }
         }
         var config = tc_config.ofLabs
         config.has_coarse_clock = try KernelFeatures.probe().has(.coarseClock) ? 1 : 0
+        config.has_ct_lookup = KernelFunction.exists("bpf_skb_ct_lookup") ? 1 : 0
+        config.flows = capacities.flows
+        config.redirect = redirects ? 1 : 0
         try object.setInitialValue(of: ".rodata.tc", to: config)
         let loaded = try object.load()
         var programs: [String: LoadedProgram] = [:]
@@ -57,6 +62,7 @@ package final class LabDatapath: Sendable {
         self.programs = programs
         self.maps = maps
         self.capacities = capacities
+        try map("masq_ports").update(UInt32(0), to: masq_ports.usual)
     }
 
     /// A handle of its own on a map.
@@ -126,6 +132,22 @@ package final class LabDatapath: Sendable {
         _ = try writer.reclaim()
     }
 
+    /// Ends all flows of a family.
+    package func forgetFlows(_ family: IPFamily) throws {
+        switch family {
+        case .v4: try forget(flows: "flows4", as: flow4(), tuples: "tuples4", keys: tuple4.self)
+        case .v6: try forget(flows: "flows6", as: flow6(), tuples: "tuples6", keys: tuple6.self)
+        }
+    }
+
+    private func forget<Flow: BitwiseCopyable, Tuple: BitwiseCopyable>(
+        flows: String, as free: Flow, tuples: String, keys: Tuple.Type
+    ) throws {
+        let (records, owners) = (try map(flows), try map(tuples))
+        try owners.deleteBatch(keys: owners.entries(key: keys, value: UInt32.self).map(\.key)).check()
+        for number in 0..<UInt32(records.maxEntries) { try records.update(number, to: free) }
+    }
+
     /// How often each reason was counted that was counted at all, on all CPUs together.
     package func counters() throws -> [String: UInt64] {
         let map = try map("counters")
@@ -143,14 +165,25 @@ extension tc_config {
     fileprivate static var ofLabs: tc_config {
         var config = tc_config()
         (config.tcp_seconds, config.tcp_new_seconds) = (8_000, 60)
-        (config.tcp_close_wait_seconds, config.tcp_closing_seconds) = (3_600, 10)
-        (config.udp_seconds, config.udp_stream_seconds, config.other_seconds) = (60, 60, 60)
+        (config.tcp_close_wait_seconds, config.tcp_closing_seconds, config.tcp_reset_seconds) = (3_600, 120, 10)
+        (config.udp_seconds, config.udp_stream_seconds, config.other_seconds) = (30, 120, 60)
         config.external_cluster_ip = 1
         fill(&config.cluster4.0.address, [10, 244])
         fill(&config.cluster4.0.mask, [255, 255])
         fill(&config.cluster6.0.address, [0xfd, 0, 0, 0x10, 2, 0x44])
         fill(&config.cluster6.0.mask, [255, 255, 255, 255, 255, 255])
         return config
+    }
+}
+
+extension masq_ports {
+    /// Those beside the kernel's usual `ip_local_port_range` and the usual NodePorts.
+    package static var usual: masq_ports {
+        var ports = masq_ports()
+        ports.range.0 = port_range(first: 1_024, last: 29_999)
+        ports.range.1 = port_range(first: 61_000, last: 65_535)
+        ports.count = 29_999 - 1_024 + 1 + 65_535 - 61_000 + 1
+        return ports
     }
 }
 

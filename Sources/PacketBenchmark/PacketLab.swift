@@ -60,7 +60,7 @@ final class PacketLab {
         self.beyond = beyond
         self.datapath = datapath
         self.services = services
-        mostFlows = Int(flows) / 2
+        mostFlows = Int(flows)
     }
 
     /// Enough for the node to have a port towards one of them for every flow that is remembered.
@@ -134,14 +134,7 @@ final class PacketLab {
 
     /// Empties the table of flows.
     func forgetFlows(_ family: IPVersion) throws {
-        switch family {
-        case .v4:
-            let map = try datapath.map("conntrack4")
-            try map.deleteBatch(keys: try map.entries(key: flow4_key.self, value: flow4.self).map(\.key)).check()
-        case .v6:
-            let map = try datapath.map("conntrack6")
-            try map.deleteBatch(keys: try map.entries(key: flow6_key.self, value: flow6.self).map(\.key)).check()
-        }
+        try datapath.forgetFlows(family == .v4 ? .v4 : .v6)
     }
 
     func counters() throws -> [String: UInt64] { try datapath.counters() }

@@ -13,7 +13,7 @@ public struct MapCapacities: Sendable, Hashable {
     public var sourceRanges: UInt32
     /// Clients with session affinity that are remembered; the oldest are forgotten first.
     public var affinity: UInt32
-    /// Entries of flows that are translated at tc, per IP family, two for each flow; the least used are forgotten first.
+    /// Flows that are translated at tc, per IP family. An established one is never forgotten for a new one.
     public var flows: UInt32
     /// Service ports that are counted one by one: those with an id below this.
     public var serviceCounters: UInt32
@@ -47,15 +47,14 @@ public struct MapCapacities: Sendable, Hashable {
         return min(services, UInt32(serviceCounterMemory / perService))
     }
 
-    /// What the flows of both families take together at most: 64 MiB, with the kernel's 48 bytes for each entry.
-    public static let maxFlows: UInt32 = 224_000
+    /// As many flows as the kernel tracks connections by default on a large machine.
+    public static let maxFlows: UInt32 = 262_144
 
-    /// The flows to keep on a machine with so many bytes of memory: one 256th of it goes to them, up to `maxFlows`.
+    /// The flows of each family to keep on a machine with so many bytes of memory: one for each 64 KiB, which is as many
+    /// as the kernel tracks connections, up to `maxFlows`. What they take of memory before there are any is their array,
+    /// 160 bytes for both families.
     public static func flows(forMemory bytes: UInt64) -> UInt32 {
-        let entries =
-            (48 + MemoryLayout<flow4_key>.size + MemoryLayout<flow4>.size)
-            + (48 + MemoryLayout<flow6_key>.size + MemoryLayout<flow6>.size)
-        return UInt32(clamping: min(max(bytes / 256 / UInt64(entries), 8192), UInt64(maxFlows)))
+        UInt32(clamping: min(max(bytes >> 16, 8_192), UInt64(maxFlows)))
     }
 
     /// Whether each backend has a counter of its own.
@@ -70,7 +69,11 @@ public struct MapCapacities: Sendable, Hashable {
         case .backends4, .backends6: backends
         case .sourceRanges4, .sourceRanges6: sourceRanges
         case .affinity: affinity
-        case .conntrack4, .conntrack6: flows
+        case .flows4, .flows6: flows
+        case .tuples4, .tuples6: flows * UInt32(LB_TUPLES_PER_FLOW)
+        case .flowHands: 2
+        case .outgoing: UInt32(LB_OUTGOING)
+        case .answerLimits: UInt32(LB_ANSWER_LIMITS)
         case .fragments: UInt32(LB_FRAGMENTS)
         case .flowFilter: UInt32(LB_FLOW_FILTER)
         case .devices: UInt32(LB_DEVICES)

@@ -58,8 +58,13 @@ public enum MapCatalog {
         case .socketOrigin: ("array", number, layout(origin.self))
         case .socketSpill: ("sk_storage", socket, layout(origin.self))
         case .socketFlows: ("sk_storage", socket, layout(flows.self))
-        case .conntrack4: ("lru_hash", layout(flow4_key.self), layout(flow4.self))
-        case .conntrack6: ("lru_hash", layout(flow6_key.self), layout(flow6.self))
+        case .flows4: ("array", number, layout(flow4.self))
+        case .flows6: ("array", number, layout(flow6.self))
+        case .tuples4: ("hash", layout(tuple4.self), number)
+        case .tuples6: ("hash", layout(tuple6.self), number)
+        case .flowHands: ("percpu_array", number, layout(flow_hand.self))
+        case .outgoing: ("lru_hash", layout(outgoing_key.self), ("__u64", 8))
+        case .answerLimits: ("lru_hash", layout(vip6_key.self), layout(answer_limit.self))
         case .flowFilter: ("array", number, layout(flow_filter.self))
         case .fragments: ("lru_hash", layout(fragment_key.self), layout(fragment_ports.self))
         case .devices: ("hash", number, layout(device.self))
@@ -103,11 +108,19 @@ public enum MapCatalog {
         case .socketSpill:
             ("the same for sockets whose place in sock_origin is taken", "vip and address of IPv4 as ::ffff:a.b.c.d")
         case .socketFlows: ("unconnected UDP socket to the VIPs that it talks to", "its last \(LB_FLOWS) VIPs")
-        case .conntrack4, .conntrack6:
+        case .flows4, .flows6:
             (
-                "flows translated at tc: a packet's tuple as it comes to the one that it is given",
-                "two entries a flow; last_seen in ns of CLOCK_MONOTONIC"
+                "flows translated at tc: what the client asked, what the kernel forwards, what the backend sees",
+                "the key is the flow's number; last_seen in ns of CLOCK_MONOTONIC"
             )
+        case .tuples4, .tuples6: ("who owns a tuple: the number of the flow", "up to \(LB_TUPLES_PER_FLOW) a flow")
+        case .flowHands: ("where each CPU looks for a place for a new flow", "key 0 is IPv4's, 1 is IPv6's")
+        case .outgoing:
+            (
+                "answers that are awaited at the number of a NodePort, so that they are taken for no client's question",
+                "ns of CLOCK_MONOTONIC"
+            )
+        case .answerLimits: ("how many ICMP errors a client may still get", "last and credit in ns")
         case .flowFilter: ("senders that may be backends with flows, so that others cost no look-up", "a byte for each")
         case .fragments: ("IP packets that come in pieces to the ports of the first", "the key has the packet's id")
         case .devices:
@@ -139,7 +152,11 @@ public enum MapCatalog {
         case .vipFilter: (control, datapath, "as long as the map: bits are never cleared")
         case .affinity: (datapath, datapath, "until its time-out, or until newer clients need the room")
         case .socketOrigin, .socketSpill, .socketFlows: (datapath, datapath, "the socket's")
-        case .conntrack4, .conntrack6: (datapath, datapath, "until newer flows need the room, or its tuple")
+        case .flows4, .flows6, .tuples4, .tuples6:
+            (datapath, datapath, "until the flow ends or is over, and somebody looks at it or needs the room")
+        case .flowHands: (datapath, datapath, "as long as the map")
+        case .outgoing: (datapath, datapath, "udp_stream_seconds, or until newer ones need the room")
+        case .answerLimits: (datapath, datapath, "until newer clients need the room")
         case .flowFilter: (datapath, datapath, "as long as the map: bytes are never cleared")
         case .fragments: (datapath, datapath, "until newer packets need the room")
         case .devices, .nodeSources4, .nodeSources6:

@@ -15,9 +15,13 @@ public enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringCo
     case socketOrigin = "sock_origin"
     case socketSpill = "sock_spill"
     case socketFlows = "sock_flows"
-    case conntrack4, conntrack6
+    case flows4, flows6
+    case tuples4, tuples6
+    case flowHands = "flow_hands"
     case flowFilter = "flow_filter"
     case fragments
+    case outgoing
+    case answerLimits = "answer_limits"
     case devices
     case masqueradePorts = "masq_ports"
     case nodeSources4 = "node_sources4"

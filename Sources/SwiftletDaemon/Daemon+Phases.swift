@@ -38,9 +38,7 @@ extension Daemon {
         _ datapath: consuming sending Datapath, _ handOver: HandOver, _ cgroup: FilePath
     ) throws -> DatapathKeeper {
         let features = try KernelFeatures.probe()
-        var packets = tc_config(settings, features)
-        // Until they end, connections that rules of kube-proxy translate are theirs.
-        packets.tcp_begins_with_syn = (kubeProxy ?? lookForKubeProxy()).mayHaveConnections ? 1 : 0
+        let packets = tc_config(settings, features)
         let programs = PacketDatapath.Settings(
             build: build, pins: datapath.pins, capacities: try capacities(handOver), sizes: handOver.sizes,
             config: datapath.config, packets: packets)

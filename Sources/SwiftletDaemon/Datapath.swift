@@ -43,12 +43,13 @@ public struct Datapath: ~Copyable {
         _ object: inout BPFObject, pins: DatapathPins, capacities: MapCapacities, atLeast sizes: [String: Int] = [:]
     ) throws(BPFError) {
         try renewBackendCounters(pins, capacities)
-        // The data of the programs has a dot in its name, and belongs to one load.
-        for name in object.mapNames where !name.contains(".") {
+        // Others belong to one load: the programs' data, and what they note while they look at a packet.
+        for name in object.mapNames {
+            guard let map = ServiceMap(rawValue: name) else { continue }
             let path = pins.map(name)
             if let pinned = try pins.openIfPinned(name) {
                 try object.setMaxEntries(of: name, to: pinned.maxEntries)
-            } else if let map = ServiceMap(rawValue: name), let wanted = capacities[map] {
+            } else if let wanted = capacities[map] {
                 try object.setMaxEntries(of: name, to: max(Int(wanted), sizes[name] ?? 0))
             }
             try object.setPin(of: name, at: path)

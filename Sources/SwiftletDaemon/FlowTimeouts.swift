@@ -17,21 +17,24 @@ public struct FlowTimeouts: Codable, Sendable, Hashable {
     }
 
     /// Both sides of a TCP connection have been heard.
-    public var tcpEstablished = Duration.seconds(8_000)
+    public var tcpEstablished = Duration.seconds(86_400)
     /// One side of it has said FIN.
     public var tcpCloseWait = Duration.seconds(3_600)
     /// The backend has not answered yet.
     public var tcpSYN = Duration.seconds(60)
-    /// Both sides have said FIN, or one RST.
-    public var tcpFIN = Duration.seconds(10)
+    /// Both sides have said FIN: as long as the kernel's connection tracking keeps TIME_WAIT (spec 59).
+    public var tcpFIN = Duration.seconds(120)
     /// No datagram has come back.
-    public var udp = Duration.seconds(60)
+    public var udp = Duration.seconds(30)
     /// Datagrams go both ways.
-    public var udpStream = Duration.seconds(60)
+    public var udpStream = Duration.seconds(120)
     /// SCTP.
     public var any = Duration.seconds(60)
 
     public init() {}
+
+    /// One side has said RST: the kernel's time, too.
+    static let tcpReset = Duration.seconds(10)
 
     /// A span of 0 leaves what is in force as it is, as with kube-proxy.
     mutating func apply(_ choice: Choice) {
@@ -53,7 +56,8 @@ extension FlowTimeouts {
     func lifetime(_ proto: ip_protocol, _ state: flow_state, isHalfClosed: Bool) -> Duration {
         switch (proto, state) {
         case (TCP, FLOW_CLOSING): tcpFIN
-        case (TCP, FLOW_NEW): tcpSYN
+        case (TCP, FLOW_RESET): Self.tcpReset
+        case (TCP, FLOW_NEW), (TCP, FLOW_ANSWERED): tcpSYN
         case (TCP, _): isHalfClosed ? tcpCloseWait : tcpEstablished
         case (UDP, FLOW_NEW): udp
         case (UDP, _): udpStream
@@ -69,6 +73,7 @@ extension tc_config {
         tcp_close_wait_seconds = Self.seconds(timeouts.tcpCloseWait)
         tcp_new_seconds = Self.seconds(timeouts.tcpSYN)
         tcp_closing_seconds = Self.seconds(timeouts.tcpFIN)
+        tcp_reset_seconds = Self.seconds(FlowTimeouts.tcpReset)
         udp_seconds = Self.seconds(timeouts.udp)
         udp_stream_seconds = Self.seconds(timeouts.udpStream)
         other_seconds = Self.seconds(timeouts.any)

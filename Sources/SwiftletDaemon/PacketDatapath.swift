@@ -56,9 +56,20 @@ final class PacketDatapath {
         try Datapath.prepare(
             &object, pins: settings.pins, capacities: settings.capacities, atLeast: settings.sizes)
         try object.setInitialValue(of: ".rodata.config", to: settings.config)
-        try object.setInitialValue(of: ".rodata.tc", to: settings.packets)
+        var packets = settings.packets
+        packets.flows = try Self.flows(settings)
+        try object.setInitialValue(of: ".rodata.tc", to: packets)
         self.object = try object.load()
         devices = try BPFMap(pinnedAt: settings.pins.map(ServiceMap.devices.rawValue))
+    }
+
+    /// How many flows of each family the maps have room for: those that are pinned keep their size.
+    private static func flows(_ settings: Settings) throws(BPFError) -> UInt32 {
+        var flows = settings.capacities.flows
+        for map in [ServiceMap.flows4, .flows6] {
+            if let pinned = try settings.pins.openIfPinned(map.rawValue) { flows = min(flows, UInt32(pinned.maxEntries)) }
+        }
+        return flows
     }
 
     /// Attaches the programs to a device, in both directions.

@@ -16,7 +16,7 @@ struct MapGrowthTests {
         for group in MapGroup.allCases {
             for map in group.maps { #expect(MapGroup(of: map) == group) }
         }
-        #expect(MapGroup(of: .conntrack4) == nil)
+        #expect(MapGroup(of: .flows4) == nil)
     }
 
     @Test("a group doubles and the others stay", arguments: MapGroup.allCases)

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The flows that are translated at tc, for one family (see family.h): find, begin, keep, end.
- * After lib/packet.h. */
+/*
+ * The flows that are translated at tc, for one family (see family.h): find, follow, end, and the
+ * place for a new one. After lib/tuple.h.
+ *
+ * A flow is one record in an array; its tuples are keys that lead to it. Nothing is evicted by the
+ * kernel: who needs a place looks at the next few, takes one that is free or whose flow is over,
+ * and otherwise one whose connection has ended or was never answered. An established flow is never
+ * taken. So flows are collected at the rate at which they begin, with or without a control plane.
+ */
 #include <asm-generic/errno-base.h>
 #include "lib/count.h"
 #include "lib/flows.h"
@@ -8,38 +15,35 @@
 #ifndef LIB_CONNTRACK_H
 #define LIB_CONNTRACK_H
 
-#define SECOND 1000000000ull
-
-/*
- * A flow notes its packets, and asks the way again, once in this time: busy ones share no cache
- * line, and do not pay for a route in each packet.
- */
+/* A flow notes its packets once in this time: busy ones share no cache line. */
 #define FLOW_REFRESH SECOND
 
-/* The client's own port first, then random ones from here up to 65535. */
-#define FLOW_FIRST_PORT 32768
-#define FLOW_PORT_TRIES 16
+/* How many places are looked at for one new flow. */
+#define FLOW_PROBES 32
 
-/* Nothing here needs it finer than a tick, and to read the processor's counter takes long. */
-static __always_inline __u64 flow_now(void)
-{
-	return tc_config.has_coarse_clock ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns();
-}
+#define FLOW_NONE 0xffffffff
 
 #endif
 
-/* How long the flow lives without a packet, in nanoseconds. */
-static __always_inline __u64 F(flow_timeout)(enum ip_protocol protocol, const struct F(flow) *flow)
+static __always_inline struct F(flow) *F(flow_at)(__u32 number)
+{
+	return bpf_map_lookup_elem(&F(flows), &number);
+}
+
+/* How long the flow lives without a packet, in nanoseconds (spec 59). */
+static __always_inline __u64 F(flow_timeout)(const struct F(flow) *flow)
 {
 	__u32 seconds = tc_config.other_seconds;
 
-	if (protocol == UDP)
+	if (flow->protocol == UDP)
 		seconds = flow->state == FLOW_NEW ? tc_config.udp_seconds
 						  : tc_config.udp_stream_seconds;
-	if (protocol == TCP) {
+	if (flow->protocol == TCP) {
 		if (flow->state == FLOW_CLOSING)
 			seconds = tc_config.tcp_closing_seconds;
-		else if (flow->state == FLOW_NEW)
+		else if (flow->state == FLOW_RESET)
+			seconds = tc_config.tcp_reset_seconds;
+		else if (flow->state < FLOW_ESTABLISHED)
 			seconds = tc_config.tcp_new_seconds;
 		else if (flow->fin_client || flow->fin_backend)
 			seconds = tc_config.tcp_close_wait_seconds;
@@ -49,40 +53,370 @@ static __always_inline __u64 F(flow_timeout)(enum ip_protocol protocol, const st
 	return seconds * SECOND;
 }
 
-static __always_inline __u32 F(flow_seal)(const struct FX(flow, _key) *key)
+/* Another CPU may have noted a later packet than this one: the difference would be huge. */
+static __always_inline bool F(flow_is_over)(const struct F(flow) *flow, __u64 now)
 {
-	const __u32 *words = (const __u32 *)key;
-	__u32 seal = 0;
-	__u32 i;
-
-#pragma clang loop unroll(full)
-	/* Sums, not a chain: the processor multiplies all words at once. */
-	for (i = 0; i < sizeof(*key) / 4; i++)
-		seal += words[i] * (((i + 1) * 0x9e3779b1u ^ 0x7feb352du) | 1);
-	return seal;
+	return now > flow->last_seen + F(flow_timeout)(flow);
 }
 
-/* The key of the mirror: the answer to a packet that was given the tuple of the flow. */
-static __always_inline void F(flow_mirror)(const struct F(flow) *flow, enum ip_protocol protocol,
-					   struct FX(flow, _key) *key)
+/* Whether its connection has ended, or is none yet: what a flow that needs the room may displace.
+ */
+static __always_inline bool F(flow_gives_way)(const struct F(flow) *flow)
+{
+	return flow->state == FLOW_CLOSING || flow->state == FLOW_RESET ||
+	       flow->state < FLOW_ESTABLISHED;
+}
+
+static __always_inline void F(flow_asked)(const struct F(flow) *flow, struct F(tuple) *key)
 {
 	__builtin_memset(key, 0, sizeof(*key));
-	__builtin_memcpy(key->source, flow->destination, ADDRESS_SIZE);
-	__builtin_memcpy(key->destination, flow->source, ADDRESS_SIZE);
-	key->source_port = flow->destination_port;
-	key->destination_port = flow->source_port;
-	key->protocol = protocol;
+	__builtin_memcpy(key->source, flow->client, ADDRESS_SIZE);
+	__builtin_memcpy(key->destination, flow->vip, ADDRESS_SIZE);
+	key->source_port = flow->client_port;
+	key->destination_port = flow->vip_port;
+	key->protocol = flow->protocol;
+	key->place = ASKED;
 }
 
-/* Makes the flow lead to the answer to a tuple. */
-static __always_inline void F(flow_lead_back)(struct F(flow) *flow,
-					      const struct FX(flow, _key) *tuple)
+static __always_inline void F(flow_inner)(const struct F(flow) *flow, struct F(tuple) *key)
 {
-	__builtin_memcpy(flow->source, tuple->destination, ADDRESS_SIZE);
-	__builtin_memcpy(flow->destination, tuple->source, ADDRESS_SIZE);
-	flow->source_port = tuple->destination_port;
-	flow->destination_port = tuple->source_port;
+	__builtin_memset(key, 0, sizeof(*key));
+	__builtin_memcpy(key->source, flow->client, ADDRESS_SIZE);
+	__builtin_memcpy(key->destination, flow->backend, ADDRESS_SIZE);
+	key->source_port = flow->inner_port;
+	key->destination_port = flow->backend_port;
+	key->protocol = flow->protocol;
+	key->place = INNER;
 }
+
+static __always_inline void F(flow_answers)(const struct F(flow) *flow, struct F(tuple) *key)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	__builtin_memcpy(key->source, flow->backend, ADDRESS_SIZE);
+	__builtin_memcpy(key->destination, flow->node, ADDRESS_SIZE);
+	key->source_port = flow->backend_port;
+	key->destination_port = flow->node_port;
+	key->protocol = flow->protocol;
+	key->place = ANSWERS;
+}
+
+static __always_inline void F(flow_tuple)(const struct F(flow) *flow, __u32 place,
+					  struct F(tuple) *key)
+{
+	if (place == ASKED)
+		F(flow_asked)(flow, key);
+	else if (place == INNER)
+		F(flow_inner)(flow, key);
+	else
+		F(flow_answers)(flow, key);
+}
+
+static __always_inline bool F(tuple_equals)(const struct F(tuple) *a, const struct F(tuple) *b)
+{
+	const __u64 *left = (const __u64 *)a, *right = (const __u64 *)b;
+
+	if (ADDRESS_SIZE == 4)
+		return left[0] == right[0] && left[1] == right[1];
+	return left[0] == right[0] && left[1] == right[1] && left[2] == right[2] &&
+	       left[3] == right[3] && left[4] == right[4];
+}
+
+/*
+ * Whether the flow has this tuple: an entry of the hash may have been reused while it was read, or
+ * lead to a place that another flow has by now.
+ */
+static __always_inline bool F(flow_has)(const struct F(flow) *flow, const struct F(tuple) *key)
+{
+	struct F(tuple) own;
+
+	F(flow_tuple)(flow, key->place, &own);
+	return F(tuple_equals)(&own, key);
+}
+
+static __always_inline void F(tuple_give_up)(const struct F(tuple) *key, __u32 number)
+{
+	const __u32 *owner = bpf_map_lookup_elem(&F(tuples), key);
+
+	if (owner && *owner == number)
+		bpf_map_delete_elem(&F(tuples), key);
+}
+
+/* The tuples of a flow that this CPU is changing become free. */
+static __always_inline void F(flow_free_tuples)(const struct F(flow) *flow, __u32 number)
+{
+	struct F(tuple) key;
+
+	F(flow_asked)(flow, &key);
+	F(tuple_give_up)(&key, number);
+	if (flow->path != DEPARTING) {
+		F(flow_inner)(flow, &key);
+		F(tuple_give_up)(&key, number);
+	}
+	if (flow->node_port) {
+		F(flow_answers)(flow, &key);
+		F(tuple_give_up)(&key, number);
+	}
+}
+
+/* The same, by the flow's number. */
+static __noinline int F(flow_forget)(__u32 number)
+{
+	const struct F(flow) *flow = F(flow_at)(number);
+
+	if (flow)
+		F(flow_free_tuples)(flow, number);
+	return 0;
+}
+
+/*
+ * Ends a flow, if it still is the one that was looked at: all its tuples are free at once.
+ * Functions like this one are not static so that the verifier walks them once, and not for each
+ * call.
+ */
+__noinline int F(flow_end)(__u32 number, __u32 turn)
+{
+	struct F(flow) *flow = F(flow_at)(number);
+	bool ends = false;
+
+	if (!flow)
+		return 0;
+	bpf_spin_lock(&flow->lock);
+	if (flow->turn == turn && flow->state != FLOW_FREE && flow->state != FLOW_CHANGING) {
+		flow->state = FLOW_CHANGING;
+		ends = true;
+	}
+	bpf_spin_unlock(&flow->lock);
+	if (!ends)
+		return 0;
+	F(flow_free_tuples)(flow, number);
+	flow->state = FLOW_FREE;
+	return 0;
+}
+
+/* Takes the place for a new flow, if nobody was faster. */
+static __always_inline bool F(flow_take)(struct F(flow) *flow, __u32 number)
+{
+	__u8 state = FLOW_CHANGING;
+
+	bpf_spin_lock(&flow->lock);
+	if (flow->state != FLOW_CHANGING && flow->state != FLOW_ESTABLISHED) {
+		state = flow->state;
+		flow->state = FLOW_CHANGING;
+		flow->turn++;
+	}
+	bpf_spin_unlock(&flow->lock);
+	if (state == FLOW_CHANGING)
+		return false;
+	if (state != FLOW_FREE)
+		F(flow_forget)(number);
+	return true;
+}
+
+/* A place for a new flow, or FLOW_NONE. It is the caller's until he gives it another state. */
+__noinline __u32 F(flow_place)(__u64 now)
+{
+	__u32 family = FAMILY == 6, victim = FLOW_NONE;
+	struct flow_hand *hand = bpf_map_lookup_elem(&flow_hands, &family);
+	struct F(flow) *flow;
+	__u32 number;
+	int i;
+
+	if (!hand)
+		return FLOW_NONE;
+	for (i = 0; i < FLOW_PROBES; i++) {
+		number = hand->next;
+		hand->next = number + 1 < tc_config.flows ? number + 1 : 0;
+		flow = F(flow_at)(number);
+		if (!flow)
+			continue;
+		if (flow->state != FLOW_FREE && flow->state != FLOW_CHANGING &&
+		    F(flow_is_over)(flow, now))
+			F(flow_end)(number, flow->turn);
+		if (flow->state == FLOW_FREE) {
+			if (F(flow_take)(flow, number))
+				return number;
+		} else if (victim == FLOW_NONE && F(flow_gives_way)(flow)) {
+			victim = number;
+		}
+	}
+	flow = F(flow_at)(victim);
+	if (!flow || !F(flow_take)(flow, victim))
+		return FLOW_NONE;
+	count(COUNT_FLOW_DISPLACED);
+	return victim;
+}
+
+/*
+ * Makes a tuple of the flow lead to it, unless another living flow has that: 0, or the error. An
+ * int, not what the helper is declared to return: before 6.4 the upper half of that is zero also
+ * for an error.
+ */
+__noinline int F(tuple_take)(__u32 number, __u32 place)
+{
+	struct F(flow) *flow = F(flow_at)(number);
+	struct F(tuple) key;
+	const __u32 *owner;
+	__u32 other;
+	int error;
+
+	if (!flow)
+		return -ENOENT;
+	F(flow_tuple)(flow, place, &key);
+	error = (int)bpf_map_update_elem(&F(tuples), &key, &number, BPF_NOEXIST);
+	if (error != -EEXIST)
+		return error;
+	owner = bpf_map_lookup_elem(&F(tuples), &key);
+	if (!owner)
+		return (int)bpf_map_update_elem(&F(tuples), &key, &number, BPF_NOEXIST);
+	other = *owner;
+	flow = F(flow_at)(other);
+	if (flow && flow->state != FLOW_FREE && F(flow_has)(flow, &key)) {
+		if (flow->state == FLOW_CHANGING || !F(flow_is_over)(flow, flow_now()))
+			return -EEXIST;
+		F(flow_end)(other, flow->turn);
+	} else {
+		F(tuple_give_up)(&key, other);
+	}
+	return (int)bpf_map_update_elem(&F(tuples), &key, &number, BPF_NOEXIST);
+}
+
+/* Gives back what a flow has that could not begin. */
+static __noinline int F(flow_abandon)(__u32 number)
+{
+	struct F(flow) *flow = F(flow_at)(number);
+
+	F(flow_forget)(number);
+	if (flow)
+		flow->state = FLOW_FREE;
+	return 0;
+}
+
+/* What a packet of a flow becomes. */
+struct F(translation) {
+	struct F(tuple) tuple;
+	__u32 number; /* of the flow */
+	__u32 turn;
+	__u8 place; /* by which tuple it was found ... */
+	__u8 reply; /* ... and whether it is the backend's packet */
+	__u8 whole; /* 1: all is done here, and the packet sent on */
+	__u8 path;
+};
+
+/*
+ * What the packet becomes by this flow. On a forwarded flow each program does its half: what
+ * arrives becomes what the kernel forwards, and that, where it departs, what the other end expects.
+ */
+static __always_inline void F(flow_translate)(const struct F(flow) *flow, struct F(translation) *to)
+{
+	const bool outer = to->whole || to->path == DEPARTING || to->place == INNER;
+
+	if (to->reply) {
+		__builtin_memcpy(to->tuple.source, outer ? flow->vip : flow->backend, ADDRESS_SIZE);
+		to->tuple.source_port = outer ? flow->vip_port : flow->backend_port;
+		__builtin_memcpy(to->tuple.destination, flow->client, ADDRESS_SIZE);
+		to->tuple.destination_port = outer ? flow->client_port : flow->inner_port;
+		return;
+	}
+	__builtin_memcpy(to->tuple.source, outer && flow->node_port ? flow->node : flow->client,
+			 ADDRESS_SIZE);
+	to->tuple.source_port = outer && flow->node_port ? flow->node_port : flow->inner_port;
+	__builtin_memcpy(to->tuple.destination, flow->backend, ADDRESS_SIZE);
+	to->tuple.destination_port = flow->backend_port;
+}
+
+/*
+ * Finds the living flow that has this tuple, and what the packet becomes by it. One that is over
+ * counts for nothing, in either direction, and is gone then. Returns NULL when there is none.
+ */
+static __always_inline struct F(flow) *F(flow_find)(const struct F(tuple) *key, bool reply,
+						    __u64 now, struct F(translation) *to)
+{
+	const __u32 *owner = bpf_map_lookup_elem(&F(tuples), key);
+	struct F(flow) *flow;
+	__u8 state;
+
+	if (!owner)
+		return NULL;
+	to->number = *owner;
+	flow = F(flow_at)(to->number);
+	if (!flow)
+		return NULL;
+	to->turn = *(volatile __u32 *)&flow->turn;
+	state = *(volatile __u8 *)&flow->state;
+	if (state == FLOW_FREE || state == FLOW_CHANGING || !F(flow_has)(flow, key))
+		return NULL;
+	to->place = key->place;
+	to->reply = reply;
+	to->path = flow->path;
+	to->whole = flow->path == REDIRECTED;
+	to->tuple.protocol = key->protocol;
+	F(flow_translate)(flow, to);
+	barrier(); /* the place may have been given away meanwhile: it must still be this flow's */
+	if (*(volatile __u32 *)&flow->turn != to->turn)
+		return NULL;
+	if (F(flow_is_over)(flow, now)) {
+		F(flow_end)(to->number, to->turn);
+		return NULL;
+	}
+	return flow;
+}
+
+/* Whether the flow still has its backend: it may be terminating, but it must serve (spec 32). */
+static __always_inline bool F(flow_is_served)(const struct F(flow) *flow)
+{
+	__u32 id = flow->backend_id;
+	const struct F(backend) *backend;
+
+	if (!id) /* it leads to whom the client asked */
+		return true;
+	backend = bpf_map_lookup_elem(&F(backends), &id);
+	return backend && backend->service_id == flow->service_id;
+}
+
+/*
+ * Whether a client's packet still belongs to the flow that has its tuple. An open TCP flow keeps
+ * its backend whatever happens; a SYN begins a new one when the old one is over or its backend is
+ * gone.
+ */
+static __always_inline bool F(flow_goes_on)(const struct F(flow) *flow, bool is_syn)
+{
+	if (flow->protocol == TCP && !is_syn)
+		return true;
+	if (flow->state == FLOW_CLOSING || flow->state == FLOW_RESET)
+		return false;
+	return flow->protocol == SCTP || F(flow_is_served)(flow);
+}
+
+/*
+ * Follows the life of the flow. Each byte of it is written by one direction only, and the state
+ * goes one way, so that two CPUs with a packet each lose nothing.
+ */
+static __always_inline void F(flow_follow)(struct F(flow) *flow, bool reply, __u8 tcp_flags,
+					   __u64 now)
+{
+	const bool is_tcp = flow->protocol == TCP;
+
+	if (flow->state == FLOW_NEW && reply)
+		flow->state = is_tcp ? FLOW_ANSWERED : FLOW_ESTABLISHED;
+	if (flow->state == FLOW_ANSWERED && !reply && (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK)
+		flow->state = FLOW_ESTABLISHED;
+	if (tcp_flags & (TCP_FIN | TCP_RST)) {
+		if (reply)
+			flow->fin_backend = 1;
+		else
+			flow->fin_client = 1;
+		if (tcp_flags & TCP_RST)
+			flow->state = FLOW_RESET;
+		else if (flow->fin_client && flow->fin_backend && flow->state != FLOW_RESET)
+			flow->state = FLOW_CLOSING;
+		flow->last_seen = now;
+	}
+	if (now > flow->last_seen + FLOW_REFRESH)
+		flow->last_seen = now;
+}
+
+/* ---- which backends may have flows ------------------------------------------------------------
+ */
 
 static __always_inline __u8 *F(flow_filter_place)(const __u8 *address, __u16 port)
 {
@@ -101,281 +435,18 @@ static __always_inline __u8 *F(flow_filter_place)(const __u8 *address, __u16 por
 	return word ? &word->seen[(hash >> 18) & 7] : NULL;
 }
 
-/* In place of a port: what has the address is not a backend but a node, to which replies come. */
-#define FLOW_NO_PORT 0
-
-/* Whether the filter has the address and port: one array read for what is not ours. */
-static __always_inline bool F(flow_filter_has)(const __u8 *address, __u16 port)
+/* What flows this backend may have, of enum flow_filter_kind: one array read. */
+static __always_inline __u32 F(flow_kinds)(const __u8 *address, __u16 port)
 {
 	const __u8 *place = F(flow_filter_place)(address, port);
 
-	return !place || *place;
+	return place ? *place : 0xff;
 }
 
-static __always_inline void F(flow_filter_add)(const __u8 *address, __u16 port)
+static __always_inline void F(flow_filter_add)(const __u8 *address, __u16 port, __u8 kinds)
 {
 	__u8 *place = F(flow_filter_place)(address, port);
 
-	if (place && !*place)
-		*place = 1;
-}
-
-/*
- * Finds the entry and copies it, or returns NULL; one that was reused while it was copied is not
- * believed.
- */
-static __always_inline struct F(flow) *F(flow_find)(const struct FX(flow, _key) *key,
-						    struct F(flow) *flow)
-{
-	struct F(flow) *entry = bpf_map_lookup_elem(&F(conntrack), key);
-	__u32 seal;
-
-	if (!entry)
-		return NULL;
-	seal = F(flow_seal)(key);
-	*flow = *entry;
-	barrier();
-	return flow->seal == seal && *(volatile __u32 *)&entry->seal == seal ? entry : NULL;
-}
-
-/* Both entries go, so that nobody else's packets meet one half. */
-static __always_inline void F(flow_delete)(const struct FX(flow, _key) *key,
-					   const struct F(flow) *flow)
-{
-	struct FX(flow, _key) mirror;
-
-	F(flow_mirror)(flow, key->protocol, &mirror);
-	bpf_map_delete_elem(&F(conntrack), key);
-	bpf_map_delete_elem(&F(conntrack), &mirror);
-}
-
-static __noinline int F(flow_end)(const struct FX(flow, _key) *key, const struct F(flow) *flow)
-{
-	F(flow_delete)(key, flow);
-	return 0;
-}
-
-/*
- * Notes a packet in both entries: the time, the state, and who has sent a FIN. The mirror of a flow
- * that has been quiet is made again if it was evicted, because nobody else may take a tuple that is
- * in use. Not that of a flow which ends: another CPU may just have removed both for the client's
- * next connection.
- */
-static __noinline int F(flow_note)(const struct FX(flow, _key) *key, struct F(flow) *flow,
-				   __u32 asks_way)
-{
-	struct F(flow) *entry = bpf_map_lookup_elem(&F(conntrack), key);
-	struct FX(flow, _key) mirror;
-	int i;
-
-	F(flow_mirror)(flow, key->protocol, &mirror);
-	for (i = 0; i < 2; i++) {
-		if (entry) {
-			entry->last_seen = flow->last_seen;
-			if (asks_way)
-				entry->ifindex = 0;
-			entry->state = flow->state;
-			entry->fin_client = flow->fin_client;
-			entry->fin_backend = flow->fin_backend;
-		}
-		if (i == 0)
-			entry = bpf_map_lookup_elem(&F(conntrack), &mirror);
-	}
-	if (!entry && asks_way && !flow->fin_client && !flow->fin_backend) {
-		struct F(flow) copy = *flow;
-
-		F(flow_lead_back)(&copy, key);
-		copy.reply = !flow->reply;
-		copy.ifindex = 0;
-		copy.seal = F(flow_seal)(&mirror);
-		bpf_map_update_elem(&F(conntrack), &mirror, &copy, BPF_NOEXIST);
-	}
-	return 0;
-}
-
-/* The way of one packet is the way of the next ones, unless the entry was reused meanwhile. */
-static __always_inline void F(flow_note_way)(struct F(flow) *entry, const struct F(flow) *flow)
-{
-	if (*(volatile __u32 *)&entry->seal != flow->seal)
-		return;
-	__builtin_memcpy(entry->next_hop, flow->next_hop, ADDRESS_SIZE);
-	entry->longest = flow->longest;
-	entry->ifindex = flow->ifindex;
-}
-
-/* Whether the flow still has its backend: it may be terminating, but it must serve (spec 32). */
-static __always_inline bool F(flow_is_served)(const struct F(flow) *flow)
-{
-	__u32 id = flow->backend_id;
-	const struct F(backend) *backend = bpf_map_lookup_elem(&F(backends), &id);
-
-	return backend && backend->service_id == flow->service_id;
-}
-
-/*
- * Whether a client's packet still belongs to the flow that has its tuple. An open TCP flow keeps
- * its backend whatever happens; a SYN begins a new one when the old one is over or its backend is
- * gone.
- */
-static __always_inline bool F(flow_goes_on)(const struct F(packet) *packet,
-					    const struct F(flow) *flow, __u8 tcp_flags, __u64 now)
-{
-	const enum ip_protocol protocol = packet->tuple.protocol;
-
-	if (protocol == TCP && (tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
-		return true;
-	if (protocol == TCP && flow->state == FLOW_CLOSING)
-		return false;
-	/* Another CPU may have noted a later packet than this one: the difference would be huge. */
-	if (now > flow->last_seen + F(flow_timeout)(protocol, flow))
-		return false;
-	return protocol == SCTP || F(flow_is_served)(flow);
-}
-
-/*
- * Follows the life of the flow. That the backend has answered, each half of a TCP flow hears from
- * its own packets: the client acknowledges it. Of UDP only the backend's packets tell.
- */
-static __always_inline void F(flow_follow)(const struct F(packet) *packet, struct F(flow) *flow,
-					   struct F(flow) *entry, __u8 tcp_flags, __u64 now)
-{
-	const bool is_due = now > flow->last_seen + FLOW_REFRESH;
-	const bool is_tcp = packet->tuple.protocol == TCP;
-	bool news = is_due;
-
-	if (flow->state == FLOW_NEW &&
-	    (flow->reply || (is_tcp && (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK))) {
-		flow->state = FLOW_ESTABLISHED;
-		if (is_tcp)
-			entry->state = FLOW_ESTABLISHED;
-		else
-			news = true;
-	}
-	if (tcp_flags & (TCP_FIN | TCP_RST)) {
-		if (flow->reply)
-			flow->fin_backend = 1;
-		else
-			flow->fin_client = 1;
-		if ((tcp_flags & TCP_RST) || (flow->fin_client && flow->fin_backend))
-			flow->state = FLOW_CLOSING;
-		news = true;
-	}
-	if (!news)
-		return;
-	flow->last_seen = now;
-	if (is_due)
-		flow->ifindex = 0;
-	F(flow_note)(&packet->tuple, flow, is_due);
-}
-
-/* Whether a socket of the node uses this tuple: its packets are not for a flow of ours. */
-static __noinline int F(tuple_has_socket)(struct __sk_buff *skb, const struct FX(flow, _key) *key)
-{
-	struct bpf_sock_tuple tuple = {};
-	struct bpf_sock *socket;
-	bool in_use;
-
-#if FAMILY == 4
-#define TUPLE tuple.ipv4
-	tuple.ipv4.saddr = *(const __u32 *)key->source;
-	tuple.ipv4.daddr = *(const __u32 *)key->destination;
-#else
-#define TUPLE tuple.ipv6
-	__builtin_memcpy(tuple.ipv6.saddr, key->source, 16);
-	__builtin_memcpy(tuple.ipv6.daddr, key->destination, 16);
-#endif
-	TUPLE.sport = bpf_htons(key->source_port);
-	TUPLE.dport = bpf_htons(key->destination_port);
-	if (key->protocol == TCP)
-		socket = bpf_sk_lookup_tcp(skb, &tuple, sizeof(TUPLE), BPF_F_CURRENT_NETNS, 0);
-	else if (key->protocol == UDP)
-		socket = bpf_sk_lookup_udp(skb, &tuple, sizeof(TUPLE), BPF_F_CURRENT_NETNS, 0);
-	else
-		return false;
-#undef TUPLE
-	if (!socket)
-		return false;
-	/* A listener has no peer yet, and the backend's port is not one that it calls from. */
-	in_use = key->protocol == UDP || socket->state != BPF_TCP_LISTEN;
-	bpf_sk_release(socket);
-	return in_use;
-}
-
-/* A tuple that is held by a flow which is over becomes free. */
-static __noinline int F(flow_displace)(const struct FX(flow, _key) *key, __u64 now)
-{
-	struct F(flow) *old = bpf_map_lookup_elem(&F(conntrack), key);
-
-	if (!old || now <= old->last_seen + F(flow_timeout)(key->protocol, old))
-		return false;
-	F(flow_delete)(key, old);
-	return true;
-}
-
-/*
- * Enters the flow where there is none for this key: 0, or the error. An int, not what the helper is
- * declared to return: before 6.4 the upper half of that is zero also for an error.
- */
-static __always_inline int F(flow_insert)(const struct FX(flow, _key) *key, struct F(flow) *flow)
-{
-	flow->seal = F(flow_seal)(key);
-	return (int)bpf_map_update_elem(&F(conntrack), key, flow, BPF_NOEXIST);
-}
-
-/*
- * Enters a new flow. It comes with the tuple that the client's packets are to be given; its source
- * port is chosen here. What makes a tuple unique is the backend's entry, which is inserted only
- * where there is none. Returns COUNT_FLOW_BEGUN, or why there is no flow.
- */
-static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, const struct F(packet) *packet,
-					     struct F(flow) *flow)
-{
-	const __u32 ifindex = flow->ifindex;
-	struct FX(flow, _key) mirror;
-	enum counter reason = COUNT_REFUSE_NO_PORT;
-	const __u16 own = packet->tuple.source_port;
-	int error, try;
-
-	flow->source_port = own;
-	F(flow_mirror)(flow, packet->tuple.protocol, &mirror);
-	F(flow_lead_back)(flow, &packet->tuple);
-	flow->reply = 1;
-	flow->ifindex = 0;
-	for (try = 0; try < FLOW_PORT_TRIES; try++) {
-		if (try > 0) {
-			count(COUNT_PORT_RETRY);
-			mirror.destination_port = FLOW_FIRST_PORT | bpf_get_prandom_u32();
-		}
-		if ((flow->path == REDIRECTED || try > 0) && F(tuple_has_socket)(skb, &mirror))
-			continue;
-		error = F(flow_insert)(&mirror, flow);
-		if (error == -EEXIST && F(flow_displace)(&mirror, flow->last_seen))
-			error = F(flow_insert)(&mirror, flow);
-		if (!error) {
-			reason = COUNT_FLOW_BEGUN;
-			break;
-		}
-		/* Another port also lies elsewhere in the map, if it was busy and not full. */
-		reason = error == -EEXIST ? COUNT_REFUSE_NO_PORT : COUNT_REFUSE_FLOWS_FULL;
-	}
-	if (reason != COUNT_FLOW_BEGUN)
-		return reason;
-
-	F(flow_lead_back)(flow, &mirror);
-	flow->reply = 0;
-	flow->ifindex = ifindex;
-	error = F(flow_insert)(&packet->tuple, flow);
-	if (error && error != -EEXIST)
-		error = F(flow_insert)(&packet->tuple, flow);
-	if (error) {
-		/* Another CPU was faster with the same client's next packet: its flow is the one.
-		 */
-		bpf_map_delete_elem(&F(conntrack), &mirror);
-		return F(flow_find)(&packet->tuple, flow) ? COUNT_FLOW_BEGUN
-							  : COUNT_REFUSE_FLOWS_FULL;
-	}
-	F(flow_filter_add)(mirror.source, mirror.source_port);
-	if (flow->path != THROUGH_STACK)
-		F(flow_filter_add)(mirror.destination, FLOW_NO_PORT);
-	return reason;
+	if (place && (*place & kinds) != kinds)
+		*place |= kinds;
 }

@@ -3,25 +3,40 @@
 #ifndef LIB_FLOWS_H
 #define LIB_FLOWS_H
 
+#include <bpf/bpf_endian.h>
 #include "lib/maps.h"
 #include "swiftlet/flows.h"
 #include "swiftlet/node.h"
 
+#define SECOND 1000000000ull
+
 const volatile struct tc_config tc_config SEC(".rodata.tc") = {
-	.tcp_seconds = 8000,
+	.tcp_seconds = 86400,
 	.tcp_new_seconds = 60,
 	.tcp_close_wait_seconds = 3600,
-	.tcp_closing_seconds = 10,
-	.udp_seconds = 60,
-	.udp_stream_seconds = 60,
+	.tcp_closing_seconds = 120,
+	.tcp_reset_seconds = 10,
+	.udp_seconds = 30,
+	.udp_stream_seconds = 120,
 	.other_seconds = 60,
+	.flows = 1024,
 };
 
-LB_LRU(conntrack4, struct flow4_key, struct flow4);
-LB_LRU(conntrack6, struct flow6_key, struct flow6);
-LB_LRU(fragments, struct fragment_key, struct fragment_ports);
+LB_ARRAY(BPF_MAP_TYPE_ARRAY, flows4, struct flow4, 1024);
+LB_ARRAY(BPF_MAP_TYPE_ARRAY, flows6, struct flow6, 1024);
+LB_HASH(tuples4, struct tuple4, __u32);
+LB_HASH(tuples6, struct tuple6, __u32);
+LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, flow_hands, struct flow_hand, 2);
 LB_ARRAY(BPF_MAP_TYPE_ARRAY, flow_filter, struct flow_filter, LB_FLOW_FILTER);
+LB_LRU(fragments, struct fragment_key, struct fragment_ports);
+LB_LRU(outgoing, struct outgoing_key, __u64);
+LB_LRU(answer_limits, struct vip6_key, struct answer_limit);
 LB_HASH(devices, __u32, struct device);
+LB_ARRAY(BPF_MAP_TYPE_ARRAY, masq_ports, struct masq_ports, 1);
+LB_PREFIXES(node_sources4, struct node_source4_key, struct node_source4);
+LB_PREFIXES(node_sources6, struct node_source6_key, struct node_source6);
+LB_PREFIXES(ipsec4, struct ipsec4_key, struct ipsec_policy);
+LB_PREFIXES(ipsec6, struct ipsec6_key, struct ipsec_policy);
 
 /* Where a program sees packets: towards the network or towards pods, arriving or departing. */
 enum hook {
@@ -36,30 +51,32 @@ static __always_inline bool hook_is_arrival(enum hook hook)
 	return hook == WIRE_IN || hook == POD_IN;
 }
 
-/* What happens to a packet of a known flow. */
-enum treatment {
-	LEAVE,	   /* another hook translates it, or nobody */
-	TRANSLATE, /* and let it go on */
-	SEND_ON,   /* translate it, and send it to where it then belongs */
-};
-
-static __always_inline enum treatment flow_treatment(enum hook hook, bool reply,
-						     enum flow_path path)
+static __always_inline const __u8 *device4_address(const struct device *device)
 {
-	const bool arrives = hook_is_arrival(hook);
+	return device->address4;
+}
 
-	switch (path) {
-	case THROUGH_STACK:
-		return arrives != reply ? TRANSLATE : LEAVE;
-	case REDIRECTED:
-		return arrives ? SEND_ON : LEAVE;
-	case FROM_HOST:
-		if (arrives)
-			return reply ? TRANSLATE : LEAVE;
-		return reply ? LEAVE : SEND_ON;
-	default:
-		return LEAVE;
-	}
+static __always_inline const __u8 *device6_address(const struct device *device)
+{
+	return device->address6;
+}
+
+/* Nothing here needs it finer than a tick, and to read the processor's counter takes long. */
+static __always_inline __u64 flow_now(void)
+{
+	return tc_config.has_coarse_clock ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns();
+}
+
+/*
+ * What a program says to those behind it, in tc_index: this packet needs nothing more. It is
+ * believed only while the packet is where it was said: a tunnel or another namespace that hands it
+ * on has given it another ingress_ifindex by then.
+ */
+#define DONE_MARK 0x8000
+
+static __always_inline __u32 packet_done(__u32 ingress_ifindex)
+{
+	return DONE_MARK | (ingress_ifindex & (DONE_MARK - 1));
 }
 
 /* Adds at once: otherwise all words are loaded first, and the stack has no room for them. */
@@ -81,11 +98,5 @@ static __always_inline __u16 checksum_fold(__u64 sum)
 	folded = (folded & 0xffff) + (folded >> 16);
 	return (__u16)~folded;
 }
-
-LB_ARRAY(BPF_MAP_TYPE_ARRAY, masq_ports, struct masq_ports, 1);
-LB_PREFIXES(node_sources4, struct node_source4_key, struct node_source4);
-LB_PREFIXES(node_sources6, struct node_source6_key, struct node_source6);
-LB_PREFIXES(ipsec4, struct ipsec4_key, struct ipsec_policy);
-LB_PREFIXES(ipsec6, struct ipsec6_key, struct ipsec_policy);
 
 #endif

@@ -119,16 +119,16 @@ static __always_inline __u32 F(icmp_rewrite_check)(struct __sk_buff *skb, __u32 
 
 /* The quoted header as its sender knows it. Returns what that adds to the sum of the error. */
 static __noinline __u32 F(icmp_rewrite_inner)(struct __sk_buff *skb, const struct F(packet) *packet,
-					      const struct F(flow) *flow)
+					      const struct F(tuple) *tuple)
 {
 	const __u32 at = packet->l4 + 8;
-	struct FX(flow, _key) quoted;
+	struct F(tuple) quoted;
 	IP_HEADER inner = {};
 	__u32 old_ports = 0, ports, size;
 	__u64 addresses, sum;
 	__u8 number;
 
-	F(flow_mirror)(flow, packet->tuple.protocol, &quoted);
+	F(tuple_turn)(tuple, &quoted);
 	bpf_skb_load_bytes(skb, at, &inner, sizeof(inner));
 	size = F(icmp_inner_size)(skb, at, &inner, &number);
 	bpf_skb_load_bytes(skb, at + size, &old_ports, sizeof(old_ports));
@@ -156,7 +156,7 @@ static __noinline __u32 F(icmp_rewrite_inner)(struct __sk_buff *skb, const struc
 
 /* The error's own header, and its checksum after the change of what it quotes. */
 static __noinline int F(icmp_rewrite)(struct __sk_buff *skb, struct F(packet) *packet,
-				      const struct F(flow) *flow, __u32 ttl, __u32 inner)
+				      const struct F(tuple) *tuple, __u32 ttl, __u32 inner)
 {
 	const __u32 check = packet->l4 + 2;
 	__u32 outer;
@@ -164,7 +164,7 @@ static __noinline int F(icmp_rewrite)(struct __sk_buff *skb, struct F(packet) *p
 	/* From here on the tuple has the addresses of the error itself. */
 	bpf_skb_load_bytes(skb, packet->l3 + offsetof(IP_HEADER, saddr), &packet->tuple,
 			   2 * ADDRESS_SIZE);
-	outer = F(rewrite_ip)(skb, packet, flow, ttl);
+	outer = F(rewrite_ip)(skb, packet, tuple, ttl);
 	bpf_l4_csum_replace(skb, check, 0, inner, 0);
 	if (FAMILY == 6)
 		bpf_l4_csum_replace(skb, check, 0, outer, BPF_F_PSEUDO_HDR);

@@ -12,6 +12,20 @@
 /* How often a look-up is repeated that lost its entry to a reuse; see lb_seal(). */
 #define LB_TRIES 2
 
+#ifndef LIB_LB_H
+#define LIB_LB_H
+
+/* Whether the port may be a NodePort: one array read. */
+static __always_inline bool lb_may_be_node_port(__u16 port)
+{
+	__u32 index = (LB_FILTER_NODE_PORTS + port) / 64;
+	const __u64 *word = bpf_map_lookup_elem(&vip_filter, &index);
+
+	return !word || (*word >> (port % 64)) & 1;
+}
+
+#endif
+
 /* Which frontends the address may have, of enum lb_filter_kind: one array read. */
 static __always_inline __u32 F(lb_kinds)(const __u8 *address)
 {
@@ -26,13 +40,10 @@ static __always_inline __u32 F(lb_kinds)(const __u8 *address)
 static __always_inline bool F(lb_may_be_ours)(const __u8 *address, __u16 port)
 {
 	const __u32 kinds = F(lb_kinds)(address);
-	__u32 index = (LB_FILTER_NODE_PORTS + port) / 64;
-	const __u64 *word;
 
 	if (!kinds || kinds & LB_FILTER_VIP)
 		return kinds;
-	word = bpf_map_lookup_elem(&vip_filter, &index);
-	return !word || (*word >> (port % 64)) & 1;
+	return lb_may_be_node_port(port);
 }
 
 /*

@@ -4,7 +4,6 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
-#include <bpf/bpf_endian.h>
 #include "lib/family.h"
 #include "lib/flows.h"
 
@@ -50,7 +49,7 @@ static __always_inline bool packet_reach(struct __sk_buff *skb, __u32 length)
 #endif
 
 struct F(packet) {
-	struct FX(flow, _key) tuple;
+	struct F(tuple) tuple;
 	__u32 fragment_id;
 	__u16 l3;     /* where the IP header begins ... */
 	__u16 l4;     /* ... and what it carries */

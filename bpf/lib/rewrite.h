@@ -32,10 +32,10 @@ static __always_inline __u64 words_difference(const __u32 *old, const __u32 *new
  * add to sums.
  */
 static __always_inline __u32 F(rewrite_ip)(struct __sk_buff *skb, const struct F(packet) *packet,
-					   const struct F(flow) *flow, __u8 ttl)
+					   const struct F(tuple) *tuple, __u8 ttl)
 {
 	const __u32 *old = (const __u32 *)&packet->tuple;
-	const __u32 *new = (const __u32 *)((const __u8 *)flow + offsetof(struct F(flow), source));
+	const __u32 *new = (const __u32 *)tuple;
 #if FAMILY == 4
 	const __u64 difference = words_difference(old, new, 2);
 	const __u16 number = packet->number << 8;
@@ -66,15 +66,15 @@ static __always_inline __u32 F(rewrite_ip)(struct __sk_buff *skb, const struct F
 	return sum_fold(difference);
 }
 
-/* Gives the packet the tuple of the flow. */
+/* Gives the packet another tuple. */
 static __noinline int F(rewrite)(struct __sk_buff *skb, const struct F(packet) *packet,
-				 const struct F(flow) *flow, __u32 ttl)
+				 const struct F(tuple) *tuple, __u32 ttl)
 {
 	const __u32 old_ports = bpf_htons(packet->tuple.source_port) |
 				(__u32)bpf_htons(packet->tuple.destination_port) << 16;
-	const __u32 ports = bpf_htons(flow->source_port) | (__u32)bpf_htons(flow->destination_port)
-								   << 16;
-	__u32 sum = F(rewrite_ip)(skb, packet, flow, ttl);
+	const __u32 ports =
+		bpf_htons(tuple->source_port) | (__u32)bpf_htons(tuple->destination_port) << 16;
+	__u32 sum = F(rewrite_ip)(skb, packet, tuple, ttl);
 	__u32 offset = packet->l4;
 	__u64 flags = 0;
 

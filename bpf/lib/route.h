@@ -11,9 +11,6 @@
 
 #define VLAN_TAG 4
 
-/* In tc_index: the packet is one that we have sent on, so that it needs nothing where it leaves. */
-#define SENT_ON 0x5357
-
 enum way {
 	WAY_SEND,     /* there is a device and a next hop */
 	WAY_STACK,    /* the node itself, or what only the kernel can say */
@@ -37,19 +34,23 @@ static __always_inline __u16 F(wire_length)(struct __sk_buff *skb, const struct 
 	return packet->l4 - packet->l3 + header + skb->gso_size;
 }
 
-/*
- * Asks the kernel's routes for the way from the flow's source to its destination, and notes it in
- * the flow.
- */
+/* Where a packet goes that is sent on. */
+struct F(route) {
+	__u32 ifindex;
+	__u32 mtu; /* 0: the kernel does not say (before 5.13) */
+	__u8 next_hop[ADDRESS_SIZE];
+};
+
+/* Asks the kernel's routes for the way of a packet with this tuple. */
 static __noinline enum way F(route_find)(struct __sk_buff *skb, const struct F(packet) *packet,
-					 struct F(flow) *flow)
+					 const struct F(tuple) *tuple, struct F(route) *way)
 {
 	const __u16 length = F(wire_length)(skb, packet);
 	struct bpf_fib_lookup route = {
 		.family = ADDRESS_FAMILY,
 		.l4_protocol = packet->number,
-		.sport = bpf_htons(flow->source_port),
-		.dport = bpf_htons(flow->destination_port),
+		.sport = bpf_htons(tuple->source_port),
+		.dport = bpf_htons(tuple->destination_port),
 		.tot_len = length,
 		.ifindex = skb->ifindex,
 	};
@@ -57,25 +58,25 @@ static __noinline enum way F(route_find)(struct __sk_buff *skb, const struct F(p
 
 #if FAMILY == 4
 	route.tos = packet->tos;
-	route.ipv4_src = *(const __u32 *)flow->source;
-	route.ipv4_dst = *(const __u32 *)flow->destination;
+	route.ipv4_src = *(const __u32 *)tuple->source;
+	route.ipv4_dst = *(const __u32 *)tuple->destination;
 #else
-	__builtin_memcpy(route.ipv6_src, flow->source, 16);
-	__builtin_memcpy(route.ipv6_dst, flow->destination, 16);
+	__builtin_memcpy(route.ipv6_src, tuple->source, 16);
+	__builtin_memcpy(route.ipv6_dst, tuple->destination, 16);
 #endif
 	answer = bpf_fib_lookup(skb, &route, sizeof(route), 0);
-	flow->ifindex = route.ifindex;
-	flow->longest = route.mtu_result > length ? route.mtu_result : length;
+	way->ifindex = route.ifindex;
+	way->mtu = 0;
 	/* A next hop of the other family is left to the kernel: zero. */
-	__builtin_memset(flow->next_hop, 0, ADDRESS_SIZE);
+	__builtin_memset(way->next_hop, 0, ADDRESS_SIZE);
 	if (route.family == ADDRESS_FAMILY)
-		__builtin_memcpy(flow->next_hop, route.ipv6_dst, ADDRESS_SIZE);
+		__builtin_memcpy(way->next_hop, route.ipv6_dst, ADDRESS_SIZE);
 	switch (answer) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
 	case BPF_FIB_LKUP_RET_NO_NEIGH: /* which the kernel then asks for */
 		return WAY_SEND;
 	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
-		flow->longest = route.mtu_result < length ? route.mtu_result : 0;
+		way->mtu = route.mtu_result < length ? route.mtu_result : 0;
 		return WAY_TOO_LONG;
 	default:
 		return WAY_STACK;
@@ -83,28 +84,29 @@ static __noinline enum way F(route_find)(struct __sk_buff *skb, const struct F(p
 }
 
 /* How long a packet may be on the way; kernels before 5.13 do not tell, and the device does. */
-static __always_inline __u32 F(route_mtu)(const struct F(flow) *flow)
+static __always_inline __u32 F(route_mtu)(const struct F(route) *way)
 {
-	__u32 ifindex = flow->ifindex;
+	__u32 ifindex = way->ifindex;
 	const struct device *device;
 
-	if (flow->longest)
-		return flow->longest;
+	if (way->mtu)
+		return way->mtu;
 	device = bpf_map_lookup_elem(&devices, &ifindex);
 	return device && device->mtu ? device->mtu : LB_SMALLEST_MTU;
 }
 
 /*
- * Sends the packet to the next hop. The kernel's helper wants an Ethernet header and nothing else
- * in front of the IP header, even if neither device has one.
+ * Sends the packet out by a device. The kernel's helper wants an Ethernet header and nothing else
+ * in front of the IP header, even if neither device has one. What has not arrived has a route of
+ * its own already, by which the kernel would find a neighbour that it has to ask for first: there
+ * the helper looks for the route itself.
  */
-static __noinline int F(send_on)(struct __sk_buff *skb, __u32 l3, const struct F(flow) *flow)
+static __noinline int F(send_on)(struct __sk_buff *skb, __u32 l3, const struct F(route) *way,
+				 enum hook hook)
 {
 	struct bpf_redir_neigh hop = {.nh_family = ADDRESS_FAMILY};
-	const __u32 *words = (const __u32 *)flow->next_hop;
-	__u32 any = words[0];
 
-	skb->tc_index = SENT_ON;
+	skb->tc_index = packet_done(skb->ingress_ifindex);
 	if (!l3 && bpf_skb_change_head(skb, ETH_HLEN, 0))
 		return TC_ACT_SHOT;
 	if (skb->vlan_present)
@@ -113,10 +115,8 @@ static __noinline int F(send_on)(struct __sk_buff *skb, __u32 l3, const struct F
 		bpf_skb_vlan_pop(skb);
 	if (l3 > ETH_HLEN + VLAN_TAG)
 		bpf_skb_vlan_pop(skb);
-	__builtin_memcpy(hop.ipv6_nh, flow->next_hop, ADDRESS_SIZE);
-	if (FAMILY == 6)
-		any |= words[1] | words[2] | words[3];
-	if (!any)
-		return bpf_redirect_neigh(flow->ifindex, NULL, 0, 0);
-	return bpf_redirect_neigh(flow->ifindex, &hop, sizeof(hop), 0);
+	if (!hook_is_arrival(hook) || F(is_zero)(way->next_hop))
+		return bpf_redirect_neigh(way->ifindex, NULL, 0, 0);
+	__builtin_memcpy(hop.ipv6_nh, way->next_hop, ADDRESS_SIZE);
+	return bpf_redirect_neigh(way->ifindex, &hop, sizeof(hop), 0);
 }

@@ -58,14 +58,11 @@ int tst_wire_in(struct __sk_buff *skb)
 	return undo(skb) ? TC_ACT_SHOT : tc_packet(skb, ETH_HLEN, WIRE_IN);
 }
 
-/* What we have sent on comes by: left as it is where it departs, and never with the mark. */
+/* What needs nothing more comes by: left as it is where it departs. */
 static __always_inline int sent_on(struct __sk_buff *skb, enum hook hook)
 {
-	int action;
-
-	skb->tc_index = SENT_ON;
-	action = tc_packet(skb, ETH_HLEN, hook);
-	return action == PASS_ON && skb->tc_index ? TC_ACT_SHOT : action;
+	skb->tc_index = packet_done(skb->ingress_ifindex);
+	return tc_packet(skb, ETH_HLEN, hook);
 }
 
 SEC("tc")

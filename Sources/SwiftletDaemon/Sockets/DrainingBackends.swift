@@ -28,10 +28,8 @@ extension DrainingBackend {
         }
         guard !backends.isEmpty else { return [] }
         let sockets = try sockets(BPFMap(pinnedAt: pins.map(ServiceMap.socketOrigin.rawValue)))
-        let flows4 = try flows(
-            pins, .conntrack4, timeouts, key: flow4_key.self, value: flow4.self, \.protocol)
-        let flows6 = try flows(
-            pins, .conntrack6, timeouts, key: flow6_key.self, value: flow6.self, \.protocol)
+        let flows4 = try flows(pins, .flows4, timeouts, as: flow4.self)
+        let flows6 = try flows(pins, .flows6, timeouts, as: flow6.self)
         return backends.map { port, backend in
             let (id, entry, name) = (backend.id.number, backend.entry, port.name)
             let address = entry.address.family == .v4 ? "\(entry.address)" : "[\(entry.address)]"
@@ -56,30 +54,32 @@ extension DrainingBackend {
         return counts
     }
 
-    /// By the backend's id; of a flow's two entries the client's counts.
-    private static func flows<Key: BitwiseCopyable, Value: FlowLayout & BitwiseCopyable>(
-        _ pins: DatapathPins, _ map: ServiceMap, _ timeouts: FlowTimeouts, key: Key.Type, value: Value.Type,
-        _ proto: (Key) -> ip_protocol
+    /// Living flows by the backend's id.
+    private static func flows<Flow: FlowLayout & BitwiseCopyable>(
+        _ pins: DatapathPins, _ map: ServiceMap, _ timeouts: FlowTimeouts, as _: Flow.Type
     ) throws(BPFError) -> [UInt32: Int] {
         guard let flows = try pins.openIfPinned(map.rawValue) else { return [:] }
         let now = KernelClock.now
         var counts: [UInt32: Int] = [:]
-        for entry in try flows.entries(key: key, value: value) where entry.value.reply == 0 {
-            let flow = entry.value
-            let lifetime = timeouts.lifetime(
-                proto(entry.key), flow.state, isHalfClosed: flow.fin_client != 0 || flow.fin_backend != 0)
-            if now - .nanoseconds(Int64(flow.last_seen)) < lifetime { counts[flow.backend_id, default: 0] += 1 }
+        let (size, part) = (UInt32(flows.maxEntries), 4_096)
+        for start in stride(from: 0, to: size, by: part) {
+            for flow in try flows.values(in: start..<min(start + UInt32(part), size), as: Flow.self)
+            where flow.state != FLOW_FREE && flow.state != FLOW_CHANGING {
+                let lifetime = timeouts.lifetime(
+                    flow.protocol, flow.state, isHalfClosed: flow.fin_client != 0 || flow.fin_backend != 0)
+                if now - .nanoseconds(Int64(flow.last_seen)) < lifetime { counts[flow.backend_id, default: 0] += 1 }
+            }
         }
         return counts
     }
 }
 
-/// The value of `conntrack4` and `conntrack6`.
+/// A flow of either family.
 private protocol FlowLayout {
     var last_seen: UInt64 { get }
     var backend_id: UInt32 { get }
+    var `protocol`: ip_protocol { get }
     var state: flow_state { get }
-    var reply: UInt8 { get }
     var fin_client: UInt8 { get }
     var fin_backend: UInt8 { get }
 }

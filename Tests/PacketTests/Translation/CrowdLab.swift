@@ -12,6 +12,7 @@ final class CrowdLab {
     private let beyond: NetworkLab.NetworkNamespace
     private let object: LoadedBPFObject
 
+    static let flows = 1 << 17
     static let vip: SocketAddress = "203.0.113.15:80"
     static let endpoint: SocketAddress = "10.244.2.11:8080"
 
@@ -22,9 +23,12 @@ final class CrowdLab {
         try node.set("ipv4/ip_forward", to: "1")
         try node.ip(lines: ["address add 192.0.2.1/24 dev eth0", "route add default via 192.0.2.254"])
         let object = try BPFObject(name: "packets.bpf.o", bytes: Self.bytes())
-        try object.setInitialValue(of: ".rodata.tc", to: tc_config.ofTests)
-        // LRU maps forget a little before they are full.
-        try object.setMaxEntries(of: "conntrack4", to: 1 << 17)
+        var config = tc_config.ofTests
+        config.flows = UInt32(Self.flows)
+        config.redirect = 1
+        try object.setInitialValue(of: ".rodata.tc", to: config)
+        try object.setMaxEntries(of: "flows4", to: Self.flows)
+        try object.setMaxEntries(of: "tuples4", to: 3 * Self.flows)
         namespace = node
         self.beyond = beyond
         self.object = try object.load()
@@ -59,6 +63,7 @@ final class CrowdLab {
         try map("slots4").update(UInt32(0), to: slot)
         let bit = lb_filter_bit(Self.vip.address, 4)
         try map("vip_filter").update(bit / 64, to: UInt64(1) << UInt64(bit % 64))
+        try map("masq_ports").update(UInt32(0), to: masq_ports.ofTests)
         var device = device()
         fill(&device.address4, Family.v4.node.address)
         try map("devices").update(try namespace.run { if_nametoindex("eth0") }, to: device)

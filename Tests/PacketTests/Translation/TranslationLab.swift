@@ -65,6 +65,7 @@ final class TranslationLab: Sendable {
         }
         namespace = node
         self.beyond = beyond
+        try map("masq_ports").update(UInt32(0), to: masq_ports.ofTests)
         try enterWireDevice()
     }
 
@@ -111,7 +112,7 @@ final class TranslationLab: Sendable {
 
     /// Forgets all flows and serves these Services, and no others, from now on.
     func serve(_ services: [TestService]) throws {
-        for map in ["conntrack4", "conntrack6", "fragments", "affinity"] { try clear(map) }
+        for map in ["flows4", "flows6", "fragments", "affinity", "outgoing", "answer_limits"] { try clear(map) }
         try replace(services)
     }
 
@@ -130,11 +131,19 @@ final class TranslationLab: Sendable {
     private func clear(_ name: String) throws {
         let map = try map(name)
         switch name {
-        case "conntrack4":
-            let keys = try map.entries(key: flow4_key.self, value: flow4.self).map(\.key)
+        case "flows4":
+            for number in 0..<UInt32(map.maxEntries) { try map.update(number, to: flow4()) }
+            let tuples = try self.map("tuples4")
+            try tuples.deleteBatch(keys: tuples.entries(key: tuple4.self, value: UInt32.self).map(\.key)).check()
+        case "flows6":
+            for number in 0..<UInt32(map.maxEntries) { try map.update(number, to: flow6()) }
+            let tuples = try self.map("tuples6")
+            try tuples.deleteBatch(keys: tuples.entries(key: tuple6.self, value: UInt32.self).map(\.key)).check()
+        case "outgoing":
+            let keys = try map.entries(key: outgoing_key.self, value: UInt64.self).map(\.key)
             try map.deleteBatch(keys: keys).check()
-        case "conntrack6":
-            let keys = try map.entries(key: flow6_key.self, value: flow6.self).map(\.key)
+        case "answer_limits":
+            let keys = try map.entries(key: vip6_key.self, value: answer_limit.self).map(\.key)
             try map.deleteBatch(keys: keys).check()
         case "fragments":
             let keys = try map.entries(key: fragment_key.self, value: fragment_ports.self).map(\.key)
@@ -150,24 +159,19 @@ final class TranslationLab: Sendable {
         try map("counters").lookupPerCPU(reason.rawValue, as: UInt64.self)?.reduce(0, +) ?? 0
     }
 
-    /// How many entries the flows of a family have: two each.
-    func flowEntries(_ family: Family) throws -> Int {
+    /// The living flows of a family, as `source:port` of what the kernel and the backend see.
+    func flows(_ family: Family) throws -> [flow_state] {
         switch family {
-        case .v4: try map("conntrack4").entries(key: flow4_key.self, value: flow4.self).count
-        case .v6: try map("conntrack6").entries(key: flow6_key.self, value: flow6.self).count
+        case .v4: try map("flows4").values(in: 0..<1_024, as: flow4.self).map(\.state).filter { $0 != FLOW_FREE }
+        case .v6: try map("flows6").values(in: 0..<1_024, as: flow6.self).map(\.state).filter { $0 != FLOW_FREE }
         }
     }
 
-    /// Loses the half of every flow that leads from the client, as a full map may.
-    func evictRequests(_ family: Family) throws {
-        let map = try map(family == .v4 ? "conntrack4" : "conntrack6")
+    /// How many tuples the flows of a family own.
+    func tuples(_ family: Family) throws -> Int {
         switch family {
-        case .v4:
-            let entries = try map.entries(key: flow4_key.self, value: flow4.self)
-            try map.deleteBatch(keys: entries.filter { $0.value.reply == 0 }.map(\.key)).check()
-        case .v6:
-            let entries = try map.entries(key: flow6_key.self, value: flow6.self)
-            try map.deleteBatch(keys: entries.filter { $0.value.reply == 0 }.map(\.key)).check()
+        case .v4: try map("tuples4").entries(key: tuple4.self, value: UInt32.self).count
+        case .v6: try map("tuples6").entries(key: tuple6.self, value: UInt32.self).count
         }
     }
 
@@ -238,13 +242,26 @@ struct Verdict {
     }
 }
 
+extension masq_ports {
+    /// Those beside the kernel's usual `ip_local_port_range` and the usual NodePorts.
+    static var ofTests: masq_ports {
+        var ports = masq_ports()
+        ports.range.0 = port_range(first: 1_024, last: 29_999)
+        ports.range.1 = port_range(first: 61_000, last: 65_535)
+        ports.count = 28_976 + 4_536
+        return ports
+    }
+}
+
 extension tc_config {
     /// The settings of a node in a cluster whose ranges are known.
     static var ofTests: tc_config {
         var config = tc_config()
         (config.tcp_seconds, config.tcp_new_seconds) = (8_000, 60)
-        (config.tcp_close_wait_seconds, config.tcp_closing_seconds) = (3_600, 10)
-        (config.udp_seconds, config.udp_stream_seconds, config.other_seconds) = (60, 60, 60)
+        (config.tcp_close_wait_seconds, config.tcp_closing_seconds, config.tcp_reset_seconds) = (3_600, 120, 10)
+        (config.udp_seconds, config.udp_stream_seconds, config.other_seconds) = (30, 120, 60)
+        config.flows = 1_024
+        config.has_ct_lookup = KernelFunction.exists("bpf_skb_ct_lookup") ? 1 : 0
         config.external_cluster_ip = 1
         config.has_coarse_clock = Kernel.features?.has(.coarseClock) == true ? 1 : 0
         fill(&config.cluster4.0.address, [10, 244, 0, 0])

@@ -6,102 +6,171 @@
 #ifndef SWIFTLET_FLOWS_H
 #define SWIFTLET_FLOWS_H
 
+#include <linux/bpf.h>
 #include "swiftlet/maps.h"
 
-/* ---- conntrack4/6: LRU_HASH, a packet's tuple as it arrives -> the one that it is given -------
- */
+/* ---- flows4/6: ARRAY, number -> a flow ------------------------------------------------------- */
 
 LB_ENUM flow_state{
+	FLOW_FREE = 0,	      /* the place is nobody's */
 	FLOW_NEW = 1,	      /* the backend has not answered yet */
-	FLOW_ESTABLISHED = 2, /* both have been heard */
-	FLOW_CLOSING = 3,     /* TCP: both have said FIN, or one RST */
+	FLOW_ANSWERED = 2,    /* TCP: it has, and the client has not acknowledged it */
+	FLOW_ESTABLISHED = 3, /* both have been heard */
+	FLOW_CLOSING = 4,     /* TCP: both have said FIN, as in TIME_WAIT */
+	FLOW_RESET = 5,	      /* TCP: one has said RST */
+	FLOW_CHANGING = 6,    /* one CPU is making it, or taking it away */
 };
 
-/* Where a flow's packets are translated, and how they go on. Both directions go the same way. */
 LB_ENUM flow_path{
-	THROUGH_STACK = 1, /* requests on arrival, replies on departure; the kernel routes both */
-	REDIRECTED = 2, /* all on arrival, and sent on at once: the client's address is changed */
-	FROM_HOST = 3,	/* the client is the node: requests on departure, replies on arrival */
+	FORWARDED = 1,	/* the kernel forwards client -> backend and back; see struct tuple4 */
+	REDIRECTED = 2, /* translated once, on arrival, and sent on past the kernel's forwarding */
+	DEPARTING = 3,	/* what leaves the node: requests on departure, replies on arrival */
 };
 
 /*
- * Every flow has two entries that are mirrors: the client's packets lead from {client, VIP} to
- * {client or node, backend}, and the backend's from {backend, client or node} to {VIP, client}. To
- * translate is the same for both: look up what came, write what is found.
+ * One flow, whole: what the client asked, what the kernel forwards, and what the backend sees.
+ *
+ *   client:client_port -> vip:vip_port               the client's packets, as they arrive
+ *   client:inner_port  -> backend:backend_port       as the kernel routes, filters and tracks them
+ *   node:node_port     -> backend:backend_port       as they depart, if the flow is masqueraded
+ *
+ * A DEPARTING flow has no second line. Where the client and the backend are one connection already,
+ * or another one has the same ports, inner_port is another than the client's (spec 52).
  */
-struct flow4_key {
-	__u8 source[4];
-	__u8 destination[4];
-	__u16 source_port;
-	__u16 destination_port;
-	enum ip_protocol protocol;
-	__u8 pad[3];
-} __attribute__((aligned(8)));
-_Static_assert(sizeof(struct flow4_key) == 16, "changed layout: bump LB_MAP_VERSION");
-
-struct flow6_key {
-	__u8 source[16];
-	__u8 destination[16];
-	__u16 source_port;
-	__u16 destination_port;
-	enum ip_protocol protocol;
-	__u8 pad[3];
-} __attribute__((aligned(8)));
-_Static_assert(sizeof(struct flow6_key) == 40, "changed layout: bump LB_MAP_VERSION");
-
 struct flow4 {
-	__u64 last_seen; /* ns of CLOCK_MONOTONIC, a second late at most */
-	__u8 source[4];
-	__u8 destination[4];
-	__u16 source_port;
-	__u16 destination_port;
+	struct bpf_spin_lock lock; /* for changes of state to and from FLOW_CHANGING */
+	__u32 turn;		   /* how often the place was given away: a reader asks twice */
+	__u64 last_seen;	   /* ns of CLOCK_MONOTONIC, a second late at most */
 	__u32 service_id;
 	__u32 backend_id;
-	__u32 seal;	  /* repeats the key in short, as in services4/6 */
-	__u32 ifindex;	  /* where its packets leave, if they are sent on; 0: to be asked again */
-	__u32 longest;	  /* what is known to fit there, in bytes */
-	__u8 next_hop[4]; /* the neighbour that they go to */
+	__u8 client[4];
+	__u8 vip[4];
+	__u8 backend[4];
+	__u8 node[4]; /* with node_port: zero until the first packet has departed */
+	__u16 client_port;
+	__u16 vip_port;
+	__u16 backend_port;
+	__u16 inner_port;
+	__u16 node_port; /* 0: not masqueraded */
+	enum ip_protocol protocol;
 	enum flow_state state;
 	enum flow_path path;
-	__u8 reply;	  /* 1: the entry for the backend's packets */
+	__u8 masquerade;  /* 1: the source becomes the node's where the packets depart */
 	__u8 fin_client;  /* 1: the client has sent its last byte */
 	__u8 fin_backend; /* 1: the backend has */
-	__u8 pad[7];
 };
 _Static_assert(sizeof(struct flow4) == 56, "changed layout: bump LB_MAP_VERSION");
 
 struct flow6 {
+	struct bpf_spin_lock lock;
+	__u32 turn;
 	__u64 last_seen;
+	__u32 service_id;
+	__u32 backend_id;
+	__u8 client[16];
+	__u8 vip[16];
+	__u8 backend[16];
+	__u8 node[16];
+	__u16 client_port;
+	__u16 vip_port;
+	__u16 backend_port;
+	__u16 inner_port;
+	__u16 node_port;
+	enum ip_protocol protocol;
+	enum flow_state state;
+	enum flow_path path;
+	__u8 masquerade;
+	__u8 fin_client;
+	__u8 fin_backend;
+};
+_Static_assert(sizeof(struct flow6) == 104, "changed layout: bump LB_MAP_VERSION");
+
+/* ---- tuples4/6: HASH, who owns a tuple -> the number of the flow ------------------------------
+ */
+
+/* Which of a flow's tuples it is. A tuple has one owner in each place: it is inserted, or taken. */
+LB_ENUM tuple_place{
+	ASKED = 1,   /* client -> vip */
+	INNER = 2,   /* client -> backend; replies are looked up by it too, turned round */
+	ANSWERS = 3, /* backend -> node, what comes back to a port that masquerades */
+};
+
+struct tuple4 {
+	__u8 source[4];
+	__u8 destination[4];
+	__u16 source_port;
+	__u16 destination_port;
+	enum ip_protocol protocol;
+	enum tuple_place place;
+	__u8 pad[2];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct tuple4) == 16, "changed layout: bump LB_MAP_VERSION");
+
+struct tuple6 {
 	__u8 source[16];
 	__u8 destination[16];
 	__u16 source_port;
 	__u16 destination_port;
-	__u32 service_id;
-	__u32 backend_id;
-	__u32 seal;
-	__u32 ifindex;
-	__u32 longest;
-	__u8 next_hop[16];
-	enum flow_state state;
-	enum flow_path path;
-	__u8 reply;
-	__u8 fin_client;
-	__u8 fin_backend;
-	__u8 pad[3];
-};
-_Static_assert(sizeof(struct flow6) == 88, "changed layout: bump LB_MAP_VERSION");
+	enum ip_protocol protocol;
+	enum tuple_place place;
+	__u8 pad[2];
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct tuple6) == 40, "changed layout: bump LB_MAP_VERSION");
 
-/* ---- flow_filter: ARRAY, who may be a backend with flows, or the node's address in one ------- */
+#define LB_TUPLES_PER_FLOW 3
+
+/* ---- flow_hands: PERCPU_ARRAY, family -> where this CPU looks for a place next ----------------
+ */
+
+struct flow_hand {
+	__u32 next;
+};
+
+/* ---- outgoing: LRU_HASH, an answer that the node or a pod of it waits for -> when it asked ----
+ */
 
 /*
- * A byte for each hash of a backend's address and port, or of an address that backends reply to,
- * with port 0. Set by a plain write, so that no other CPU's is lost. Never cleared: a set one
- * promises nothing.
+ * A datagram that left from the number of a NodePort: what comes back to it is an answer, and no
+ * client's question (spec 51).
+ */
+struct outgoing_key {
+	__u8 source[16]; /* of the answer; IPv4 as ::ffff:a.b.c.d */
+	__u8 destination[16];
+	__u16 source_port;
+	__u16 destination_port;
+} __attribute__((aligned(4)));
+_Static_assert(sizeof(struct outgoing_key) == 36, "changed layout: bump LB_MAP_VERSION");
+
+#define LB_OUTGOING 16384
+
+/* ---- answer_limits: LRU_HASH, client -> how many ICMP errors it may still get -----------------
+ */
+
+struct answer_limit {
+	__u64 last;   /* ns of CLOCK_MONOTONIC */
+	__u64 credit; /* ns; an error costs a second, as with the kernel's icmp_ratelimit */
+};
+
+#define LB_ANSWER_LIMITS 4096
+
+/* ---- flow_filter: ARRAY, which backends may have flows -----------------------------------------
+ */
+
+/*
+ * A byte for each hash of a backend's address and port. Set by a plain write, so that no other
+ * CPU's is lost. Never cleared: a set one promises nothing.
  */
 struct flow_filter {
 	__u8 seen[8];
 };
 _Static_assert(sizeof(struct flow_filter) == 8, "changed layout: bump LB_MAP_VERSION");
+
+/* What a byte says. */
+enum flow_filter_kind {
+	LB_HAS_FLOWS = 1,
+	LB_HAS_RENAMED = 2,  /* some of them began with a packet to the backend itself */
+	LB_HAS_ANY_PORT = 4, /* some have a port of the node that is not in masq_ports */
+};
 
 #define LB_FLOW_FILTER 2048
 
@@ -126,10 +195,7 @@ _Static_assert(sizeof(struct fragment_ports) == 4, "changed layout: bump LB_MAP_
 
 /* ---- devices: HASH, interface index -> what lies behind it ---------------------------------- */
 
-/*
- * The devices that our programs are attached to. A backend that is reached through another one is
- * taken for a pod of this node, or for the node itself, whose replies pass through the stack.
- */
+/* The devices that our programs are attached to. */
 struct device {
 	__u8 address4[4];  /* the node's, towards that device; zero: none */
 	__u8 address6[16]; /* the same */
@@ -162,22 +228,25 @@ struct tc_config {
 	__u32 tcp_seconds;	      /* established */
 	__u32 tcp_new_seconds;	      /* the backend has not answered yet */
 	__u32 tcp_close_wait_seconds; /* one side has said FIN */
-	__u32 tcp_closing_seconds;    /* both have, or one RST */
+	__u32 tcp_closing_seconds;    /* both have */
+	__u32 tcp_reset_seconds;      /* one RST */
 	__u32 udp_seconds;	      /* not answered yet */
 	__u32 udp_stream_seconds;     /* answered */
 	__u32 other_seconds;
+	__u32 flows;		  /* how many flows4 and flows6 hold, each */
 	__u8 external_cluster_ip; /* 1: ClusterIPs serve clients outside the node too */
-	__u8 masquerade_all;	  /* 1: backends see the node's address, whoever asks */
+	__u8 masquerade_all;	  /* 1: backends of a ClusterIP see the node's address */
 	__u8 from_pods;		  /* 1: all that arrives here counts as inside */
-	__u8 tcp_begins_with_syn; /* 1: TCP in mid-connection without a flow is left to the stack */
+	__u8 redirect;		  /* 1: --forwarding=redirect */
 	__u8 has_coarse_clock;	  /* bpf_ktime_get_coarse_ns: kernel 5.11 */
-	__u8 pad[3];
+	__u8 has_ct_lookup;	  /* bpf_skb_ct_lookup: kernel 5.18 */
+	__u8 pad[2];
 	struct range4 cluster4[LB_RANGES]; /* inside, as for spec 18 */
 	struct range4
 		service4[LB_RANGES]; /* ClusterIPs: an address of nobody is dropped (spec 28) */
 	struct range6 cluster6[LB_RANGES];
 	struct range6 service6[LB_RANGES];
 };
-_Static_assert(sizeof(struct tc_config) == 676, "changed layout");
+_Static_assert(sizeof(struct tc_config) == 684, "changed layout");
 
 #endif

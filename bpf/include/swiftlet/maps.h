@@ -20,7 +20,7 @@
 
 /* Tests build the programs once more with another version, to hand over between the two. */
 #ifndef LB_MAP_VERSION
-#define LB_MAP_VERSION 3
+#define LB_MAP_VERSION 4
 #endif
 
 /* One byte each, so that they pack into keys; bpftool prints the names. */
@@ -350,6 +350,8 @@ struct flows {
 	X(REFUSE_NO_ADDRESS)	   /* tc: the device towards the backend has no node address */    \
 	X(REFUSE_NO_ROUTE)	   /* tc: no route for what must be sent on at once */             \
 	X(REFUSE_FLOWS_FULL)	   /* tc: no room for one more flow */                             \
+	X(REFUSE_UNTRANSLATED)	   /* tc: it would leave the node for a ClusterIP (spec 28) */     \
+	X(REFUSE_IPSEC)		   /* tc: an IPsec policy forbids to masquerade to this backend */ \
 	X(REVERSE_REPLY)	   /* recvmsg: source shown as the VIP */                          \
 	X(REVERSE_PEER)		   /* getpeername: peer shown as the VIP */                        \
 	X(NO_WAY_BACK)		   /* no memory for the record; forwarded without it */            \
@@ -357,14 +359,17 @@ struct flows {
 	X(PACKET_BACK)		   /* tc: a backend's packet was translated */                     \
 	X(PACKET_ICMP)		   /* tc: an ICMP error was translated, inner header included */   \
 	X(FLOW_BEGUN)		   /* tc: a flow was entered into conntrack4/6 */                  \
-	X(PORT_RETRY)		   /* tc: a source port was taken, another one was tried */        \
-	X(FRAGMENT_UNKNOWN)	   /* tc: a later fragment came without its first one */           \
-	X(ANSWER_RESET)		   /* tc: refused with a TCP RST */                                \
-	X(ANSWER_UNREACHABLE)	   /* tc: refused with ICMP port unreachable */                    \
-	X(ANSWER_TOO_BIG)	   /* tc: longer than the way to the backend allows */             \
-	X(ANSWER_EXPIRED)	   /* tc: its TTL or hop limit ended here */                       \
-	X(DROPPED)		   /* tc: refused without a word */                                \
-	X(FRAGMENT_CHECKSUM)	   /* tc: a fragment of SCTP, whose checksum covers them all */
+	X(FLOW_RENAMED)		   /* tc: a connection past Services got another port (spec 52) */ \
+	X(FLOW_DISPLACED)     /* tc: an ended or unanswered flow gave its place to a new one */    \
+	X(PORT_RETRY)	      /* tc: a source port was taken, another one was tried */             \
+	X(FRAGMENT_UNKNOWN)   /* tc: a later fragment came without its first one */                \
+	X(ANSWER_RESET)	      /* tc: refused with a TCP RST */                                     \
+	X(ANSWER_UNREACHABLE) /* tc: refused with ICMP port unreachable */                         \
+	X(ANSWER_TOO_BIG)     /* tc: longer than the way to the backend allows */                  \
+	X(ANSWER_EXPIRED)     /* tc: its TTL or hop limit ended here */                            \
+	X(ANSWER_LIMITED)     /* tc: an ICMP error that the rate limit kept back (RFC 4443) */     \
+	X(DROPPED)	      /* tc: refused without a word */                                     \
+	X(FRAGMENT_CHECKSUM)  /* tc: a fragment of SCTP, whose checksum covers them all */
 
 #define LB_COUNTER_VALUE(name) COUNT_##name,
 enum counter { LB_COUNTERS(LB_COUNTER_VALUE) COUNT_MAX };

@@ -143,7 +143,8 @@ package final class LabDatapath: Sendable {
     private func forget<Flow: BitwiseCopyable, Tuple: BitwiseCopyable>(
         flows: String, as free: Flow, tuples: String, keys: Tuple.Type
     ) throws {
-        let (records, owners) = (try map(flows), try map(tuples))
+        let records = try map(flows)
+        let owners = try map(tuples)
         try owners.deleteBatch(keys: owners.entries(key: keys, value: UInt32.self).map(\.key)).check()
         for number in 0..<UInt32(records.maxEntries) { try records.update(number, to: free) }
     }
@@ -178,7 +179,7 @@ extension tc_config {
 
 extension masq_ports {
     /// Those beside the kernel's usual `ip_local_port_range` and the usual NodePorts.
-    package static var usual: masq_ports {
+    static var usual: masq_ports {
         var ports = masq_ports()
         ports.range.0 = port_range(first: 1_024, last: 29_999)
         ports.range.1 = port_range(first: 61_000, last: 65_535)

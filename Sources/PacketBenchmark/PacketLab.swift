@@ -5,6 +5,7 @@ import ConnectBenchmark
 import Glibc
 import NetworkLab
 import ServiceMaps
+import ServiceModel
 import SystemPackage
 
 /// A node on which packets are run through the programs: a device towards the network, and endpoints on another node.

@@ -19,7 +19,10 @@
 #define FLOW_REFRESH SECOND
 
 /* How many places are looked at for one new flow. */
-#define FLOW_PROBES 32
+#define FLOW_PROBES 64
+
+/* Where so many in a row were taken another CPU has been, and others may be free elsewhere. */
+#define FLOW_STRETCH 16
 
 #define FLOW_NONE 0xffffffff
 
@@ -224,8 +227,14 @@ __noinline __u32 F(flow_place)(__u64 now)
 	if (!hand)
 		return FLOW_NONE;
 	for (i = 0; i < FLOW_PROBES; i++) {
+		if (hand->misses >= FLOW_STRETCH) {
+			hand->misses = 0;
+			hand->next =
+				(__u32)(((__u64)bpf_get_prandom_u32() * tc_config.flows) >> 32);
+		}
 		number = hand->next;
 		hand->next = number + 1 < tc_config.flows ? number + 1 : 0;
+		hand->misses++;
 		flow = F(flow_at)(number);
 		if (!flow)
 			continue;
@@ -233,8 +242,10 @@ __noinline __u32 F(flow_place)(__u64 now)
 		    F(flow_is_over)(flow, now))
 			F(flow_end)(number, flow->turn);
 		if (flow->state == FLOW_FREE) {
-			if (F(flow_take)(flow, number))
+			if (F(flow_take)(flow, number)) {
+				hand->misses = 0;
 				return number;
+			}
 		} else if (victim == FLOW_NONE && F(flow_gives_way)(flow)) {
 			victim = number;
 		}

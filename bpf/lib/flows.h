@@ -24,8 +24,21 @@ const volatile struct tc_config tc_config SEC(".rodata.tc") = {
 
 LB_ARRAY(BPF_MAP_TYPE_ARRAY, flows4, struct flow4, 1024);
 LB_ARRAY(BPF_MAP_TYPE_ARRAY, flows6, struct flow6, 1024);
-LB_HASH(tuples4, struct tuple4, __u32);
-LB_HASH(tuples6, struct tuple6, __u32);
+
+/*
+ * Memory for the tuples is set aside: an element that is allocated for a packet may not be had in
+ * time, when many flows begin at once.
+ */
+#define LB_TUPLES(name_, key_)                                                                     \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
+		__uint(max_entries, 1024);                                                         \
+		__type(key, key_);                                                                 \
+		__type(value, __u32);                                                              \
+	} name_ SEC(".maps")
+
+LB_TUPLES(tuples4, struct tuple4);
+LB_TUPLES(tuples6, struct tuple6);
 LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, flow_hands, struct flow_hand, 2);
 LB_ARRAY(BPF_MAP_TYPE_ARRAY, flow_filter, struct flow_filter, LB_FLOW_FILTER);
 LB_LRU(fragments, struct fragment_key, struct fragment_ports);

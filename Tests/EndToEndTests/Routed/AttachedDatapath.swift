@@ -27,6 +27,7 @@ final class AttachedDatapath: Sendable {
             )
             try datapath.enter("eth0", v4: v4, v6: v6)
             try datapath.enter(nil, v4: v4, v6: v6)
+            for pod in pods { try datapath.enter(pod, v4: v4, v6: v6) }
             return try datapath.attach(.wire, to: "eth0") + pods.flatMap { try datapath.attach(.pod, to: $0) }
         }
         self.datapath = datapath

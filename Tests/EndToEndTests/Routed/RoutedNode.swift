@@ -55,10 +55,10 @@ final class RoutedNode: Sendable {
             try loadRules()
         case .datapath:
             datapath = try AttachedDatapath(to: topology, manifests: manifests.joined(separator: "\n---\n"))
-            (daemon, localPodsSeeClient) = (nil, true)
+            (daemon, localPodsSeeClient) = (nil, false)
         case .daemon:
             daemon = try RoutedDaemon(in: topology.node.path, manifests: manifests.joined(separator: "\n---\n"))
-            (datapath, localPodsSeeClient) = (nil, network == .bridged)
+            (datapath, localPodsSeeClient) = (nil, false)
         }
     }
 

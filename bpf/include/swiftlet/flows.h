@@ -124,6 +124,7 @@ _Static_assert(sizeof(struct tuple6) == 40, "changed layout: bump LB_MAP_VERSION
 
 struct flow_hand {
 	__u32 next;
+	__u32 misses; /* places in a row that were not free */
 };
 
 /* ---- outgoing: LRU_HASH, an answer that the node or a pod of it waits for -> when it asked ----

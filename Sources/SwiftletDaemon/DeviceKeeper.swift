@@ -62,7 +62,7 @@ actor DeviceKeeper {
         reconcile()
     }
 
-    /// Looks anew at what leads to endpoints. It takes some 50 ms for 100,000 of them, so it is not done at each change.
+    /// Looks anew at what leads to endpoints. It asks for the route to each, so it is not done at each change.
     func follow(_ cluster: ClusterState) {
         let before = endpoints
         endpoints = devices(towards: cluster)

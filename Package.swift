@@ -202,7 +202,8 @@ let package = Package(
         .testTarget(
             name: "ConfigurationTests",
             dependencies: [
-                "NetworkLab", "Observability", "ServiceModel", "SwiftletDaemon", "swiftlet",
+                "ManifestDirectory", "NetworkLab", "NodeNetwork", "Observability", "ServiceModel", "SwiftletDaemon",
+                "swiftlet",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],

@@ -10,6 +10,7 @@ public enum KernelFeature: CaseIterable, Hashable, Sendable {
     case socketStorage
     case multipathSockets
     case coarseClock
+    case connectionTracking
     case batchOperations
     case ringBuffer
     case syscallPrograms
@@ -27,6 +28,7 @@ public enum KernelFeature: CaseIterable, Hashable, Sendable {
         case .socketStorage: "socket storage in connect and sendmsg hooks"
         case .multipathSockets: "bpf_skc_to_mptcp_sock in connect hooks"
         case .coarseClock: "bpf_ktime_get_coarse_ns"
+        case .connectionTracking: "bpf_skb_ct_lookup in programs at tc"
         case .batchOperations: "map batch operations"
         case .ringBuffer: "ring buffer"
         case .syscallPrograms: "programs that run as a system call"
@@ -46,6 +48,7 @@ public enum KernelFeature: CaseIterable, Hashable, Sendable {
         case .socketStorage: "5.3"
         case .multipathSockets: "5.19"
         case .coarseClock: "5.11"
+        case .connectionTracking: "5.18"
         case .batchOperations: "5.6"
         case .ringBuffer: "5.8"
         case .syscallPrograms: "5.14"

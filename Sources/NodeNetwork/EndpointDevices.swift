@@ -24,14 +24,14 @@ public struct EndpointDevices: Hashable, Sendable {
     public enum Place: Hashable, Sendable {
         case thisNode
         case otherNode
-        /// It has no node name: what somebody wrote by hand, outside the cluster as a rule.
+        /// It has no node name: somebody wrote it by hand. A neighbour on a bridge or a pair of virtual devices is taken
+        /// for a pod of this node, all else for something outside the cluster.
         case unknown
     }
 
     /// Devices to endpoints of this node.
     public private(set) var here: [LinkIndex: Group] = [:]
-    /// Devices to endpoints that are elsewhere. One without a node name is elsewhere unless its device leads to this
-    /// node's pods.
+    /// Devices to endpoints that are elsewhere.
     public private(set) var elsewhere: [LinkIndex: Group] = [:]
     /// There is no way to these.
     public private(set) var unreachable = Group()
@@ -41,20 +41,25 @@ public struct EndpointDevices: Hashable, Sendable {
     /// - Parameter endpoints: the addresses that Services have, each once.
     public init(of endpoints: some Sequence<(key: IPAddress, value: Place)>, in network: NetworkSnapshot) {
         let own = Set(network.addresses.map(\.address))
-        var unknown: [LinkIndex: Group] = [:]
+        let virtual = Set(network.links.filter { Self.kindsOfPods.contains($0.kind ?? "") }.map(\.index))
         for (address, place) in endpoints where !own.contains(address) && !address.isLoopback {
-            let links = network.routes.best(to: address).compactMap(\.link)
-            if links.isEmpty { unreachable.insert(address) }
-            for link in Set(links) {
-                switch place {
-                case .thisNode: here[link, default: Group()].insert(address)
-                case .otherNode: elsewhere[link, default: Group()].insert(address)
-                case .unknown: unknown[link, default: Group()].insert(address)
+            let routes = network.routes.best(to: address)
+            var known: Set<LinkIndex> = []
+            for route in routes {
+                guard let link = route.link, known.insert(link).inserted else { continue }
+                let isPod = place == .unknown && route.gateway == nil && virtual.contains(link)
+                if place == .thisNode || isPod {
+                    here[link, default: Group()].insert(address)
+                } else {
+                    elsewhere[link, default: Group()].insert(address)
                 }
             }
+            if known.isEmpty { unreachable.insert(address) }
         }
-        elsewhere.merge(unknown.filter { here[$0.key] == nil }) { known, _ in known }
     }
+
+    /// What a CNI makes for pods of this node.
+    private static let kindsOfPods: Set<String> = ["bridge", "veth", "tun", "netkit", "macvlan", "ipvlan"]
 
     /// Whether another set chooses the same devices.
     public func choosesLike(_ other: EndpointDevices) -> Bool {

@@ -34,6 +34,14 @@ public struct ClusterState: Sendable {
 
     public var sliceCount: Int { owners.count }
 
+    /// Every endpoint of a Service with addresses of its own, in no order; one of two Services comes twice.
+    public func forEachEndpoint(_ body: (Endpoint) -> Void) {
+        for entry in entries.values {
+            guard let service = entry.service, !service.isHeadless, service.kind != .externalName else { continue }
+            for slice in entry.slices { slice.endpoints.forEach(body) }
+        }
+    }
+
     /// Every object, as the event that would bring it here; unsorted.
     public var events: [ClusterEvent] {
         let known = entries.values

@@ -1,4 +1,5 @@
 import Logging
+import NodeNetwork
 import ServiceModel
 import SystemPackage
 
@@ -82,7 +83,11 @@ extension Configuration {
             .podInterfaces: .texts(packets.podInterfaces.settings),
             .externalClusterIP: .flag(packets.servesClusterIPsOutside),
             .serviceCIDR: .text(packets.serviceCIDRs.map(\.description).joined(separator: ",")),
-            .setSysctls: .flag(packets.setsSysctls),
+            .setSysctls: .flag(packets.setsSysctls), .forwarding: .text(packets.forwarding.rawValue),
+            .masqueradePorts: .text(
+                packets.masqueradePorts.isEmpty
+                    ? "auto" : packets.masqueradePorts.map(\.description).joined(separator: ",")),
+            .serviceNodePortRange: .text(packets.nodePortRange.description),
             .bpfCTTimeoutRegularTCPSYN: .text(packets.timeouts.tcpSYN.goText),
             .bpfCTTimeoutRegularTCPFIN: .text(packets.timeouts.tcpFIN.goText),
             .bpfCTTimeoutRegularAny: .text(packets.timeouts.any.goText),

@@ -13,6 +13,7 @@ enum ConfigurationKey: String, CaseIterable {
     case maxServices, maxBackends, maxSlots, maxSourceRanges, mapMemoryLimit
     case socketDestroy, socketDestroyRate, socketDestroyBy
     case socketLB, devices, podInterfaces, externalClusterIP, serviceCIDR, setSysctls
+    case forwarding, masqueradePorts, serviceNodePortRange
     case conntrackTCPTimeoutEstablished, conntrackTCPTimeoutCloseWait, conntrackUDPTimeout, conntrackUDPTimeoutStream
     case bpfCTTimeoutRegularTCPSYN, bpfCTTimeoutRegularTCPFIN, bpfCTTimeoutRegularAny
     case healthzBindAddress, metricsBindAddress, metricsPerBackend, eventRecording
@@ -114,11 +115,14 @@ extension ConfigurationLayer {
         devices = settings.parsedList(.devices, DeviceChoice.init(settings:)) ?? devices
         podInterfaces =
             settings.parsedList(.podInterfaces) { texts throws(SettingMistake) in
-                try DevicePatterns(settings: texts, flag: "podInterfaces")
+                try PodInterfaceChoice(settings: texts, flag: "podInterfaces")
             } ?? podInterfaces
         servesClusterIPsOutside = settings.flag(.externalClusterIP) ?? servesClusterIPsOutside
         serviceCIDRs = settings.parsed(.serviceCIDR, CIDR.list(setting:)) ?? serviceCIDRs
         setsSysctls = settings.flag(.setSysctls) ?? setsSysctls
+        forwarding = settings.parsed(.forwarding, ForwardingChoice.init(setting:)) ?? forwarding
+        masqueradePorts = settings.parsed(.masqueradePorts, PortRange.masqueradePorts(setting:)) ?? masqueradePorts
+        nodePortRange = settings.parsed(.serviceNodePortRange, PortRange.init(setting:)) ?? nodePortRange
         readTimeouts(settings)
     }
 

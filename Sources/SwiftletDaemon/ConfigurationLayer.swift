@@ -30,7 +30,10 @@ public struct ConfigurationLayer: Sendable {
     public var socketDestroyRate: UInt32?
     public var socketDestroyBy: SocketDestroyBy?
     public var devices: DeviceChoice?
-    public var podInterfaces: DevicePatterns?
+    public var podInterfaces: PodInterfaceChoice?
+    public var forwarding: ForwardingChoice?
+    public var masqueradePorts: [PortRange]?
+    public var nodePortRange: PortRange?
     public var servesClusterIPsOutside: Bool?
     public var serviceCIDRs: [CIDR]?
     public var setsSysctls: Bool?
@@ -142,6 +145,9 @@ extension PacketSettings {
     fileprivate mutating func apply(_ layer: ConfigurationLayer) {
         devices = layer.devices ?? devices
         podInterfaces = layer.podInterfaces ?? podInterfaces
+        forwarding = layer.forwarding ?? forwarding
+        masqueradePorts = layer.masqueradePorts ?? masqueradePorts
+        nodePortRange = layer.nodePortRange ?? nodePortRange
         servesClusterIPsOutside = layer.servesClusterIPsOutside ?? servesClusterIPsOutside
         serviceCIDRs = layer.serviceCIDRs ?? serviceCIDRs
         setsSysctls = layer.setsSysctls ?? setsSysctls

@@ -13,7 +13,7 @@ import ServiceModel
 actor ControlPlane {
     private let configuration: Configuration
     let log: Logger
-    private var state: ClusterState
+    private(set) var state: ClusterState
     private var compiler = Compiler(keepsBackends: false)
     /// Nil when nothing is programmed.
     var writer: ServiceMapWriter<BPFMapStore>?
@@ -45,6 +45,9 @@ actor ControlPlane {
     /// An element when there is something to free: nobody who feeds changes waits for a grace period.
     nonisolated let reclaimWishes: AsyncStream<Void>
     private let reclaimWish: AsyncStream<Void>.Continuation
+    /// An element when endpoints or the ways to them may have changed; for one reader.
+    nonisolated let endpointWishes: AsyncStream<Void>
+    private nonisolated let endpointWish: AsyncStream<Void>.Continuation
     /// Nothing is pruned before the first complete list (spec 10).
     private var hasCompleteList = false
     private var hasSynced = false
@@ -67,6 +70,7 @@ actor ControlPlane {
         self.bury = bury
         self.log = log
         (reclaimWishes, reclaimWish) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (endpointWishes, endpointWish) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         nodeName = configuration.node.name
         (nodeChanges, nodeChange) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         state = ClusterState(ownNode: configuration.node.name)
@@ -90,6 +94,7 @@ actor ControlPlane {
         endpoints.sync.queued(events)
         tcpChoices.follow(events)
         let dirty = state.apply(events)
+        if !dirty.isEmpty { wishForEndpoints() }
         hasCompleteList = hasCompleteList || batch.isInitial
         endpoints.health.setNode(nodeCondition)
         if let node = state.node(named: nodeName) { nodeChange.yield(NodeFacts(node)) }
@@ -125,6 +130,12 @@ actor ControlPlane {
 
     /// Of the Node object, if it was seen.
     var nodeFacts: NodeFacts { NodeFacts(state.node(named: nodeName)) }
+
+    /// Says that the devices which lead to endpoints may be others now.
+    nonisolated func wishForEndpoints() { endpointWish.yield() }
+
+    /// Where NodePorts are served.
+    var nodePortAddresses: [IPAddress] { node.nodePortAddresses.map(\.address) }
 
     /// Follows the addresses of the node's devices.
     func setLocalAddresses(_ addresses: [IPAddress]) {

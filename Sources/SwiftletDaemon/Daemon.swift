@@ -78,14 +78,15 @@ public struct Daemon: Sendable {
                 connection, nodeName: settings.nodeName, proxyName: settings.node.proxyName, time: .real, log: log)
             statistics = { source.statistics }
             await fallback(control)?.serveIfEmpty()
-            if let keeper, !keeper.needsWholeState { try await keeper.attach(control.nodeFacts) }
+            if let keeper, !keeper.needsWholeState { try await keeper.attach(control.nodeFacts, control.state) }
             parts = clusterParts(source, control, keeper)
         } else {
             let source = try phase("reading manifests") { try ManifestSource(directories: settings.manifests) }
             let batches = source.batches()
             try await programFirst(of: batches, control, keeper)
             await control.grow()
-            if let keeper, await !keeper.isAttached { try await keeper.attach(control.nodeFacts) }
+            if let keeper, await !keeper.isAttached { try await keeper.attach(control.nodeFacts, control.state) }
+            await devices?.follow(control.state)
             if settings.initOnly {
                 await control.reclaim()
                 return sayInitialised()
@@ -100,6 +101,7 @@ public struct Daemon: Sendable {
             ]
             parts += keeper.map { [MendService(keeper: $0, control: control)] } ?? []
             parts += [NetworkService(control: control, devices: devices, log: log)]
+            parts += devices.map { [EndpointDeviceService(control: control, devices: $0)] } ?? []
             parts += recorder.map { [EventService(recorder: $0)] } ?? []
             // Whoever reads "ready" may ask for the status at once.
             parts.append(try controlSocket(control, directory, cgroup, devices, sockets, statistics))
@@ -166,7 +168,7 @@ extension Daemon {
             // What an earlier process has left is served by our programs before anything in it changes. That process may
             // have ended while its maps grew, and its programs run on some that are not pinned, and that we do not write.
             if let keeper, !keeper.needsWholeState, await !control.hasEmptyMaps, await !keeper.isAttached {
-                try await keeper.attach(NodeFacts(batch.node(named: settings.nodeName)))
+                try await keeper.attach(NodeFacts(batch.node(named: settings.nodeName)), control.state)
             }
             let summary = await control.ingest(batch)
             Heap.trim()
@@ -190,7 +192,8 @@ extension Daemon {
             onFirstList: { summary in
                 sayProgrammed(summary)
                 await control.grow()
-                if let keeper, keeper.needsWholeState { try await keeper.attach(control.nodeFacts) }
+                if let keeper, keeper.needsWholeState { try await keeper.attach(control.nodeFacts, control.state) }
+                await keeper?.devices.follow(control.state)
                 sayReady()
             })
         var parts: [any ServiceLifecycle.Service] = [ClusterService(source: source), feed]
@@ -232,7 +235,8 @@ extension Daemon {
                 switch request {
                 case .status:
                     try? encoder.encode(
-                        await control.report(base).with(statistics()).with(devices?.report).with(sockets?.report))
+                        await control.report(base).with(statistics())
+                            .with(devices?.report(nodePorts: control.nodePortAddresses)).with(sockets?.report))
                 case .services: try? encoder.encode(await control.serviceReports())
                 }
             return answer ?? Data()

@@ -2,6 +2,7 @@ import BPFLoader
 import Logging
 import NodeNetwork
 import ServiceMaps
+import ServiceModel
 import SystemPackage
 
 /// Owns the loaded programs, and attaches them: to the cgroup, and by its keeper to devices.
@@ -37,14 +38,16 @@ actor DatapathKeeper {
 
     /// Puts our programs in the place of those that serve. The maps hold what they must.
     ///
-    /// - Parameter node: as far as it is known; it chooses the devices.
-    func attach(_ node: NodeFacts) async throws {
+    /// - Parameters:
+    ///   - node: as far as it is known; it chooses the devices.
+    ///   - cluster: the same.
+    func attach(_ node: NodeFacts, _ cluster: ClusterState) async throws {
         try handOver.commit()
         try await devices.adopt(from: handOver.others, reached: handOver.reached)
         await devices.release()
         // Whoever reads "ready" may call from outside at once.
         await devices.follow(node)
-        await devices.follow(try NetworkSnapshot.read())
+        await devices.follow(try NetworkSnapshot.read(), cluster)
         let start = ContinuousClock.now
         let summary = try attachHooks(datapath)
         isAttached = true

@@ -15,20 +15,27 @@ actor DeviceKeeper {
     /// The larger maps are not yet where a program that is loaded now would look for them.
     private var isSwapping = false
     private let attachments: DeviceAttachments
-    private let settings: PacketSettings
+    let settings: PacketSettings
     private let localTraffic: LocalTrafficSettings
-    private let log: Logger
-    private var network = NetworkSnapshot()
-    private var node = NodeFacts()
+    let nodeName: String
+    let log: Logger
+    var network = NetworkSnapshot()
+    var node = NodeFacts()
+    /// What leads to the endpoints of Services; a second old at most.
+    var endpoints = EndpointDevices()
+    /// What connections of the node use, as far as it could be read.
+    var localPorts: LocalPorts?
+    /// What the maps about the node were last given.
+    var told = NodeMapEntries()
     /// Nil until it was looked at what an earlier process has left.
     private var kept: Set<NetworkDevice>?
-    private var devices: [DaemonReport.Device] = []
-    private var findings: [ForwardingSettings.Finding] = []
+    private(set) var devices: [DaemonReport.Device] = []
+    var findings: [ForwardingSettings.Finding] = []
     /// Why what was found was not put right, by what was found.
-    private var refusals: [ForwardingSettings.Finding: NetworkError] = [:]
+    var refusals: [ForwardingSettings.Finding: NetworkError] = [:]
     /// Why there are no findings.
-    private var unreadable: String?
-    private var failures: [String: String] = [:]
+    var unreadable: String?
+    private(set) var failures: [String: String] = [:]
     /// Those that the log has told of.
     private var toldFailures: [String: String] = [:]
     /// Nothing is attached yet: the maps do not hold all that those programs serve which are there.
@@ -44,12 +51,22 @@ actor DeviceKeeper {
             directory: programs.pins.devices, features: try KernelFeatures.probe(), prefix: "swl_")
         settings = configuration.packets
         localTraffic = configuration.node.localTraffic
+        nodeName = configuration.nodeName
         self.log = log
     }
 
-    func follow(_ network: NetworkSnapshot) {
+    /// - Parameter cluster: whose endpoints say what devices lead to; nil if they are told a moment later.
+    func follow(_ network: NetworkSnapshot, _ cluster: ClusterState? = nil) {
         self.network = network
+        if let cluster { endpoints = devices(towards: cluster) }
         reconcile()
+    }
+
+    /// Looks anew at what leads to endpoints. It asks for the route to each, so it is not done at each change.
+    func follow(_ cluster: ClusterState) {
+        let before = endpoints
+        endpoints = devices(towards: cluster)
+        if !before.choosesLike(endpoints), !network.links.isEmpty { reconcile() }
     }
 
     func follow(_ node: NodeFacts) {
@@ -71,7 +88,9 @@ actor DeviceKeeper {
         let isLacking = (kept ?? []).contains { device in
             TrafficDirection.allCases.contains { (try? attachments.attached(to: device, $0)) == nil }
         }
-        if hasChanged || isLacking || !failures.isEmpty { reconcile() }
+        if hasChanged || isLacking || !failures.isEmpty { return reconcile() }
+        // The kernel does not tell when somebody changes a setting.
+        if readLocalPorts() { writeNode() }
     }
 
     /// Takes over the links to devices that another version of the maps has pinned.
@@ -81,26 +100,6 @@ actor DeviceKeeper {
                 log.warning("a file in our directory is not ours: left alone", metadata: ["file": "\(path)"])
             }
         }
-    }
-
-    /// What `status` shows.
-    struct Report: Sendable {
-        var devices: [DaemonReport.Device]
-        var problems: [String]
-        var risks: [String]
-    }
-
-    /// Of the moment: the kernel does not tell when somebody changes a setting.
-    var report: Report {
-        let selection = selection
-        look(selection)
-        // Where no packet is translated none needs to be forwarded for us.
-        let shown = selection.chosen.isEmpty ? [] : findings.map { SettingAdvice($0, refused: refusals[$0]) }
-        return Report(
-            devices: devices,
-            problems: failures.values.sorted() + [unreadable].compactMap { $0 }
-                + shown.filter { $0.severity == .problem }.map(\.text),
-            risks: shown.filter { $0.severity == .risk }.map(\.text))
     }
 
     /// From now on devices are served.
@@ -114,9 +113,8 @@ actor DeviceKeeper {
         failures = [:]
         for kind in Set(selection.chosen.map(kind)) where programs.loaded[kind] == nil { load(kind) }
         // Before a program runs on a device, the map says what lies behind it.
-        if let any = programs.loaded.values.first {
-            attempt("map of devices") { try any.write(entries(for: selection)) }
-        }
+        _ = readLocalPorts()
+        writeNode(selection)
         for device in selection.chosen { keep(device) }
         var keeping = wanted
         for device in (kept ?? attached).subtracting(wanted)
@@ -145,10 +143,11 @@ actor DeviceKeeper {
             })
     }
 
-    private var selection: DeviceSelection {
+    var selection: DeviceSelection {
         let named = settings.devices.patterns
         let selection = DeviceSelection(
-            of: network, nodeAddresses: node.addresses, named: named, podInterfaces: settings.podInterfaces)
+            of: network, nodeAddresses: node.addresses, endpoints: endpoints, named: named,
+            podInterfaces: settings.podInterfaces.patterns, findsPods: settings.podInterfaces.isAutomatic)
         return settings.devices == .none ? selection.withoutOutside : selection
     }
 
@@ -201,69 +200,17 @@ actor DeviceKeeper {
         }
     }
 
-    /// The node's addresses towards each chosen device, and towards all others.
-    private func entries(for selection: DeviceSelection) -> [UInt32: device] {
-        var entries: [UInt32: device] = [:]
-        for chosen in selection.chosen { entries[chosen.link.index.rawValue] = entry(for: chosen.link) }
-        entries[UInt32(LB_ANY_DEVICE)] = entry(for: nil)
-        return entries
-    }
-
-    private func entry(for link: NetworkLink?) -> device {
-        var entry = device()
-        entry.mtu = link?.mtu ?? 0
-        if let address = source(.v4, on: link) { copy(address.bytes, into: &entry.address4) }
-        if let address = source(.v6, on: link) { copy(address.bytes, into: &entry.address6) }
-        return entry
-    }
-
-    /// The device's first address, or else the node's: what the kernel would choose for a packet that leaves there.
-    private func source(_ family: IPFamily, on link: NetworkLink?) -> IPAddress? {
-        let candidates = network.addresses.filter { entry in
-            entry.family == family && entry.isUsable && !entry.isDeprecated && entry.scope == .global
-                && !entry.address.isLinkLocal
+    /// Says what the node is to those programs that are loaded, all of which use the same maps.
+    private func writeNode(_ selection: DeviceSelection? = nil) {
+        guard let any = programs.loaded.values.first else { return }
+        let selection = selection ?? self.selection
+        let sources = network.sources(by: selection.chosen.map(\.link.index))
+        attempt("map of devices") { try any.write(entries(for: selection, sources)) }
+        attempt("maps about the node") {
+            let entries = nodeEntries(sources)
+            try any.write(entries)
+            told = entries
         }
-        let own = candidates.first { $0.link == link?.index && !$0.isSecondary }
-        let primary = candidates.first { node.addresses.contains($0.address) }
-        let routed = candidates.first { candidate in
-            network.defaultRoutes.contains { $0.link == candidate.link && $0.family == family }
-        }
-        return (own ?? primary ?? routed ?? candidates.first)?.address
-    }
-
-    /// Looks whether the kernel is told to forward, and tells it if that is wanted.
-    private func check(_ selection: DeviceSelection) {
-        look(selection)
-        guard settings.setsSysctls else { return }
-        for finding in findings { set(finding) }
-        look(selection)
-    }
-
-    private func look(_ selection: DeviceSelection) {
-        do {
-            findings = try ForwardingSettings().findings(for: selection, in: network, .init(network))
-            unreadable = nil
-        } catch {
-            unreadable = "cannot look at the settings for forwarding: \(error)"
-        }
-    }
-
-    private func set(_ finding: ForwardingSettings.Finding) {
-        do {
-            try ForwardingSettings().set(finding)
-        } catch {
-            // The kernel, or the sandbox, will not allow it the next time either.
-            if refusals.updateValue(error, forKey: finding) == nil {
-                let advice = SettingAdvice(finding, refused: error)
-                log.error("a setting of the kernel stays as it is", metadata: ["cause": "\(advice.text)"])
-            }
-            return
-        }
-        log.notice(
-            "changed a setting of the kernel",
-            metadata: [
-                "setting": "\(finding.setting.name)", "from": "\(finding.value)", "to": "\(finding.wanted)",
-            ])
     }
 
     private func report(_ device: DeviceSelection.Device) -> DaemonReport.Device {
@@ -366,20 +313,4 @@ extension NodeFacts {
 
 extension NetworkDevice {
     init(_ link: NetworkLink) { self.init(index: link.index.rawValue, name: link.name) }
-}
-
-/// What to do about a setting of the kernel.
-struct SettingAdvice: Sendable, Hashable {
-    let severity: ForwardingSettings.Finding.Severity
-    /// What happened, to what, and what to do.
-    let text: String
-
-    /// - Parameter error: why the setting could not be changed, if that was tried.
-    init(_ finding: ForwardingSettings.Finding, refused error: NetworkError?) {
-        severity = finding.severity
-        let remedy =
-            error.map { "\($0); let root run `swiftlet prepare --set-sysctls`" }
-            ?? "set it to \(finding.wanted), or run with --set-sysctls"
-        text = "\(finding.state): \(finding.effect); \(remedy)"
-    }
 }

@@ -13,6 +13,8 @@ extension KernelFeature {
         case .socketStorage: "unconnected UDP is not translated back"
         case .multipathSockets: "a multipath TCP socket shows the backend as its peer instead of the VIP"
         case .coarseClock: "packets of known flows take some 20 ns longer"
+        case .connectionTracking:
+            "a client's older direct connection to an endpoint may meet a new flow with the same ports"
         case .batchOperations: "maps are written one entry at a time: large updates take longer"
         case .runStatistics: "`bench connect` cannot tell the time of a program run"
         case .ringBuffer, .syscallPrograms, .tcx, .typeInformation: nil

@@ -71,6 +71,7 @@ struct NetworkService: Service {
                 for try await snapshot in try NetworkMonitor().snapshots() {
                     await control.setLocalAddresses(snapshot.usableAddresses)
                     await devices?.follow(snapshot)
+                    control.wishForEndpoints()
                 }
             } catch {
                 log.warning("cannot follow the node's network; trying again", metadata: ["cause": "\(error)"])
@@ -81,6 +82,22 @@ struct NetworkService: Service {
 
     private func followNode() async {
         for await facts in control.nodeChanges { await devices?.follow(facts) }
+    }
+}
+
+/// Looks anew at which devices lead to endpoints, once for all changes of a second.
+struct EndpointDeviceService: Service {
+    let control: ControlPlane
+    let devices: DeviceKeeper
+    private static let pause = Duration.seconds(1)
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            for await _ in control.endpointWishes {
+                await devices.follow(control.state)
+                try? await Task.sleep(for: Self.pause)
+            }
+        }
     }
 }
 

@@ -6,7 +6,13 @@ public import ServiceModel
 public struct PacketSettings: Sendable, Hashable {
     public var devices = DeviceChoice.automatic
     /// The node's side of devices of pods whose sockets cannot be hooked.
-    public var podInterfaces = DevicePatterns()
+    public var podInterfaces = PodInterfaceChoice()
+    /// How a packet goes on that was given its endpoint.
+    public var forwarding = ForwardingChoice.stack
+    /// Where flows that get an address of the node take their ports from; empty: what nothing else uses.
+    public var masqueradePorts: [PortRange] = []
+    /// Where Services get NodePorts from.
+    public var nodePortRange = PortRange.usualNodePorts
     /// ClusterIPs serve clients outside the node too, as with kube-proxy.
     public var servesClusterIPsOutside = true
     /// Where ClusterIPs come from: what nobody has is dropped (spec 28).
@@ -22,7 +28,7 @@ public struct PacketSettings: Sendable, Hashable {
 /// Which devices towards the network get programs.
 public enum DeviceChoice: Sendable, Hashable {
     case none
-    /// Those that hold a node address or a default route.
+    /// Those that hold a node address or a default route, or lead to endpoints that are not on this node.
     case automatic
     case named(DevicePatterns)
 
@@ -58,6 +64,74 @@ extension DevicePatterns {
     }
 
     var settings: [String] { included + excluded.map { "!\($0)" } }
+}
+
+/// Which devices lead to pods whose sockets cannot be hooked.
+public struct PodInterfaceChoice: Sendable, Hashable {
+    public var patterns = DevicePatterns()
+    /// Also those that lead to this node's endpoints.
+    public var isAutomatic = false
+
+    public init() {}
+
+    /// Reads patterns like `veth*,!veth9`; the word `auto` among them adds what is found.
+    public init(settings: [String], flag: String) throws(SettingMistake) {
+        let words = settings.flatMap { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
+        isAutomatic = words.contains("auto")
+        patterns = try DevicePatterns(settings: words.filter { $0 != "auto" }, flag: flag)
+    }
+
+    var settings: [String] { (isAutomatic ? ["auto"] : []) + patterns.settings }
+}
+
+/// How a packet goes on that was given its endpoint.
+public enum ForwardingChoice: String, Sendable, Hashable, CaseIterable {
+    /// The kernel routes it, with all that it knows of forwarding: netfilter, IPsec, reverse paths, fragments.
+    case stack
+    /// It is sent on at once, past all that.
+    case redirect
+
+    public init(setting: String) throws(SettingMistake) {
+        guard let choice = ForwardingChoice(rawValue: setting) else { throw SettingMistake("write stack or redirect") }
+        self = choice
+    }
+
+    /// What is not asked any more; nil when all is.
+    var passesBy: String? {
+        switch self {
+        case .stack: nil
+        case .redirect:
+            "packets of Services pass by netfilter's FORWARD (network policies, firewalls) and rp_filter: "
+                + "--forwarding=redirect"
+        }
+    }
+}
+
+extension PortRange {
+    /// Reads `30000-32767`, or one port.
+    public init(setting: String) throws(SettingMistake) {
+        let ends = setting.filter { !$0.isWhitespace }.split(separator: "-", omittingEmptySubsequences: false)
+        let numbers = ends.compactMap { UInt16($0) }.filter { $0 > 0 }
+        guard (1...2).contains(ends.count), numbers.count == ends.count, let first = numbers.first,
+            let last = numbers.last, let range = PortRange(first, last)
+        else { throw SettingMistake("write ports like 30000-32767") }
+        self = range
+    }
+
+    /// Reads `auto`, which is none, or ranges separated by commas.
+    public static func masqueradePorts(setting: String) throws(SettingMistake) -> [PortRange] {
+        if setting == "auto" { return [] }
+        var ranges: [PortRange] = []
+        for part in setting.split(separator: ",", omittingEmptySubsequences: false) {
+            let range = try PortRange(setting: String(part))
+            guard !ranges.contains(where: range.overlaps) else { throw SettingMistake("write each port once") }
+            ranges.append(range)
+        }
+        guard ranges.count <= MasqueradePorts.maxRanges else {
+            throw SettingMistake("write \(MasqueradePorts.maxRanges) ranges at most")
+        }
+        return ranges
+    }
 }
 
 /// Whose sockets are served by the hooks; what they leave is left to tc.

@@ -23,6 +23,7 @@ extension DaemonReport {
         guard let network else { return self }
         var report = self
         report.devices = network.devices
+        report.packets = network.packets
         report.problems += network.problems
         report.risks = network.risks
         return report

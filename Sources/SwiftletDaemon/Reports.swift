@@ -15,6 +15,8 @@ public struct DaemonReport: Codable, Sendable {
     public var nodePortAddresses: [String]
     /// The node's devices, and what became of each at tc.
     public var devices: [Device]
+    /// How packets of Services go on; nil when none is translated, or a daemon before this one says nothing of it.
+    public var packets: Packets?
     /// Nil when nothing is programmed.
     public var sockets: SocketDestroyReport?
     public var desired: Totals
@@ -40,6 +42,16 @@ public struct DaemonReport: Codable, Sendable {
         public var kind: String?
         /// Programs of others, and on which side of ours they run.
         public var foreign: [String]
+    }
+
+    /// How packets are translated on devices.
+    public struct Packets: Codable, Sendable, Hashable {
+        /// `stack` or `redirect`.
+        public var forwarding: String
+        /// Where flows with the node's address take their ports from: `1024-29999`.
+        public var masqueradePorts: [String]
+        /// Where nothing goes that got the node's address, because of an IPsec policy.
+        public var closedRanges: [String]
     }
 
     /// What became of a resource of the API.

@@ -84,15 +84,40 @@ struct DatapathOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Devices towards the network whose packets are translated: auto (those with a node address or a default "
-                + "route), none, or patterns like eth*,!eth9; may be repeated (default: auto).",
+                + "route, and those that lead to endpoints elsewhere), none, or patterns like eth*,!eth9; may be "
+                + "repeated (default: auto).",
             valueName: "which"))
     var devices: [String] = []
 
     @Option(
         help: ArgumentHelp(
-            "The node's side of devices of pods whose packets are translated: patterns like veth*; may be repeated.",
+            "The node's side of devices of pods whose packets are translated: patterns like veth*, or auto (those that "
+                + "lead to endpoints of this node); may be repeated.",
             valueName: "which"))
     var podInterfaces: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "How packets go on: stack (the kernel routes them, with netfilter and IPsec) or redirect (sent on at once, "
+                + "past these; default: stack).",
+            valueName: "how"),
+        transform: ForwardingChoice.init(setting:))
+    var forwarding: ForwardingChoice?
+
+    @Option(
+        help: ArgumentHelp(
+            "Ports for flows that get the node's address, at most four ranges (default: auto, what neither "
+                + "net.ipv4.ip_local_port_range nor NodePorts use).",
+            valueName: "first-last,…"),
+        transform: PortRange.masqueradePorts(setting:))
+    var masqueradePorts: [PortRange]?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where Services get NodePorts from, as the API server was told (default: 30000-32767).",
+            valueName: "first-last"),
+        transform: PortRange.init(setting:))
+    var serviceNodePortRange: PortRange?
 
     @Option(
         name: .customLong("external-cluster-ip"),
@@ -143,11 +168,14 @@ struct DatapathOptions: ParsableArguments {
         do {
             if !devices.isEmpty { layer.devices = try DeviceChoice(settings: devices) }
             if !podInterfaces.isEmpty {
-                layer.podInterfaces = try DevicePatterns(settings: podInterfaces, flag: "--pod-interfaces")
+                layer.podInterfaces = try PodInterfaceChoice(settings: podInterfaces, flag: "--pod-interfaces")
             }
         } catch {
             throw ValidationError("\(error)")
         }
+        layer.forwarding = forwarding
+        layer.masqueradePorts = masqueradePorts
+        layer.nodePortRange = serviceNodePortRange
         layer.servesClusterIPsOutside = externalClusterIP
         layer.serviceCIDRs = serviceCIDRs
         if setSysctls { layer.setsSysctls = true }

@@ -103,6 +103,7 @@ struct StatusCommand: ParsableCommand {
         }
         print("  last event:      \(daemon.lastEventAt?.formatted(.iso8601) ?? "none")")
         print("  NodePorts on:    \(daemon.nodePortAddresses.joined(separator: ", "))")
+        if let packets = daemon.packets { print("  packets:         \(packets.text)") }
         if let sockets = daemon.sockets { print("  gone backends:   \(sockets.text)") }
         let (desired, programmed) = (daemon.desired, daemon.programmed)
         print(
@@ -173,5 +174,14 @@ struct StatusCommand: ParsableCommand {
             table.add(name, "\(value)")
         }
         print("\n\(table.text)")
+    }
+}
+
+extension DaemonReport.Packets {
+    fileprivate var text: String {
+        let way = forwarding == "redirect" ? "sent on at once" : "forwarded by the kernel"
+        let ports = "with the node's address from ports \(masqueradePorts.joined(separator: ","))"
+        let closed = closedRanges.isEmpty ? [] : ["never to \(closedRanges.joined(separator: ", ")) (IPsec)"]
+        return ([way, ports] + closed).joined(separator: "; ")
     }
 }

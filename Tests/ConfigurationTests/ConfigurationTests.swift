@@ -1,5 +1,7 @@
 import Foundation
 import Logging
+import ManifestDirectory
+import NodeNetwork
 import Observability
 import ServiceModel
 import SwiftletDaemon
@@ -33,6 +35,10 @@ struct ConfigurationTests {
                 maxSlots: 3
                 maxSourceRanges: 4
                 mapMemoryLimit: 5
+                podInterfaces: [auto, "!veth9"]
+                forwarding: redirect
+                masqueradePorts: 2000-2999,61000
+                serviceNodePortRange: 20000-22767
                 conntrackTCPTimeoutEstablished: 1h
                 conntrackTCPTimeoutCloseWait: 2m
                 conntrackUDPTimeout: 3s
@@ -77,6 +83,12 @@ struct ConfigurationTests {
         settings.maxSlots = 3
         settings.maxSourceRanges = 4
         settings.mapMemoryLimit = 5
+        if let pods = try? PodInterfaceChoice(settings: ["auto,!veth9"], flag: "") {
+            settings.packets.podInterfaces = pods
+        }
+        settings.packets.forwarding = .redirect
+        settings.packets.masqueradePorts = [PortRange(2_000, 2_999), PortRange(61_000, 61_000)].compactMap { $0 }
+        settings.packets.nodePortRange = PortRange(20_000, 22_767) ?? .usualNodePorts
         settings.packets.timeouts.tcpEstablished = .seconds(3_600)
         settings.packets.timeouts.tcpCloseWait = .seconds(120)
         settings.packets.timeouts.udp = .seconds(3)
@@ -235,5 +247,24 @@ struct ConfigurationTests {
         arguments: ["here", ":10256", "0.0.0.0:", "0.0.0.0:65536", "::1:x", "[::1]:0"])
     func noAddresses(text: String) {
         #expect(throws: (any Error).self) { try BindSetting(text, for: .healthz) }
+    }
+
+    @Test(
+        "ports are ranges, apart from each other and few enough",
+        arguments: [
+            ("auto", "none"), ("1024-29999, 61000", "1024-29999 61000"), ("2000-1000", "write ports like 30000-32767"),
+            ("0-5", "write ports like 30000-32767"), ("1-70000", "write ports like 30000-32767"),
+            ("1-2-3", "write ports like 30000-32767"), ("", "write ports like 30000-32767"),
+            ("1-5,5-9", "write each port once"), ("1,3,5,7,9", "write 4 ranges at most"),
+        ])
+    func ports(setting: String, expected: String) {
+        let text: String
+        do throws(SettingMistake) {
+            let ranges = try PortRange.masqueradePorts(setting: setting)
+            text = ranges.isEmpty ? "none" : ranges.map(\.description).joined(separator: " ")
+        } catch {
+            text = "\(error)"
+        }
+        #expect(text == expected)
     }
 }

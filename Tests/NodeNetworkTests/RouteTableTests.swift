@@ -35,6 +35,7 @@ import Testing
     @Test("endpoints tell what a device leads to")
     func endpoints() throws {
         let network = NetworkSnapshot(
+            links: [NetworkLink(index: LinkIndex(rawValue: 2), name: "cni0", kind: "bridge")],
             addresses: [
                 LinkAddress(
                     link: LinkIndex(rawValue: 1), address: try #require(IPAddress("192.0.2.1")), prefixLength: 24)
@@ -46,7 +47,7 @@ import Testing
         for (text, place) in [
             // A hostNetwork pod says nothing of a device.
             ("192.0.2.1", .thisNode), ("192.0.2.2", .otherNode), ("10.1.0.7", .thisNode),
-            // Without a node name: on a device of this node's pods it is one of them.
+            // Without a node name: on a bridge it is a pod of this node.
             ("10.1.0.8", .unknown), ("10.2.0.4", .unknown), ("10.2.0.3", .otherNode), ("10.2.0.2", .otherNode),
             ("10.2.0.1", .otherNode), ("2001:db8::1", .otherNode),
         ] as [(String, EndpointDevices.Place)] {
@@ -56,10 +57,10 @@ import Testing
         func text(_ groups: [LinkIndex: EndpointDevices.Group]) -> [String] {
             groups.sorted { $0.key < $1.key }.map { "\($0.key.rawValue): \($0.value)" }
         }
-        #expect(text(devices.here) == ["2: 1 endpoint (10.1.0.7)"])
+        #expect(text(devices.here) == ["2: 2 endpoints (10.1.0.7, 10.1.0.8)"])
         #expect(
             text(devices.elsewhere) == [
-                "1: 1 endpoint (192.0.2.2)", "3: 3 endpoints (10.2.0.1, 10.2.0.2, 10.2.0.3)",
+                "1: 1 endpoint (192.0.2.2)", "3: 4 endpoints (10.2.0.1, 10.2.0.2, 10.2.0.3, …)",
             ])
         #expect("\(devices.unreachable)" == "1 endpoint (2001:db8::1)")
         #expect(devices.choosesLike(devices) && !devices.choosesLike(EndpointDevices()))

@@ -13,13 +13,15 @@ enum KernelMaps {
     }
 
     static func store(_ capacities: MapCapacities) throws(BPFError) -> BPFMapStore {
-        try BPFMapStore { map throws(BPFError) in
-            let description = MapCatalog.description(of: map)
-            let noPreallocation: UInt32 = description.type.hasSuffix("array") ? 0 : 1
-            return try BPFMap.create(
-                type(description), name: String(map.rawValue.prefix(15)), keySize: description.keySize,
-                valueSize: description.valueSize, maxEntries: Int(capacities[map] ?? 1), flags: noPreallocation)
-        }
+        try BPFMapStore { map throws(BPFError) in try make(map, capacity: Int(capacities[map] ?? 1)) }
+    }
+
+    static func make(_ map: ServiceMap, capacity: Int) throws(BPFError) -> BPFMap {
+        let description = MapCatalog.description(of: map)
+        let noPreallocation: UInt32 = description.type.hasSuffix("array") ? 0 : 1
+        return try BPFMap.create(
+            type(description), name: String(map.rawValue.prefix(15)), keySize: description.keySize,
+            valueSize: description.valueSize, maxEntries: capacity, flags: noPreallocation)
     }
 
     private static func type(_ description: MapDescription) -> BPFMapType {

@@ -118,6 +118,20 @@ struct StatusReport: Decodable, Sendable {
         var rights: Rights
         var risks: [String]
         var residentBytes: Int
+        var devices: [Device]
+        var packets: Packets?
+    }
+
+    struct Device: Decodable, Sendable {
+        var name: String
+        var role: String?
+        var reason: String
+    }
+
+    struct Packets: Decodable, Sendable {
+        var forwarding: String
+        var masqueradePorts: [String]
+        var closedRanges: [String]
     }
 
     struct Rights: Decodable, Sendable {

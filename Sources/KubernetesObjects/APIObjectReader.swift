@@ -2,7 +2,7 @@ import ServiceModel
 
 /// Reads what the Kubernetes API answers with: pages of lists, lines of watches, refusals.
 ///
-/// A mistake in one object is that object's problem, and the others are read; a text that is no JSON, or something else
+/// A mistake in one object is that object's problem, and mostly only that of a part of it; the others are read. A text that is no JSON, or something else
 /// than was asked for, is thrown. Equal texts are shared between all objects that one reader reads, so a reader should
 /// live as long as a list is read, or as a watch lasts.
 package struct APIObjectReader: Sendable {
@@ -135,7 +135,8 @@ extension APIObjectReader {
         let object = reader.object(field, key: key)
         let problems = StateProblem.all(field.findings, origin: origin, object: "\(key)")
         return APIObject(
-            key: key, resourceVersion: version, event: problems.isEmpty ? object.event : nil, problems: problems)
+            key: key, resourceVersion: version, event: field.findings.isRefused ? nil : object.event,
+            problems: problems)
     }
 
     private func resourceVersion(of field: Field) -> String { field[.metadata]?.text(.resourceVersion) ?? "" }

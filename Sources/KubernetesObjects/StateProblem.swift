@@ -1,14 +1,16 @@
 /// Something in a source of state that cannot be used as it is written.
 ///
-/// Everything else is applied, and the last good version of the object stays in force.
+/// Everything else is applied. Of an object that cannot be used at all the last good version stays in force.
 public struct StateProblem: Sendable, Hashable, CustomStringConvertible {
     public enum Kind: Sendable, Hashable {
         /// A file or directory that cannot be read.
         case unreadable
         /// A document that is no YAML or JSON.
         case unparsable
-        /// An object with a field that is missing or wrong.
+        /// An object with a field that is missing or wrong, so that it cannot be used.
         case invalid
+        /// A part of an object that cannot be used and is left out: an endpoint, an address, a port (spec 58).
+        case partial
         /// An object that another file, or an earlier document, defines already.
         case duplicate
         /// A VIP:port or a NodePort that two Services claim; both objects stay, the model decides who is served.
@@ -51,6 +53,7 @@ public struct StateProblem: Sendable, Hashable, CustomStringConvertible {
         case .unreadable: "cannot read \(subject): \(what); \(advice)"
         case .unparsable: "cannot parse \(subject): \(what); \(advice)"
         case .invalid, .duplicate: "cannot use \(subject): \(what); \(advice)"
+        case .partial: "cannot use a part of \(subject), which is left out: \(what); \(advice)"
         case .conflict: "cannot give \(subject) all that it claims: \(what); \(advice)"
         }
     }

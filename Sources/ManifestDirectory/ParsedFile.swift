@@ -93,7 +93,7 @@ struct ManifestParser: Sendable {
             return
         }
         let content = reader.object(field, key: key)
-        let isValid = field.findings.all.isEmpty
+        let isValid = !field.findings.isRefused
         parsed.objects.append(.init(key: key, document: document, content: isValid ? content : nil))
         parsed.add(field.findings, document: document, file: file, object: "\(key)", isIdentified: true)
     }
@@ -110,7 +110,7 @@ extension ParsedFile {
         _ findings: Findings, document: Int, file: String, object: String? = nil, isIdentified: Bool = false
     ) {
         problems += StateProblem.all(findings, origin: file, document: document, object: object)
-        if !findings.all.isEmpty && !isIdentified { isComplete = false }
+        if findings.isRefused && !isIdentified { isComplete = false }
     }
 }
 

@@ -22,6 +22,7 @@ actor ControlPlane {
     var growthState = GrowthState()
     private var localAddresses: [IPAddress]
     private var node: NodeConfiguration
+    private var nodeMemory = NodeMemory()
     private let endpoints: DaemonEndpoints
     /// Tells the owner of a Service what only a person can put right.
     private let warn: @Sendable (ServiceWarning) -> Void
@@ -152,7 +153,8 @@ actor ControlPlane {
 
     private func currentNode() -> NodeConfiguration {
         NodeConfiguration(
-            configuration.node, node: state.node(named: configuration.node.name), localAddresses: localAddresses)
+            configuration.node, node: nodeMemory.recall(state.node(named: configuration.node.name)),
+            localAddresses: localAddresses)
     }
 
     func program(_ dirty: Set<ObjectName>) -> IngestSummary {
@@ -419,7 +421,7 @@ extension StateProblem {
     fileprivate var hidesObjects: Bool {
         switch kind {
         case .unreadable, .unparsable, .invalid: true
-        case .duplicate, .conflict: false
+        case .partial, .duplicate, .conflict: false
         }
     }
 }

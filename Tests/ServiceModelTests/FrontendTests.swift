@@ -94,6 +94,18 @@ struct FrontendTests {
                 """)
     }
 
+    @Test("many addresses, each of them twice, are as many frontends, in time that grows no faster than they do")
+    func manyAddresses() {
+        let service = Service.make {
+            let addresses = (0..<30_000).map { IPAddress(v4: 0xC612_0000 + $0) }
+            $0.externalIPs = addresses + addresses
+        }
+        let start = ContinuousClock.now
+        let count = compile(service: service, slices: [slice], node: .here).ports.first?.frontends.count
+        #expect(count == 30_001)
+        #expect(ContinuousClock.now - start < .seconds(2))
+    }
+
     @Test("two ports that meet on an address: the first keeps it")
     func portsMeet() {
         let service = Service.make(

@@ -133,7 +133,8 @@ extension APIObjectReader {
             return APIObject(key: nameless, resourceVersion: version, event: nil, problems: problems)
         }
         let object = reader.object(field, key: key)
-        let problems = StateProblem.all(field.findings, origin: origin, object: "\(key)")
+        let problems = StateProblem.all(
+            field.findings, origin: origin, object: "\(key)", hiding: HiddenObjects(object, key: key))
         return APIObject(
             key: key, resourceVersion: version, event: field.findings.isRefused ? nil : object.event,
             problems: problems)

@@ -135,6 +135,20 @@ package struct Field {
         isMap ? findings.document.members(of: index).map { findings.document.key(at: $0.key) } : []
     }
 
+    /// The members of a map, and those of the maps that a list holds.
+    var memberKeys: [(name: FieldName?, text: String, path: String, value: Field)] {
+        let document = findings.document
+        if kind == .list { return document.elements(of: index).flatMap { inside($0).memberKeys } }
+        guard isMap else { return [] }
+        return document.members(of: index).map { member in
+            guard let name = document.nodes[member.key].name else {
+                let text = document.key(at: member.key)
+                return (nil, text, Document.path(path, text), self)
+            }
+            return (name, "", "", inside(document.resolved(member.value)))
+        }
+    }
+
     private var isMapOrReported: Bool {
         if isMap { return true }
         if !isNull { report("is \(shown)", "write a map with keys and values") }

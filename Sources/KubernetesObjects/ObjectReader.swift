@@ -44,13 +44,17 @@ package struct ObjectReader: Sendable {
 extension StateProblem {
     /// A problem for each finding in one object; the last one says if there are more. If the object can be used, each is
     /// about an element that is left out.
+    ///
+    /// - Parameter hidden: what is not known as it is now if the object cannot be used.
     package static func all(
-        _ findings: Findings, origin: String, document: Int? = nil, object: String? = nil
+        _ findings: Findings, origin: String, document: Int? = nil, object: String? = nil,
+        hiding hidden: HiddenObjects = .none
     ) -> [StateProblem] {
         var problems = findings.all.map { finding in
             StateProblem(
                 findings.isRefused ? .invalid : .partial, origin: origin, document: document, object: object,
-                field: finding.field.isEmpty ? nil : finding.field, cause: finding.cause, advice: finding.advice)
+                field: finding.field.isEmpty ? nil : finding.field, cause: finding.cause, advice: finding.advice
+            ).hiding(findings.isRefused ? hidden : .none)
         }
         if findings.isCut, let last = problems.popLast() {
             var cut = last

@@ -1,3 +1,5 @@
+import ServiceModel
+
 /// Something in a source of state that cannot be used as it is written.
 ///
 /// Everything else is applied. Of an object that cannot be used at all the last good version stays in force.
@@ -13,6 +15,8 @@ public struct StateProblem: Sendable, Hashable, CustomStringConvertible {
         case partial
         /// An object that another file, or an earlier document, defines already.
         case duplicate
+        /// What is used as it is written, or passed over, and was probably not meant so.
+        case doubtful
         /// A VIP:port or a NodePort that two Services claim; both objects stay, the model decides who is served.
         case conflict
     }
@@ -29,6 +33,8 @@ public struct StateProblem: Sendable, Hashable, CustomStringConvertible {
     /// What is wrong, to be read after the field's name: `is 70000`.
     public var cause: String
     public var advice: String
+    /// What is not known as it is now, for this problem.
+    package var hides = HiddenObjects.none
 
     public init(
         _ kind: Kind, origin: String, document: Int? = nil, object: String? = nil, field: String? = nil,
@@ -54,12 +60,20 @@ public struct StateProblem: Sendable, Hashable, CustomStringConvertible {
         case .unparsable: "cannot parse \(subject): \(what); \(advice)"
         case .invalid, .duplicate: "cannot use \(subject): \(what); \(advice)"
         case .partial: "cannot use a part of \(subject), which is left out: \(what); \(advice)"
+        case .doubtful: "look at \(subject): \(what); \(advice)"
         case .conflict: "cannot give \(subject) all that it claims: \(what); \(advice)"
         }
     }
 }
 
 extension StateProblem {
+    /// The same problem, for which something is not known as it is now.
+    package func hiding(_ objects: HiddenObjects) -> StateProblem {
+        var problem = self
+        problem.hides = objects
+        return problem
+    }
+
     /// What makes two reports the same report: a document added above does not renew a problem.
     package struct Identity: Hashable {
         let kind: Kind

@@ -197,3 +197,16 @@ public struct DesiredFrontend: Sendable, Hashable {
         self.sourceRanges = sourceRanges
     }
 }
+
+extension DesiredService {
+    /// A sentence for each ClusterIP that is among the node's addresses: an API server gives none out, and a manifest may say
+    /// anything.
+    public func doubts(onNodeWith addresses: Set<IPAddress>) -> [String] {
+        let frontends = ports.lazy.flatMap(\.frontends)
+        let taken = Set(frontends.filter { $0.kind == .clusterIP }.map(\.key.address)).intersection(addresses)
+        return taken.sorted().map { address in
+            "look at Service \(name): its ClusterIP \(address) is an address of this node, which keeps its other ports; "
+                + "write one of the range for Services"
+        }
+    }
+}

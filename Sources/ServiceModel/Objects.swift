@@ -71,6 +71,9 @@ public struct Service: Sendable, Hashable {
     /// maps are for all Services.
     public static let mostFrontends = 10_000
 
+    /// Where an API server allocates NodePorts that is not told otherwise (`--service-node-port-range`).
+    public static let usualNodePorts = 30_000...32_767
+
     public init(name: ObjectName) { self.name = name }
 }
 

@@ -26,6 +26,11 @@ package struct APIObjectReader: Sendable {
         return draft.page
     }
 
+    /// Reads one item of a list of such objects.
+    package func item(_ bytes: UnsafeRawBufferPointer, of kind: ObjectKind) throws(SyntaxError) -> APIObject {
+        read(Field(try JSONReader.document(bytes, .known)), kind: kind)
+    }
+
     /// Reads one line of a watch.
     package func watchEvent(_ line: UnsafeRawBufferPointer) throws(SyntaxError) -> APIWatchEvent {
         let field = Field(try JSONReader.document(line, .known))

@@ -86,7 +86,7 @@ package final class EventRecorder: Sendable {
             verb: .create, resource: .events, path: APIResource.events.path(in: namespace), body: json(warning))
         do throws(KubernetesError) {
             // The nodes of a cluster find out the same at the same time.
-            try await session.pause(.seconds(10) * time.chance(), request.action)
+            try await session.pause(timeouts.eventSpread * time.chance(), request.action)
             let answer = try await session.send(request)
             // What it says is not needed, but the connection is, for the next one.
             _ = await session.smallBody(answer.body)

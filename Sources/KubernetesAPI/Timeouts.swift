@@ -18,6 +18,8 @@ package struct Timeouts: Sendable, Hashable {
     package var watchGrace = Duration.seconds(15)
     /// For how long a watch may be silent where bookmarks come, which is once a minute.
     package var bookmarks = Duration.seconds(180)
+    /// Over so much time the nodes of a cluster spread an Event that all of them have to write.
+    package var eventSpread = Duration.seconds(3)
     /// The longest that an API server may have us wait (`Retry-After`).
     package var retryAfter = Duration.seconds(30)
     /// For the own Node object, before services are programmed without it (spec 11).

@@ -21,6 +21,9 @@ public struct StateProblem: Sendable, Hashable, CustomStringConvertible {
         case conflict
     }
 
+    /// Whether an object is not used, or not all of it may be served: other kinds cost nothing but a part.
+    public var isRefusal: Bool { kind != .partial && kind != .doubtful }
+
     public var kind: Kind
     /// Where it was found: a file, or the URL of the API server.
     public var origin: String

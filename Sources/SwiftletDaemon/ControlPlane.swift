@@ -351,8 +351,12 @@ extension ControlPlane {
             + (writer?.pending ?? []).map { "\($0)" }.filter { name in !explained.contains { $0.contains(name) } }
         report.residentBytes = Self.residentBytes
         report.problems =
-            problems.map(\.description).sorted() + compiler.conflicts.map(\.description) + attention.values.sorted()
-            + endpoints.problems.all + keptServices + doubtful.values.flatMap(\.self).sorted()
+            problems.filter(\.isRefusal).map(\.description).sorted() + compiler.conflicts.map(\.description)
+            + attention.values.sorted()
+            + endpoints.problems.all + keptServices
+        // One odd value of a tenant's is no reason to call the node degraded.
+        report.risks +=
+            problems.filter { !$0.isRefusal }.map(\.description).sorted() + doubtful.values.flatMap(\.self).sorted()
         return report
     }
 
@@ -380,7 +384,8 @@ extension ControlPlane {
         MetricsSnapshot.Wanted(
             totals: compiler.desired.totals, gaps: EndpointGaps(compiler.desired),
             pendingPorts: writer?.pending.count ?? 0, conflicts: compiler.conflicts.count,
-            refusedObjects: problems.count, mapEntries: writer?.statistics.mapValues(\.entries) ?? [:])
+            refusedObjects: problems.count(where: \.isRefusal),
+            mapEntries: writer?.statistics.mapValues(\.entries) ?? [:])
     }
 
     /// This process's resident memory, from the second field of statm.

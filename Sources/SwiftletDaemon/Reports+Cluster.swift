@@ -24,7 +24,7 @@ extension DaemonReport {
         var report = self
         report.devices = network.devices
         report.problems += network.problems
-        report.risks = network.risks
+        report.risks += network.risks
         return report
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import KubernetesObjects
 import ServiceModel
@@ -66,6 +67,18 @@ struct CredentialTests {
             try await world.server.start()
             let error = await failure { try await snapshot(world.connection) }
             #expect(error?.cause == "it wants a client certificate" || error?.kind == .unreachable)
+        }
+    }
+
+    @Test("of a bundle of authorities one that is broken costs no other")
+    func brokenBundle() async throws {
+        try await World.with { world in
+            let good = try String(contentsOfFile: world.certificates.authority, encoding: .utf8)
+            let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+            var connection = world.connection
+            connection.authority = .inline(Array((broken + good + broken).utf8))
+            let all = try await snapshot(connection)
+            #expect(all.events.count == World.objects.count)
         }
     }
 

@@ -49,6 +49,8 @@ extension APISession {
                 guard time.now() < deadline else { throw error }
                 switch error.kind {
                 case .unreachable, .interrupted, .silent: continue
+                case .malformed where hasOthers: continue
+                case .status(let status) where status.isSick && hasOthers: continue
                 case .status(let status) where status.isExpired: pageSize *= 2
                 case .status(let status) where status.code == 429:
                     let wait = max(.seconds(1), status.wait(atMost: timeouts.retryAfter))

@@ -164,7 +164,8 @@ private struct PageDraft {
         // An empty list of something else would empty the state.
         guard page.kind == kind else { throw SyntaxError(cause: "it is no list of \(plural)") }
         guard !page.resourceVersion.isEmpty else { throw SyntaxError(cause: "the list has no resourceVersion") }
-        page.objects = objects
+        // Those of a list that is written in some other way were not told apart.
+        page.objects += objects
         return page
     }
 }

@@ -227,8 +227,10 @@ actor ControlPlane {
     private func noteDoubts(_ changes: DesiredChanges) {
         for name in changes.removals { doubtful[name] = nil }
         let own = Set(localAddresses)
+        let hasNodePorts = changes.upserts.contains { !$0.nodePorts.isEmpty }
+        let listening = hasNodePorts ? ListeningPorts.tcp() : []
         for service in changes.upserts {
-            let doubts = service.doubts(onNodeWith: own)
+            let doubts = service.doubts(onNodeWith: own, listening: listening)
             for doubt in doubts where doubtful[service.name] != doubts {
                 log.warning(StateProblem.Kind.doubtful.logLine, metadata: ["problem": "\(doubt)"])
             }

@@ -52,6 +52,14 @@ struct ListCutterTests {
         #expect(throws: SyntaxError.self) { try APIObjectReader(origin: "x").listPage(Array(envelope.utf8)) }
     }
 
+    @Test("a key that is written in some other way leaves the items in the envelope: none is lost")
+    func escapedKey() throws {
+        let text = Self.list.replacing(#""items": ["#, with: #""\u0069tems": ["#, maxReplacements: 1)
+        let (items, envelope) = try cut(Array(text.utf8)) { 7 }
+        #expect(items.isEmpty)
+        #expect(try APIObjectReader(origin: "x").listPage(Array(envelope.utf8)).objects.count == 3)
+    }
+
     @Test("a long list takes the room of one item")
     func room() throws {
         var cutter = ListCutter()

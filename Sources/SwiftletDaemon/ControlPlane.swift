@@ -42,6 +42,7 @@ actor ControlPlane {
     private var problems: Set<StateProblem> = []
     /// Services of manifests that take an address of the node's own.
     private var doubtful: [ObjectName: [String]] = [:]
+    private var withheld = WithheldServices()
     private var reportedConflicts: Set<Conflict> = []
     private var reportedFailures: Set<String> = []
     private var lastEventAt: Date?
@@ -164,6 +165,13 @@ actor ControlPlane {
     /// that Service is spared.
     private var mayPrune: Bool { hasCompleteList && !problems.contains { $0.hides == .anything } }
 
+    private func withhold(_ changes: inout DesiredChanges) {
+        let (hidesAnything, spared) = (problems.contains { $0.hides == .anything }, spared)
+        withheld.filter(
+            &changes, isHidden: { hidesAnything || spared.contains($0) },
+            found: { writer?.unconfirmedServices ?? [] })
+    }
+
     private var spared: Set<ObjectName> { Set(problems.compactMap(\.hides.service)) }
 
     private func currentNode() -> NodeConfiguration {
@@ -208,6 +216,7 @@ actor ControlPlane {
         let clock = ContinuousClock()
         var changes = DesiredChanges()
         summary.compile += clock.measure { changes = compiler.update(dirty: dirty, state: state, node: node) }
+        withhold(&changes)
         let start = clock.now
         if let report = writer?.apply(
             upserts: changes.upserts, removals: changes.removals, prune: isLast && mayPrune, sparing: spared)

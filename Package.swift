@@ -268,8 +268,9 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "BPFLoader", "CDatapath", "ConnectBenchmark", "ManifestDirectory", "NetworkLab", "PacketBenchmark",
-                "ServiceMaps", "ServiceModel", "TestAPIServer", "TestKit", "swiftlet", "swiftlet-lab",
+                "BPFLoader", "CDatapath", "ConnectBenchmark", "KubernetesObjects", "ManifestDirectory", "NetworkLab",
+                "PacketBenchmark", "ServiceMaps", "ServiceModel", "TestAPIServer", "TestKit", "swiftlet",
+                "swiftlet-lab",
             ],
             swiftSettings: strict),
     ]

@@ -35,7 +35,8 @@ final class APISession: Sendable {
         clients = connection.addresses.map { address in
             HTTPClient(
                 eventLoopGroupProvider: .singleton,
-                configuration: .forAPI(address, connection.certificateName, timeouts))
+                configuration: .forAPI(
+                    address, connection.certificateName, verifies: connection.verifiesCertificate, timeouts))
         }
     }
 
@@ -52,17 +53,24 @@ final class APISession: Sendable {
         return result
     }
 
+    /// Another API server may be asked if one is sick.
+    var hasOthers: Bool { clients.count > 1 }
+
     func url(_ index: Int) -> String { "\(connection.addresses[index])" }
 
     /// Tells that an address did not keep what its answer began to promise.
-    func broke(_ answer: APIAnswer) {
+    ///
+    /// - Parameter isTransport: false if something did answer: where there is no other to ask it is asked again.
+    func broke(_ answer: APIAnswer, isTransport: Bool = true) {
+        guard isTransport || hasOthers else { return }
         addresses.broke(answer.address, startedAt: answer.startedAt, at: time.now(), time.chance)
     }
 
     /// Sends a request, when an address may be asked, and gives the answer if it is a good one.
     ///
     /// A 401 gets new credentials and a second chance at once.
-    func send(_ request: APIRequest, headWithin limit: Duration) async throws(KubernetesError) -> APIAnswer {
+    func send(_ request: APIRequest) async throws(KubernetesError) -> APIAnswer {
+        let limit = hasOthers ? min(timeouts.answer, timeouts.answerBesideOthers) : timeouts.answer
         let choice = addresses.choose(at: time.now())
         if choice.wait > .zero { try await pause(choice.wait, request.action) }
         let url = url(choice.index)
@@ -74,14 +82,13 @@ final class APISession: Sendable {
                 addresses.worked(choice.index)
                 return APIAnswer(body: response.body, address: choice.index, startedAt: startedAt)
             }
-            let status = try await status(of: response, to: request, limit)
+            let status = try await status(of: response, to: request)
             if response.status == .unauthorized && !isLast {
                 await keeper.refused(identity)
                 continue
             }
-            // A sick API server; others may be well.
-            if response.status.code >= 500 && status.retryAfterSeconds == nil && clients.count > 1 {
-                addresses.broke(choice.index, startedAt: startedAt, at: time.now(), time.chance)
+            if status.isSick {
+                broke(APIAnswer(body: response.body, address: choice.index, startedAt: startedAt), isTransport: false)
             }
             throw KubernetesError(
                 .status(status), request.action, url, cause: "\(status)", advice: status.advice(for: request))
@@ -121,11 +128,24 @@ final class APISession: Sendable {
         }
     }
 
+    /// The whole body, which is a small one; nil if it does not come in time.
+    func smallBody(_ body: HTTPClientResponse.Body) async -> ByteBuffer? {
+        await withTaskGroup(of: ByteBuffer?.self) { [time, timeouts] group in
+            group.addTask { try? await body.collect(upTo: 1 << 20) }
+            group.addTask {
+                try? await time.sleep(timeouts.refusalBody)
+                return nil
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
+        }
+    }
+
     private func status(
-        of response: HTTPClientResponse, to request: APIRequest, _ limit: Duration
+        of response: HTTPClientResponse, to request: APIRequest
     ) async throws(KubernetesError) -> APIStatus {
         // What a proxy in between says may be anything; the head alone tells enough.
-        let body = try? await response.body.collect(upTo: 1 << 20)
+        let body = await smallBody(response.body)
         guard !Task.isCancelled else { throw .cancelled(request.action, url(0)) }
         let bytes = body.map { Array($0.readableBytesView) } ?? []
         let code = Int(response.status.code)
@@ -149,7 +169,7 @@ extension TimeAmount {
 
 extension HTTPClient.Configuration {
     fileprivate static func forAPI(
-        _ address: APIAddress, _ certificateName: String?, _ timeouts: Timeouts
+        _ address: APIAddress, _ certificateName: String?, verifies: Bool, _ timeouts: Timeouts
     ) -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration()
         configuration.httpVersion = .http1Only
@@ -161,7 +181,12 @@ extension HTTPClient.Configuration {
         if let certificateName, address.scheme == "https" {
             configuration.dnsOverride = [certificateName: address.host]
         }
-        configuration.http1_1ConnectionDebugInitializer = { channel in keepAlive(channel) }
+        let name = address.scheme == "https" && verifies ? ServerName(certificateName ?? address.host) : nil
+        configuration.http1_1ConnectionDebugInitializer = { channel in
+            // Before the first request, and so before any credential, is sent.
+            guard let name else { return keepAlive(channel) }
+            return keepAlive(channel).flatMap { name.check(channel) }
+        }
         return configuration
     }
 }

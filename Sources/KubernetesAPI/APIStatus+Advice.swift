@@ -28,6 +28,12 @@ extension APIStatus {
     var isBehind: Bool { message.contains("Too large resource version") }
 }
 
+/// What a refusal says of the API server.
+extension APIStatus {
+    /// Another one may be well: it is broken, knows nobody, or is no API server but something that stands before one.
+    var isSick: Bool { code >= 500 && !isBehind || code == 401 || (300..<400).contains(code) }
+}
+
 /// The beginning of what somebody said that does not speak the API's language.
 func firstWords(of bytes: [UInt8]) -> String {
     let text = String(decoding: bytes.prefix(200), as: UTF8.self)
@@ -40,6 +46,7 @@ func transportCause(_ error: any Error) -> String {
     case let error as NIOConnectionError:
         error.connectionErrors.first.map { transportCause($0.error) }
             ?? "the name \(error.host) has no address"
+    case let error as OtherServer: "\(error)"
     case let error as IOError: String(cString: strerror(error.errnoCode))
     case let error as HTTPClientError where error == .connectTimeout: "no connection in time"
     case let error as HTTPClientError where error == .tlsHandshakeTimeout: "no TLS in time"
@@ -64,6 +71,7 @@ private func tlsCause(_ text: String) -> String {
 
 func transportAdvice(_ error: any Error) -> String {
     switch error {
+    case is OtherServer: "check the address, what DNS says of it, and tls-server-name"
     case is NIOSSLError, is NIOSSLExtraError: "check certificate-authority, the client certificate and tls-server-name"
     default: "check the address and that the API server runs; what is programmed stays in force"
     }

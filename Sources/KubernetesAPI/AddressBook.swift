@@ -13,6 +13,12 @@ final class AddressBook: Sendable {
     private struct State {
         var entries: [Entry]
         var current = 0
+
+        /// The next one that may be asked, in the order and round again.
+        func free(after index: Int, at now: Duration) -> Int? {
+            (1..<max(1, entries.count)).lazy.map { (index + $0) % entries.count }
+                .first { entries[$0].restsUntil <= now }
+        }
     }
 
     struct Choice: Hashable {
@@ -50,6 +56,8 @@ final class AddressBook: Sendable {
             if let brokeAt = state.entries[index].brokeAt, startedAt <= brokeAt { return }
             state.entries[index].brokeAt = now
             state.entries[index].restsUntil = now + state.entries[index].backoff.next(chance)
+            // At once: whoever asks again later would find it rested, and sick as before.
+            if state.current == index, let next = state.free(after: index, at: now) { state.current = next }
         }
     }
 }

@@ -30,6 +30,8 @@ package final class EventRecorder: Sendable {
         package var posted = 0
         /// The API server refused, or could not be reached: an Event is not worth a second attempt.
         package var failed = 0
+        /// Another node has said it.
+        package var shared = 0
         /// Said already, or too many.
         package var suppressed = 0
     }
@@ -83,11 +85,14 @@ package final class EventRecorder: Sendable {
         let request = APIRequest(
             verb: .create, resource: .events, path: APIResource.events.path(in: namespace), body: json(warning))
         do throws(KubernetesError) {
-            let answer = try await session.send(request, headWithin: session.timeouts.answer)
+            // The nodes of a cluster find out the same at the same time.
+            try await session.pause(timeouts.eventSpread * time.chance(), request.action)
+            let answer = try await session.send(request)
             // What it says is not needed, but the connection is, for the next one.
-            _ = try? await answer.body.collect(upTo: 1 << 20)
+            _ = await session.smallBody(answer.body)
             state.withLock { $0.counts.posted += 1 }
         } catch {
+            if error.status?.code == 409 { return state.withLock { $0.counts.shared += 1 } }
             state.withLock { $0.counts.failed += 1 }
             explain(error)
         }
@@ -105,8 +110,7 @@ package final class EventRecorder: Sendable {
     private func json(_ warning: ServiceWarning) -> String {
         let now = time.wallClock()
         let service = warning.service
-        // A name of its own; like client-go's it begins with the object's, and ends in the time.
-        let name = "\(service.name.prefix(200)).\(String(UInt64(max(0, now) * 1e6), radix: 16))"
+        let name = eventName(warning, at: now)
         let metadata = ["name": JSONText.string(name), "namespace": JSONText.string(service.namespace)]
         let regarding = [
             "apiVersion": JSONText.string("v1"), "kind": JSONText.string("Service"),
@@ -121,6 +125,16 @@ package final class EventRecorder: Sendable {
             "note": JSONText.string(cut(warning.note, to: Self.longestNote)),
         ])
     }
+}
+
+/// A name that begins with the object's, like client-go's, and ends in what is said and the hour: all nodes that say the same
+/// of a Service write one Event, the first of them does, and it is written anew when the API server has forgotten it.
+private func eventName(_ warning: ServiceWarning, at now: Double) -> String {
+    let hour = UInt64(max(0, now) / 3600)
+    let said = [warning.reason, warning.action, warning.note, "\(hour)"].joined(separator: "\u{0}")
+    // FNV-1a: the same on every node, and no secret.
+    let digest = said.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    return "\(warning.service.name.prefix(200)).\(String(digest, radix: 16))"
 }
 
 /// At most so many bytes of a text, and no half character; the API refuses a longer note.

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import NIOCore
 import NIOSSL
 
@@ -122,6 +123,11 @@ actor IdentityKeeper {
 
     private func certificates(_ bytes: [UInt8], _ source: PEMText?) throws(KubernetesError) -> [NIOSSLCertificate] {
         if let found = try? NIOSSLCertificate.fromPEMBytes(bytes), !found.isEmpty { return found }
+        // Of a bundle those that are whole are of use, as in Go.
+        let end = "-----END CERTIFICATE-----"
+        let parts = String(decoding: bytes, as: UTF8.self).components(separatedBy: end).dropLast()
+        let found = parts.flatMap { (try? NIOSSLCertificate.fromPEMBytes(Array("\($0)\(end)\n".utf8))) ?? [] }
+        if !found.isEmpty { return found }
         throw broken("certificates", source)
     }
 

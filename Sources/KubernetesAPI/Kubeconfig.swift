@@ -19,8 +19,8 @@ package struct Kubeconfig {
             throw refused("its context names no cluster", "add contexts[].context.cluster")
         }
         let cluster = try entry(named: clusterName, in: "clusters", as: "cluster")
-        let user = try context.text("user").map { name throws(KubernetesError) in
-            try entry(named: name, in: "users", as: "user")
+        let user = try context.written("user").flatMap { name throws(KubernetesError) in
+            try entry(named: name, in: "users", as: "user", isOptional: true)
         }
         var connection = try clusterConnection(cluster)
         if let user { connection.credentials = try credentials(user, cluster: cluster) }
@@ -39,8 +39,17 @@ package struct Kubeconfig {
     }
 
     private func entry(named name: String, in list: String, as member: String) throws(KubernetesError) -> Field {
+        if let content = try entry(named: name, in: list, as: member, isOptional: false) { return content }
+        throw refused("it has no \(member) \"\(name)\"", "add it below \(list), or name another one")
+    }
+
+    /// - Parameter isOptional: what the entry says may be null, and then it says nothing.
+    private func entry(
+        named name: String, in list: String, as member: String, isOptional: Bool
+    ) throws(KubernetesError) -> Field? {
         for element in top.list(list) where element.text("name") == name {
             if let content = element[member] { return content }
+            if isOptional { return nil }
         }
         try throwFindings()
         throw refused("it has no \(member) \"\(name)\"", "add it below \(list), or name another one")
@@ -48,11 +57,11 @@ package struct Kubeconfig {
 
     private func clusterConnection(_ cluster: Field) throws(KubernetesError) -> APIConnection {
         guard let server = cluster.text("server") else { throw refused("a cluster has no server", "add its URL") }
-        if let proxy = cluster.text("proxy-url") {
+        if let proxy = cluster.written("proxy-url") {
             throw refused("proxies are not supported (proxy-url \(proxy))", "remove it, or give --apiserver")
         }
         var connection = APIConnection(addresses: [try APIAddress(server)])
-        connection.certificateName = cluster.text("tls-server-name")
+        connection.certificateName = cluster.written("tls-server-name")
         connection.authority = pem(cluster, "certificate-authority")
         if cluster.flag("insecure-skip-tls-verify") == true {
             guard connection.authority == nil else {
@@ -68,7 +77,7 @@ package struct Kubeconfig {
 
     private func credentials(_ user: Field, cluster: Field) throws(KubernetesError) -> Credentials {
         for unsupported in ["auth-provider", "as", "as-uid", "as-groups", "username", "password"] {
-            if user[unsupported] == nil { continue }
+            guard let field = user[unsupported], field.shown != "\"\"" else { continue }
             throw refused("\(unsupported) is not supported", "use a token, a client certificate or exec")
         }
         var credentials = Credentials(token: user.text("token"), tokenFile: user.text("tokenFile").map(path))
@@ -149,6 +158,8 @@ package struct Kubeconfig {
 extension Field {
     fileprivate func list(_ key: String) -> [Field] { self[key]?.elements ?? [] }
     fileprivate func text(_ key: String) -> String? { self[key]?.text }
+    /// A text that is not empty, which client-go takes for an absent one.
+    fileprivate func written(_ key: String) -> String? { text(key).flatMap { $0.isEmpty ? nil : $0 } }
     fileprivate func texts(_ key: String) -> [String] { list(key).compactMap(\.text) }
     fileprivate func flag(_ key: String) -> Bool? { self[key]?.flag }
 }

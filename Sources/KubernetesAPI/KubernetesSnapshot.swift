@@ -44,14 +44,17 @@ extension APISession {
         var pageSize = ResourceFollower.usualPageSize
         while true {
             do throws(KubernetesError) {
-                return try await list(selection, pageSize: pageSize) { _ in }
+                return try await list(selection, from: .consistent, pageSize: pageSize) { _ in }
             } catch {
                 guard time.now() < deadline else { throw error }
                 switch error.kind {
                 case .unreachable, .interrupted, .silent: continue
+                case .malformed where hasOthers: continue
+                case .status(let status) where status.isSick && hasOthers: continue
                 case .status(let status) where status.isExpired: pageSize *= 2
                 case .status(let status) where status.code == 429:
-                    try await pause(.seconds(status.retryAfterSeconds ?? 1), "list \(selection.resource.plural)")
+                    let wait = max(.seconds(1), status.wait(atMost: timeouts.retryAfter))
+                    try await pause(wait, "list \(selection.resource.plural)")
                 case .status(let status)
                 where status.code == 400 && selection.isFieldSelectorDispensable && selection.fields != nil:
                     selection.fields = nil

@@ -7,13 +7,15 @@ extension ResourceFollower {
     /// Lists everything and tells what differs from what was told before. Nothing is told of a list that breaks off.
     func list() async throws(KubernetesError) {
         board.update(name) { $0.lists += 1 }
-        let listing = try await session.list(selection, pageSize: pageSize) { [board, name] nanoseconds in
+        let start: ListStart = mustBeConsistent ? .consistent : .cache(notOlderThan: furthest)
+        let listing = try await session.list(selection, from: start, pageSize: pageSize) { [board, name] nanoseconds in
             board.update(name) { resource in
                 resource.listedPages += 1
                 resource.decodeNanoseconds += nanoseconds
             }
         }
         pageSize = Self.usualPageSize
+        mustBeConsistent = false
         let wentBack = furthest.map { isOlder(listing.resourceVersion, than: $0) } ?? false
         if wentBack {
             log.warning(
@@ -45,19 +47,41 @@ func isOlder(_ version: String, than other: String) -> Bool {
     return version < other
 }
 
+/// Which state a list is to show.
+enum ListStart: Hashable, Sendable {
+    /// What the API server has in memory, which costs etcd nothing: thousands of nodes may ask at once. It may lag behind, but
+    /// not behind a version that is known; from there a watch catches up.
+    case cache(notOlderThan: String?)
+    /// What is in etcd now.
+    case consistent
+
+    /// A limit beside a version other than 0 would have the list taken from etcd.
+    func query(pageSize: Int) -> [(String, String)] {
+        switch self {
+        case .cache(nil): [("limit", "\(pageSize)"), ("resourceVersion", "0")]
+        case .cache(let version?): [("resourceVersion", version)]
+        case .consistent: [("limit", "\(pageSize)")]
+        }
+    }
+}
+
 extension APISession {
     /// A complete list.
     ///
     /// - Parameter note: gets the time that reading each page took.
     func list(
-        _ selection: Selection, pageSize: Int, note: (_ nanoseconds: Int) -> Void
+        _ selection: Selection, from start: ListStart, pageSize: Int, note: (_ nanoseconds: Int) -> Void
     ) async throws(KubernetesError) -> Listing {
         var listing = Listing()
         var continuation: String?
         repeat {
             var request = APIRequest(verb: .list, resource: selection.resource, path: selection.resource.path)
-            request.query = selection.query + [("limit", "\(pageSize)")]
-            if let continuation { request.query.append(("continue", continuation)) }
+            request.query = selection.query
+            if let continuation {
+                request.query += [("limit", "\(pageSize)"), ("continue", continuation)]
+            } else {
+                request.query += start.query(pageSize: pageSize)
+            }
             let page = try await page(request, of: selection.kind, note)
             listing.add(page)
             continuation = page.continuation
@@ -68,37 +92,81 @@ extension APISession {
     private func page(
         _ request: APIRequest, of kind: ObjectKind, _ note: (Int) -> Void
     ) async throws(KubernetesError) -> APIListPage {
-        let answer = try await send(request, headWithin: timeouts.answer)
-        let bytes = try await collect(answer, request)
-        let clock = ContinuousClock()
-        let start = clock.now
-        do throws(SyntaxError) {
-            let page = try APIObjectReader(origin: url(answer.address)).listPage(bytes)
-            note((clock.now - start).wholeNanoseconds)
-            // An empty list of something else would empty the state.
-            guard page.kind == kind else { throw SyntaxError(cause: "it is no list of \(request.resource.plural)") }
-            guard !page.resourceVersion.isEmpty else { throw SyntaxError(cause: "the list has no resourceVersion") }
-            return page
-        } catch {
-            throw KubernetesError(
-                .malformed, request.action, url(answer.address), cause: error.text,
-                advice: "check that it is a Kubernetes API server")
+        let answer = try await send(request)
+        let (page, nanoseconds) = try await read(answer, request, kind)
+        note(nanoseconds)
+        return page
+    }
+
+    /// Reads a page as it comes, unless it stops coming or comes in drips.
+    private func read(
+        _ answer: APIAnswer, _ request: APIRequest, _ kind: ObjectKind
+    ) async throws(KubernetesError) -> (APIListPage, nanoseconds: Int) {
+        let pulse = Pulse(time, patience: timeouts.portion)
+        let reader = APIObjectReader(origin: url(answer.address))
+        return try await whileNotSilent(pulse, answer, request) {
+            var draft = PageDraft(kind: kind, reader: reader)
+            var next = Self.portion
+            do {
+                for try await piece in answer.body {
+                    try draft.add(piece)
+                    guard draft.bytes >= next else { continue }
+                    pulse.beat()
+                    next = draft.bytes + Self.portion
+                }
+                return (try draft.page(plural: request.resource.plural), draft.nanoseconds)
+            } catch let error as SyntaxError {
+                self.broke(answer, isTransport: false)
+                throw KubernetesError(
+                    .malformed, request.action, self.url(answer.address), cause: error.text,
+                    advice: "check that it is a Kubernetes API server")
+            }
         }
     }
 
-    /// The whole body, unless it stops coming.
-    private func collect(_ answer: APIAnswer, _ request: APIRequest) async throws(KubernetesError) -> [UInt8] {
-        let largest = 512 << 20
-        let pulse = Pulse(time)
-        return try await whileNotSilent(pulse, for: timeouts.answer, answer, request) {
-            var bytes: [UInt8] = []
-            for try await piece in answer.body {
-                pulse.beat()
-                bytes += piece.readableBytesView
-                guard bytes.count <= largest else { throw NIOTooManyBytesError(maxBytes: largest) }
+    /// So many bytes of a list are a sign of life.
+    private static var portion: Int { 4096 }
+}
+
+/// A page of a list that is arriving.
+private struct PageDraft {
+    let kind: ObjectKind
+    let reader: APIObjectReader
+    private var cutter = ListCutter()
+    private var objects: [APIObject] = []
+    private(set) var bytes = 0
+    /// What reading took.
+    private(set) var nanoseconds = 0
+    private let clock = ContinuousClock()
+
+    init(kind: ObjectKind, reader: APIObjectReader) {
+        self.kind = kind
+        self.reader = reader
+    }
+
+    mutating func add(_ piece: ByteBuffer) throws(SyntaxError) {
+        let start = clock.now
+        bytes += piece.readableBytes
+        let (reader, kind) = (reader, kind)
+        var arrived: [APIObject] = []
+        try piece.withUnsafeReadableBytes { bytes in
+            Result { () throws(SyntaxError) in
+                try cutter.add(bytes) { item throws(SyntaxError) in arrived.append(try reader.item(item, of: kind)) }
             }
-            return bytes
-        }
+        }.get()
+        objects += arrived
+        nanoseconds += (clock.now - start).wholeNanoseconds
+    }
+
+    /// The page, once all of it is there.
+    func page(plural: String) throws(SyntaxError) -> APIListPage {
+        var page = try reader.listPage(cutter.envelope)
+        // An empty list of something else would empty the state.
+        guard page.kind == kind else { throw SyntaxError(cause: "it is no list of \(plural)") }
+        guard !page.resourceVersion.isEmpty else { throw SyntaxError(cause: "the list has no resourceVersion") }
+        // Those of a list that is written in some other way were not told apart.
+        page.objects += objects
+        return page
     }
 }
 

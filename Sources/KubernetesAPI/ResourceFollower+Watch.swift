@@ -14,16 +14,16 @@ extension ResourceFollower {
                 ("watch", "true"), ("allowWatchBookmarks", "true"), ("resourceVersion", position),
                 ("timeoutSeconds", "\(max(1, length.components.seconds))"),
             ])
-        let answer = try await session.send(request, headWithin: session.timeouts.answer)
+        let answer = try await session.send(request)
         board.update(name) { resource in
             resource.watches += 1
             resource.url = session.url(answer.address)
             resource.connectedSince = time.wallClock()
         }
         let startedAt = time.now()
-        let pulse = Pulse(time)
-        let limit = length + session.timeouts.watchGrace
-        try await session.whileNotSilent(pulse, for: limit, answer, request) {
+        let patience = length + session.timeouts.watchGrace
+        let pulse = Pulse(time, patience: seesBookmarks ? min(patience, session.timeouts.bookmarks) : patience)
+        try await session.whileNotSilent(pulse, answer, request) {
             try await self.read(answer, pulse, request)
         }
         guard time.now() - startedAt >= .seconds(1) else {
@@ -41,17 +41,22 @@ extension ResourceFollower {
         // Equal texts are shared for as long as the watch lasts, and not for longer.
         let reader = APIObjectReader(origin: session.url(answer.address))
         for try await piece in answer.body {
-            pulse.beat()
             lines.append(piece)
-            try take(&lines, reader, request, session.url(answer.address))
+            // A byte now and then is no sign of life.
+            guard try take(&lines, reader, request, answer) else { continue }
+            pulse.beat()
+            if seesBookmarks { pulse.expect(within: session.timeouts.bookmarks) }
         }
     }
 
     /// Tells at once, as one batch, what has arrived in one piece.
+    /// - Returns: whether that was a whole line.
     private func take(
-        _ lines: inout LineBuffer, _ reader: APIObjectReader, _ request: APIRequest, _ url: String
-    ) throws(KubernetesError) {
+        _ lines: inout LineBuffer, _ reader: APIObjectReader, _ request: APIRequest, _ answer: APIAnswer
+    ) throws(KubernetesError) -> Bool {
+        let url = session.url(answer.address)
         let clock = ContinuousClock()
+        var isProgress = false
         let start = clock.now
         var batch = StateBatch()
         // What came before a line that ends the watch is as good as ever.
@@ -70,16 +75,19 @@ extension ResourceFollower {
                     throw SyntaxError(cause: "an event is about a \(kind.word)")
                 }
             } catch {
+                session.broke(answer, isTransport: false)
                 throw KubernetesError(
                     .malformed, request.action, url, cause: error.text, advice: "it is asked again")
             }
             try apply(event, to: &batch, request, url)
             noteProgress()
+            isProgress = true
         }
         guard !lines.isTooLong else {
             throw KubernetesError(
                 .malformed, request.action, url, cause: "a line is longer than 64 MiB", advice: "it is asked again")
         }
+        return isProgress
     }
 
     private func apply(
@@ -96,6 +104,7 @@ extension ResourceFollower {
         case .bookmark(let version, _):
             // Whoever is behind us and does not complain sends nothing that happens before he has caught up.
             try checkNotOlder(version, "a bookmark", request, url)
+            seesBookmarks = true
             board.update(name) { $0.bookmarks += 1 }
             advance(to: version)
         case .failure(let status):

@@ -5,8 +5,8 @@ import Logging
 ///
 /// List and watch, not the list inside a watch (`sendInitialEvents`): what is gone is known only when a list is complete,
 /// so that the one would save no memory here; an API server or an etcd may refuse the other in the middle of a stream,
-/// so that both would have to be there; and pages bound what either side holds. The list is a consistent one, without a
-/// resource version, because one from a cache may lie before what we know.
+/// so that both would have to be there. The list comes from the API server's memory, as client-go's does (`ListStart`), and
+/// from etcd only if that has not got as far as we have, or has forgotten where we were.
 actor ResourceFollower {
     let session: APISession
     let gate: StateGate
@@ -21,6 +21,10 @@ actor ResourceFollower {
     var furthest: String?
     /// Asked for in one page of a list.
     var pageSize = ResourceFollower.usualPageSize
+    /// The next list must not come from an API server's memory.
+    var mustBeConsistent = false
+    /// A bookmark has come: the next ones will.
+    var seesBookmarks = false
     var backoff = Backoff()
     /// Answers since the last watch that told something.
     private var refusals = 0
@@ -91,9 +95,10 @@ actor ResourceFollower {
             return recover(from: status, error)
         case .streamStatus(let status):
             position = nil
-            return max(backoff.afterAnswer(time.chance), status.wait)
+            return max(backoff.afterAnswer(time.chance), wait(after: status))
         case .otherHistory:
             position = nil
+            mustBeConsistent = true
             return backoff.afterAnswer(time.chance)
         case .malformed, .interrupted, .silent:
             doubt()
@@ -113,16 +118,24 @@ actor ResourceFollower {
         }
         if status.isExpired || status.isBehind {
             // Of a page's token as of a watch's position: what was told so far stays.
+            // A list that was refused is asked of etcd; before that, one from memory will do.
+            mustBeConsistent = mustBeConsistent || status.isBehind || position == nil
             position = nil
             pageSize = min(pageSize * 2, 1 << 16)
-            return max(backoff.afterAnswer(time.chance), status.wait)
+            return max(backoff.afterAnswer(time.chance), wait(after: status))
         }
         doubt()
         if [403, 404].contains(status.code) {
             settle(error.problem(about: name))
             return session.timeouts.refusal * (1 + time.chance()) / 2
         }
-        return max(backoff.next(time.chance), status.wait)
+        return max(backoff.next(time.chance), wait(after: status))
+    }
+
+    /// What the API server asks for, within bounds. One that is sick is not waited for where there is another one.
+    private func wait(after status: APIStatus) -> Duration {
+        if status.isSick && session.hasOthers { return .zero }
+        return status.wait(atMost: session.timeouts.retryAfter)
     }
 
     private func doubt() {
@@ -151,7 +164,7 @@ extension Backoff {
 }
 
 extension APIStatus {
-    fileprivate var wait: Duration { .seconds(min(retryAfterSeconds ?? 0, 3600)) }
+    func wait(atMost most: Duration) -> Duration { min(.seconds(max(0, retryAfterSeconds ?? 0)), most) }
 }
 
 extension KubernetesError {

@@ -6,7 +6,8 @@ final class Pulse: Sendable {
     private let last: Mutex<Duration>
     private let now: @Sendable () -> Duration
 
-    init(_ time: Timekeeper) {
+    init(_ time: Timekeeper, patience: Duration) {
+        self.patience = Mutex(patience)
         now = time.now
         last = Mutex(time.now())
     }
@@ -17,19 +18,31 @@ final class Pulse: Sendable {
     }
 
     var silence: Duration { now() - last.withLock { $0 } }
+
+    /// For how long nothing needs to come, at most.
+    private let patience: Mutex<Duration>
+
+    /// Something comes at least so often, it turns out.
+    func expect(within limit: Duration) { patience.withLock { $0 = min($0, limit) } }
+
+    /// How long it is still to be waited for.
+    var rest: Duration { patience.withLock { $0 } - silence }
 }
 
 extension APISession {
+    /// How often to look whether patience is over.
+    private static let look = Duration.seconds(30)
+
     /// Runs what reads an answer, until it is read or has been silent for too long.
     func whileNotSilent<Result: Sendable>(
-        _ pulse: Pulse, for limit: Duration, _ answer: APIAnswer, _ request: APIRequest,
+        _ pulse: Pulse, _ answer: APIAnswer, _ request: APIRequest,
         _ body: @escaping @Sendable () async throws -> Result
     ) async throws(KubernetesError) -> Result {
         do {
             return try await withThrowingTaskGroup(of: Result?.self) { group in
                 group.addTask { try await body() }
                 group.addTask { [time] in
-                    while pulse.silence < limit { try await time.sleep(limit - pulse.silence) }
+                    while pulse.rest > .zero { try await time.sleep(min(pulse.rest, Self.look)) }
                     return nil
                 }
                 defer { group.cancelAll() }
@@ -45,7 +58,7 @@ extension APISession {
                 // Whoever accepts and says nothing may do so for ever.
                 broke(answer)
                 throw KubernetesError(
-                    .silent, request.action, subject, cause: "not a byte came for \(limit)",
+                    .silent, request.action, subject, cause: "nothing of use came for \(pulse.silence)",
                     advice: "another connection is made")
             }
             throw KubernetesError(

@@ -10,7 +10,7 @@ final class StateGate: Sendable {
 
     private struct State {
         var missing: Set<Part>
-        var held = StateBatch()
+        var held = BatchAccumulator()
     }
 
     private let mailbox: BatchMailbox
@@ -27,7 +27,7 @@ final class StateGate: Sendable {
     func pass(_ batch: StateBatch) {
         state.withLock { state in
             if state.missing.isEmpty { return mailbox.leave(batch) }
-            state.held.append(batch)
+            state.held.add(batch)
         }
     }
 
@@ -35,18 +35,9 @@ final class StateGate: Sendable {
     func complete(_ part: Part) {
         state.withLock { state in
             guard state.missing.remove(part) != nil, state.missing.isEmpty else { return }
-            state.held.isInitial = true
-            mailbox.leave(state.held)
-            state.held = StateBatch()
+            var batch = state.held.take() ?? StateBatch()
+            batch.isInitial = true
+            mailbox.leave(batch)
         }
-    }
-}
-
-extension StateBatch {
-    /// Adds what came after, in its order; what is applied twice gives the same as what is applied last.
-    fileprivate mutating func append(_ later: StateBatch) {
-        events += later.events
-        problems.removeAll { later.resolved.contains($0) }
-        problems += later.problems
     }
 }

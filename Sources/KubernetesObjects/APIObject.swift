@@ -4,7 +4,7 @@ package import ServiceModel
 package struct APIObject: Sendable {
     package var key: ObjectKey
     package var resourceVersion: String
-    /// Nil when the object is not usable as it is, see `problems`, or when its kind is none of the model's.
+    /// Without the elements that cannot be used; nil when the object cannot be used at all, see `problems`, or when its kind is none of the model's.
     package var event: ClusterEvent?
     package var problems: [StateProblem]
 

@@ -2,7 +2,7 @@ import ServiceModel
 
 /// Reads what the Kubernetes API answers with: pages of lists, lines of watches, refusals.
 ///
-/// A mistake in one object is that object's problem, and the others are read; a text that is no JSON, or something else
+/// A mistake in one object is that object's problem, and mostly only that of a part of it; the others are read. A text that is no JSON, or something else
 /// than was asked for, is thrown. Equal texts are shared between all objects that one reader reads, so a reader should
 /// live as long as a list is read, or as a watch lasts.
 package struct APIObjectReader: Sendable {
@@ -24,6 +24,11 @@ package struct APIObjectReader: Sendable {
         }
         draft.page.kind = try draft.itemKind()
         return draft.page
+    }
+
+    /// Reads one item of a list of such objects.
+    package func item(_ bytes: UnsafeRawBufferPointer, of kind: ObjectKind) throws(SyntaxError) -> APIObject {
+        read(Field(try JSONReader.document(bytes, .known)), kind: kind)
     }
 
     /// Reads one line of a watch.
@@ -133,9 +138,11 @@ extension APIObjectReader {
             return APIObject(key: nameless, resourceVersion: version, event: nil, problems: problems)
         }
         let object = reader.object(field, key: key)
-        let problems = StateProblem.all(field.findings, origin: origin, object: "\(key)")
+        let problems = StateProblem.all(
+            field.findings, origin: origin, object: "\(key)", hiding: HiddenObjects(object, key: key))
         return APIObject(
-            key: key, resourceVersion: version, event: problems.isEmpty ? object.event : nil, problems: problems)
+            key: key, resourceVersion: version, event: field.findings.isRefused ? nil : object.event,
+            problems: problems)
     }
 
     private func resourceVersion(of field: Field) -> String { field[.metadata]?.text(.resourceVersion) ?? "" }

@@ -2,7 +2,7 @@ import Synchronization
 
 /// Where a source of state leaves batches. A reader that is slow finds one merged batch, never a queue.
 package final class BatchMailbox: Sendable {
-    private let content = Mutex<StateBatch?>(nil)
+    private let content = Mutex(BatchAccumulator())
     private let signal: AsyncStream<Void>.Continuation
     package let signals: AsyncStream<Void>
 
@@ -12,17 +12,12 @@ package final class BatchMailbox: Sendable {
 
     package func leave(_ batch: StateBatch) {
         if batch.isEmpty { return }
-        content.withLock { content in
-            if content == nil { content = batch } else { content?.merge(batch) }
-        }
+        content.withLock { $0.add(batch) }
         signal.yield()
     }
 
     package func take() -> StateBatch? {
-        content.withLock { content in
-            defer { content = nil }
-            return content
-        }
+        content.withLock { $0.take() }
     }
 
     /// No batch comes any more.

@@ -5,7 +5,7 @@ extension EndpointSlice {
     static func read(_ object: Field, name: ObjectName, intern: Interner) -> EndpointSlice {
         let labels = object[.metadata]?.textMap(.labels) ?? [:]
         let type = object.choice(.addressType, among: ["IPv4", "IPv6", "FQDN"]) { AddressType(rawValue: $0) }
-        if object[.addressType] == nil { object.reportMissing(.addressType, "write IPv4, IPv6 or FQDN") }
+        if object[.addressType]?.isBlank ?? true { object.reportMissing(.addressType, "write IPv4, IPv6 or FQDN") }
         var slice = EndpointSlice(
             name: name, serviceName: intern(labels[serviceNameLabel] ?? ""), addressType: type ?? .ipv4)
         slice.labels = labels
@@ -15,7 +15,9 @@ extension EndpointSlice {
         // Names are for DNS: no address here can be a backend (spec 4).
         guard let family = slice.addressType.family else { return slice }
         // Equal placements are shared as a whole, so their texts need not be.
-        slice.endpoints = object.list(.endpoints).compactMap { Endpoint.read($0, family: family) }
+        slice.endpoints = object.list(.endpoints).compactMap { field in
+            field.element { Endpoint.read($0, family: family) }
+        }
         intern.share(&slice.endpoints)
         return slice
     }
@@ -23,18 +25,19 @@ extension EndpointSlice {
     /// The name is empty where none is written, as the API server has it. A port without a number is all
     /// ports, which nothing can be translated to (spec 5).
     static func readPorts(_ parent: Field) -> [PortSpec] {
-        var ports: [PortSpec] = []
-        for field in parent.list(.ports) {
-            let name = field.name(.name, .label)
-            let proto = field.proto
-            guard let port = field.port(.port) else { continue }
-            if ports.contains(where: { $0.name == name && $0.proto == proto }) {
-                let shown = name.isEmpty ? "an unnamed \(proto) port" : "\(name)/\(proto)"
-                field.report(.name, "repeats \(shown)", "give each port its own name")
+        var names: Set<String> = []
+        return parent.list(.ports).compactMap { field in
+            field.element { field in
+                let name = field.name(.name, .label)
+                let proto = field.proto
+                guard let port = field.port(.port) else { return nil }
+                if !names.insert("\(name)/\(proto)").inserted {
+                    let shown = name.isEmpty ? "an unnamed \(proto) port" : "\(name)/\(proto)"
+                    field.report(.name, "repeats \(shown)", "give each port its own name")
+                }
+                return PortSpec(name: name, proto: proto, port: port)
             }
-            ports.append(PortSpec(name: name, proto: proto, port: port))
         }
-        return ports
     }
 }
 
@@ -66,14 +69,10 @@ extension Endpoint {
             field.reportMissing(.addresses, "write the address of the endpoint")
             return nil
         }
-        let addresses = written.map(\.address)
-        for (place, address) in zip(written, addresses) {
-            if let address, address.family != family {
-                place.report(
-                    "is \(place.shown), but addressType is \(family.word)", "move it to a slice of its family")
-            }
+        guard !first.isNull, let address = first.address else { return nil }
+        if address.family != family {
+            first.report("is \(first.shown), but addressType is \(family.word)", "move it to a slice of its family")
         }
-        guard !first.isNull, let address = addresses.first ?? nil else { return nil }
         let conditions = field[.conditions]
         let hints = field[.hints]
         return Endpoint(
@@ -100,8 +99,11 @@ extension EndpointsObject {
             var subset = Subset()
             for (key, isReady) in [(FieldName.addresses, true), (.notReadyAddresses, false)] {
                 for entry in field.list(key) {
-                    if entry[.ip] == nil { entry.reportMissing(.ip, "write the address of the endpoint") }
-                    guard let address = entry.address(.ip) else { continue }
+                    let read = entry.element { entry in
+                        if entry[.ip] == nil { entry.reportMissing(.ip, "write the address of the endpoint") }
+                        return entry.address(.ip)
+                    }
+                    guard let address = read else { continue }
                     let node = intern(entry.text(.nodeName))
                     subset.addresses.append(Address(address: address, nodeName: node, isReady: isReady))
                 }

@@ -18,7 +18,7 @@ extension PodObject {
     private mutating func readStatus(_ status: Field) {
         let phase = status.text(.phase)
         isOver = phase == "Succeeded" || phase == "Failed"
-        let several = status.list(.podIPs).compactMap { $0.address(.ip) }
+        let several = status.list(.podIPs).compactMap { $0.element { $0.address(.ip) } }
         let single = status[.podIP].flatMap { $0.isBlank ? nil : $0.address }
         addresses = several.isEmpty ? [single].compactMap { $0 } : several
         isReady = status.list(.conditions).contains { $0.text(.type) == "Ready" && $0.text(.status) == "True" }
@@ -30,9 +30,11 @@ extension PodObject {
         let sidecars = spec.list(.initContainers).filter { $0.text(.restartPolicy) == "Always" }
         var ports: [NamedPort] = []
         for field in (spec.list(.containers) + sidecars).flatMap({ $0.list(.ports) }) {
-            let proto = field.proto
-            guard let port = field.requiredPort(.containerPort), let name = field.text(.name) else { continue }
-            ports.append(NamedPort(name: name, proto: proto, port: port))
+            let named = field.element { field in
+                let (proto, port) = (field.proto, field.requiredPort(.containerPort))
+                return field.text(.name).flatMap { name in port.map { NamedPort(name: name, proto: proto, port: $0) } }
+            }
+            if let named { ports.append(named) }
         }
         return ports
     }
@@ -52,26 +54,35 @@ extension Node {
             node.podCIDRs = spec.podCIDRs
             node.isTaintedForDeletion = spec.list(.taints).contains { $0.text(.key) == Self.deletionTaint }
         }
-        for entry in object[.status]?.list(.addresses) ?? [] {
-            guard let type = entry.text(.type), type == "InternalIP" || type == "ExternalIP" else { continue }
-            if entry[.address] == nil { entry.reportMissing(.address, "write the node's address") }
-            if let address = entry.address(.address) { node.addresses.append(address) }
-        }
+        node.addresses = object[.status]?.nodeAddresses ?? []
         return node
     }
 }
 
 extension Field {
+    /// Internal addresses before external ones, each in their order; an entry that is none is left out (spec 56).
+    fileprivate var nodeAddresses: [IPAddress] {
+        let written = list(.addresses)
+        return ["InternalIP", "ExternalIP"].flatMap { type in
+            written.filter { $0.text(.type) == type }.compactMap { entry in
+                entry.element { entry in
+                    if entry[.address] == nil { entry.reportMissing(.address, "write the node's address") }
+                    return entry.address(.address)
+                }
+            }
+        }
+    }
+
     /// `podCIDRs`, or `podCIDR` alone.
     fileprivate var podCIDRs: [CIDR] {
-        let several = list(.podCIDRs).compactMap(\.range)
-        let single = self[.podCIDR].flatMap { $0.isBlank ? nil : $0.range }
+        let several = list(.podCIDRs).compactMap { $0.element(\.range) }
+        let single = self[.podCIDR].flatMap { $0.isBlank ? nil : $0.element(\.range) }
         return several.isEmpty ? [single].compactMap { $0 } : several
     }
 
     private var range: CIDR? {
         guard let text else { return nil }
-        if let range = CIDR(text) { return range }
+        if let range = CIDR.lenient(text) { return range }
         report("is \(shown), which is no range of addresses", "write a range like 10.244.0.0/24")
         return nil
     }

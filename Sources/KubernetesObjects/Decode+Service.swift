@@ -7,6 +7,7 @@ extension ServiceObject {
         let metadata = object[.metadata]
         service.labels = intern(metadata?.textMap(.labels) ?? [:])
         service.annotations = (metadata?.textMap(.annotations) ?? [:]).filter { $0.key != FieldName.lastApplied }
+        service.created = metadata?.asElement[.creationTimestamp]?.text.flatMap { UnixTime($0) }
         var result = ServiceObject(service: service)
         guard let spec = object[.spec] else {
             object.reportMissing(.spec, "write the type and the ports of the Service")
@@ -18,6 +19,7 @@ extension ServiceObject {
         result.readPolicies(spec)
         result.readAffinity(spec)
         result.readIngress(object[.status])
+        result.limitFrontends(object)
         let selector = intern(spec.textMap(.selector))
         result.service.selector = selector.isEmpty ? nil : selector
         return result
@@ -34,7 +36,7 @@ extension ServiceObject {
 
     /// `clusterIPs`, or `clusterIP` alone; the two, and `ipFamilies`, must agree (spec 20).
     private mutating func readAddresses(_ spec: Field) {
-        families = spec.list(.ipFamilies).compactMap(\.family)
+        families = spec.list(.ipFamilies).compactMap { $0.element(\.family) }
         let single = spec[.clusterIP].flatMap { $0.isBlank ? nil : $0 }
         var written = spec.list(.clusterIPs)
         if let single {
@@ -48,8 +50,10 @@ extension ServiceObject {
             service.isHeadless = true
             if written.count > 1 { spec.report(.clusterIPs, "has None and addresses", "write None alone") }
         } else {
-            service.clusterIPs = written.compactMap(\.address)
+            service.clusterIPs = written.compactMap { $0.element(\.address) }
             if service.clusterIPs.count == written.count { checkFamilies(written, spec) }
+            // It is what the Service is known by.
+            if service.clusterIPs.isEmpty && !written.isEmpty { spec.findings.refuse() }
         }
         if families.isEmpty { families = service.clusterIPs.map(\.family) }
         service.externalIPs = spec.addresses(.externalIPs)
@@ -74,15 +78,17 @@ extension ServiceObject {
     private mutating func readPolicies(_ spec: Field) {
         let words = ["Cluster", "Local"]
         let policy = { (text: String) in Service.TrafficPolicy(rawValue: text) }
-        service.externalPolicy = spec.choice(.externalTrafficPolicy, among: words, policy) ?? .cluster
-        service.internalPolicy = spec.choice(.internalTrafficPolicy, among: words, policy) ?? .cluster
-        service.publishNotReadyAddresses = spec.flag(.publishNotReadyAddresses) ?? false
-        service.loadBalancerSourceRanges = spec.list(.loadBalancerSourceRanges).compactMap(\.sourceRange)
-        service.healthCheckNodePort = spec.optionalPort(.healthCheckNodePort)
+        let parts = spec.asElement
+        service.externalPolicy = parts.choice(.externalTrafficPolicy, among: words, policy) ?? .cluster
+        service.internalPolicy = parts.choice(.internalTrafficPolicy, among: words, policy) ?? .cluster
+        service.publishNotReadyAddresses = parts.flag(.publishNotReadyAddresses) ?? false
+        service.loadBalancerSourceRanges = parts.list(.loadBalancerSourceRanges).compactMap(\.sourceRange)
+        service.healthCheckNodePort = parts.optionalPort(.healthCheckNodePort)
     }
 
     /// ClientIP affinity lasts 10800 s where nothing is written, and 1 to 86400 s otherwise (spec 34).
     private mutating func readAffinity(_ spec: Field) {
+        let spec = spec.asElement
         let isClient = spec.choice(.sessionAffinity, among: ["None", "ClientIP"]) { word in
             word == "ClientIP" ? true : word == "None" ? false : nil
         }
@@ -97,11 +103,33 @@ extension ServiceObject {
         }
     }
 
+    /// One object of a megabyte could ask for millions of frontends: what anybody may write is left out first.
+    private mutating func limitFrontends(_ object: Field) {
+        let advice = "make several Services, each with fewer ports or addresses"
+        func cause(_ count: Int) -> String? {
+            let frontends = service.ports.count * (service.clusterIPs.count + count)
+            guard frontends > Service.mostFrontends else { return nil }
+            return "would make \(frontends) frontends, and a Service may have \(Service.mostFrontends)"
+        }
+        if let cause = cause(0) { return object.report(.spec, .ports, cause: cause, advice: advice) }
+        if let cause = cause(service.ingress.count) {
+            object.asElement.report(.status, .loadBalancer, .ingress, cause: cause, advice: advice)
+            service.ingress = []
+        }
+        if let cause = cause(service.ingress.count + service.externalIPs.count) {
+            object.asElement.report(.spec, .externalIPs, cause: cause, advice: advice)
+            service.externalIPs = []
+        }
+    }
+
     private mutating func readIngress(_ status: Field?) {
         for entry in status?[.loadBalancer]?.list(.ingress) ?? [] {
-            let mode = entry.choice(.ipMode, among: ["VIP", "Proxy"]) { Service.Ingress.Mode(rawValue: $0) }
-            guard let field = entry[.ip], !field.isBlank, let address = field.address else { continue }
-            service.ingress.append(Service.Ingress(address: address, mode: mode ?? .vip))
+            let ingress = entry.element { entry -> Service.Ingress? in
+                let mode = entry.choice(.ipMode, among: ["VIP", "Proxy"]) { Service.Ingress.Mode(rawValue: $0) }
+                guard let field = entry[.ip], !field.isBlank, let address = field.address else { return nil }
+                return Service.Ingress(address: address, mode: mode ?? .vip)
+            }
+            if let ingress { service.ingress.append(ingress) }
         }
     }
 }
@@ -115,7 +143,8 @@ extension Field {
         }
     }
 
-    /// A range of client addresses as it is written, which the model reads (spec 24).
+    /// A range of client addresses as it is written, which the model reads (spec 24). One that is none stays, because a
+    /// mistake must not admit everybody.
     fileprivate var sourceRange: String? {
         guard let text, !text.allSatisfy(\.isWhitespace) else { return nil }
         if SourceRanges.range(text) == nil { report("is \(shown)", "write a range like 192.0.2.0/24") }

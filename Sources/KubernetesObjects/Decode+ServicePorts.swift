@@ -1,40 +1,68 @@
 import ServiceModel
 
 extension ServiceObject {
+    /// A port that cannot be used is left out, unless it was the only one.
     mutating func readPorts(_ spec: Field) {
         let fields = spec.list(.ports)
-        for field in fields {
-            let target = field.targetPort
-            let name = field.name(.name, .label)
-            let proto = field.proto
-            let nodePort = field.optionalPort(.nodePort)
-            guard let port = field.requiredPort(.port) else { continue }
-            checkAgainstEarlier(field, name: name, proto: proto, port: port, nodePort: nodePort)
-            if name.isEmpty && fields.count > 1 {
-                field.reportMissing(.name, "give each port of the Service a name")
+        var earlier = EarlierPorts()
+        for (index, field) in fields.enumerated() {
+            let read = field.element { field -> (Service.PortSpec, TargetPort)? in
+                let target = field.targetPort
+                let name = field.name(.name, .label)
+                let proto = field.proto
+                guard let port = field.requiredPort(.port) else { return nil }
+                if name.isEmpty && fields.count > 1 {
+                    field.reportMissing(.name, "give each port of the Service a name")
+                }
+                earlier.check(field, name: name, proto: proto, port: port)
+                return (Service.PortSpec(name: name, proto: proto, port: port), target)
             }
-            service.ports.append(Service.PortSpec(name: name, proto: proto, port: port, nodePort: nodePort))
+            guard var port = read?.0, let target = read?.1 else { continue }
+            port.nodePort = field.element { field in
+                let nodePort = field.optionalPort(.nodePort)
+                if let nodePort { earlier.check(field, nodePort: nodePort, proto: port.proto) }
+                return nodePort
+            }
+            earlier.add(port, at: index)
+            service.ports.append(port)
             targets.append(target)
         }
+        if service.ports.isEmpty && !fields.isEmpty { spec.findings.refuse() }
         if fields.isEmpty && !service.isHeadless && service.kind != .externalName {
             spec.reportMissing(.ports, "write at least one port")
         }
     }
+}
 
-    /// A name, a port of one protocol and a NodePort of one protocol stand for one thing only (spec 39).
-    private func checkAgainstEarlier(_ field: Field, name: String, proto: IPProtocol, port: Port, nodePort: Port?) {
-        for (index, other) in service.ports.enumerated() {
-            if other.proto == proto && other.port == port {
-                field.report(.port, "repeats \(port)/\(proto) of spec.ports[\(index)]", "write each port once")
-            }
-            if let nodePort, other.proto == proto, other.nodePort == nodePort {
-                field.report(
-                    .nodePort, "repeats \(nodePort)/\(proto) of spec.ports[\(index)]", "write another NodePort")
-            }
-            if !name.isEmpty && other.name == name {
-                field.report(.name, "repeats \(name) of spec.ports[\(index)]", "give each port its own name")
-            }
+/// A name, a port of one protocol and a NodePort of one protocol stand for one thing only (spec 39).
+private struct EarlierPorts {
+    private struct Number: Hashable {
+        var port: Port
+        var proto: IPProtocol
+    }
+
+    private var names: [String: Int] = [:]
+    private var ports: [Number: Int] = [:]
+    private var nodePorts: [Number: Int] = [:]
+
+    mutating func add(_ port: Service.PortSpec, at index: Int) {
+        names[port.name] = index
+        ports[Number(port: port.port, proto: port.proto)] = index
+        if let nodePort = port.nodePort { nodePorts[Number(port: nodePort, proto: port.proto)] = index }
+    }
+
+    func check(_ field: Field, name: String, proto: IPProtocol, port: Port) {
+        if let index = ports[Number(port: port, proto: proto)] {
+            field.report(.port, "repeats \(port)/\(proto) of spec.ports[\(index)]", "write each port once")
         }
+        if !name.isEmpty, let index = names[name] {
+            field.report(.name, "repeats \(name) of spec.ports[\(index)]", "give each port its own name")
+        }
+    }
+
+    func check(_ field: Field, nodePort: Port, proto: IPProtocol) {
+        guard let index = nodePorts[Number(port: nodePort, proto: proto)] else { return }
+        field.report(.nodePort, "repeats \(nodePort)/\(proto) of spec.ports[\(index)]", "write another NodePort")
     }
 }
 

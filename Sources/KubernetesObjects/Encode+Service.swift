@@ -5,7 +5,7 @@ extension Service {
     package func write(to json: inout JSONWriter) {
         json.map { json in
             json.header(.service)
-            json.metadata(name, labels: labels, annotations: annotations)
+            json.metadata(name, labels: labels, annotations: annotations, creation: created)
             json.map(.spec) { json in
                 json.member(.type, kind.rawValue)
                 if kind != .externalName { writeAddresses(to: &json) }
@@ -76,13 +76,15 @@ extension JSONWriter {
     }
 
     mutating func metadata(
-        _ name: ObjectName, labels: [String: String], annotations: [String: String] = [:], deletion: UnixTime? = nil
+        _ name: ObjectName, labels: [String: String], annotations: [String: String] = [:], creation: UnixTime? = nil,
+        deletion: UnixTime? = nil
     ) {
         map(.metadata) { json in
             json.member(.name, name.name)
             if !name.namespace.isEmpty { json.member(.namespace, name.namespace) }
             json.member(.labels, map: labels)
             json.member(.annotations, map: annotations)
+            json.member(.creationTimestamp, creation?.description)
             json.member(.deletionTimestamp, deletion?.description)
         }
     }

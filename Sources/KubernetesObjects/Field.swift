@@ -1,11 +1,16 @@
 package import ServiceModel
 
 /// What is wrong in one object, collected while it is read.
+///
+/// What is wrong in an element that can be left out, such as one endpoint of a slice, costs the object that element; what
+/// is wrong elsewhere costs the object (spec 58).
 package final class Findings {
     package struct Finding: Hashable {
         package var field: String
         package var cause: String
         package var advice: String
+        /// Only an element is left out for it.
+        package var isPartial: Bool
     }
 
     let document: Document
@@ -15,6 +20,10 @@ package final class Findings {
     package private(set) var all: [Finding] = []
     /// Whether there is more than `all`.
     private(set) var isCut = false
+    /// The object cannot be used.
+    package private(set) var isRefused = false
+    /// How often something was found, told or not.
+    fileprivate private(set) var count = 0
     private static let most = 5
 
     package init(_ document: Document, root: Int = 0) {
@@ -22,30 +31,59 @@ package final class Findings {
         self.root = root
     }
 
-    func add(_ path: String, _ cause: String, _ advice: String) {
-        let finding = Finding(field: path, cause: cause, advice: advice)
-        if all.contains(finding) { return }
-        if all.count < Self.most { all.append(finding) } else { isCut = true }
+    /// - Parameter path: asked for only if the finding is told of, because to find it out takes a walk through the object.
+    func add(_ path: @autoclosure () -> String, _ cause: String, _ advice: String, isPartial: Bool) {
+        count += 1
+        if all.count == Self.most {
+            isCut = true
+            // What costs the object comes before what costs an element.
+            guard !isPartial, let last = all.lastIndex(where: \.isPartial) else { return refuse(unless: isPartial) }
+            all.remove(at: last)
+        }
+        refuse(unless: isPartial)
+        let finding = Finding(field: path(), cause: cause, advice: advice, isPartial: isPartial)
+        if !all.contains(finding) { all.append(finding) }
     }
+
+    private func refuse(unless isPartial: Bool) { if !isPartial { isRefused = true } }
+
+    /// What is left of the object is of no use.
+    func refuse() { isRefused = true }
 }
 
 /// A value that knows where it stands, and reports there what is wrong with it.
 ///
 /// A reader gets nil, or an empty list, both for what is absent and for what has the wrong form; the latter is
-/// in the findings, and an object with findings is not used.
+/// in the findings, which say whether the object can be used.
 package struct Field {
     package let findings: Findings
     private let index: Int
+    /// It can be left out of the object, and so can all that it belongs to.
+    private let isElement: Bool
 
     /// The value that is a whole findings.document.
     package init(_ document: Document) {
         findings = Findings(document)
         index = 0
+        isElement = false
     }
 
-    private init(_ index: Int, _ findings: Findings) {
+    private init(_ index: Int, _ findings: Findings, isElement: Bool = false) {
         self.findings = findings
         self.index = index
+        self.isElement = isElement
+    }
+
+    private func inside(_ index: Int) -> Field { Field(index, findings, isElement: isElement) }
+
+    /// The same value as one that can be left out: what is wrong in it does not cost the object.
+    package var asElement: Field { Field(index, findings, isElement: true) }
+
+    /// Reads a value that can be left out; nil if anything is wrong in it.
+    package func element<Result>(_ read: (Field) -> Result?) -> Result? {
+        let before = findings.count
+        let result = read(asElement)
+        return findings.count == before ? result : nil
     }
 
     /// The same value with findings of its own; its path goes on beginning where it did.
@@ -63,11 +101,13 @@ package struct Field {
     /// What stands there, for messages.
     package var shown: String { value.shown }
 
-    package func report(_ cause: String, _ advice: String) { findings.add(path, cause, advice) }
+    package func report(_ cause: String, _ advice: String) {
+        findings.add(path, cause, advice, isPartial: isElement)
+    }
 
     /// Reports something about a member, or a member of a member, that may be absent.
     package func report(_ keys: FieldName..., cause: String, advice: String) {
-        findings.add(keys.reduce(path) { Document.path($0, $1.rawValue) }, cause, advice)
+        findings.add(keys.reduce(path) { Document.path($0, $1.rawValue) }, cause, advice, isPartial: isElement)
     }
 
     package func report(_ key: FieldName, _ cause: String, _ advice: String) {
@@ -79,7 +119,7 @@ package struct Field {
     /// The member with this key; nil when it is absent or null.
     package subscript(_ key: FieldName) -> Field? {
         guard isMapOrReported, let member = findings.document.member(of: index, named: key) else { return nil }
-        let field = Field(member, findings)
+        let field = inside(member)
         return field.isNull ? nil : field
     }
 
@@ -87,12 +127,26 @@ package struct Field {
     package subscript(_ key: String) -> Field? {
         guard isMapOrReported else { return nil }
         let member = findings.document.members(of: index).first { findings.document.key(at: $0.key) == key }
-        return member.map { Field(findings.document.resolved($0.value), findings) }.flatMap { $0.isNull ? nil : $0 }
+        return member.map { inside(findings.document.resolved($0.value)) }.flatMap { $0.isNull ? nil : $0 }
     }
 
     /// The keys of a map, in their order.
     package var keys: [String] {
         isMap ? findings.document.members(of: index).map { findings.document.key(at: $0.key) } : []
+    }
+
+    /// The members of a map, and those of the maps that a list holds.
+    var memberKeys: [(name: FieldName?, text: String, path: String, value: Field)] {
+        let document = findings.document
+        if kind == .list { return document.elements(of: index).flatMap { inside($0).memberKeys } }
+        guard isMap else { return [] }
+        return document.members(of: index).map { member in
+            guard let name = document.nodes[member.key].name else {
+                let text = document.key(at: member.key)
+                return (nil, text, Document.path(path, text), self)
+            }
+            return (name, "", "", inside(document.resolved(member.value)))
+        }
     }
 
     private var isMapOrReported: Bool {
@@ -107,7 +161,7 @@ package struct Field {
             report("is \(shown)", "write a list")
             return []
         }
-        return findings.document.elements(of: index).map { Field($0, findings) }
+        return findings.document.elements(of: index).map(inside)
     }
 
     /// A scalar as text. A number or boolean without quotes counts as the text that it is written with.
@@ -156,7 +210,7 @@ extension Field {
         guard field.isMapOrReported else { return [:] }
         var result: [String: String] = [:]
         for member in findings.document.members(of: field.index) {
-            let place = Field(findings.document.resolved(member.value), findings)
+            let place = inside(findings.document.resolved(member.value))
             result[findings.document.key(at: member.key)] = place.isNull ? "" : place.text
         }
         return result
@@ -174,23 +228,25 @@ extension Field {
 
     package var address: IPAddress? {
         guard let text else { return nil }
-        if let address = IPAddress(text) { return address }
+        if let address = IPAddress.lenient(text) { return address }
         report("is \(shown), which is no IP address", "write an IPv4 or IPv6 address")
         return nil
     }
 
     package func port(_ key: FieldName) -> Port? { self[key]?.port }
     package func address(_ key: FieldName) -> IPAddress? { self[key]?.address }
-    package func addresses(_ key: FieldName) -> [IPAddress] { list(key).compactMap(\.address) }
+    /// Those that can be used.
+    package func addresses(_ key: FieldName) -> [IPAddress] { list(key).compactMap { $0.element(\.address) } }
 
     /// `protocol`, TCP where it is absent.
     package var proto: IPProtocol {
         choice(.protocol, among: ["TCP", "UDP", "SCTP"]) { IPProtocol($0) } ?? .tcp
     }
 
-    /// A text that must be one of a few words; nil when it is absent or none of them.
+    /// A text that must be one of a few words; nil when it is absent, empty (which is absent for the API, spec 58) or none
+    /// of them.
     package func choice<T>(_ key: FieldName, among words: [String], _ make: (String) -> T?) -> T? {
-        guard let field = self[key], let text = field.text else { return nil }
+        guard let field = self[key], !field.isBlank, let text = field.text else { return nil }
         if let result = make(text) { return result }
         field.report("is \(text)", "write \(alternatives(words))")
         return nil

@@ -1,7 +1,8 @@
 /// The keys that are read of an object. All others can be passed over, since nobody is able to ask for them.
 package enum FieldName: String, CaseIterable, Sendable {
     case address, addressType, addresses, annotations, apiVersion, clientIP, clusterIP, clusterIPs, code
-    case conditions, containerPort, containers, `continue`, deletionTimestamp, details, endpoints, externalIPs
+    case conditions, containerPort, containers, `continue`, creationTimestamp, deletionTimestamp, details, endpoints,
+        externalIPs
     case externalName, externalTrafficPolicy, forNodes, forZones, healthCheckNodePort, hints, ingress
     case initContainers, internalTrafficPolicy, ip, ipFamilies, ipMode, items, key, kind, labels, loadBalancer
     case loadBalancerSourceRanges, message, metadata, name, namespace, nodeName, nodePort, notReadyAddresses

@@ -29,7 +29,7 @@ package struct ObjectReader: Sendable {
         return ObjectKey(kind: kind, name: ObjectName(namespace: intern(namespace), name: intern(name)))
     }
 
-    /// The object; it is usable only if its field has no findings afterwards.
+    /// The object; its field's findings say afterwards whether it can be used, and what was left out.
     package func object(_ field: Field, key: ObjectKey) -> KubernetesObject {
         switch key.kind {
         case .service: .service(.read(field, name: key.name, intern: intern))
@@ -42,14 +42,19 @@ package struct ObjectReader: Sendable {
 }
 
 extension StateProblem {
-    /// A problem for each finding in one object; the last one says if there are more.
+    /// A problem for each finding in one object; the last one says if there are more. If the object can be used, each is
+    /// about an element that is left out.
+    ///
+    /// - Parameter hidden: what is not known as it is now if the object cannot be used.
     package static func all(
-        _ findings: Findings, origin: String, document: Int? = nil, object: String? = nil
+        _ findings: Findings, origin: String, document: Int? = nil, object: String? = nil,
+        hiding hidden: HiddenObjects = .none
     ) -> [StateProblem] {
         var problems = findings.all.map { finding in
             StateProblem(
-                .invalid, origin: origin, document: document, object: object,
-                field: finding.field.isEmpty ? nil : finding.field, cause: finding.cause, advice: finding.advice)
+                findings.isRefused ? .invalid : .partial, origin: origin, document: document, object: object,
+                field: finding.field.isEmpty ? nil : finding.field, cause: finding.cause, advice: finding.advice
+            ).hiding(findings.isRefused ? hidden : .none)
         }
         if findings.isCut, let last = problems.popLast() {
             var cut = last

@@ -48,13 +48,13 @@ public struct StateBatch: Sendable, Hashable {
 
 extension ClusterEvent {
     /// The object that an event is about: a later event of the same subject replaces an earlier one.
-    enum Subject: Hashable {
+    package enum Subject: Hashable, Sendable {
         case service(ObjectName)
         case slice(ObjectName)
         case node(String)
     }
 
-    var subject: Subject {
+    package var subject: Subject {
         switch self {
         case .service(let service): .service(service.name)
         case .serviceGone(let name): .service(name)

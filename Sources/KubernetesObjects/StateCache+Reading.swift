@@ -165,7 +165,7 @@ private struct ReadingDraft {
         guard let key = reader.key(of: field, kind: kind) else { throw SyntaxError(cause: "it has no name") }
         let object = reader.object(field, key: key)
         let problems = StateProblem.all(field.findings, origin: origin, object: "\(key)")
-        if let event = object.event, problems.isEmpty { batch.events.append(event) }
+        if let event = object.event, !field.findings.isRefused { batch.events.append(event) }
         batch.problems += problems
     }
 

@@ -1,19 +1,28 @@
+import ServiceModel
+
 /// Something in a source of state that cannot be used as it is written.
 ///
-/// Everything else is applied, and the last good version of the object stays in force.
+/// Everything else is applied. Of an object that cannot be used at all the last good version stays in force.
 public struct StateProblem: Sendable, Hashable, CustomStringConvertible {
     public enum Kind: Sendable, Hashable {
         /// A file or directory that cannot be read.
         case unreadable
         /// A document that is no YAML or JSON.
         case unparsable
-        /// An object with a field that is missing or wrong.
+        /// An object with a field that is missing or wrong, so that it cannot be used.
         case invalid
+        /// A part of an object that cannot be used and is left out: an endpoint, an address, a port (spec 58).
+        case partial
         /// An object that another file, or an earlier document, defines already.
         case duplicate
+        /// What is used as it is written, or passed over, and was probably not meant so.
+        case doubtful
         /// A VIP:port or a NodePort that two Services claim; both objects stay, the model decides who is served.
         case conflict
     }
+
+    /// Whether an object is not used, or not all of it may be served: other kinds cost nothing but a part.
+    public var isRefusal: Bool { kind != .partial && kind != .doubtful }
 
     public var kind: Kind
     /// Where it was found: a file, or the URL of the API server.
@@ -27,6 +36,8 @@ public struct StateProblem: Sendable, Hashable, CustomStringConvertible {
     /// What is wrong, to be read after the field's name: `is 70000`.
     public var cause: String
     public var advice: String
+    /// What is not known as it is now, for this problem.
+    package var hides = HiddenObjects.none
 
     public init(
         _ kind: Kind, origin: String, document: Int? = nil, object: String? = nil, field: String? = nil,
@@ -51,12 +62,21 @@ public struct StateProblem: Sendable, Hashable, CustomStringConvertible {
         case .unreadable: "cannot read \(subject): \(what); \(advice)"
         case .unparsable: "cannot parse \(subject): \(what); \(advice)"
         case .invalid, .duplicate: "cannot use \(subject): \(what); \(advice)"
+        case .partial: "cannot use a part of \(subject), which is left out: \(what); \(advice)"
+        case .doubtful: "look at \(subject): \(what); \(advice)"
         case .conflict: "cannot give \(subject) all that it claims: \(what); \(advice)"
         }
     }
 }
 
 extension StateProblem {
+    /// The same problem, for which something is not known as it is now.
+    package func hiding(_ objects: HiddenObjects) -> StateProblem {
+        var problem = self
+        problem.hides = objects
+        return problem
+    }
+
     /// What makes two reports the same report: a document added above does not renew a problem.
     package struct Identity: Hashable {
         let kind: Kind

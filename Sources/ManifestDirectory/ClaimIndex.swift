@@ -35,13 +35,11 @@ struct ClaimIndex {
         for claim in after.subtracting(before) { add(claim, of: name) }
     }
 
-    /// Each claim of more than one Service, and these in the order in which the model serves them: the one whose
-    /// ClusterIP it is, then by name (spec 25).
+    /// Each claim of more than one Service, and these in the order in which the model serves them (spec 25).
     var conflicts: [(claim: Claim, services: [ObjectName])] {
         contested.sorted().map { claim in
             guard case .many(let names) = claimants[claim] else { return (claim, []) }
-            let owners = names.filter { services[$0]?.hasClusterIP(claim.address) == true }
-            return (claim, owners.sorted() + names.subtracting(owners).sorted())
+            return (claim, names.compactMap { services[$0]?.precedence(for: claim.address) }.sorted().map(\.service))
         }
     }
 
@@ -76,8 +74,12 @@ private struct Claimant {
     private var externalIPs: [IPAddress] = []
     private var ingress: [Service.Ingress] = []
     private var servesNodePorts = false
+    private let name: ObjectName
+    private let created: UnixTime?
 
     init(_ service: Service) {
+        name = service.name
+        created = service.created
         if service.kind == .externalName || service.isHeadless { return }
         ports = service.ports
         clusterIPs = service.clusterIPs
@@ -86,7 +88,16 @@ private struct Claimant {
         servesNodePorts = service.kind != .clusterIP
     }
 
-    func hasClusterIP(_ address: IPAddress?) -> Bool { address.map(clusterIPs.contains) ?? false }
+    /// - Parameter address: nil for a NodePort.
+    func precedence(for address: IPAddress?) -> ClaimPrecedence {
+        ClaimPrecedence(title(for: address), created: created, service: name)
+    }
+
+    private func title(for address: IPAddress?) -> ClaimPrecedence.Title {
+        guard let address else { return .assigned }
+        if clusterIPs.contains(address) { return .clusterIP }
+        return ingress.contains { $0.mode == .vip && $0.address == address } ? .assigned : .chosen
+    }
 
     var claims: Set<ClaimIndex.Claim> {
         let addresses = clusterIPs + externalIPs + ingress.filter { $0.mode == .vip }.map(\.address)

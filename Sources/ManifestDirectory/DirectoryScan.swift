@@ -1,4 +1,5 @@
 import Glibc
+import KubernetesObjects
 
 /// What is found below a path: the manifests, the directories, and what could not be looked into.
 ///
@@ -11,6 +12,8 @@ struct DirectoryScan {
     private(set) var unreadable: [String: SystemError] = [:]
     /// Directories whose changes will go unnoticed.
     private(set) var unwatched: [String: SystemError] = [:]
+    /// What is passed over and looks like a manifest.
+    private(set) var doubts: [String: StateProblem] = [:]
     private let table: WatchTable?
 
     /// Scans a path, which may as well be a file or be missing. Each directory is watched before it is listed.
@@ -27,7 +30,11 @@ struct DirectoryScan {
     private mutating func visit(_ path: String, ancestors: Set<DirectoryIdentity>) {
         switch PathKind(path) {
         case .file(let stamp):
-            if FileAccess.isManifest(lastName(path)) { files[path] = stamp }
+            if FileAccess.isManifest(lastName(path)) {
+                files[path] = stamp
+            } else if let doubt = FileAccess.doubt(aboutName: path) {
+                doubts[path] = doubt
+            }
         case .directory(let identity):
             // A symlink to a directory above would never end.
             if !ancestors.contains(identity) { list(path, ancestors: ancestors.union([identity])) }
@@ -36,7 +43,8 @@ struct DirectoryScan {
             unreadable[parent(path)] = SystemError(number)
         case .missing(let number) where !SystemError(number).isAbsence && number != ELOOP:
             unreadable[path] = SystemError(number)
-        case .other, .missing: break
+        case .missing: if let doubt = FileAccess.doubt(aboutLink: path) { doubts[path] = doubt }
+        case .other: break
         }
     }
 

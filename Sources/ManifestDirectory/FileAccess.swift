@@ -106,6 +106,24 @@ enum FileAccess {
         return text.lastIndex(of: "/").map { String(text[..<$0]) }.map { $0.isEmpty ? "/" : $0 }
     }
 
+    /// What is no manifest by its name, and would be in lower case.
+    static func isMisnamed(_ name: String) -> Bool { !isManifest(name) && isManifest(name.lowercased()) }
+
+    /// What to say of a file that is passed over and looks like a manifest; nil for all others.
+    static func doubt(aboutName path: String) -> StateProblem? {
+        guard isMisnamed(lastName(path)) else { return nil }
+        return StateProblem(
+            .doubtful, origin: path, cause: "it is not read for its name", advice: "let it end in .yaml, .yml or .json")
+    }
+
+    /// What to say of a path that leads to no file; nil if nothing is there at all.
+    static func doubt(aboutLink path: String) -> StateProblem? {
+        guard isManifest(lastName(path)), isSymlink(path), case .missing(ENOENT) = PathKind(path) else { return nil }
+        return StateProblem(
+            .doubtful, origin: path, cause: "it is a symbolic link to something that is not there",
+            advice: "write what it leads to, or remove it")
+    }
+
     static func isManifest(_ name: String) -> Bool {
         !name.hasPrefix(".") && [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) }
     }
@@ -128,6 +146,6 @@ struct SystemError: Error, Hashable {
             case EACCES, EPERM: "let swiftlet read it"
             default: "check the file system"
             }
-        return StateProblem(.unreadable, origin: path, cause: errorText(number), advice: advice)
+        return StateProblem(.unreadable, origin: path, cause: errorText(number), advice: advice).hiding(.anything)
     }
 }

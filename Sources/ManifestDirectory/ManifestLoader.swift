@@ -5,8 +5,12 @@ public import ServiceModel
 public enum ManifestLoader {
     /// Everything that the directories define, and what is wrong in them. A directory that is not there is a
     /// problem like any other.
-    public static func load(directories: [String]) -> (events: [ClusterEvent], problems: [StateProblem]) {
-        var tree = ManifestTree(roots: directories)
+    ///
+    /// - Parameter nodePorts: a NodePort outside this range is told of.
+    public static func load(
+        directories: [String], nodePorts: ClosedRange<Int> = Service.usualNodePorts
+    ) -> (events: [ClusterEvent], problems: [StateProblem]) {
+        var tree = ManifestTree(roots: directories, nodePorts: nodePorts)
         let batch = tree.load()
         return (batch.events, batch.problems)
     }

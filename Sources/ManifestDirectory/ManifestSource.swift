@@ -1,4 +1,5 @@
 public import KubernetesObjects
+public import ServiceModel
 import Glibc
 
 /// Watches directories of Kubernetes manifests and tells what they define, as a stream of batches.
@@ -11,8 +12,12 @@ public final class ManifestSource: Sendable {
 
     /// Begins to watch; the directories are read on the source's own thread.
     ///
-    /// - Parameter directories: each must be there now; one that vanishes later is a problem in a batch.
-    public init(directories: [String]) throws(ManifestSourceError) {
+    /// - Parameters:
+    ///   - directories: each must be there now; one that vanishes later is a problem in a batch.
+    ///   - nodePorts: a NodePort outside this range is told of.
+    public init(
+        directories: [String], nodePorts: ClosedRange<Int> = Service.usualNodePorts
+    ) throws(ManifestSourceError) {
         let roots = directories.map(trimmedPath)
         for root in roots where !PathKind(root).isDirectory {
             throw ManifestSourceError(
@@ -28,7 +33,8 @@ public final class ManifestSource: Sendable {
         let stop = Descriptor(adopting: ends[0])
         stopSignal = Descriptor(adopting: ends[1])
         let status = DetachedThread.start { [mailbox] in
-            var watcher = ManifestWatcher(roots: roots, inotify: inotify, stop: stop, mailbox: mailbox)
+            var watcher = ManifestWatcher(
+                roots: roots, nodePorts: nodePorts, inotify: inotify, stop: stop, mailbox: mailbox)
             watcher.run()
         }
         guard status == 0 else {

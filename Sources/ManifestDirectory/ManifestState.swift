@@ -183,7 +183,28 @@ extension ManifestState {
                         cause: "\(claim) is also claimed by Service \(first)", advice: "change one of them"))
             }
         }
-        return all
+        return all + doubts()
+    }
+
+    private func doubts() -> [StateProblem] {
+        let strays = synthesis.strays.map { slice, service in
+            doubt(
+                ObjectKey(kind: .slice, name: slice), "Service \(service), to which it belongs, is not there",
+                "write the Service, or correct the label kubernetes.io/service-name")
+        }
+        let useless = synthesis.withUselessEndpoints.map { name in
+            doubt(
+                ObjectKey(kind: .endpoints, name: name), "its Service has EndpointSlices, which count alone",
+                "keep one of them")
+        }
+        return (strays + useless).compactMap(\.self)
+    }
+
+    private func doubt(_ key: ObjectKey, _ cause: String, _ advice: String) -> StateProblem? {
+        guard let file = owners[key]?.file else { return nil }
+        return StateProblem(
+            .doubtful, origin: file, document: document(of: key, in: file), object: "\(key)", cause: cause,
+            advice: advice)
     }
 
     private func document(of key: ObjectKey, in file: String) -> Int? {

@@ -1,4 +1,5 @@
 import KubernetesObjects
+import ServiceModel
 
 /// The manifests on disk and what they define: every way of reading them ends here.
 struct ManifestTree {
@@ -10,19 +11,23 @@ struct ManifestTree {
 
     private let roots: [String]
     private let table: WatchTable?
+    private let parser: ManifestParser
     private var files: [String: Known] = [:]
     private var directories: Set<String> = []
     private var identities: [String: DirectoryIdentity] = [:]
     private var unreadable: Set<String> = []
     private var faults: Set<String> = []
+    /// Paths that are passed over and look like manifests.
+    private var doubts: Set<String> = []
     /// Files that are gone and still count, until `letGo`.
     private var leaving: Set<String> = []
     private var state = ManifestState()
 
     /// - Parameter table: gets a watch for each directory that is found; nil to read only once.
-    init(roots: [String], watching table: WatchTable? = nil) {
+    init(roots: [String], nodePorts: ClosedRange<Int> = Service.usualNodePorts, watching table: WatchTable? = nil) {
         self.roots = roots.map(trimmedPath)
         self.table = table
+        parser = ManifestParser(nodePorts: nodePorts)
     }
 
     /// Given directories that are not there.
@@ -41,7 +46,6 @@ struct ManifestTree {
     /// The first, complete look.
     mutating func load() -> StateBatch {
         var rest = look(at: Set(roots)).sorted()[...]
-        let parser = ManifestParser()
         // A few files at a time, so that few texts are in memory at once.
         while !rest.isEmpty {
             let chunk = Array(rest.prefix(64))
@@ -70,7 +74,7 @@ struct ManifestTree {
     func isKnown(_ file: String) -> Bool { files[file] != nil }
 
     func read(_ path: String) -> FileReading {
-        FileReading(of: path, knownHash: files[path]?.hash, parser: ManifestParser())
+        FileReading(of: path, knownHash: files[path]?.hash, parser: parser)
     }
 
     mutating func apply(_ reading: FileReading) {
@@ -131,6 +135,7 @@ extension ManifestTree {
         leaving = leaving.filter { file in !missing.contains(where: file.isBelow) }
         unreadable = unreadable.filter { !isUnder($0) }.union(scan.unreadable.keys)
         reportFaults(scan, isUnder)
+        reportDoubts(scan, isUnder)
         return Set(scan.files.filter { files[$0.key]?.stamp != $0.value }.keys)
     }
 
@@ -138,6 +143,20 @@ extension ManifestTree {
         files[file] = nil
         table?.drop(file)
         state.apply(.gone, of: file)
+        guard let doubt = FileAccess.doubt(aboutLink: file) else { return }
+        doubts.insert(file)
+        state.apply(.unreadable(doubt), of: file)
+    }
+
+    /// Reports what is passed over, unless it was a manifest until now: then it counts until it is let go.
+    private mutating func reportDoubts(_ scan: DirectoryScan, _ isUnder: (String) -> Bool) {
+        for path in doubts where scan.doubts[path] == nil && isUnder(path) {
+            doubts.remove(path)
+            state.apply(.gone, of: path)
+        }
+        for (path, doubt) in scan.doubts where !isKnown(path) && doubts.insert(path).inserted {
+            state.apply(.unreadable(doubt), of: path)
+        }
     }
 
     /// Reports directories that cannot be listed or watched, and given ones that are not there.

@@ -31,11 +31,13 @@ struct ManifestWatcher: ~Copyable {
     private var returning: [String: ContinuousClock.Instant] = [:]
     private var nextComparison = ContinuousClock.now + comparisonInterval
 
-    init(roots: [String], inotify: Descriptor, stop: Descriptor, mailbox: BatchMailbox) {
+    init(
+        roots: [String], nodePorts: ClosedRange<Int>, inotify: Descriptor, stop: Descriptor, mailbox: BatchMailbox
+    ) {
         self.stop = stop
         self.mailbox = mailbox
         table = WatchTable(Inotify(inotify))
-        tree = ManifestTree(roots: roots, watching: table)
+        tree = ManifestTree(roots: roots, nodePorts: nodePorts, watching: table)
     }
 
     /// Works until `stop` is written to.

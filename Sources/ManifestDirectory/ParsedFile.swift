@@ -21,6 +21,10 @@ struct ParsedFile {
 /// Reads manifest texts into objects.
 struct ManifestParser: Sendable {
     private let reader = ObjectReader()
+    private let nodePorts: ClosedRange<Int>
+
+    /// - Parameter nodePorts: a NodePort outside this range is told of.
+    init(nodePorts: ClosedRange<Int> = Service.usualNodePorts) { self.nodePorts = nodePorts }
 
     /// Reads a text in the format that the file's name says.
     func parse(_ bytes: [UInt8], file: String) -> ParsedFile {
@@ -34,7 +38,8 @@ struct ManifestParser: Sendable {
                 parsed.problems.append(
                     StateProblem(
                         .unparsable, origin: file, document: document.number, cause: error.text,
-                        advice: "correct the \(language)"))
+                        advice: "correct the \(language)"
+                    ).hiding(.anything))
                 parsed.isComplete = false
             }
         }
@@ -82,6 +87,11 @@ struct ManifestParser: Sendable {
             parsed.add(field.findings, document: document, file: file)
         } else if let kind = ObjectKind(apiVersion: version, kind: kind) {
             read(field, kind: kind, document: document, file: file, into: &parsed)
+        } else if let (cause, advice) = ObjectKind.mistake(apiVersion: version, kind: kind) {
+            parsed.problems.append(
+                StateProblem(
+                    .doubtful, origin: file, document: document, object: "\(version) \(kind)", cause: cause,
+                    advice: advice))
         } else {
             parsed.passedOver.insert("\(version) \(kind)")
         }
@@ -93,9 +103,47 @@ struct ManifestParser: Sendable {
             return
         }
         let content = reader.object(field, key: key)
-        let isValid = field.findings.all.isEmpty
+        let isValid = !field.findings.isRefused
         parsed.objects.append(.init(key: key, document: document, content: isValid ? content : nil))
-        parsed.add(field.findings, document: document, file: file, object: "\(key)", isIdentified: true)
+        parsed.problems += StateProblem.all(
+            field.findings, origin: file, document: document, object: "\(key)",
+            hiding: HiddenObjects(content, key: key))
+        if !isValid { return }
+        parsed.problems += doubts(about: content, field).map { doubt in
+            StateProblem(
+                .doubtful, origin: file, document: document, object: "\(key)", field: doubt.field, cause: doubt.cause,
+                advice: doubt.advice)
+        }
+    }
+
+    private typealias Doubt = (field: String, cause: String, advice: String)
+
+    /// What an API server would have refused or warned of, and what is used all the same.
+    private func doubts(about content: KubernetesObject, _ field: Field) -> [Doubt] {
+        var doubts: [Doubt] = []
+        switch content {
+        case .pod, .node: return []
+        case .endpoints: break
+        case .slice(let slice):
+            if slice.serviceName.isEmpty {
+                doubts.append(
+                    (
+                        "metadata.labels[kubernetes.io/service-name]", "is missing, so that it belongs to no Service",
+                        "write the name of the Service"
+                    ))
+            }
+        case .service(let object):
+            for (index, port) in object.service.ports.enumerated() where object.service.kind != .clusterIP {
+                guard let number = port.nodePort?.number, !nodePorts.contains(Int(number)) else { continue }
+                let range = "\(nodePorts.lowerBound)-\(nodePorts.upperBound)"
+                doubts.append(
+                    (
+                        "spec.ports[\(index)].nodePort", "is \(number), outside \(range)",
+                        "write one inside, where no other program listens"
+                    ))
+            }
+        }
+        return doubts + field.unknownFields().map { ($0.path, "is no field that is known", $0.advice) }
     }
 }
 
@@ -107,10 +155,10 @@ private struct TypeName {
 
 extension ParsedFile {
     fileprivate mutating func add(
-        _ findings: Findings, document: Int, file: String, object: String? = nil, isIdentified: Bool = false
+        _ findings: Findings, document: Int, file: String, object: String? = nil
     ) {
-        problems += StateProblem.all(findings, origin: file, document: document, object: object)
-        if !findings.all.isEmpty && !isIdentified { isComplete = false }
+        problems += StateProblem.all(findings, origin: file, document: document, object: object, hiding: .anything)
+        if findings.isRefused { isComplete = false }
     }
 }
 

@@ -34,6 +34,10 @@ struct SliceSynthesis {
     /// The slices that were made, by Service, with a hash of each.
     private var made: [ObjectName: [ObjectName: Int]] = [:]
     private var dirty: Set<ObjectName> = []
+    /// Services that have slices and are not there themselves.
+    private var missing: Set<ObjectName> = []
+    /// Services whose Endpoints object counts for nothing, since they have slices.
+    private(set) var withUselessEndpoints: Set<ObjectName> = []
     /// Labels of pods that changed, came or went.
     private var dirtyLabels: Set<Label> = []
 
@@ -51,9 +55,29 @@ struct SliceSynthesis {
             }
             for name in before.keys.sorted() where after[name] == nil { events.append(.sliceGone(name)) }
             made[service] = after.isEmpty ? nil : after
+            note(service)
         }
         dirty = []
         return events
+    }
+
+    private mutating func note(_ service: ObjectName) {
+        let hasSlices = sliceCounts[service] != nil
+        if hasSlices && services[service] == nil { missing.insert(service) } else { missing.remove(service) }
+        if hasSlices && endpoints[service] != nil {
+            withUselessEndpoints.insert(service)
+        } else {
+            withUselessEndpoints.remove(service)
+        }
+    }
+
+    /// The written slices of Services that are not there, and these.
+    var strays: [(slice: ObjectName, service: ObjectName)] {
+        if missing.isEmpty { return [] }
+        return servicesOfSlices.compactMap { slice, service in
+            let owner = ObjectName(namespace: slice.namespace, name: service)
+            return missing.contains(owner) ? (slice, owner) : nil
+        }
     }
 
     private func slices(of name: ObjectName) -> [EndpointSlice] {

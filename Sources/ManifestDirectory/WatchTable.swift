@@ -117,7 +117,7 @@ extension WatchTable {
                 if leadsSomewhere(directory + "/" + event.name, event) { notice.stale.insert(directory) }
             } else {
                 let path = directory + "/" + event.name
-                if event.isDirectory || numberOfTree[path] != nil || FileAccess.isManifest(event.name) {
+                if event.isDirectory || numberOfTree[path] != nil || FileAccess.isManifest(event.name.lowercased()) {
                     notice.add(path, event)
                 } else if event.has(Int(IN_CREATE) | Int(IN_MOVED_TO)) {
                     // A symlink to a directory is no directory to the kernel.

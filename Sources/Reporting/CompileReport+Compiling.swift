@@ -23,6 +23,14 @@ extension CompileReport {
         var compiler = Compiler()
         _ = compiler.update(dirty: dirty, state: state, node: node)
         self.init(compiler, node: node, problems: problems)
+        let own = Set(settings.nodeAddresses + (object?.addresses ?? []))
+        self.problems += compiler.desired.services.values.sorted { $0.name < $1.name }.flatMap { service in
+            service.doubts(onNodeWith: own).map { doubt in
+                Problem(
+                    kind: "doubtful", file: "", object: "Service \(service.name)", field: "spec.clusterIP",
+                    message: doubt)
+            }
+        }
     }
 
     private init(_ compiler: Compiler, node: NodeConfiguration, problems: [StateProblem]) {

@@ -27,8 +27,10 @@ public struct ServiceMapWriter<Store: MapStore> {
     ///   - upserts: in these no frontend may be claimed twice; the model decides conflicts (spec 25).
     ///   - prune: what was found in the maps at the start and has not been desired since goes away. Only after the
     ///     first complete list (spec 10), with which all desired Services have been seen.
+    ///   - spared: Services that are not pruned, because what they are now cannot be read.
     public mutating func apply(
-        upserts: [DesiredService] = [], removals: [ObjectName] = [], prune: Bool = false
+        upserts: [DesiredService] = [], removals: [ObjectName] = [], prune: Bool = false,
+        sparing spared: Set<ObjectName> = []
     ) -> ApplyReport {
         var work = unfinished.takeAll()
         for service in removals { work.remove(service, idsOf(service)) }
@@ -42,7 +44,7 @@ public struct ServiceMapWriter<Store: MapStore> {
         run(&batch, &round)
 
         var removal = Plan()
-        let gone = prune ? work.removals.union(mirror.unconfirmed) : work.removals
+        let gone = prune ? work.removals.union(unconfirmed(except: spared)) : work.removals
         for id in gone.sorted() { mirror.planRemoval(of: id, into: &removal) }
         round.surplus += removal.surplus
         unfinished.keep(names(of: round.outcome.failed).union(round.refused), of: work)
@@ -63,6 +65,13 @@ public struct ServiceMapWriter<Store: MapStore> {
         var losses: [PlannedOperation] = []
 
         var refused: Set<ServicePortName> { Set(refusals.compactMap(\.port)) }
+    }
+
+    private func unconfirmed(except spared: Set<ObjectName>) -> Set<ServiceID> {
+        if spared.isEmpty { return mirror.unconfirmed }
+        return mirror.unconfirmed.filter { id in
+            !(mirror.records[id]?.name.map { spared.contains($0.service) } ?? false)
+        }
     }
 
     private func idsOf(_ service: ObjectName) -> [ServiceID] { mirror.services[service] ?? [] }
@@ -186,6 +195,18 @@ extension ServiceMapWriter {
             statistics[.slots(family)] = (usable - Int(slots.free), usable)
         }
         return statistics
+    }
+
+    /// Services that were found in the maps at the start and have not been desired since, sorted.
+    public var unconfirmedServices: [ObjectName] {
+        Set(mirror.unconfirmed.compactMap { mirror.records[$0]?.name?.service }).sorted()
+    }
+
+    /// Tells which addresses are the node's own: there a ClusterIP takes its own ports and refuses no others.
+    /// - Returns: whether something is to be written for it.
+    public mutating func setNodeAddresses(_ addresses: Set<IPAddress>) -> Bool {
+        mirror.shared.setNodeAddresses(addresses)
+        return !mirror.shared.changedVIPs.isEmpty
     }
 
     /// Whether no frontend is in the maps.

@@ -12,8 +12,6 @@ struct SharedEntries {
         var owner = ServiceID(0)
         var written: VIPEntry?
 
-        /// Only a ClusterIP refuses what it does not serve (spec 28); other addresses belong to somebody.
-        var wanted: VIPEntry? { clusterIPs > 0 ? VIPEntry(frontends: frontends) : nil }
     }
 
     /// Who has NodePort frontends with a port: the same service port in both families.
@@ -25,10 +23,23 @@ struct SharedEntries {
         var wanted: ServiceID? { claims.first?.service }
     }
 
+    private var nodeAddresses: Set<IPAddress> = []
     var vips: [IPAddress: VIP] = [:]
     var nodePorts: [NodePortKey: NodePort] = [:]
     var changedVIPs: Set<IPAddress> = []
     var changedNodePorts: Set<NodePortKey> = []
+
+    /// Only a ClusterIP refuses what it does not serve (spec 28); other addresses belong to somebody, and so does one of the
+    /// node's that a Service has as its ClusterIP.
+    private func wanted(_ vip: VIP, at address: IPAddress) -> VIPEntry? {
+        vip.clusterIPs > 0 && !nodeAddresses.contains(address) ? VIPEntry(frontends: vip.frontends) : nil
+    }
+
+    mutating func setNodeAddresses(_ addresses: Set<IPAddress>) {
+        let changed = nodeAddresses.symmetricDifference(addresses)
+        nodeAddresses = addresses
+        for address in changed { vips[address].map { note($0, at: address) } }
+    }
 
     /// A frontend is now in the map.
     mutating func add(_ key: FrontendKey, _ entry: ServiceEntry) {
@@ -97,7 +108,7 @@ struct SharedEntries {
 
     private mutating func note(_ vip: VIP, at address: IPAddress) {
         vips[address] = vip.frontends == 0 && vip.written == nil ? nil : vip
-        if vip.wanted == vip.written { changedVIPs.remove(address) } else { changedVIPs.insert(address) }
+        if wanted(vip, at: address) == vip.written { changedVIPs.remove(address) } else { changedVIPs.insert(address) }
     }
 
     private mutating func note(_ nodePort: NodePort, at key: NodePortKey) {
@@ -110,7 +121,7 @@ struct SharedEntries {
         var operations: [PlannedOperation] = []
         for address in changedVIPs.sorted() {
             guard let vip = vips[address] else { continue }
-            let operation = vip.wanted.map { MapOperation.putVIP(address, $0) } ?? .deleteVIP(address)
+            let operation = wanted(vip, at: address).map { MapOperation.putVIP(address, $0) } ?? .deleteVIP(address)
             operations.append(PlannedOperation(operation: operation, owner: vip.owner))
         }
         for key in changedNodePorts.sorted() {

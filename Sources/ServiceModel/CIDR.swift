@@ -12,14 +12,19 @@ public struct CIDR: Sendable, Hashable, LosslessStringConvertible {
     }
 
     /// Reads `10.0.0.0/8` or `fd00::/8`; a mapped range (`::ffff:10.0.0.0/104`) is the IPv4 range that it stands for.
-    public init?(_ text: String) {
+    public init?(_ text: String) { self.init(text) { IPAddress($0) } }
+
+    private init?(_ text: String, _ address: (Substring) -> IPAddress?) {
         guard let slash = text.utf8.lastIndex(of: UInt8(ascii: "/")),
-            let network = IPAddress(text[..<slash]),
+            let network = address(text[..<slash]),
             let length = Self.prefixLength(text[slash...].dropFirst())
         else { return nil }
         let isMapped = network.family == .v4 && text.utf8.contains(UInt8(ascii: ":"))
         self.init(network: network, prefixLength: isMapped ? length - 96 : length)
     }
+
+    /// Reads what an object of the Kubernetes API may hold: see `IPAddress.lenient`.
+    public static func lenient(_ text: String) -> CIDR? { CIDR(text) { IPAddress.lenient(String($0)) } }
 
     private static func prefixLength(_ text: Substring) -> Int? {
         guard (1...3).contains(text.utf8.count), text.utf8.allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains),

@@ -19,19 +19,48 @@ public struct Conflict: Sendable, Hashable, Comparable, CustomStringConvertible 
     }
 }
 
-/// Who asks for which frontend, and who has it.
+/// Which of several Services has a frontend: the least of these (spec 25).
 ///
-/// The first in this order has it, whoever came first: a ClusterIP (the API server gives each to one Service, while
-/// anybody may write it into `externalIPs`), then by name.
-struct Claims: Sendable {
-    private struct Claim: Sendable, Hashable, Comparable {
-        var service: ObjectName
-        var isClusterIP: Bool
+/// What the API server or a controller assigns goes before what anybody may write into `externalIPs`; then the older Service
+/// goes first, so that a newcomer takes nothing from those who are there, then the first by name.
+public struct ClaimPrecedence: Sendable, Hashable, Comparable {
+    public enum Title: Int, Sendable, Hashable {
+        /// The API server gives each to one Service.
+        case clusterIP
+        /// A NodePort, or an address in the status of a load balancer.
+        case assigned
+        case chosen
 
-        static func < (left: Claim, right: Claim) -> Bool {
-            left.isClusterIP == right.isClusterIP ? left.service < right.service : left.isClusterIP
+        public init(_ kind: DesiredFrontend.Kind) {
+            switch kind {
+            case .clusterIP: self = .clusterIP
+            case .nodePort, .loadBalancer: self = .assigned
+            case .externalIP: self = .chosen
+            }
         }
     }
+
+    public var title: Title
+    /// Nil, as in manifests, counts as the youngest.
+    public var created: UnixTime?
+    public var service: ObjectName
+
+    public init(_ title: Title, created: UnixTime?, service: ObjectName) {
+        self.title = title
+        self.created = created
+        self.service = service
+    }
+
+    public static func < (left: ClaimPrecedence, right: ClaimPrecedence) -> Bool {
+        let latest = UnixTime(nanoseconds: .max)
+        return (left.title.rawValue, left.created ?? latest, left.service)
+            < (right.title.rawValue, right.created ?? latest, right.service)
+    }
+}
+
+/// Who asks for which frontend, and who has it, whoever came first.
+struct Claims: Sendable {
+    private typealias Claim = ClaimPrecedence
 
     private var holders: [FrontendKey: Claim] = [:]
     /// The others, sorted; hardly any key has some.
@@ -50,9 +79,11 @@ struct Claims: Sendable {
     }
 
     /// Asks for a frontend; returns the other Service that loses or gets it by this.
-    mutating func claim(_ frontend: DesiredFrontend, for service: ObjectName) -> ObjectName? {
+    mutating func claim(
+        _ frontend: DesiredFrontend, for service: ObjectName, created: UnixTime?
+    ) -> ObjectName? {
         let key = frontend.key.claimed
-        let claim = Claim(service: service, isClusterIP: frontend.kind == .clusterIP)
+        let claim = Claim(.init(frontend.kind), created: created, service: service)
         if holders[key] == nil {
             holders[key] = claim
             return nil

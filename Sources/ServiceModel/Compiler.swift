@@ -32,7 +32,7 @@ public struct Compiler: Sendable {
         var affected = names
         for name in names {
             let service = state.compile(name, for: node)
-            affected.formUnion(stake(service?.ports ?? [], of: name))
+            affected.formUnion(stake(service?.ports ?? [], of: name, created: state.service(named: name)?.created))
             compiled[name] = service
         }
         var changes = DesiredChanges()
@@ -44,7 +44,9 @@ public struct Compiler: Sendable {
     }
 
     /// Replaces the claims of a Service; returns the others that lose or get something by it.
-    private mutating func stake(_ ports: [DesiredServicePort], of service: ObjectName) -> [ObjectName] {
+    private mutating func stake(
+        _ ports: [DesiredServicePort], of service: ObjectName, created: UnixTime?
+    ) -> [ObjectName] {
         var touched: [ObjectName] = []
         let frontends = ports.lazy.flatMap(\.frontends).filter { $0.key.scope == .fromNode }
         let before = (desired.services[service]?.claimedKeys ?? []) + (lost[service] ?? [])
@@ -55,7 +57,7 @@ public struct Compiler: Sendable {
             }
         }
         for frontend in frontends {
-            if let loser = claims.claim(frontend, for: service) { touched.append(loser) }
+            if let loser = claims.claim(frontend, for: service, created: created) { touched.append(loser) }
         }
         return touched
     }

@@ -197,3 +197,34 @@ public struct DesiredFrontend: Sendable, Hashable {
         self.sourceRanges = sourceRanges
     }
 }
+
+extension DesiredService {
+    /// A sentence for each ClusterIP that is among the node's addresses: an API server gives none out, and a manifest may say
+    /// anything.
+    ///
+    /// The same for each NodePort on which a program of the node listens: it gets no connections to it any more.
+    /// - Parameter listening: the TCP ports of the node that are listened on.
+    public func doubts(onNodeWith addresses: Set<IPAddress>, listening: Set<UInt16> = []) -> [String] {
+        let frontends = ports.lazy.flatMap(\.frontends)
+        let taken = Set(frontends.filter { $0.kind == .clusterIP }.map(\.key.address)).intersection(addresses)
+        return nodePortDoubts(listening)
+            + taken.sorted().map { address in
+                "look at Service \(name): its ClusterIP \(address) is an address of this node, which keeps its other ports; "
+                    + "write one of the range for Services"
+            }
+    }
+
+    /// TCP NodePorts, sorted.
+    public var nodePorts: [UInt16] {
+        let frontends = ports.lazy.flatMap(\.frontends).filter { $0.kind == .nodePort && $0.key.proto == .tcp }
+        return Set(frontends.map(\.key.port.number)).sorted()
+    }
+
+    private func nodePortDoubts(_ listening: Set<UInt16>) -> [String] {
+        if listening.isEmpty { return [] }
+        return nodePorts.filter(listening.contains).map { port in
+            "look at Service \(name): a program on this node listens on its NodePort \(port), and is not reached there any "
+                + "more; choose another port (`ss -ltnp sport = :\(port)` names it)"
+        }
+    }
+}

@@ -8,7 +8,16 @@ struct FrontDoors {
         var sourceRanges: SourceRanges?
     }
 
+    private struct Place: Hashable {
+        var address: IPAddress
+        var port: Port
+    }
+
     private var doors: [Door] = []
+    /// Where the doors are, once there are many.
+    private var places: Set<Place> = []
+    /// So many are searched faster than they are hashed.
+    private static let few = 16
     private let proto: IPProtocol
     private let internalPolicy: Service.TrafficPolicy
     private let externalPolicy: Service.TrafficPolicy
@@ -46,7 +55,12 @@ struct FrontDoors {
     /// others, because its source ranges hold for the address (spec 24).
     private mutating func addExternal(_ door: Door) {
         areExternal = true
-        guard !doors.contains(where: { $0.address == door.address && $0.port == door.port }) else { return }
+        if doors.count < Self.few {
+            if doors.contains(where: { $0.address == door.address && $0.port == door.port }) { return }
+        } else {
+            if places.isEmpty { places = Set(doors.map { Place(address: $0.address, port: $0.port) }) }
+            guard places.insert(Place(address: door.address, port: door.port)).inserted else { return }
+        }
         doors.append(door)
     }
 

@@ -16,14 +16,21 @@ extension IPAddress: LosslessStringConvertible {
         self = address
     }
 
-    private static func copying(_ text: some Sequence<UInt8>) -> IPAddress? {
-        Array(text).withUnsafeBufferPointer { IPAddress(ascii: $0[...]) }
+    private static func copying(_ text: some Sequence<UInt8>, isLenient: Bool = false) -> IPAddress? {
+        Array(text).withUnsafeBufferPointer { IPAddress(ascii: $0[...], isLenient: isLenient) }
     }
 
-    init?(ascii: Slice<UnsafeBufferPointer<UInt8>>) {
-        if let value = UInt32(dottedQuad: ascii) {
+    /// Reads what an object of the Kubernetes API may hold: API servers before 1.36 accept IPv4 octets with leading
+    /// zeros, which are decimal (spec 58).
+    public static func lenient(_ text: String) -> IPAddress? {
+        let parsed = text.utf8.withContiguousStorageIfAvailable { IPAddress(ascii: $0[...], isLenient: true) }
+        return parsed ?? copying(text.utf8, isLenient: true)
+    }
+
+    init?(ascii: Slice<UnsafeBufferPointer<UInt8>>, isLenient: Bool = false) {
+        if let value = UInt32(dottedQuad: ascii, allowsLeadingZeros: isLenient) {
             self.init(v4: value)
-        } else if let value = UInt128(colonHex: ascii) {
+        } else if let value = UInt128(colonHex: ascii, allowsLeadingZeros: isLenient) {
             self.init(v6: UInt64(truncatingIfNeeded: value >> 64), UInt64(truncatingIfNeeded: value))
             if let mapped = v4Mapped { self = mapped }
         } else {
@@ -93,8 +100,8 @@ private enum ASCII {
 }
 
 extension UInt32 {
-    /// Four decimal octets, each without leading zeros.
-    fileprivate init?(dottedQuad ascii: Slice<UnsafeBufferPointer<UInt8>>) {
+    /// Four decimal octets, each without leading zeros unless they are allowed.
+    fileprivate init?(dottedQuad ascii: Slice<UnsafeBufferPointer<UInt8>>, allowsLeadingZeros: Bool) {
         var value: UInt32 = 0
         var octet: UInt32 = 0
         var digits = 0
@@ -107,7 +114,7 @@ extension UInt32 {
                 (octet, digits) = (0, 0)
             } else {
                 let digit = character &- ASCII.zero
-                guard digit <= 9, digits == 0 || octet > 0 else { return nil }
+                guard digit <= 9, digits == 0 || octet > 0 || allowsLeadingZeros else { return nil }
                 octet = octet * 10 + UInt32(digit)
                 digits += 1
                 guard octet <= 255 else { return nil }
@@ -120,7 +127,7 @@ extension UInt32 {
 
 extension UInt128 {
     /// IPv6: groups of one to four hex digits, at most one `::`, and perhaps a dotted quad in place of the last two.
-    fileprivate init?(colonHex ascii: Slice<UnsafeBufferPointer<UInt8>>) {
+    fileprivate init?(colonHex ascii: Slice<UnsafeBufferPointer<UInt8>>, allowsLeadingZeros: Bool) {
         var rest = ascii
         var value: UInt128 = 0
         var groups = 0
@@ -130,7 +137,7 @@ extension UInt128 {
             rest = rest.dropFirst(2)
         }
         while !rest.isEmpty {
-            if groups <= 6, let quad = UInt32(dottedQuad: rest) {
+            if groups <= 6, let quad = UInt32(dottedQuad: rest, allowsLeadingZeros: allowsLeadingZeros) {
                 value = value << 32 | UInt128(quad)
                 groups += 2
                 break

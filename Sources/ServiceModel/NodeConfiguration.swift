@@ -78,3 +78,23 @@ extension Node {
         return primary.isEmpty ? nil : primary
     }
 }
+
+/// What the Node object said last: when it goes, or comes back without addresses, the node is still where it was (spec 56).
+public struct NodeMemory: Sendable {
+    private var known: Node?
+
+    public init() {}
+
+    /// The Node as it counts: itself, with the addresses and pod ranges of before where it has none.
+    public mutating func recall(_ node: Node?) -> Node? {
+        if let node, !node.addresses.isEmpty {
+            known = node
+            return node
+        }
+        guard let known else { return node }
+        var recalled = node ?? Node(name: known.name)
+        recalled.addresses = known.addresses
+        if recalled.podCIDRs.isEmpty { recalled.podCIDRs = known.podCIDRs }
+        return recalled
+    }
+}

@@ -11,7 +11,7 @@ public enum NodePortAddresses: Sendable, Hashable {
 
     /// The addresses, sorted, with 127.0.0.1 and ::1 flagged host-only.
     ///
-    /// Without a Node object (or with one that has no address) `primary` means all local addresses.
+    /// Before there is a Node object with an address `primary` means all local addresses.
     public func select(node: Node?, localAddresses: [IPAddress]) -> [NodePortAddress] {
         let loopback = [IPAddress(v4: 0x7f00_0001), IPAddress(v6: 0, 1)]
         let primary = (node?.primaryAddresses ?? localAddresses.filter { !$0.isLoopback }) + loopback

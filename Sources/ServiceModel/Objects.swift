@@ -64,6 +64,15 @@ public struct Service: Sendable, Hashable {
     /// Nil when the Service has no selector, and its slices come from somewhere else.
     public var selector: [String: String]?
     public var externalName: String?
+    /// When the API server made the object: the older one of two keeps what both claim (spec 25).
+    public var created: UnixTime?
+
+    /// A Service that makes more frontends, counted without those of NodePorts, is not served with all of its addresses: the
+    /// maps are for all Services.
+    public static let mostFrontends = 10_000
+
+    /// Where an API server allocates NodePorts that is not told otherwise (`--service-node-port-range`).
+    public static let usualNodePorts = 30_000...32_767
 
     public init(name: ObjectName) { self.name = name }
 }
@@ -112,7 +121,7 @@ public struct EndpointSlice: Sendable, Hashable {
 public struct Node: Sendable, Hashable {
     public var name: String
     public var labels: [String: String] = [:]
-    /// `status.addresses` of type InternalIP and ExternalIP, in their order.
+    /// `status.addresses`: those of type InternalIP, then those of type ExternalIP, each in their order (spec 56).
     public var addresses: [IPAddress] = []
     /// The ranges that the addresses of its pods come from.
     public var podCIDRs: [CIDR] = []

@@ -20,7 +20,7 @@ extension SourceRanges {
     }
 
     /// A range as a person may write it, with white space at either end, which the API server lets pass.
-    public static func range(_ text: String) -> CIDR? { CIDR(text.trimmed) }
+    public static func range(_ text: String) -> CIDR? { CIDR.lenient(text.trimmed) }
 
     /// Reads `loadBalancerSourceRanges` for one family; nil if they restrict nobody.
     ///

@@ -22,6 +22,7 @@ actor ControlPlane {
     var growthState = GrowthState()
     private var localAddresses: [IPAddress]
     private var node: NodeConfiguration
+    private var nodeMemory = NodeMemory()
     private let endpoints: DaemonEndpoints
     /// Tells the owner of a Service what only a person can put right.
     private let warn: @Sendable (ServiceWarning) -> Void
@@ -39,6 +40,9 @@ actor ControlPlane {
     nonisolated let nodeChanges: AsyncStream<NodeFacts>
     private let nodeChange: AsyncStream<NodeFacts>.Continuation
     private var problems: Set<StateProblem> = []
+    /// Services of manifests that take an address of the node's own.
+    private var doubtful: [ObjectName: [String]] = [:]
+    private var withheld = WithheldServices()
     private var reportedConflicts: Set<Conflict> = []
     private var reportedFailures: Set<String> = []
     private var lastEventAt: Date?
@@ -73,6 +77,7 @@ actor ControlPlane {
         (endpointWishes, endpointWish) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         nodeName = configuration.node.name
         (nodeChanges, nodeChange) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        _ = self.writer?.setNodeAddresses(Set(localAddresses))
         state = ClusterState(ownNode: configuration.node.name)
         node = NodeConfiguration(configuration.node, node: nil, localAddresses: localAddresses)
     }
@@ -80,13 +85,15 @@ actor ControlPlane {
     /// Takes a batch of changes all the way into the maps.
     func ingest(_ batch: StateBatch) -> IngestSummary {
         for problem in batch.problems where problems.insert(problem).inserted {
-            log.warning("refused an object", metadata: ["problem": "\(problem)"])
+            log.warning(problem.kind.logLine, metadata: ["problem": "\(problem)"])
+        }
+        if !batch.passedOver.isEmpty {
+            log.info("passed over", metadata: ["kinds": "\(batch.passedOver.joined(separator: ", "))"])
         }
         for problem in batch.resolved where problems.remove(problem) != nil {
-            log.info("a refused object is well again", metadata: ["problem": "\(problem)"])
+            log.info("a problem is gone", metadata: ["problem": "\(problem)"])
         }
-        // A complete list replaces what a cache said before.
-        let events = batch.isInitial ? batch.events + state.endings(missingFrom: batch.events) : batch.events
+        let events = batch.isInitial ? wholeList(batch) : batch.events
         if !events.isEmpty {
             lastEventAt = Date()
             revision += 1
@@ -101,6 +108,12 @@ actor ControlPlane {
         let summary = program(dirty)
         noteProgrammed(events.compactMap { if case .slice(let slice) = $0 { slice } else { nil } })
         return summary
+    }
+
+    /// A complete list replaces what a cache said before, but for what is refused as it is now.
+    private func wholeList(_ batch: StateBatch) -> [ClusterEvent] {
+        let hidden = batch.hiddenSubjects
+        return batch.events + state.endings(missingFrom: batch.events).filter { !hidden.contains($0.subject) }
     }
 
     /// Takes what a cache says, unless somebody who knows better was faster.
@@ -140,7 +153,8 @@ actor ControlPlane {
     /// Follows the addresses of the node's devices.
     func setLocalAddresses(_ addresses: [IPAddress]) {
         localAddresses = addresses
-        guard currentNode() != node else { return }
+        let hasOtherVIPs = writer?.setNodeAddresses(Set(addresses)) ?? false
+        guard currentNode() != node || hasOtherVIPs else { return }
         log.info(
             "the node's addresses changed",
             metadata: ["addresses": "\(addresses.map(\.description).joined(separator: ", "))"])
@@ -158,12 +172,23 @@ actor ControlPlane {
     private var isPending: Bool { !(writer?.pending.isEmpty ?? true) }
 
     /// What the maps hold from before the start goes once everything that is wanted has been read (spec 10). What
-    /// cannot be read may define it still: a broken manifest never takes a Service away.
-    private var mayPrune: Bool { hasCompleteList && !problems.contains(where: \.hidesObjects) }
+    /// cannot be read may define it still: a broken manifest never takes a Service away. Where it is known whose it is, only
+    /// that Service is spared.
+    private var mayPrune: Bool { hasCompleteList && !problems.contains { $0.hides == .anything } }
+
+    private func withhold(_ changes: inout DesiredChanges) {
+        let (hidesAnything, spared) = (problems.contains { $0.hides == .anything }, spared)
+        withheld.filter(
+            &changes, isHidden: { hidesAnything || spared.contains($0) },
+            found: { writer?.unconfirmedServices ?? [] })
+    }
+
+    private var spared: Set<ObjectName> { Set(problems.compactMap(\.hides.service)) }
 
     private func currentNode() -> NodeConfiguration {
         NodeConfiguration(
-            configuration.node, node: state.node(named: configuration.node.name), localAddresses: localAddresses)
+            configuration.node, node: nodeMemory.recall(state.node(named: configuration.node.name)),
+            localAddresses: localAddresses)
     }
 
     func program(_ dirty: Set<ObjectName>) -> IngestSummary {
@@ -202,9 +227,10 @@ actor ControlPlane {
         let clock = ContinuousClock()
         var changes = DesiredChanges()
         summary.compile += clock.measure { changes = compiler.update(dirty: dirty, state: state, node: node) }
+        withhold(&changes)
         let start = clock.now
         if let report = writer?.apply(
-            upserts: changes.upserts, removals: changes.removals, prune: isLast && mayPrune)
+            upserts: changes.upserts, removals: changes.removals, prune: isLast && mayPrune, sparing: spared)
         {
             growthState.note(report)
             reportFailures(report)
@@ -214,6 +240,22 @@ actor ControlPlane {
         summary.apply += clock.now - start
         summary.services += changes.upserts.count + changes.removals.count
         updateHealthChecks(changes)
+        if !configuration.manifests.isEmpty { noteDoubts(changes) }
+    }
+
+    /// Of manifests, which no API server has checked. (In a cluster a cache of DNS may own a ClusterIP, on purpose.)
+    private func noteDoubts(_ changes: DesiredChanges) {
+        for name in changes.removals { doubtful[name] = nil }
+        let own = Set(localAddresses)
+        let hasNodePorts = changes.upserts.contains { !$0.nodePorts.isEmpty }
+        let listening = hasNodePorts ? ListeningPorts.tcp() : []
+        for service in changes.upserts {
+            let doubts = service.doubts(onNodeWith: own, listening: listening)
+            for doubt in doubts where doubtful[service.name] != doubts {
+                log.warning(StateProblem.Kind.doubtful.logLine, metadata: ["problem": "\(doubt)"])
+            }
+            doubtful[service.name] = doubts.isEmpty ? nil : doubts
+        }
     }
 
     private func updateHealthChecks(_ changes: DesiredChanges) {
@@ -331,9 +373,21 @@ extension ControlPlane {
             + (writer?.pending ?? []).map { "\($0)" }.filter { name in !explained.contains { $0.contains(name) } }
         report.residentBytes = Self.residentBytes
         report.problems =
-            problems.map(\.description).sorted() + compiler.conflicts.map(\.description) + attention.values.sorted()
-            + endpoints.problems.all
+            problems.filter(\.isRefusal).map(\.description).sorted() + compiler.conflicts.map(\.description)
+            + attention.values.sorted()
+            + endpoints.problems.all + keptServices
+        // One odd value of a tenant's is no reason to call the node degraded.
+        report.risks +=
+            problems.filter { !$0.isRefusal }.map(\.description).sorted() + doubtful.values.flatMap(\.self).sorted()
         return report
+    }
+
+    /// Services of before the start that stay because it is not known whether they are wanted.
+    private var keptServices: [String] {
+        guard hasCompleteList else { return [] }
+        return (writer?.unconfirmedServices ?? []).map {
+            "\($0) is served as it was before the start: what may define it cannot be used; see the other problems"
+        }
     }
 
     /// Notes what a part of the daemon wants a person to know; nil when it is well again.
@@ -352,7 +406,8 @@ extension ControlPlane {
         MetricsSnapshot.Wanted(
             totals: compiler.desired.totals, gaps: EndpointGaps(compiler.desired),
             pendingPorts: writer?.pending.count ?? 0, conflicts: compiler.conflicts.count,
-            refusedObjects: problems.count, mapEntries: writer?.statistics.mapValues(\.entries) ?? [:])
+            refusedObjects: problems.count(where: \.isRefusal),
+            mapEntries: writer?.statistics.mapValues(\.entries) ?? [:])
     }
 
     /// This process's resident memory, from the second field of statm.
@@ -425,12 +480,12 @@ struct IngestSummary: Sendable {
     var failures: [ApplyReport.Failure] = []
 }
 
-extension StateProblem {
-    /// Whether an object is not known, or not in its present version, for this problem.
-    fileprivate var hidesObjects: Bool {
-        switch kind {
-        case .unreadable, .unparsable, .invalid: true
-        case .duplicate, .conflict: false
+extension StateProblem.Kind {
+    fileprivate var logLine: Logger.Message {
+        switch self {
+        case .partial: "left out a part of an object"
+        case .doubtful: "something is probably not meant as it is written"
+        case .unreadable, .unparsable, .invalid, .duplicate, .conflict: "refused an object"
         }
     }
 }

@@ -189,6 +189,11 @@ extension Daemon {
         log.info("asking the API server", metadata: ["source": "\(settings.cluster.shown)"])
         let feed = FeedService(
             batches: source.batches(), control: control, endsWithFirstList: settings.initOnly,
+            lastKnown: { [settings, log] in
+                guard let directory = settings.stateDirectory else { return [] }
+                let node = settings.nodeName
+                return await StateCacheService.events(from: directory, node: node, log: log)
+            },
             onFirstList: { summary in
                 sayProgrammed(summary)
                 await control.grow()

@@ -3,6 +3,7 @@ import KubernetesObjects
 import Logging
 import ManifestDirectory
 import NodeNetwork
+import enum ServiceModel.ClusterEvent
 import ServiceLifecycle
 
 /// Feeds batches to the control plane, one after the other.
@@ -12,11 +13,17 @@ where Batches.Element == StateBatch, Batches.AsyncIterator: SendableMetatype {
     let control: ControlPlane
     /// Ends after the complete list, and the group with it.
     var endsWithFirstList = false
+    /// What was known before a restart, for what is refused as it is now.
+    var lastKnown: @Sendable () async -> [ClusterEvent] = { [] }
     /// Told of the complete list, which is in the maps by then.
     var onFirstList: @Sendable (IngestSummary) async throws -> Void = { _ in }
 
     func run() async throws {
-        for try await batch in batches.cancelOnGracefulShutdown() {
+        for try await var batch in batches.cancelOnGracefulShutdown() {
+            if batch.isInitial, !batch.hiddenSubjects.isEmpty {
+                let known = await lastKnown()
+                batch.restoreHidden(from: known)
+            }
             let summary = await control.ingest(batch)
             guard batch.isInitial else { continue }
             Heap.trim()

@@ -1,3 +1,4 @@
+import KubernetesObjects
 import Logging
 import ManifestDirectory
 import ServiceModel

@@ -1,3 +1,5 @@
+import KubernetesObjects
+
 /// The fields of `KubeProxyConfiguration` (kubeproxy.config.k8s.io, v1alpha1, and those that move in its next
 /// version), and what becomes of them.
 enum KubeProxyFields {

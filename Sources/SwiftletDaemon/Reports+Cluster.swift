@@ -25,7 +25,7 @@ extension DaemonReport {
         report.devices = network.devices
         report.packets = network.packets
         report.problems += network.problems
-        report.risks = network.risks
+        report.risks += network.risks
         return report
     }
 }

@@ -25,7 +25,8 @@ public struct DaemonReport: Codable, Sendable {
     public var pending: [String]
     /// Manifests and objects that were refused, and addresses that two Services claim.
     public var problems: [String]
-    /// Settings of the kernel that may be in the way of packets, with what to do; they are no complaint.
+    /// Settings of the kernel that may be in the way of packets, parts of objects that are left out, and what is probably not
+    /// meant as it is written, with what to do; they are no complaint.
     public var risks: [String]
     public var rights: Rights
     /// In force for flows at tc.

@@ -118,6 +118,29 @@ struct ClusterOutageTests {
         }
     }
 
+    @Test("a slice that is refused after a restart leads where it led, and a Service that was deleted meanwhile goes")
+    func refusedAfterRestart() throws {
+        let node = try TestNode.current
+        try node.withAPI(Self.objects) { api in
+            try node.start(following: api)
+            _ = try awaitCache(on: node)
+            try node.stop()
+            var odd = ClusterManifest.slice("web", pods: [3])
+            odd["addressType"] = "IPv9"
+            try api.put(odd)
+            try api.delete("services", "other")
+            try node.start(following: api)
+            #expect(try node.call("10.96.0.15:80", "--count", "30").pods == ["pod-1", "pod-2"])
+            #expect(try eventually { try node.call("10.96.0.16:80").results == ["ENETUNREACH"] })
+            let said = try complaints(node)
+            #expect(said.count == 1 && said[0].contains("addressType is IPv9"), "\(said)")
+
+            try api.put(ClusterManifest.slice("web", pods: [3]))
+            #expect(try eventually { try node.call("10.96.0.15:80", "--count", "5").pods == ["pod-3"] })
+            #expect(try complaints(node) == [])
+        }
+    }
+
     @Test("a damaged cache is named and not used")
     func refusesDamaged() throws {
         let node = try TestNode.current

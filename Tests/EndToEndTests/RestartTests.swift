@@ -171,4 +171,22 @@ struct RestartTests {
         #expect(try answers(in: node.cgroup.path) == ["ok"])
         #expect(try node.bind(30080) == "EADDRINUSE")
     }
+
+    @Test("a file of slices that cannot be read after a restart takes the endpoints of no Service away")
+    func brokenSlices() throws {
+        let node = try TestNode.current
+        try node.write(Manifest.service("parted", ["10.96.0.77"]), to: "parted.yaml")
+        try node.write(Manifest.slice("parted", [Manifest.pods4[0]]), to: "parted-slices.yaml")
+        #expect(try eventually { try node.call("10.96.0.77:80").results == ["ok"] })
+        #expect(try node.stop() == .exited(0))
+        try node.write("kind: [", to: "parted-slices.yaml")
+        try node.start()
+        #expect(try node.call("10.96.0.77:80", "--count", "5").pods == ["pod-1"])
+        let said = try node.status().degraded
+        #expect(said.contains { $0.hasPrefix("cannot parse ") }, "\(said)")
+        try node.write(Manifest.slice("parted", [Manifest.pods4[1]]), to: "parted-slices.yaml")
+        #expect(try eventually { try node.call("10.96.0.77:80", "--count", "5").pods == ["pod-2"] })
+        for file in ["parted.yaml", "parted-slices.yaml"] { try node.remove(file) }
+        #expect(try eventually { try node.status().degraded == [] })
+    }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import KubernetesObjects
 import ServiceModel
@@ -69,6 +70,18 @@ struct CredentialTests {
         }
     }
 
+    @Test("of a bundle of authorities one that is broken costs no other")
+    func brokenBundle() async throws {
+        try await World.with { world in
+            let good = try String(contentsOfFile: world.certificates.authority, encoding: .utf8)
+            let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+            var connection = world.connection
+            connection.authority = .inline(Array((broken + good + broken).utf8))
+            let all = try await snapshot(connection)
+            #expect(all.events.count == World.objects.count)
+        }
+    }
+
     @Test("an API server of another authority is not believed, unless that was asked for")
     func authority() async throws {
         let other = try TestCertificates()
@@ -88,8 +101,8 @@ struct CredentialTests {
     @Test("the name in the certificate may be another one", arguments: [("api.test", true), ("wrong.test", false)])
     func certificateName(name: String, isRight: Bool) async throws {
         try await World.with { world in
-            // A certificate for the address itself would do, whatever the name.
-            let own = try world.certificates.make("named", serial: 3, names: ["DNS:api.test"])
+            // The address that is connected to is in the certificate, too, and counts for nothing.
+            let own = try world.certificates.make("named", serial: 3, names: ["DNS:api.test", "IP:127.0.0.1"])
             world.server.change { $0.certificate = own }
             await world.server.stop()
             try await world.server.start()
@@ -102,6 +115,40 @@ struct CredentialTests {
                 #expect(await failure { try await snapshot(connection) } != nil)
             }
         }
+    }
+
+    @Test("a certificate for the address that a name leads to is not one for the name, and no credential is sent")
+    func otherServer() async throws {
+        try await World.with { world in
+            let other = try world.certificates.make("evil", serial: 3, names: ["DNS:evil-node", "IP:127.0.0.1"])
+            world.server.change { $0.certificate = other }
+            await world.server.stop()
+            try await world.server.start()
+            var connection = world.connection.with(addresses: [
+                try APIAddress("https://localhost:\(world.server.port)")
+            ])
+            connection.credentials.token = "secret"
+            let error = await failure { try await snapshot(connection) }
+            #expect(error?.cause == "its certificate is for evil-node, 127.0.0.1, not for localhost")
+            #expect(error?.advice == "check the address, what DNS says of it, and tls-server-name")
+            #expect(world.server.observation.requests.isEmpty)
+            connection.verifiesCertificate = false
+            let all = try await snapshot(connection)
+            #expect(all.events.count == World.objects.count)
+        }
+    }
+
+    @Test(
+        "a name is matched as RFC 6125 says",
+        arguments: [
+            ("api.example", "api.example", true), ("API.Example.", "api.example", true),
+            ("api.example", "*.example", true), ("a.b.example", "*.example", false), ("example", "*.example", false),
+            (".example", "*.example", false), ("api.example", "a*.example", false), ("api.example", "*", false),
+            ("10.0.0.1", "10.0.0.1", true), ("10.0.0.1", "10.0.0.2", false), ("fd00::1", "FD00:0::1", true),
+            ("::ffff:10.0.0.1", "10.0.0.1", true),
+        ])
+    func serverName(wanted: String, made: String, isMatch: Bool) {
+        #expect(ServerName(wanted).matches(ServerName(made)) == isMatch)
     }
 
     @Test("a refusal names the rule that is needed")
@@ -234,6 +281,6 @@ struct CredentialTests {
 
     private func snapshot(_ connection: APIConnection) async throws -> StateBatch {
         try await KubernetesSource.snapshot(
-            connection, nodeName: nil, within: .milliseconds(100), time: FastTime().keeper)
+            connection, nodeName: nil, within: .milliseconds(100), timeouts: .patient, time: FastTime().keeper)
     }
 }

@@ -77,4 +77,23 @@ struct EventTests {
             }
         }
     }
+
+    @Test("what several nodes say of a Service is one Event, and an answer that stalls holds up no other")
+    func shared() async throws {
+        try await World.with { world in
+            world.server.inject(.stalledBody(201), into: .init(.create, "events"))
+            try await recording(world) { first in
+                try await recording(world) { second in
+                    first.record(warning(0))
+                    while first.counts.posted < 1 { await Task.yield() }
+                    first.record(warning(1))
+                    while first.counts.posted < 2 { await Task.yield() }
+                    second.record(warning(1))
+                    second.record(warning(1, note: "another note"))
+                    while second.counts.posted < 1 { await Task.yield() }
+                    #expect(second.counts == EventRecorder.Counts(posted: 1, failed: 0, shared: 1, suppressed: 0))
+                }
+            }
+        }
+    }
 }

@@ -68,7 +68,66 @@ struct FailOverTests {
         }
     }
 
-    @Test("Retry-After is obeyed")
+    static let sicknesses: [(String, Fault)] = [
+        ("a refusal whose body stalls", .stalledBody(503)), ("a list whose body stalls", .stalledBody(200)),
+        ("a list that comes in drips", .drips(.milliseconds(50))), ("HTML", .body(200, "<html>sign in</html>")),
+        ("nobody is known", .status(401, reason: "Unauthorized")), ("no answer", .stall),
+        ("come back in an hour", .status(503, reason: "ServiceUnavailable", retryAfter: 3600)),
+        ("elsewhere", .body(302, "")),
+    ]
+
+    @Test("one that is sick is left for the next one within seconds", arguments: FailOverTests.sicknesses)
+    func sick(fault: (name: String, fault: Fault)) async throws {
+        try await World.with { first in
+            let options = TestAPIServer.Options(
+                certificate: try first.certificates.make("second", serial: 2, names: ["IP:127.0.0.1"]))
+            for resource in ["services", "endpointslices"] {
+                first.server.inject(fault.fault, into: .init(.list, resource), times: 1000)
+            }
+            try await TestAPIServer.with(options, store: first.store) { second in
+                let connection = first.connection.with(
+                    addresses: first.connection.addresses + [try APIAddress(second.url)])
+                // As in earnest, but for what a busy machine may need for the second one.
+                var timeouts = Timeouts()
+                timeouts.answerBesideOthers = .seconds(20)
+                timeouts.portion = .seconds(20)
+                try await Following.with(connection, timeouts: timeouts) { following in
+                    try await following.untilEqual(to: first.store)
+                    // Nobody waits for long, and nobody asks the first one again and again.
+                    #expect(following.time.sleeps.allSatisfy { $0 <= .seconds(30) })
+                    #expect(first.server.observation.requests.count <= 12)
+                    #expect(second.observation.requests.contains { $0.verb == .list })
+                }
+            }
+        }
+    }
+
+    @Test("one whose refusal stalls is asked again where there is no other")
+    func stalledRefusal() async throws {
+        try await World.with { world in
+            for resource in ["services", "endpointslices"] {
+                world.server.inject(.stalledBody(503), into: .init(.list, resource))
+            }
+            try await Following.with(world.connection) { following in
+                await world.untilWatched(by: following)
+                #expect(world.server.observation.requests.count(where: { $0.verb == .list }) >= 4)
+            }
+        }
+    }
+
+    @Test("Retry-After is obeyed within bounds", arguments: [(17, 17), (3600, 30)])
+    func retryAfterIsBounded(asked: Int, waited: Int) async throws {
+        try await World.with { world in
+            world.server.inject(
+                .status(503, reason: "ServiceUnavailable", retryAfter: asked), into: .init(.list, "services"))
+            try await Following.with(world.connection) { following in
+                await world.untilWatched(by: following)
+                #expect(following.time.sleeps.contains(.seconds(waited)))
+            }
+        }
+    }
+
+    @Test("Retry-After of a busy API server is obeyed")
     func retryAfter() async throws {
         try await World.with { world in
             world.server.inject(.status(429, reason: "TooManyRequests", retryAfter: 17), into: .init(.list, "services"))
@@ -89,6 +148,18 @@ struct FailOverTests {
         #expect(backoff.next { 0 } == .zero)
         backoff.reset()
         #expect(backoff.next { 0.5 } == .milliseconds(100))
+    }
+
+    @Test("one that breaks is not the first to be asked again, even if nobody asks for a while")
+    func moveOn() {
+        let book = AddressBook(count: 3)
+        for (index, second) in [(0, 1), (1, 11), (2, 21)] {
+            #expect(book.choose(at: .seconds(second)) == .init(index: index, wait: .zero))
+            // The head of its answer was good.
+            book.worked(index)
+            book.broke(index, startedAt: .seconds(second), at: .seconds(second + 5)) { 1 }
+        }
+        #expect(book.choose(at: .seconds(31)) == .init(index: 0, wait: .zero))
     }
 
     @Test("of several requests that one break fails only the first counts")

@@ -125,7 +125,7 @@ struct FaultTests {
 extension Timeouts {
     /// For faults that are found out by waiting. The server's time, and that of connections, is real; ours is faster.
     static var short: Timeouts {
-        var timeouts = Timeouts()
+        var timeouts = Timeouts.patient
         timeouts.answer = .seconds(2)
         timeouts.watch = .seconds(1)
         timeouts.watchGrace = .seconds(20)

@@ -33,7 +33,7 @@ final class Following: Sendable {
 
     /// Runs the body beside a source that follows these connections; both end with it.
     static func with(
-        _ connection: APIConnection, nodeName: String? = nil, proxyName: String? = nil, timeouts: Timeouts = Timeouts(),
+        _ connection: APIConnection, nodeName: String? = nil, proxyName: String? = nil, timeouts: Timeouts = .patient,
         time: FastTime = FastTime(), _ body: @escaping @Sendable (Following) async throws -> Void
     ) async throws {
         var log = Logger(label: "test")
@@ -119,6 +119,17 @@ extension Following.Record {
                 state.service(named: name) == other.state.service(named: name)
                     && state.slices(of: name) == other.state.slices(of: name)
             }
+    }
+}
+
+extension Timeouts {
+    /// For a machine that is busy: our time passes ten times faster than that of the server.
+    static var patient: Timeouts {
+        var timeouts = Timeouts()
+        timeouts.answerBesideOthers = timeouts.answer
+        timeouts.portion = timeouts.answer
+        timeouts.refusalBody = .seconds(30)
+        return timeouts
     }
 }
 

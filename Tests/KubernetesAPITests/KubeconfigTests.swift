@@ -96,6 +96,23 @@ struct KubeconfigTests {
         )
     }
 
+    @Test(
+        "a user that is null or has empty texts says nothing, as for kubectl",
+        arguments: ["null", "{username: '', password: \"\"}"])
+    func emptyUser(user: String) throws {
+        let text = """
+            apiVersion: v1
+            kind: Config
+            current-context: a
+            contexts: [{name: a, context: {cluster: c, user: u}}]
+            clusters: [{name: c, cluster: {server: "https://10.0.0.1", tls-server-name: "", proxy-url: ""}}]
+            users: [{name: u, user: \(user)}]
+            """
+        let connection = try parse(text, context: nil)
+        #expect(connection.credentials == Credentials())
+        #expect(connection.certificateName == nil)
+    }
+
     @Test("a context without a user is nobody")
     func nobody() throws {
         let connection = try parse(Self.whole, context: "nobody")

@@ -14,9 +14,11 @@ struct RelistTests {
         world.server.observation.requests.filter { $0.verb == verb && $0.resource == resource }
     }
 
-    @Test("a large list comes in pages of 500")
+    @Test("a large list that is not in the API server's memory comes in pages of 500")
     func pages() async throws {
-        try await World.with(objects: Self.many(1200)) { world in
+        try await World.with(objects: Self.many(1200)) {
+            $0.listsFromCache = false
+        } _: { world in
             try await Following.with(world.connection) { following in
                 await world.untilWatched(by: following)
                 #expect(following.current.services.count == 1200)
@@ -29,23 +31,46 @@ struct RelistTests {
 
     @Test("a list whose pages expire begins anew, with larger ones, and tells nothing before it is complete")
     func expiredPage() async throws {
+        try await World.with(objects: Self.many(1200)) {
+            $0.listsFromCache = false
+        } _: { world in
+            world.server.inject(.status(410, reason: "Expired"), into: .init(.page, "services"))
+            try await Following.with(world.connection) { following in
+                await world.untilWatched(by: following)
+                let lists = requests(world, .list, "services")
+                #expect(lists.map { $0.query["limit"] } == ["500", "1000"])
+                #expect(lists.map { $0.query["resourceVersion"] } == ["0", nil])
+                #expect(following.current.batches.count == 1)
+                #expect(following.current.services.count == 1200)
+            }
+        }
+    }
+
+    @Test(
+        "lists come from the API server's memory, not older than what is known, and from etcd only if that is refused")
+    func fromCache() async throws {
         try await World.with(objects: Self.many(1200)) { world in
             try await Following.with(world.connection) { following in
                 await world.untilWatched(by: following)
-                world.server.inject(.status(410, reason: "Expired"), into: .init(.page, "services"))
+                let version = world.store.version
+                #expect(requests(world, .list, "services").map { $0.query["resourceVersion"] } == ["0"])
                 await world.server.stop()
                 world.store.put(ClusterObjects.service("web-7", ip: "10.98.0.1"))
                 world.store.delete("services", "default", "web-8")
                 world.store.compact()
+                world.server.inject(.status(410, reason: "Expired"), into: .init(.list, "endpointslices"))
                 try await world.server.start()
                 try await following.untilEqual(to: world.store)
+                await world.server.until { $0.watches.values.reduce(0, +) == 2 }
 
-                let limits = requests(world, .list, "services").map { $0.query["limit"] }
-                #expect(limits == ["500", "500", "1000"])
+                let services = requests(world, .list, "services")
+                #expect(services.map { $0.query["resourceVersion"] } == ["0", "\(version)"])
+                #expect(services.map { $0.query["limit"] } == ["500", nil])
+                #expect(requests(world, .page, "services").isEmpty)
+                let slices = requests(world, .list, "endpointslices")
+                #expect(slices.map { $0.query["resourceVersion"] } == ["0", "\(version)", nil])
                 // One batch for the first list, and one for the two objects that differ.
-                #expect(following.current.batches.count == 2)
-                let told = following.current.batches.last?.events.count
-                #expect(told == 2)
+                #expect(following.current.batches.map(\.events.count) == [1200, 2])
             }
         }
     }
@@ -114,6 +139,23 @@ struct RelistTests {
                 let last = world.server.observation.requests.filter { $0.verb == .watch }.suffix(2)
                 #expect(last.map { $0.query["resourceVersion"] } == ["\(version)", "\(version)"])
                 #expect(world.server.observation.requests.count(where: { $0.verb == .list }) == 2)
+            }
+        }
+    }
+
+    @Test("where bookmarks come, a watch that says nothing is not believed for long")
+    func silence() async throws {
+        var timeouts = Timeouts.patient
+        timeouts.bookmarks = .seconds(5)
+        try await World.with { world in
+            world.server.inject(.breaks(after: 1, .stall), into: .init(.watch, "services"))
+            try await Following.with(world.connection, timeouts: timeouts) { following in
+                await world.untilWatched(by: following)
+                world.store.sendBookmarks()
+                await world.server.until { $0.requests.count(where: { $0.verb == .watch }) >= 3 }
+                world.store.put(ClusterObjects.service("new", ip: "10.96.1.1"))
+                try await following.untilEqual(to: world.store)
+                #expect(following.source.statistics.resources["services"]?.restarts[.silent] ?? 0 > 0)
             }
         }
     }

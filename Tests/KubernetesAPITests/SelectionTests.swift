@@ -82,7 +82,7 @@ struct SelectionTests {
     func barrier() async throws {
         try await World.with { world in
             world.server.inject(.stall, into: .init(.list, "endpointslices"))
-            var timeouts = Timeouts()
+            var timeouts = Timeouts.patient
             timeouts.node = .seconds(3600)
             try await Following.with(world.connection, nodeName: "mine", timeouts: timeouts) { following in
                 await world.server.until { $0.watches["services"] == 1 && $0.watches["nodes"] == 1 }

@@ -54,6 +54,124 @@ struct APIObjectTests {
             ])
     }
 
+    /// What a watch says of an object with these members.
+    private func read(_ kind: String, _ members: String) throws -> APIObject {
+        let version = kind == "EndpointSlice" ? "discovery.k8s.io/v1" : "v1"
+        let text = """
+            {"type": "ADDED", "object": {"apiVersion": "\(version)", "kind": "\(kind)", "metadata": {"name": "a"}, \
+            \(members)}}
+            """
+        guard case .put(let object) = try event(text) else { throw Missing() }
+        return object
+    }
+
+    @Test("spec 58: an endpoint or port that cannot be used is left out, and IPv4 with leading zeros is decimal")
+    func partOfSlice() throws {
+        let object = try read(
+            "EndpointSlice",
+            """
+            "addressType": "IPv4", "ports": [{"name": "a", "port": 0}, {"name": "b", "port": 80, "protocol": ""}],
+            "endpoints": [{"addresses": ["010.244.0.09"]}, {"addresses": ["10.244.0"]}, {"addresses": ["10.244.0.8"]}]
+            """)
+        guard case .slice(let slice)? = object.event else { throw Missing() }
+        #expect(slice.endpoints.map(\.address.description) == ["10.244.0.9", "10.244.0.8"])
+        #expect(slice.ports.map { "\($0.name) \($0.proto)" } == ["b TCP"])
+        #expect(object.problems.map(\.kind) == [.partial, .partial])
+        #expect(
+            object.problems.last?.description == """
+                cannot use a part of EndpointSlice default/a in https://192.0.2.1:6443, which is left out: \
+                endpoints[1].addresses[0] is "10.244.0", which is no IP address; write an IPv4 or IPv6 address
+                """)
+    }
+
+    @Test("spec 58: an address or port of a Service that cannot be used is left out")
+    func partOfService() throws {
+        let object = try read(
+            "Service",
+            """
+            "spec": {"type": "LoadBalancer", "clusterIPs": ["10.96.0.015", "x"], "externalIPs": ["y", "192.0.2.01"],
+             "sessionAffinity": "Odd", "ports": [{"name": "a", "port": 80}, {"name": "b", "port": 0}],
+             "loadBalancerSourceRanges": ["010.0.0.0/8"]},
+            "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7", "ipMode": "Odd"}, {"ip": "192.0.2.8"}]}}
+            """)
+        guard case .service(let service)? = object.event else { throw Missing() }
+        #expect(service.clusterIPs.map(\.description) == ["10.96.0.15"])
+        #expect(service.externalIPs.map(\.description) == ["192.0.2.1"])
+        #expect(service.ports.map(\.name) == ["a"])
+        #expect(service.ingress.map(\.address.description) == ["192.0.2.8"])
+        #expect(service.affinitySeconds == nil)
+        #expect(object.problems.allSatisfy { $0.kind == .partial })
+        #expect(
+            object.problems.map(\.field) == [
+                "spec.clusterIPs[1]", "spec.externalIPs[0]", "spec.ports[1].port", "spec.sessionAffinity",
+                "status.loadBalancer.ingress[0].ipMode",
+            ])
+    }
+
+    @Test("a Service that asks for far too many frontends goes without its external IPs, and says so")
+    func tooManyFrontends() throws {
+        let externals = (0..<2_000).map { "\"198.18.\($0 / 250).\($0 % 250)\"" }.joined(separator: ",")
+        let ports = (1...10).map { #"{"name": "p\#($0)", "port": \#($0)}"# }.joined(separator: ",")
+        let object = try read(
+            "Service", #""spec": {"clusterIP": "10.96.0.15", "externalIPs": [\#(externals)], "ports": [\#(ports)]}"#)
+        guard case .service(let service)? = object.event else { throw Missing() }
+        #expect(service.externalIPs == [] && service.ports.count == 10)
+        #expect(
+            object.problems.map(\.description) == [
+                """
+                cannot use a part of Service default/a in https://192.0.2.1:6443, which is left out: spec.externalIPs \
+                would make 20010 frontends, and a Service may have 10000; make several Services, each with fewer ports \
+                or addresses
+                """
+            ])
+    }
+
+    @Test("a huge object, all of it wrong, is refused in no time")
+    func hugeAndWrong() throws {
+        let endpoints = Array(repeating: #"{"addresses": ["10.0.0"]}"#, count: 40_000).joined(separator: ",")
+        let start = ContinuousClock.now
+        let object = try read("EndpointSlice", #""addressType": "IPv4", "endpoints": [\#(endpoints)]"#)
+        #expect(object.problems.count == 5)
+        #expect(ContinuousClock.now - start < .seconds(2))
+    }
+
+    @Test("spec 58: an empty text is an absent one")
+    func emptyTexts() throws {
+        let object = try read(
+            "Service",
+            """
+            "spec": {"type": "", "clusterIP": "10.96.0.15", "sessionAffinity": "", "externalTrafficPolicy": "",
+             "internalTrafficPolicy": "", "ports": [{"port": 80, "protocol": "", "name": ""}]},
+            "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7", "ipMode": ""}]}}
+            """)
+        #expect(object.problems == [])
+        guard case .service(let service)? = object.event else { throw Missing() }
+        #expect(service.kind == .clusterIP && service.ports.map(\.proto) == [.tcp])
+    }
+
+    @Test("a Service with no usable port or ClusterIP is refused, and what costs it is told before what does not")
+    func refused() throws {
+        let port = try read("Service", #""spec": {"clusterIP": "10.96.0.15", "ports": [{"port": 0}]}"#)
+        #expect(port.event == nil && port.problems.map(\.kind) == [.invalid])
+        let externals = (0..<9).map { "\"x\($0)\"" }.joined(separator: ",")
+        let many = try read("Service", #""spec": {"clusterIP": "None", "type": "Odd", "externalIPs": [\#(externals)]}"#)
+        #expect(many.event == nil)
+        #expect(many.problems.count == 5 && many.problems.contains { $0.field == "spec.type" })
+    }
+
+    @Test("spec 56: a Node's internal addresses come first, and a name among them is left out")
+    func nodeAddresses() throws {
+        let object = try read(
+            "Node",
+            """
+            "status": {"addresses": [{"type": "ExternalIP", "address": "203.0.113.7"}, {"type": "Hostname", "address": "n"},
+             {"type": "ExternalIP", "address": "n1.example"}, {"type": "InternalIP", "address": "10.0.0.07"}]}
+            """)
+        guard case .node(let node)? = object.event else { throw Missing() }
+        #expect(node.addresses.map(\.description) == ["10.0.0.7", "203.0.113.7"])
+        #expect(object.problems.map(\.field) == ["status.addresses[2].address"])
+    }
+
     @Test("what is no list of known objects is told")
     func otherKind() {
         let error = #expect(throws: SyntaxError.self) { try page(#"{"kind": "Status", "apiVersion": "v1"}"#) }

@@ -32,7 +32,7 @@ struct ReadingTests {
               loadBalancerSourceRanges: [" 10.0.0.0/8"]
               publishNotReadyAddresses: yes
               selector: {app: web}
-              unknown: {field: [1, 2]}
+              trafficDistribution: {field: [1, 2]}
               ports:
               - {name: http, port: 80, nodePort: 30080, targetPort: web}
               - {name: dns, port: 53, protocol: UDP}

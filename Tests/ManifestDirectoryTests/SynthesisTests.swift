@@ -7,7 +7,7 @@ import Testing
 struct SynthesisTests {
     private func slices(_ texts: String...) -> [EndpointSlice] {
         let result = ManifestLoader.load(text: texts.joined(separator: "\n---\n"))
-        #expect(result.problems.map(\.description) == [])
+        #expect(result.problems.filter { $0.kind != .doubtful }.map(\.description) == [])
         return result.events.compactMap { if case .slice(let slice) = $0 { slice } else { nil } }
     }
 

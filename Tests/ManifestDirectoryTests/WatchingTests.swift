@@ -91,6 +91,26 @@ struct WatchingTests {
         await reader.waitForPorts([:])
     }
 
+    @Test("what looks like a manifest and is passed over is named, until it is read")
+    func doubtfulPaths() async throws {
+        try directory.write(Self.service("web"), to: "web.YAML")
+        try FileManager.default.createSymbolicLink(
+            atPath: directory.path + "/api.yaml", withDestinationPath: directory.path + "/nowhere")
+        var reader = try Reader(directory)
+        await reader.waitForPorts([:])
+        #expect(
+            Set(reader.problems.map(\.description)) == [
+                "look at \(directory.path)/web.YAML: it is not read for its name; let it end in .yaml, .yml or .json",
+                "look at \(directory.path)/api.yaml: it is a symbolic link to something that is not there; "
+                    + "write what it leads to, or remove it",
+            ])
+        try directory.rename("web.YAML", to: "web.yaml")
+        await reader.waitForPorts(["web": 80])
+        if reader.problems.count != 1 { await reader.wait { $0.problems.count == 1 } }
+        try directory.remove("api.yaml")
+        await reader.wait { $0.problems.isEmpty }
+    }
+
     @Test("a change waits for no period in which directories are looked over")
     func latency() async throws {
         var reader = try Reader(directory)

@@ -214,6 +214,37 @@ struct WriterTests {
         try expectMaps(in: second.store, hold: [services[0]])
     }
 
+    @Test("what cannot be read is spared alone, and goes when it is known to be gone (spec 10)")
+    func sparing() throws {
+        var first = try Bench()
+        let services = (1...3).map { Bench.service("s\($0)", at: $0, pods: [$0]) }
+        _ = first.writer.apply(upserts: services)
+        var second = try Bench(contents: first.store.contents)
+        _ = second.writer.apply(upserts: [services[0]], prune: true, sparing: [Bench.name("s2")])
+        _ = try second.writer.reclaim()
+        try expectMaps(in: second.store, hold: [services[0], services[1]])
+        #expect(second.writer.unconfirmedServices == [Bench.name("s2")])
+        _ = second.writer.apply(prune: true)
+        _ = try second.writer.reclaim()
+        try expectMaps(in: second.store, hold: [services[0]])
+        #expect(second.writer.unconfirmedServices == [])
+    }
+
+    @Test("an address of the node that is somebody's ClusterIP refuses no other ports (spec 23)")
+    func nodeAddressAsClusterIP() throws {
+        var bench = try Bench()
+        let address = Bench.key(1).address
+        let isNothingYet = !bench.writer.setNodeAddresses([address])
+        #expect(isNothingYet)
+        _ = bench.writer.apply(upserts: [Bench.service("a", at: 1, pods: [1])])
+        #expect(bench.meet(Bench.key(1)) == Bench.pods(1))
+        #expect(bench.store.contents.maps[.vips4, default: [:]].isEmpty)
+        let hasVIP = bench.writer.setNodeAddresses([])
+        #expect(hasVIP)
+        _ = bench.writer.apply()
+        #expect(bench.store.contents.maps[.vips4]?.count == 1)
+    }
+
     @Test("a damaged run is replaced, and what leads nowhere is freed")
     func damage() throws {
         var first = try Bench()

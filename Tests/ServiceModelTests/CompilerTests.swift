@@ -48,7 +48,48 @@ struct CompilerTests {
         #expect(pipeline.apply().upserts.map(\.name) == ["api", "web"])
     }
 
-    @Test("spec 25: the first by name keeps the frontend, whoever came first")
+    @Test("spec 25: nobody takes a load balancer's address or a NodePort by writing it into externalIPs")
+    func assignedFirst() {
+        var pipeline = Pipeline()
+        let thief = Service.make("a", .clusterIP, clusterIPs: ["10.96.0.1"], ports: [.init(port: 443)]) {
+            $0.externalIPs = ["203.0.113.50"]
+            $0.created = UnixTime(nanoseconds: 1)
+        }
+        let nodePortThief = Service.make("b", .clusterIP, clusterIPs: ["10.96.0.2"], ports: [.init(port: 30443)]) {
+            $0.externalIPs = ["192.0.2.1"]
+        }
+        pipeline.apply(.service(thief), .service(nodePortThief))
+        pipeline.apply(
+            .service(
+                .make("web", .loadBalancer, clusterIPs: ["10.96.0.3"], ports: [.init(port: 443, nodePort: 30443)]) {
+                    $0.ingress = [.init(address: "203.0.113.50")]
+                }))
+        #expect(
+            pipeline.frontends == [
+                "10.96.0.1:443/TCP default/a", "10.96.0.2:30443/TCP default/b", "10.96.0.3:443/TCP default/web",
+                "127.0.0.1:30443/TCP default/web", "192.0.2.1:30443/TCP default/web",
+                "203.0.113.50:443/TCP default/web",
+            ])
+    }
+
+    @Test("spec 25: of two external IPs the older Service's stays, whatever the names")
+    func olderFirst() {
+        var pipeline = Pipeline()
+        for (name, age) in [("a", 30), ("b", nil), ("c", 20), ("d", 20)] as [(String, Int64?)] {
+            pipeline.apply(
+                .service(
+                    external(name, IPAddress(v4: 0x0a60_0001 + UInt32(age ?? 0))).changed {
+                        $0.clusterIPs = [IPAddress(v4: 0x0a60_0000 + UInt32(name.utf8.first ?? 0))]
+                        $0.created = age.map { UnixTime(nanoseconds: $0) }
+                    }))
+        }
+        for holder in ["c", "d", "a", "b"] {
+            #expect(pipeline.frontends.contains("198.51.100.1:80/TCP default/\(holder)"))
+            pipeline.apply(.serviceGone(ObjectName(namespace: "default", name: holder)))
+        }
+    }
+
+    @Test("spec 25: where nothing says which is older, the first by name keeps the frontend, whoever came first")
     func conflict() {
         var pipeline = Pipeline()
         pipeline.apply(.service(external("b", "10.96.0.2")))

@@ -94,6 +94,32 @@ struct FrontendTests {
                 """)
     }
 
+    @Test("a ClusterIP that is the node's, and a NodePort on which somebody listens, are told of")
+    func doubts() {
+        let service = Service.make("api", .nodePort, clusterIPs: ["192.0.2.1"], ports: [.init(port: 80, nodePort: 22)])
+        let compiled = compile(service: service, slices: [slice], node: .here)
+        #expect(compiled.doubts(onNodeWith: ["192.0.2.2"], listening: [80]) == [])
+        #expect(
+            compiled.doubts(onNodeWith: ["192.0.2.1", "192.0.2.2"], listening: [22, 80]) == [
+                "look at Service default/api: a program on this node listens on its NodePort 22, and is not reached there "
+                    + "any more; choose another port (`ss -ltnp sport = :22` names it)",
+                "look at Service default/api: its ClusterIP 192.0.2.1 is an address of this node, which keeps its other "
+                    + "ports; write one of the range for Services",
+            ])
+    }
+
+    @Test("many addresses, each of them twice, are as many frontends, in time that grows no faster than they do")
+    func manyAddresses() {
+        let service = Service.make {
+            let addresses = (0..<30_000).map { IPAddress(v4: 0xC612_0000 + $0) }
+            $0.externalIPs = addresses + addresses
+        }
+        let start = ContinuousClock.now
+        let count = compile(service: service, slices: [slice], node: .here).ports.first?.frontends.count
+        #expect(count == 30_001)
+        #expect(ContinuousClock.now - start < .seconds(2))
+    }
+
     @Test("two ports that meet on an address: the first keeps it")
     func portsMeet() {
         let service = Service.make(

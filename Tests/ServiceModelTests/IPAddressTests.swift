@@ -40,6 +40,18 @@ struct IPAddressTests {
         #expect(IPAddress(text) == nil)
     }
 
+    @Test(
+        "spec 58: of an object of the API leading zeros are read, as decimal",
+        arguments: [
+            ("010.0.0.09", "10.0.0.9"), ("10.0.000.1", "10.0.0.1"), ("::ffff:010.0.0.1", "10.0.0.1"), ("::1", "::1"),
+            ("0256.0.0.1", nil), ("10.0.0", nil), ("10.0.0.1 ", nil), ("", nil),
+        ])
+    func lenient(text: String, expected: String?) {
+        #expect(IPAddress.lenient(text)?.description == expected)
+        let length = text.contains(":") ? 128 : 32
+        #expect(CIDR.lenient("\(text)/\(length)")?.network == IPAddress.lenient(text))
+    }
+
     @Test("any address survives being written and read, in every spelling")
     func roundTrip() {
         var random = SeededGenerator(seed: 1)

@@ -43,6 +43,19 @@ struct NodeConfigurationTests {
         #expect(select(.primaryAndWithin(ranges), node) == expected)
     }
 
+    @Test("spec 56: a Node that goes, or has no address any more, leaves the NodePorts where they are")
+    func memory() {
+        var memory = NodeMemory()
+        #expect(select(.primary, memory.recall(nil)).count == 5)
+        let known = select(.primary, memory.recall(node))
+        #expect(known.count == 4)
+        #expect(select(.primary, memory.recall(nil)) == known)
+        #expect(select(.primary, memory.recall(Node(name: "here"))) == known)
+        var moved = node
+        moved.addresses = ["10.8.0.1"]
+        #expect(select(.primary, memory.recall(moved)) == ["10.8.0.1", "127.0.0.1 host-only", "::1 host-only"])
+    }
+
     @Test("spec 15: the zone is a label of the Node")
     func zone() {
         #expect(NodeConfiguration(NodeSettings(name: "here"), node: node, localAddresses: local).zone == "a")

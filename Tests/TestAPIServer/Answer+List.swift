@@ -11,6 +11,12 @@ extension Answer {
         } catch .unknownField(let field) {
             return try await send(status: 400, reason: "BadRequest", message: "field label not supported: \(field)")
         }
+        let asked = request.query["resourceVersion"].flatMap { UInt64($0) }
+        if let asked, asked > server.store.version {
+            return try await send(
+                status: 504, reason: "Timeout",
+                message: "Too large resource version: \(asked), current: \(server.store.version)", retryAfter: 1)
+        }
         let token = request.query["continue"]
         guard var page = page(selection, token) else {
             return try await send(
@@ -48,7 +54,9 @@ extension Answer {
                 guard let kept = state.listings[name] else { return nil }
                 all = kept
             }
-            let limit = request.query["limit"].flatMap { Int($0) } ?? all.count
+            let isCached =
+                request.query["resourceVersion"] != nil && server.state.withLock { $0.options.listsFromCache }
+            let limit = isCached ? all.count : request.query["limit"].flatMap { Int($0) } ?? all.count
             guard start + limit < all.count else {
                 return Page(items: Array(all[min(start, all.count)...]), version: version, token: nil)
             }

@@ -46,7 +46,11 @@ struct Answer {
             case .body(let code, let text): try await send(code, Array(text.utf8))
             case .close: throw Closed()
             case .stall: try await Task.sleep(for: .seconds(3600))
-            case .pieces, .merged, .breaks, .reversed: continue
+            case .stalledBody(let code):
+                try await sendHead(code)
+                try await sendPiece(Array("{".utf8))
+                try await Task.sleep(for: .seconds(3600))
+            case .drips, .pieces, .merged, .breaks, .reversed: continue
             }
             return true
         }
@@ -55,8 +59,11 @@ struct Answer {
 
     private func create() async throws {
         guard let object = try? JSON(parsing: String(decoding: request.body, as: UTF8.self)),
-            StoredObject(object) != nil
+            let stored = StoredObject(object)
         else { return try await send(status: 400, reason: "BadRequest", message: "no object") }
+        guard !server.store.objects(stored.resource).contains(where: { $0.key == stored.key }) else {
+            return try await send(status: 409, reason: "AlreadyExists", message: "\(stored.name) already exists")
+        }
         server.store.put(object)
         try await send(201, request.body)
     }
@@ -86,7 +93,10 @@ struct Answer {
         headers.add(name: "content-type", value: "application/json")
         try await sendHead(code, headers)
         var pieces = Pieces(faults)
-        for piece in pieces.cut(bytes) { try await sendPiece(piece) }
+        for piece in pieces.cut(bytes) {
+            try await sendPiece(piece)
+            for case .drips(let pause) in faults { try await Task.sleep(for: pause) }
+        }
         try await sendEnd()
     }
 
@@ -112,6 +122,7 @@ struct Pieces {
     init(_ faults: [Fault]) {
         var sizes: [Int] = []
         for case .pieces(let wanted) in faults { sizes = wanted }
+        for case .drips in faults { sizes = [1] }
         self.sizes = sizes
     }
 

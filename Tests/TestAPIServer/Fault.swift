@@ -8,6 +8,10 @@ package enum Fault: Sendable {
     case close
     /// Nothing is ever answered.
     case stall
+    /// The head of an answer and the beginning of its body, and then nothing.
+    case stalledBody(Int)
+    /// The answer comes a byte at a time, with a pause after each.
+    case drips(Duration)
     /// The answer comes in pieces of these sizes, again and again.
     case pieces([Int])
     /// A watch sends nothing before so many events are there, and then all of them in one piece.

@@ -18,6 +18,8 @@ package final class TestAPIServer: Sendable {
         package var knownFields: Set<String> = ["metadata.name", "metadata.namespace", "spec.clusterIP", "spec.type"]
         /// What a watch from a version in the future does: wait, as an API server's cache does, or be refused.
         package var refusesFutureVersions = false
+        /// A list that names a version comes from the cache, which knows no limit.
+        package var listsFromCache = true
 
         package init(certificate: TestCertificates.Pair? = nil, clientAuthority: String? = nil) {
             self.certificate = certificate

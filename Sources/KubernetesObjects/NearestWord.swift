@@ -1,6 +1,6 @@
 extension Collection<String> {
     /// The word that was probably meant; nil if none is near.
-    func nearest(to word: String) -> String? {
+    package func nearest(to word: String) -> String? {
         let wanted = Array(word.lowercased().utf8)
         let distances = map { (word: $0, distance: editDistance(Array($0.lowercased().utf8), wanted)) }
         guard let best = distances.min(by: { $0.distance < $1.distance }) else { return nil }

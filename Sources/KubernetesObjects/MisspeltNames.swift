@@ -1,0 +1,44 @@
+/// Names of fields and kinds that nobody knows, and those that were probably meant. An API server would refuse or drop them
+/// with a warning; a directory of manifests has none.
+extension Field {
+    /// What objects have beside the names that are read. What is below them is not looked at.
+    private static let unread: Set<String> = [
+        "allocateLoadBalancerNodePorts", "appProtocol", "clusterName", "deletionGracePeriodSeconds",
+        "deprecatedTopology", "error", "finalizers", "generateName", "generation", "hostname", "ipFamilyPolicy",
+        "lastTransitionTime", "loadBalancerClass", "loadBalancerIP", "managedFields", "observedGeneration",
+        "ownerReferences", "selfLink", "targetRef", "topology", "trafficDistribution", "uid",
+    ]
+    private static let known = FieldName.allCases.map(\.rawValue) + unread
+
+    /// Each field that is none of Kubernetes', as its path and the advice what to write, a few of them.
+    package func unknownFields(atMost most: Int = 5) -> [(path: String, advice: String)] {
+        var found: [(path: String, advice: String)] = []
+        var rest = [self]
+        while let field = rest.popLast(), found.count < most {
+            for member in field.memberKeys {
+                if let name = member.name {
+                    if !name.hasFreeKeys { rest.append(member.value) }
+                } else if !Self.unread.contains(member.text), found.count < most {
+                    let advice = Self.known.nearest(to: member.text).map { "write \($0)" } ?? "remove it"
+                    found.append((member.path, advice))
+                }
+            }
+        }
+        return found.sorted { $0.path < $1.path }
+    }
+}
+
+extension ObjectKind {
+    /// What is wrong with a kind that is none of these and was probably meant to be one; nil if it is somebody else's.
+    package static func mistake(apiVersion: String, kind: String) -> (cause: String, advice: String)? {
+        func group(_ version: String) -> Substring { version.contains("/") ? version.prefix { $0 != "/" } : "" }
+        if let meant = allCases.first(where: { $0.word == kind }) {
+            guard group(apiVersion) == group(meant.apiVersion) || group(apiVersion).isEmpty else { return nil }
+            return ("apiVersion is \(apiVersion), which has no \(kind)", "write \(meant.apiVersion)")
+        }
+        guard let word = allCases.map(\.word).nearest(to: kind), let meant = allCases.first(where: { $0.word == word }),
+            group(apiVersion) == group(meant.apiVersion)
+        else { return nil }
+        return ("kind is \(kind), which is none", "write \(word)")
+    }
+}

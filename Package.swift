@@ -257,8 +257,8 @@ let package = Package(
         .testTarget(
             name: "ObservabilityTests",
             dependencies: [
-                "BPFLoader", "KubernetesAPI", "NetworkLab", "Observability", "ServiceMaps", "ServiceModel",
-                "SwiftletDaemon", "TestKit",
+                "BPFLoader", "KubernetesAPI", "KubernetesObjects", "NetworkLab", "Observability", "ServiceMaps",
+                "ServiceModel", "SwiftletDaemon", "TestKit",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "SystemPackage", package: "swift-system"),

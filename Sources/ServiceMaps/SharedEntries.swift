@@ -30,6 +30,9 @@ struct SharedEntries {
     var changedVIPs: Set<IPAddress> = []
     var changedNodePorts: Set<NodePortKey> = []
 
+    /// Whether something is not yet written.
+    var isBehind: Bool { !changedVIPs.isEmpty || !changedNodePorts.isEmpty }
+
     /// A frontend is now in the map.
     mutating func add(_ key: FrontendKey, _ entry: ServiceEntry) {
         var vip = vips[key.address] ?? VIP()

@@ -27,7 +27,7 @@ extension ControlPlane {
                 "the maps do not grow",
                 to: failure.map { "cannot give the maps of \(Self.names(groups)) more room: \($0)" })
             let postponed = growthState.end(hasFailed: failure != nil)
-            _ = program(postponed.services)
+            _ = program(postponed.services, retries: failure == nil ? .all : .none)
             noteProgrammed(postponed.slices)
         }
     }

@@ -168,6 +168,7 @@ extension Daemon {
             if let keeper, !keeper.needsWholeState, await !control.hasEmptyMaps, await !keeper.isAttached {
                 try await keeper.attach(NodeFacts(batch.node(named: settings.nodeName)))
             }
+            control.arrived(batch)
             let summary = await control.ingest(batch)
             Heap.trim()
             sayProgrammed(summary)

@@ -199,12 +199,8 @@ extension ServiceMapWriter {
     /// How full each map is, with what it has room for.
     public var statistics: [ServiceMap: (entries: Int, capacity: Int)] {
         var statistics: [ServiceMap: (entries: Int, capacity: Int)] = [:]
-        let maps: [ServiceMap] = [
-            .services4, .services6, .backends4, .backends6, .sourceRanges4, .sourceRanges6, .vips4, .vips6, .nodePorts,
-            .frontends,
-        ]
-        for map in maps {
-            statistics[map] = (mirror.fill[map], Int(mirror.capacities[map] ?? 0))
+        for about in MapCatalog.all where about.isState && !about.kind.isArray {
+            statistics[about.map] = (mirror.fill[about.map], Int(mirror.capacities[about.map] ?? 0))
         }
         for family in IPFamily.allCases {
             let slots = mirror[slots: family]

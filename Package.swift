@@ -202,7 +202,7 @@ let package = Package(
         .testTarget(
             name: "ConfigurationTests",
             dependencies: [
-                "NetworkLab", "Observability", "ServiceModel", "SwiftletDaemon", "swiftlet",
+                "KubernetesAPI", "NetworkLab", "Observability", "ServiceModel", "SwiftletDaemon", "swiftlet",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],

@@ -49,6 +49,13 @@ extension ControlPlane {
         return report
     }
 
+    /// Tries now to listen where it was not possible.
+    /// - Returns: what stands in the way still.
+    nonisolated func tryToListen() async -> [String] {
+        await endpoints.problems.tryNow()
+        return endpoints.problems.all
+    }
+
     /// Notes what a part of the daemon wants a person to know; nil when it is well again.
     func setAttention(_ part: String, to text: String?) {
         if let text, attention[part] != text { log.warning("\(part)", metadata: ["cause": "\(text)"]) }

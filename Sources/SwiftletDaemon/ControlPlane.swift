@@ -77,7 +77,30 @@ actor ControlPlane {
     nonisolated func arrived(_ batch: StateBatch) { endpoints.sync.queued(batch.events) }
 
     /// Takes a batch of changes all the way into the maps.
-    func ingest(_ batch: StateBatch) -> IngestSummary {
+    func ingest(_ batch: StateBatch) -> IngestSummary { programmed(take(batch)) }
+
+    /// Takes the complete list. The maps get the room that it needs before anything of it is written.
+    func ingestFirst(_ batch: StateBatch) async -> IngestSummary {
+        var taken = take(batch)
+        let postponed = await makeRoom(for: taken.events)
+        taken.dirty.formUnion(postponed.services)
+        taken.events += postponed.slices.map(ClusterEvent.slice)
+        return programmed(taken)
+    }
+
+    /// What a batch changed, and has not been programmed.
+    private struct Taken {
+        var events: [ClusterEvent]
+        var dirty: Set<ObjectName>
+    }
+
+    private func programmed(_ taken: Taken) -> IngestSummary {
+        let summary = program(taken.dirty)
+        noteProgrammed(taken.events.compactMap { if case .slice(let slice) = $0 { slice } else { nil } })
+        return summary
+    }
+
+    private func take(_ batch: StateBatch) -> Taken {
         for problem in batch.problems where problems.insert(problem).inserted {
             log.warning("refused an object", metadata: ["problem": "\(problem)"])
         }
@@ -97,13 +120,11 @@ actor ControlPlane {
         hasCompleteList = hasCompleteList || batch.isInitial
         endpoints.health.setNode(nodeCondition)
         if let node = state.node(named: nodeName) { nodeChange.yield(NodeFacts(node)) }
-        let summary = program(dirty)
-        noteProgrammed(events.compactMap { if case .slice(let slice) = $0 { slice } else { nil } })
-        return summary
+        return Taken(events: events, dirty: dirty)
     }
 
     /// Takes what a cache says, unless somebody who knows better was faster.
-    func ingest(cached batch: StateBatch) -> IngestSummary? { knowsNothing ? ingest(batch) : nil }
+    func ingest(cached batch: StateBatch) async -> IngestSummary? { knowsNothing ? await ingestFirst(batch) : nil }
 
     /// No batch has come yet.
     var knowsNothing: Bool { !hasCompleteList && revision == 0 }
@@ -149,7 +170,7 @@ actor ControlPlane {
     /// cannot be read may define it still: a broken manifest never takes a Service away.
     private var mayPrune: Bool { hasCompleteList && !problems.contains(where: \.hidesObjects) }
 
-    private func currentNode() -> NodeConfiguration {
+    func currentNode() -> NodeConfiguration {
         NodeConfiguration(
             configuration.node, node: state.node(named: configuration.node.name), localAddresses: localAddresses)
     }

@@ -36,8 +36,11 @@ where Batches.Element == StateBatch, Batches.AsyncIterator: SendableMetatype {
 
     /// - Returns: whether there is no more to do.
     private func feed(_ batch: StateBatch) async throws -> Bool {
-        let summary = await control.ingest(batch)
-        guard batch.isInitial else { return false }
+        guard batch.isInitial else {
+            _ = await control.ingest(batch)
+            return false
+        }
+        let summary = await control.ingestFirst(batch)
         Heap.trim()
         try await onFirstList(summary)
         if endsWithFirstList { await control.reclaim() }

@@ -7,7 +7,8 @@ import Testing
 /// From kube-proxy's rules to swiftlet and back, with clients that never stop.
 @Suite(
     "takeover", .tags(.endToEnd), .endToEnd, .hasNftables, .serialized,
-    .node(pods: 4, starts: false, manifests: TakenServices.manifests))
+    .node(
+        pods: 4, flags: ["--nodeport-addresses", "all"], starts: false, manifests: TakenServices.manifests))
 struct TakeoverTests {
     private var node: TestNode { get throws { try .current } }
 

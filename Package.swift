@@ -202,8 +202,8 @@ let package = Package(
         .testTarget(
             name: "ConfigurationTests",
             dependencies: [
-                "ManifestDirectory", "NetworkLab", "NodeNetwork", "Observability", "ServiceModel", "SwiftletDaemon",
-                "swiftlet",
+                "KubernetesAPI", "ManifestDirectory", "NetworkLab", "NodeNetwork", "Observability", "ServiceModel",
+                "SwiftletDaemon", "swiftlet",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
@@ -258,8 +258,8 @@ let package = Package(
         .testTarget(
             name: "ObservabilityTests",
             dependencies: [
-                "BPFLoader", "KubernetesAPI", "NetworkLab", "Observability", "ServiceMaps", "ServiceModel",
-                "SwiftletDaemon", "TestKit",
+                "BPFLoader", "KubernetesAPI", "KubernetesObjects", "NetworkLab", "Observability", "ServiceMaps",
+                "ServiceModel", "SwiftletDaemon", "TestKit",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "SystemPackage", package: "swift-system"),

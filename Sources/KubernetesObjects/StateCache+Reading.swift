@@ -2,12 +2,14 @@ import Glibc
 import ServiceModel
 
 extension StateCache {
-    /// Reads the cache of a node.
+    /// Reads the cache of a node of a cluster, of which one word must be one of those that it was written with.
     ///
     /// - Returns: its objects, as a batch that is not the complete list: nothing may be pruned for what it lacks.
-    package func read(node: String) throws(StateCacheError) -> (batch: StateBatch, summary: StateCacheSummary) {
+    package func read(
+        node: String, cluster: Set<String> = []
+    ) throws(StateCacheError) -> (batch: StateBatch, summary: StateCacheSummary) {
         do throws(ReadingFailure) {
-            var draft = ReadingDraft(node: node, origin: path)
+            var draft = ReadingDraft(node: node, cluster: cluster, origin: path)
             var lines = Lines(file: try open())
             while try lines.next({ line throws(ReadingFailure) in try draft.take(line) }) {}
             return try draft.result()
@@ -97,6 +99,7 @@ private struct Lines {
 /// What a cache has said so far. Nothing of it counts before its last line.
 private struct ReadingDraft {
     private let node: String
+    private let cluster: Set<String>
     private let origin: String
     private let reader = ObjectReader()
     private var batch = StateBatch()
@@ -107,8 +110,9 @@ private struct ReadingDraft {
     /// Why a line is no object; the checksum tells whether that is damage.
     private var oddity: String?
 
-    init(node: String, origin: String) {
+    init(node: String, cluster: Set<String>, origin: String) {
         self.node = node
+        self.cluster = cluster
         self.origin = origin
     }
 
@@ -155,6 +159,8 @@ private struct ReadingDraft {
         guard version == StateCache.version else { throw .cause(.otherVersion(version)) }
         let owner = header["node"]?.text ?? ""
         guard owner == node else { throw .cause(.otherNode(owner)) }
+        let known = Set((header["cluster"]?.text ?? "").split(separator: " ").map(String.init))
+        guard known == cluster || !known.isDisjoint(with: cluster) else { throw .cause(.otherCluster) }
         time = header["time"]?.text.flatMap { UnixTime($0) }
         guard time != nil else { throw .damaged("it does not say when it was written") }
     }

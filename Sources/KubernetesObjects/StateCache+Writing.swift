@@ -4,16 +4,18 @@ package import ServiceModel
 extension StateCache {
     /// Replaces the cache. It holds a few objects in memory at a time, and leaves nothing behind when it throws.
     ///
-    /// - Parameter events: the objects that there are; the end of an object says nothing here.
+    /// - Parameters:
+    ///   - events: the objects that there are; the end of an object says nothing here.
+    ///   - cluster: words by any of which the cluster is known again, such as digests of its certificates.
     @discardableResult
     package func write(
-        _ events: some Sequence<ClusterEvent>, node: String, at time: UnixTime
+        _ events: some Sequence<ClusterEvent>, node: String, cluster: Set<String> = [], at time: UnixTime
     ) throws(StateCacheError) -> StateCacheSummary {
         unlink(draftPath)
         do throws(SystemFailure) {
             let file = try CacheFile(creating: draftPath)
             var draft = Draft(file: file)
-            StateCache.writeHeader(node: node, time: time, to: &draft.json)
+            StateCache.writeHeader(node: node, cluster: cluster, time: time, to: &draft.json)
             for event in events { try draft.add(event) }
             try draft.end()
             try file.synchronize()

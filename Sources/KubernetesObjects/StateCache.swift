@@ -3,7 +3,7 @@ package import ServiceModel
 /// The objects of a cluster in a file, so that a node that starts without its API server has something to serve.
 ///
 /// The file is a stream of YAML documents, one a line and each of them JSON, so that every tool for manifests reads it:
-/// a header with format version, node and time; the objects as the Kubernetes API would write them; a trailer with their
+/// a header with format version, node, cluster and time; the objects as the Kubernetes API would write them; a trailer with their
 /// number and a CRC-32C of all the lines before it. A file that differs from what was written, in whatever byte, is not
 /// used. It has mode 0600 and takes the place of the one before in one step.
 package struct StateCache: Sendable {
@@ -32,7 +32,7 @@ package struct StateCacheSummary: Sendable, Hashable {
 
 /// The first and the last line.
 extension StateCache {
-    static func writeHeader(node: String, time: UnixTime, to json: inout JSONWriter) {
+    static func writeHeader(node: String, cluster: Set<String>, time: UnixTime, to json: inout JSONWriter) {
         line(&json) { json in
             json.map { json in
                 json.member(.apiVersion, apiVersion)
@@ -41,6 +41,8 @@ extension StateCache {
                 json.number(version)
                 json.key("node")
                 json.text(node)
+                json.key("cluster")
+                json.text(cluster.sorted().joined(separator: " "))
                 json.key("time")
                 json.text("\(time)")
             }

@@ -11,6 +11,8 @@ package struct StateCacheError: Error, Hashable, Sendable, CustomStringConvertib
         case otherVersion(Int)
         /// It belongs to another node.
         case otherNode(String)
+        /// It belongs to another cluster.
+        case otherCluster
         /// The system refused: the number of its error.
         case unreadable(Int32)
         case unwritable(Int32)
@@ -36,6 +38,8 @@ package struct StateCacheError: Error, Hashable, Sendable, CustomStringConvertib
             """
         case .otherNode(let node):
             "cannot use state cache \(path): it is that of node \(node.oneLine()); \(Self.advice)"
+        case .otherCluster:
+            "cannot use state cache \(path): it is that of another cluster; \(Self.advice)"
         case .unreadable(let number):
             "cannot read state cache \(path): \(errorText(number)); let swiftlet read it, or check the file system"
         case .unwritable(let number):

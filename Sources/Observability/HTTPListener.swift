@@ -1,49 +1,26 @@
 import Glibc
-import HTTPTypes
-import HummingbirdCore
-import Logging
 import NIOCore
 import NIOPosix
 
-/// One address on which requests are answered, within limits that keep memory small.
+/// One address on which requests are answered.
 struct HTTPListener: Sendable {
-    struct Limits: Sendable {
-        /// Connections at the same time.
-        var connections = 64
-        /// How long a connection may take to send the head of a request, and wait between requests.
-        var patience = Duration.seconds(5)
-        /// How long a connection may last at all.
-        var lifetime = Duration.seconds(60)
-    }
-
     let address: ListenAddress
-    var limits = Limits()
-    let answer: @Sendable (EndpointRequest) async -> EndpointAnswer
+    private let service: HTTPService
+
+    init(
+        address: ListenAddress, limits: HTTPService.Limits = .init(),
+        answer: @escaping @Sendable (EndpointRequest) async -> EndpointAnswer
+    ) {
+        self.address = address
+        service = HTTPService(limits: limits, answer: answer)
+    }
 
     /// Answers until the task is cancelled.
     /// - Parameter onListening: called with the port as soon as the address is bound.
     func run(onListening: @Sendable (UInt16) -> Void) async throws(ListenError) {
         let server = try await bound()
         onListening(UInt16(server.localAddress?.port ?? Int(address.port)))
-        await withTaskCancellationHandler {
-            // An error here is one of closing, after which nobody listens either.
-            try? await server.closeFuture.get()
-        } onCancel: {
-            server.close(promise: nil)
-        }
-    }
-
-    private var http: HTTP1Channel {
-        HTTP1Channel(
-            responder: { [answer] request, writer, _ in
-                let asked = EndpointRequest(method: request.head.method, path: request.uri.path)
-                let response = await answer(asked).response(to: asked)
-                try await writer.write(response: response.head, body: response.body)
-            },
-            configuration: .init(
-                idleTimeout: TimeAmount(limits.patience),
-                httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 16 << 10, maxHeaderFieldCount: 64)))
+        await HTTPService.serve(on: server)
     }
 
     private func bound() async throws(ListenError) -> any Channel {
@@ -57,26 +34,7 @@ struct HTTPListener: Sendable {
     }
 
     private func bound(host: String) async throws(ListenError) -> any Channel {
-        let (http, limits) = (http, limits)
-        // The lines of the library concern single connections.
-        let log = Logger(label: "swiftlet.http") { _ in SwiftLogNoOpLogHandler() }
-        var bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .serverChannelOption(.backlog, value: 128)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .serverChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
-                        ConnectionLimit(limits.connections, lifetime: TimeAmount(limits.lifetime)))
-                }
-            }
-            .childChannelInitializer { channel in
-                // A task for each connection from its first moment, and not a sequence of connections that a task
-                // takes from: what nobody takes any more, when the listener closes, the library ends the process for.
-                http.setup(channel: channel, logger: log).map { connection in
-                    Task { await http.handle(value: connection, logger: log) }
-                }.map { _ in }
-            }
+        var bootstrap = service.bootstrap().serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
         if address.isUnspecified, host.contains(":") {
             let onlyIPv6 = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
             bootstrap = bootstrap.serverChannelOption(onlyIPv6, value: 0)

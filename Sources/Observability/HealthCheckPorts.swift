@@ -45,16 +45,23 @@ public final class HealthCheckPorts: Service {
     private let problems: ListenProblems
     private let pauses: PersistentListener.Pauses
     private let log: Logger
+    private let limit: Int
     private let onListening: @Sendable (UInt16) -> Void
 
-    public convenience init(proxyIsHealthy: @escaping @Sendable () -> Bool, problems: ListenProblems, log: Logger) {
-        self.init(proxyIsHealthy: proxyIsHealthy, problems: problems, log: log, pauses: .init(), onListening: { _ in })
+    /// - Parameter limit: on how many addresses it listens at most, so that descriptors are left for the rest of the process.
+    public convenience init(
+        proxyIsHealthy: @escaping @Sendable () -> Bool, problems: ListenProblems, log: Logger, limit: Int = .max
+    ) {
+        self.init(
+            proxyIsHealthy: proxyIsHealthy, problems: problems, log: log, limit: limit, pauses: .init(),
+            onListening: { _ in })
     }
 
     init(
-        proxyIsHealthy: @escaping @Sendable () -> Bool, problems: ListenProblems, log: Logger,
+        proxyIsHealthy: @escaping @Sendable () -> Bool, problems: ListenProblems, log: Logger, limit: Int = .max,
         pauses: PersistentListener.Pauses, onListening: @escaping @Sendable (UInt16) -> Void
     ) {
+        self.limit = limit
         self.proxyIsHealthy = proxyIsHealthy
         self.problems = problems
         self.log = log
@@ -83,8 +90,14 @@ public final class HealthCheckPorts: Service {
     /// Closes what is no longer wanted, and waits for it: the same port may be wanted on other addresses.
     private func follow(_ open: inout [ListenAddress: OpenPort], in group: inout DiscardingTaskGroup) async {
         let wanted = wanted.withLock(\.self)
-        let addresses = Set(
-            wanted.checks.keys.flatMap { port in wanted.hosts.compactMap { ListenAddress(host: $0, port: port) } })
+        let all = wanted.checks.keys.sorted().flatMap { port in
+            wanted.hosts.compactMap { ListenAddress(host: $0, port: port) }
+        }
+        let addresses = Set(all.prefix(limit))
+        problems.setOverLimit(
+            all.count > limit
+                ? "cannot listen on \(all.count - limit) of \(all.count) addresses for health checks: the limit of open "
+                    + "files leaves room for \(limit); raise it (LimitNOFILE of the unit)" : nil)
         for (address, port) in open where !addresses.contains(address) {
             open[address] = nil
             await port.close()

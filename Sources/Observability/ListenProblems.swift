@@ -2,15 +2,63 @@ import Synchronization
 
 /// Addresses that cannot be listened on now, each with the reason: for `status` and the metrics.
 public final class ListenProblems: Sendable {
-    private let texts = Mutex<[ListenAddress: String]>([:])
+    private struct State {
+        var texts: [ListenAddress: String] = [:]
+        var overLimit: String?
+        /// Who waits before the next attempt, and is to be woken for it.
+        var waiting: [ListenAddress: AsyncStream<Void>.Continuation] = [:]
+        /// Who was woken and has not yet tried.
+        var trying: Set<ListenAddress> = []
+    }
+
+    private let state = Mutex(State())
 
     public init() {}
 
     /// Sorted; empty when everything that should be listened on is.
-    public var all: [String] { texts.withLock { $0.values.sorted() } }
+    public var all: [String] {
+        state.withLock { state in (state.overLimit.map { [$0] } ?? []) + state.texts.values.sorted() }
+    }
 
-    /// Nil when the address is well.
-    func set(_ address: ListenAddress, to text: String?) { texts.withLock { $0[address] = text } }
+    /// Has all be tried now that wait for their next attempt, and returns when they have been.
+    public func tryNow() async {
+        let woken = state.withLock { state in
+            state.trying.formUnion(state.waiting.keys)
+            defer { state.waiting = [:] }
+            return state.waiting.values
+        }
+        for continuation in woken { continuation.finish() }
+        // A bind takes no time, and who has the port is soon found.
+        for _ in 0..<200 where state.withLock({ !$0.trying.isEmpty }) {
+            guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { return }
+        }
+    }
 
-    func text(of address: ListenAddress) -> String? { texts.withLock { $0[address] } }
+    /// Nil when the address is well, or nobody wants it any more.
+    func set(_ address: ListenAddress, to text: String?) {
+        state.withLock { state in
+            state.texts[address] = text
+            state.trying.remove(address)
+        }
+    }
+
+    /// That there are more addresses than may be listened on; nil when there are not.
+    func setOverLimit(_ text: String?) { state.withLock { $0.overLimit = text } }
+
+    func text(of address: ListenAddress) -> String? { state.withLock { $0.texts[address] } }
+
+    /// Waits for a pause, or until it is to be tried now.
+    /// - Returns: false when the task was cancelled.
+    func wait(_ pause: Duration, for address: ListenAddress) async -> Bool {
+        let (wishes, wish) = AsyncStream.makeStream(of: Void.self)
+        state.withLock { $0.waiting[address] = wish }
+        await withTaskGroup { group in
+            group.addTask { try? await Task.sleep(for: pause) }
+            group.addTask { for await _ in wishes {} }
+            await group.next()
+            group.cancelAll()
+        }
+        _ = state.withLock { $0.waiting.removeValue(forKey: address) }
+        return !Task.isCancelled
+    }
 }

@@ -39,7 +39,7 @@ public struct OperatorEndpoints: Service {
     init(
         healthAddress: ListenAddress?, metricsAddress: ListenAddress?, health: HealthMonitor, content: Content,
         problems: ListenProblems, log: Logger, pauses: PersistentListener.Pauses,
-        limits: HTTPListener.Limits = .init(), onListening: @escaping @Sendable (String, UInt16) -> Void
+        limits: HTTPService.Limits = .init(), onListening: @escaping @Sendable (String, UInt16) -> Void
     ) {
         let wanted: [(ListenAddress?, String, String, @Sendable (EndpointRequest) async -> EndpointAnswer)] = [
             (healthAddress, "health", "healthz", { Self.answerHealth($0, health) }),

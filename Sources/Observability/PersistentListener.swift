@@ -37,7 +37,7 @@ struct PersistentListener: Sendable {
                 let advice = error.code == EADDRINUSE ? "stop that process or change" : "check"
                 tell("cannot listen on \(address) for \(purpose()): \(await error.explained()); \(advice) \(setting)")
             }
-            if (try? await Task.sleep(for: pause)) == nil { break }
+            guard await problems.wait(pause, for: address) else { break }
             pause = min(pause * 2, pauses.last)
         }
         problems.set(address, to: nil)
@@ -45,8 +45,9 @@ struct PersistentListener: Sendable {
 
     /// Logs a problem when it appears and when it changes, not at every attempt.
     private func tell(_ problem: String) {
-        guard problems.text(of: listener.address) != problem else { return }
+        let isNew = problems.text(of: listener.address) != problem
         problems.set(listener.address, to: problem)
+        guard isNew else { return }
         log.warning("cannot listen, trying again", metadata: ["cause": "\(problem)"])
     }
 }

@@ -28,8 +28,8 @@ public struct ApplyReport: Sendable {
     public internal(set) var written = 0
     public internal(set) var deleted = 0
     public internal(set) var failures: [Failure] = []
-    /// Service ports that are not yet as they should be: the next apply tries again.
-    public internal(set) var pending: [ServicePortName] = []
+    /// Some service ports are not yet as they should be.
+    public internal(set) var isPending = false
     /// Of a reclaim: the backends that are gone for good.
     public internal(set) var removedBackends: [RemovedBackend] = []
 }

@@ -13,11 +13,7 @@ public struct BPFMapStore: MapStore, Sendable {
     private let maps: [ServiceMap: OpenMap]
 
     /// The maps that the control plane writes or reads back.
-    public static let needed: [ServiceMap] = [
-        .services4, .services6, .slots4, .slots6, .backends4, .backends6, .sourceRanges4, .sourceRanges6, .vips4,
-        .vips6,
-        .vipFilter, .nodePorts, .frontends, .serviceCounters, .backendCounters,
-    ]
+    public static let needed: [ServiceMap] = MapCatalog.all.filter { $0.isState || $0.size.group != nil }.map(\.map)
 
     /// Opens the maps that are needed, each with `open`: from its pin, or from a loaded object.
     public init(open: (ServiceMap) throws(BPFError) -> BPFMap) throws(BPFError) {

@@ -62,40 +62,35 @@ public struct MapCapacities: Sendable, Hashable {
 
     /// The configured number of entries; nil for maps whose size is not ours to choose.
     public subscript(map: ServiceMap) -> UInt32? {
-        switch map {
-        case .services4, .services6, .vips4, .vips6, .nodePorts: services
-        case .frontends: services * 2
-        case .slots4, .slots6: slots
-        case .backends4, .backends6: backends
-        case .sourceRanges4, .sourceRanges6: sourceRanges
+        switch map.about.size {
+        case .services: services
+        case .servicePorts: services * 2
+        case .slots: slots
+        case .backends: backends
+        case .sourceRanges: sourceRanges
         case .affinity: affinity
-        case .flows4, .flows6: flows
-        case .tuples4, .tuples6: flows * UInt32(LB_TUPLES_PER_FLOW)
-        case .flowHands: 2
-        case .outgoing: UInt32(LB_OUTGOING)
-        case .answerLimits: UInt32(LB_ANSWER_LIMITS)
-        case .fragments: UInt32(LB_FRAGMENTS)
-        case .flowFilter: UInt32(LB_FLOW_FILTER)
-        case .devices: UInt32(LB_DEVICES)
-        case .masqueradePorts: 1
-        case .nodeSources4, .nodeSources6: UInt32(LB_NODE_SOURCES)
-        case .ipsec4, .ipsec6: UInt32(LB_IPSEC_RANGES)
+        case .flows: flows
+        case .tuples: flows * UInt32(LB_TUPLES_PER_FLOW)
+        case .node(let entries): entries
         case .serviceCounters: serviceCounters
         case .backendCounters: backendCounters
-        case .vipFilter: UInt32(LB_FILTER_WORDS)
-        case .counters: UInt32(COUNT_MAX.rawValue)
-        case .socketOrigin, .socketSpill, .socketFlows: nil
+        case .devices: UInt32(LB_DEVICES)
+        case .fragments: UInt32(LB_FRAGMENTS)
+        case .programs(let entries): entries
+        case .sockets: nil
         }
     }
 
     /// The same, with no less than maps have that were pinned before: those may have grown.
     public func raised(to pinned: (ServiceMap) -> UInt32?) -> MapCapacities {
-        func most(_ own: UInt32, _ maps: ServiceMap...) -> UInt32 { maps.compactMap(pinned).reduce(own, max) }
+        func most(_ own: UInt32, _ size: MapSize) -> UInt32 {
+            MapCatalog.all.filter { $0.size == size }.compactMap { pinned($0.map) }.reduce(own, max)
+        }
         var raised = self
-        raised.services = most(services, .services4, .services6, .vips4, .vips6, .nodePorts)
-        raised.slots = most(slots, .slots4, .slots6)
-        raised.backends = most(backends, .backends4, .backends6)
-        raised.sourceRanges = most(sourceRanges, .sourceRanges4, .sourceRanges6)
+        raised.services = most(services, .services)
+        raised.slots = most(slots, .slots)
+        raised.backends = most(backends, .backends)
+        raised.sourceRanges = most(sourceRanges, .sourceRanges)
         raised.serviceCounters = most(serviceCounters, .serviceCounters)
         if countsBackends { raised.backendCounters = raised.backends * 2 }
         return raised
@@ -103,15 +98,16 @@ public struct MapCapacities: Sendable, Hashable {
 
     /// What these maps really have: one that was pinned before keeps its size.
     func limited(by store: some MapStore) -> MapCapacities {
+        func least(_ own: UInt32, _ size: MapSize) -> UInt32 {
+            MapCatalog.all.filter { $0.size == size }.map { store.capacity(of: $0.map) }.reduce(own, min)
+        }
         var limited = self
-        limited.services = [ServiceMap.services4, .services6, .vips4, .vips6, .nodePorts]
-            .map(store.capacity).reduce(min(services, store.capacity(of: .frontends) / 2), min)
-        limited.slots = min(slots, store.capacity(of: .slots4), store.capacity(of: .slots6))
-        limited.backends = min(backends, store.capacity(of: .backends4), store.capacity(of: .backends6))
-        limited.sourceRanges = min(
-            sourceRanges, store.capacity(of: .sourceRanges4), store.capacity(of: .sourceRanges6))
-        limited.backendCounters = min(backendCounters, store.capacity(of: .backendCounters))
-        limited.serviceCounters = min(serviceCounters, store.capacity(of: .serviceCounters))
+        limited.services = min(least(services, .services), least(.max, .servicePorts) / 2)
+        limited.slots = least(slots, .slots)
+        limited.backends = least(backends, .backends)
+        limited.sourceRanges = least(sourceRanges, .sourceRanges)
+        limited.backendCounters = least(backendCounters, .backendCounters)
+        limited.serviceCounters = least(serviceCounters, .serviceCounters)
         return limited
     }
 }

@@ -1,171 +1,140 @@
 internal import CDatapath
 
-/// What a map is for, in the words of `swiftlet maps list` and of the documentation.
-public struct MapDescription: Sendable, Hashable {
-    public var map: ServiceMap
-    /// The kind of map, as bpftool names it.
-    public var type: String
-    /// The C types of the map ABI.
-    public var key: String
-    public var value: String
-    public var keySize: Int
-    public var valueSize: Int
-    public var purpose: String
-    /// What the numbers in it mean.
-    public var units: String
-    public var writer: String
-    public var reader: String
-    public var lifetime: String
-}
-
-/// All maps of the datapath.
+/// All maps of the datapath, a row for each.
 public enum MapCatalog {
-    public static let all: [MapDescription] = ServiceMap.allCases.map { description(of: $0) }
+    public static let all: [MapDescription] = [
+        .init(.services4, .hash, service4_key.self, service.self, .services, .frontends),
+        .init(.services6, .hash, service6_key.self, service.self, .services, .frontends),
+        .init(.slots4, .array, UInt32.self, slot4.self, .slots, .slots),
+        .init(.slots6, .array, UInt32.self, slot6.self, .slots, .slots),
+        .init(.backends4, .hash, UInt32.self, backend4.self, .backends, .backends),
+        .init(.backends6, .hash, UInt32.self, backend6.self, .backends, .backends),
+        .init(.sourceRanges4, .trie, source_range4_key.self, source_range.self, .sourceRanges, .sourceRanges),
+        .init(.sourceRanges6, .trie, source_range6_key.self, source_range.self, .sourceRanges, .sourceRanges),
+        .init(.vips4, .hash, vip4_key.self, vip.self, .services, .vips),
+        .init(.vips6, .hash, vip6_key.self, vip.self, .services, .vips),
+        .init(.vipFilter, .array, UInt32.self, UInt64.self, .programs(UInt32(LB_FILTER_WORDS)), .vipFilter),
+        .init(.nodePorts, .hash, node_port_key.self, node_port.self, .services, .nodePorts),
+        .init(.frontends, .hash, UInt32.self, frontend.self, .servicePorts, .names),
+        .init(.affinity, .lruHash, affinity_key.self, CDatapath.affinity.self, .affinity, .affinity),
+        .init(.socketOrigin, .array, UInt32.self, origin.self, .programs(UInt32(LB_ORIGINS)), .socketOrigin),
+        .init(.socketSpill, .socketStorage, Int32.self, origin.self, .sockets, .socketSpill),
+        .init(.socketFlows, .socketStorage, Int32.self, flows.self, .sockets, .socketFlows),
+        .init(.flows4, .array, UInt32.self, flow4.self, .flows, .flows),
+        .init(.flows6, .array, UInt32.self, flow6.self, .flows, .flows),
+        .init(.tuples4, .hash, tuple4.self, UInt32.self, .tuples, .tuples),
+        .init(.tuples6, .hash, tuple6.self, UInt32.self, .tuples, .tuples),
+        .init(.flowHands, .perCPUArray, UInt32.self, flow_hand.self, .programs(2), .flowHands),
+        .init(.flowFilter, .array, UInt32.self, flow_filter.self, .programs(UInt32(LB_FLOW_FILTER)), .flowFilter),
+        .init(.fragments, .lruHash, fragment_key.self, fragment_ports.self, .fragments, .fragments),
+        .init(.outgoing, .lruHash, outgoing_key.self, UInt64.self, .programs(UInt32(LB_OUTGOING)), .outgoing),
+        .init(
+            .answerLimits, .lruHash, vip6_key.self, answer_limit.self, .programs(UInt32(LB_ANSWER_LIMITS)),
+            .answerLimits),
+        .init(.masqueradePorts, .array, UInt32.self, masq_ports.self, .node(1), .masqueradePorts),
+        .init(.nodeSources4, .trie, node_source4_key.self, node_source4.self, .node(UInt32(LB_NODE_SOURCES)), .nodeSources),
+        .init(.nodeSources6, .trie, node_source6_key.self, node_source6.self, .node(UInt32(LB_NODE_SOURCES)), .nodeSources),
+        .init(.ipsec4, .trie, ipsec4_key.self, ipsec_policy.self, .node(UInt32(LB_IPSEC_RANGES)), .ipsec),
+        .init(.ipsec6, .trie, ipsec6_key.self, ipsec_policy.self, .node(UInt32(LB_IPSEC_RANGES)), .ipsec),
+        .init(.devices, .hash, UInt32.self, device.self, .devices, .devices),
+        .init(.counters, .perCPUArray, UInt32.self, UInt64.self, .programs(COUNT_MAX.rawValue), .counters),
+        .init(.serviceCounters, .perCPUArray, UInt32.self, service_counter.self, .serviceCounters, .serviceCounters),
+        .init(.backendCounters, .perCPUHash, UInt32.self, backend_counter.self, .backendCounters, .backendCounters),
+    ]
+
+    private static let byMap = Dictionary(uniqueKeysWithValues: all.map { ($0.map, $0) })
 
     public static func description(of map: ServiceMap) -> MapDescription {
-        let (type, key, value) = types(map)
-        let (purpose, units) = meaning(map)
-        let (writer, reader, lifetime) = people(map)
-        return MapDescription(
-            map: map, type: type, key: key.name, value: value.name, keySize: key.size, valueSize: value.size,
-            purpose: purpose, units: units, writer: writer, reader: reader, lifetime: lifetime)
+        guard let row = byMap[map] else { preconditionFailure("\(map) has no row in the catalogue") }
+        return row
     }
+}
 
-    private typealias Layout = (name: String, size: Int)
-
-    private static func layout<Struct>(_: Struct.Type) -> Layout {
-        ("struct \(Struct.self)", MemoryLayout<Struct>.size)
-    }
-
-    private static func types(_ map: ServiceMap) -> (type: String, key: Layout, value: Layout) {
-        let number: Layout = ("__u32", 4)
-        let socket: Layout = ("int", 4)
-        return switch map {
-        case .services4: ("hash", layout(service4_key.self), layout(service.self))
-        case .services6: ("hash", layout(service6_key.self), layout(service.self))
-        case .slots4: ("array", number, layout(slot4.self))
-        case .slots6: ("array", number, layout(slot6.self))
-        case .backends4: ("hash", number, layout(backend4.self))
-        case .backends6: ("hash", number, layout(backend6.self))
-        case .sourceRanges4: ("lpm_trie", layout(source_range4_key.self), layout(source_range.self))
-        case .sourceRanges6: ("lpm_trie", layout(source_range6_key.self), layout(source_range.self))
-        case .vips4: ("hash", layout(vip4_key.self), layout(vip.self))
-        case .vips6: ("hash", layout(vip6_key.self), layout(vip.self))
-        case .vipFilter: ("array", number, ("__u64", 8))
-        case .nodePorts: ("hash", layout(node_port_key.self), layout(node_port.self))
-        case .frontends: ("hash", number, layout(frontend.self))
-        case .affinity: ("lru_hash", layout(affinity_key.self), layout(CDatapath.affinity.self))
-        case .socketOrigin: ("array", number, layout(origin.self))
-        case .socketSpill: ("sk_storage", socket, layout(origin.self))
-        case .socketFlows: ("sk_storage", socket, layout(flows.self))
-        case .flows4: ("array", number, layout(flow4.self))
-        case .flows6: ("array", number, layout(flow6.self))
-        case .tuples4: ("hash", layout(tuple4.self), number)
-        case .tuples6: ("hash", layout(tuple6.self), number)
-        case .flowHands: ("percpu_array", number, layout(flow_hand.self))
-        case .outgoing: ("lru_hash", layout(outgoing_key.self), ("__u64", 8))
-        case .answerLimits: ("lru_hash", layout(vip6_key.self), layout(answer_limit.self))
-        case .flowFilter: ("array", number, layout(flow_filter.self))
-        case .fragments: ("lru_hash", layout(fragment_key.self), layout(fragment_ports.self))
-        case .devices: ("hash", number, layout(device.self))
-        case .masqueradePorts: ("array", number, layout(masq_ports.self))
-        case .nodeSources4: ("lpm_trie", layout(node_source4_key.self), layout(node_source4.self))
-        case .nodeSources6: ("lpm_trie", layout(node_source6_key.self), layout(node_source6.self))
-        case .ipsec4: ("lpm_trie", layout(ipsec4_key.self), layout(ipsec_policy.self))
-        case .ipsec6: ("lpm_trie", layout(ipsec6_key.self), layout(ipsec_policy.self))
-        case .counters: ("percpu_array", number, ("__u64", 8))
-        case .serviceCounters: ("percpu_array", number, layout(service_counter.self))
-        case .backendCounters: ("percpu_hash", number, layout(backend_counter.self))
-        }
-    }
-
-    private static func meaning(_ map: ServiceMap) -> (purpose: String, units: String) {
-        switch map {
-        case .services4, .services6:
-            (
-                "frontends: address, port, protocol and scope to the run of slots with their backends",
-                "affinity_seconds in seconds, 0 without affinity; first_slot and count in slots"
-            )
-        case .slots4, .slots6: ("runs of backends, one for each set of a service port", "the key is the slot's number")
-        case .backends4, .backends6: ("backend id to one endpoint of one service port", "flags are 0 or 1")
-        case .sourceRanges4, .sourceRanges6:
-            (
-                "service port and range of addresses to whether its clients may come from there",
-                "prefix_length is \(LB_RANGE_PREFIX) more than the range's, for the service id"
-            )
-        case .vips4, .vips6:
-            ("addresses with a ClusterIP, which refuse a port that no frontend serves", "frontends at this address")
-        case .vipFilter:
-            (
-                "addresses and NodePorts that may be frontends, so that others cost no look-up",
-                "two bits for addresses with all but the last byte equal, then one for each port"
-            )
-        case .nodePorts: ("NodePorts that no other listener may take", "the service id of one who serves it")
-        case .frontends: ("service id to the names that people use", "family is 4 or 6")
-        case .affinity: ("client and service port to the backend that serves it", "last_use in ns of CLOCK_MONOTONIC")
-        case .socketOrigin:
-            ("connected socket to what its program asked for, the way back", "the key is its cookie modulo the size")
-        case .socketSpill:
-            ("the same for sockets whose place in sock_origin is taken", "vip and address of IPv4 as ::ffff:a.b.c.d")
-        case .socketFlows: ("unconnected UDP socket to the VIPs that it talks to", "its last \(LB_FLOWS) VIPs")
-        case .flows4, .flows6:
-            (
-                "flows translated at tc: what the client asked, what the kernel forwards, what the backend sees",
-                "the key is the flow's number; last_seen in ns of CLOCK_MONOTONIC"
-            )
-        case .tuples4, .tuples6: ("who owns a tuple: the number of the flow", "up to \(LB_TUPLES_PER_FLOW) a flow")
-        case .flowHands: ("where each CPU looks for a place for a new flow", "key 0 is IPv4's, 1 is IPv6's")
-        case .outgoing:
-            (
-                "answers that are awaited at the number of a NodePort, so that they are taken for no client's question",
-                "ns of CLOCK_MONOTONIC"
-            )
-        case .answerLimits: ("how many ICMP errors a client may still get", "last and credit in ns")
-        case .flowFilter: ("senders that may be backends with flows, so that others cost no look-up", "a byte for each")
-        case .fragments: ("IP packets that come in pieces to the ports of the first", "the key has the packet's id")
-        case .devices:
-            ("devices with our programs to the node's address towards them", "the key is the interface's index")
-        case .masqueradePorts:
-            ("where flows that get the node's address take their ports from", "count is the ports of all ranges")
-        case .nodeSources4, .nodeSources6:
-            (
-                "device and range of endpoints to the node's address towards them, where it is not that in devices",
-                "prefix_length is \(LB_SOURCE_PREFIX) more than the range's, for the device"
-            )
-        case .ipsec4, .ipsec6: ("ranges of endpoints that an IPsec policy is about", "prefix_length in bits")
-        case .counters: ("how often each verdict was given", "the key is enum counter; events")
-        case .serviceCounters: ("how often each service port was used", "the key is the service id; events")
-        case .backendCounters:
-            ("how often each backend was chosen, with --metrics-per-backend", "the key is the backend's id; events")
-        }
-    }
-
-    private static func people(_ map: ServiceMap) -> (writer: String, reader: String, lifetime: String) {
-        let (control, datapath) = ("control plane", "datapath")
-        return switch map {
-        case .frontends: (control, "people, control plane at start", "as long as the service port has an entry")
-        case .slots4, .slots6: (control, datapath, "until a grace period after the last frontend has left the run")
-        case .backends4, .backends6: (control, datapath, "until a grace period after the last run has left it")
-        case .sourceRanges4, .sourceRanges6:
-            (control, datapath, "until a grace period after no frontend asks for it any more")
-        case .services4, .services6, .vips4, .vips6, .nodePorts: (control, datapath, "as long as the Service")
-        case .vipFilter: (control, datapath, "as long as the map: bits are never cleared")
-        case .affinity: (datapath, datapath, "until its time-out, or until newer clients need the room")
-        case .socketOrigin, .socketSpill, .socketFlows: (datapath, datapath, "the socket's")
-        case .flows4, .flows6, .tuples4, .tuples6:
-            (datapath, datapath, "until the flow ends or is over, and somebody looks at it or needs the room")
-        case .flowHands: (datapath, datapath, "as long as the map")
-        case .outgoing: (datapath, datapath, "udp_stream_seconds, or until newer ones need the room")
-        case .answerLimits: (datapath, datapath, "until newer clients need the room")
-        case .flowFilter: (datapath, datapath, "as long as the map: bytes are never cleared")
-        case .fragments: (datapath, datapath, "until newer packets need the room")
-        case .devices, .nodeSources4, .nodeSources6:
-            (control, datapath, "as long as our programs are on the device")
-        case .masqueradePorts: (control, datapath, "as long as the map")
-        case .ipsec4, .ipsec6: (control, datapath, "as long as the kernel has the policy")
-        case .counters: (datapath, "people", "as long as the map")
-        case .serviceCounters: (datapath, "people", "zero when a service port gets the id")
-        case .backendCounters: (datapath, "people", "as long as the backend")
-        }
-    }
+extension MapDescription.Words {
+    fileprivate static let frontends = Self(
+        purpose: "frontends: address, port, protocol and scope to the run of slots with their backends",
+        units: "affinity_seconds in seconds, 0 without affinity; first_slot and count in slots",
+        lifetime: "as long as the Service")
+    fileprivate static let slots = Self(
+        purpose: "runs of backends, one for each set of a service port", units: "the key is the slot's number",
+        lifetime: "until a grace period after the last frontend has left the run")
+    fileprivate static let backends = Self(
+        purpose: "backend id to one endpoint of one service port", units: "flags are 0 or 1",
+        lifetime: "until a grace period after the last run has left it")
+    fileprivate static let sourceRanges = Self(
+        purpose: "service port and range of addresses to whether its clients may come from there",
+        units: "prefix_length is \(LB_RANGE_PREFIX) more than the range's, for the service id",
+        lifetime: "until a grace period after no frontend asks for it any more")
+    fileprivate static let vips = Self(
+        purpose: "addresses with a ClusterIP, which refuse a port that no frontend serves",
+        units: "frontends at this address", lifetime: "as long as the Service")
+    fileprivate static let vipFilter = Self(
+        purpose: "addresses and NodePorts that may be frontends, so that others cost no look-up",
+        units: "two bits for addresses with all but the last byte equal, then one for each port",
+        lifetime: "as long as the map: bits are never cleared")
+    fileprivate static let nodePorts = Self(
+        purpose: "NodePorts that no other listener may take", units: "the service id of one who serves it",
+        lifetime: "as long as the Service")
+    fileprivate static let names = Self(
+        purpose: "service id to the names that people use", units: "family is 4 or 6",
+        reader: "people, control plane at start", lifetime: "as long as the service port has an entry")
+    fileprivate static let affinity = Self(
+        purpose: "client and service port to the backend that serves it",
+        units: "last_use in ns of CLOCK_MONOTONIC", writer: "datapath",
+        lifetime: "until its time-out, or until newer clients need the room")
+    fileprivate static let socketOrigin = Self(
+        purpose: "connected socket to what its program asked for, the way back",
+        units: "the key is its cookie modulo the size", writer: "datapath", lifetime: "the socket's")
+    fileprivate static let socketSpill = Self(
+        purpose: "the same for sockets whose place in sock_origin is taken",
+        units: "vip and address of IPv4 as ::ffff:a.b.c.d", writer: "datapath", lifetime: "the socket's")
+    fileprivate static let socketFlows = Self(
+        purpose: "unconnected UDP socket to the VIPs that it talks to", units: "its last \(LB_FLOWS) VIPs",
+        writer: "datapath", lifetime: "the socket's")
+    fileprivate static let flows = Self(
+        purpose: "flows translated at tc: what the client asked, what the kernel forwards, what the backend sees",
+        units: "the key is the flow's number; last_seen in ns of CLOCK_MONOTONIC", writer: "datapath",
+        lifetime: "until it is over, and somebody looks at it or needs the room")
+    fileprivate static let tuples = Self(
+        purpose: "who owns a tuple: the number of the flow", units: "up to \(LB_TUPLES_PER_FLOW) a flow",
+        writer: "datapath", lifetime: "the flow's")
+    fileprivate static let flowHands = Self(
+        purpose: "where each CPU looks for a place for a new flow", units: "key 0 is IPv4's, 1 is IPv6's",
+        writer: "datapath", lifetime: "as long as the map")
+    fileprivate static let flowFilter = Self(
+        purpose: "backends that may have flows, so that others cost no look-up", units: "a byte for each",
+        writer: "datapath", lifetime: "as long as the map: bits are never cleared")
+    fileprivate static let outgoing = Self(
+        purpose: "answers that are awaited at the number of a NodePort, and are no client's question",
+        units: "ns of CLOCK_MONOTONIC", writer: "datapath",
+        lifetime: "the time-out of UDP flows, or until newer ones need the room")
+    fileprivate static let answerLimits = Self(
+        purpose: "how many ICMP errors a client may still get", units: "last and credit in ns", writer: "datapath",
+        lifetime: "until newer clients need the room")
+    fileprivate static let masqueradePorts = Self(
+        purpose: "the ports of the node that masqueraded flows take", units: "both ends are included",
+        lifetime: "as long as the map")
+    fileprivate static let nodeSources = Self(
+        purpose: "device and range of backends to the node's address towards them",
+        units: "prefix_length is \(LB_SOURCE_PREFIX) more than the range's, for the ifindex",
+        lifetime: "as long as the route or the address")
+    fileprivate static let ipsec = Self(
+        purpose: "ranges of backends that an IPsec policy is about", units: "prefix_length in bits",
+        lifetime: "as long as the policy")
+    fileprivate static let fragments = Self(
+        purpose: "IP packets that come in pieces to the ports of the first", units: "the key has the packet's id",
+        writer: "datapath", lifetime: "until newer packets need the room")
+    fileprivate static let devices = Self(
+        purpose: "devices with our programs to the node's address towards them",
+        units: "the key is the interface's index", lifetime: "as long as our programs are on the device")
+    fileprivate static let counters = Self(
+        purpose: "how often each verdict was given", units: "the key is enum counter; events", writer: "datapath",
+        reader: "people", lifetime: "as long as the map")
+    fileprivate static let serviceCounters = Self(
+        purpose: "how often each service port was used", units: "the key is the service id; events",
+        writer: "datapath", reader: "people", lifetime: "zero when a service port gets the id")
+    fileprivate static let backendCounters = Self(
+        purpose: "how often each backend was chosen, with --metrics-per-backend",
+        units: "the key is the backend's id; events", writer: "datapath", reader: "people",
+        lifetime: "as long as the backend")
 }

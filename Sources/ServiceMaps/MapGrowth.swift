@@ -42,14 +42,14 @@ public struct MapGrowth: Sendable, Hashable {
 
     /// What an entry takes: its value and, in maps that are made of elements, its key and what the kernel adds to each.
     private func bytes(of map: ServiceMap) -> Int {
-        let description = MapCatalog.description(of: map)
-        let key = (description.keySize + 7) / 8 * 8
-        let value = (description.valueSize + 7) / 8 * 8
-        return switch map {
-        case .slots4, .slots6: value
-        case .serviceCounters: value * possibleCPUs
-        case .backendCounters: key + value * possibleCPUs + Self.element
-        default: key + value + Self.element
+        let about = map.about
+        let key = (about.keySize + 7) / 8 * 8
+        let value = (about.valueSize + 7) / 8 * 8
+        return switch about.kind {
+        case .array: value
+        case .perCPUArray: value * possibleCPUs
+        case .perCPUHash: key + value * possibleCPUs + Self.element
+        case .hash, .lruHash, .trie, .socketStorage: key + value + Self.element
         }
     }
 

@@ -90,12 +90,7 @@ public struct MapError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     private static func usualAdvice(_ map: ServiceMap, _ cause: Cause) -> String? {
-        switch (cause, map) {
-        case (.kernel, _): nil
-        case (_, .slots4), (_, .slots6): "raise --max-slots"
-        case (_, .sourceRanges4), (_, .sourceRanges6): "raise --max-source-ranges"
-        case (_, .backends4), (_, .backends6): "raise --max-backends"
-        default: "raise --max-services"
-        }
+        if case .kernel = cause { return nil }
+        return map.about.size.flag.map { "raise \($0)" }
     }
 }

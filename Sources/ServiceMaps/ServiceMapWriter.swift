@@ -3,12 +3,14 @@ public import ServiceModel
 /// Makes the maps follow the desired state. It is the only one who writes them, so it lives in one actor.
 ///
 /// What it wrote it remembers, so it writes only what differs. A service port whose entries could not all be written
-/// stays pending; call `apply` again after a while, with or without changes, and the rest is tried again.
+/// stays pending until an `apply` that tries such ports again.
 public struct ServiceMapWriter<Store: MapStore> {
     var store: Store
     private let grace: any GracePeriod
     var mirror: Mirror
     private var unfinished = UnfinishedPorts()
+    /// Counts the calls that try again what is due.
+    private var turn = 0
     /// Planning in portions bounds the memory of the operations.
     private let portion = 512
 
@@ -28,13 +30,14 @@ public struct ServiceMapWriter<Store: MapStore> {
     ///   - prune: what was found in the maps at the start and has not been desired since goes away. Only after the
     ///     first complete list (spec 10), with which all desired Services have been seen.
     ///   - spared: Services that are not pruned, because what they are now cannot be read.
+    ///   - retries: which of the pending service ports are tried again with it.
     public mutating func apply(
         upserts: [DesiredService] = [], removals: [ObjectName] = [], prune: Bool = false,
-        sparing spared: Set<ObjectName> = []
+        sparing spared: Set<ObjectName> = [], retries: Retries = .all
     ) -> ApplyReport {
-        var work = unfinished.takeAll()
-        for service in removals { work.remove(service, idsOf(service)) }
-        for service in upserts { work.replace(service, idsOf(service.name), mirror) }
+        var work = due(retries)
+        for service in removals { work.remove(service, supersede(service)) }
+        for service in upserts { work.replace(service, supersede(service.name), mirror) }
         var round = Round()
         var batch: [DesiredServicePort] = []
         for port in work.ports {
@@ -47,14 +50,40 @@ public struct ServiceMapWriter<Store: MapStore> {
         let gone = prune ? work.removals.union(unconfirmed(except: spared)) : work.removals
         for id in gone.sorted() { mirror.planRemoval(of: id, into: &removal) }
         round.surplus += removal.surplus
-        unfinished.keep(names(of: round.outcome.failed).union(round.refused), of: work)
+        unfinished.keep(names(of: round.outcome.failed).union(round.refused), of: work, turn: turn)
         deleteSurplus(&round)
-        unfinished.removals = gone.intersection(round.outcome.failed)
+        unfinished.removals.formUnion(gone.intersection(round.outcome.failed))
         Applier(store: store).run(round.losses, mirror: &mirror, outcome: &round.outcome)
-        unfinished.keep(names(of: round.outcome.failed).union(round.refused), of: work)
+        unfinished.keep(names(of: round.outcome.failed).union(round.refused), of: work, turn: turn)
         let shared = runShared()
         mirror.retire()
         return report([round.outcome, shared], round.refusals)
+    }
+
+    /// Which of the pending service ports are tried again.
+    public enum Retries: Sendable {
+        /// None: a change costs the same however many are pending.
+        case none
+        /// Those whose turn it is: each waits for twice as many calls as the time before, up to twelve.
+        case due
+        case all
+    }
+
+    private mutating func due(_ retries: Retries) -> UnfinishedPorts {
+        switch retries {
+        case .none: return UnfinishedPorts()
+        case .due:
+            turn += 1
+            return unfinished.take(dueIn: turn)
+        case .all: return unfinished.take(dueIn: nil)
+        }
+    }
+
+    /// Returns the ids of a Service, of which nothing waits any more.
+    private mutating func supersede(_ service: ObjectName) -> [ServiceID] {
+        let ids = mirror.services[service] ?? []
+        unfinished.supersede(service, ids)
+        return ids
     }
 
     /// What comes together while an apply goes on.
@@ -73,8 +102,6 @@ public struct ServiceMapWriter<Store: MapStore> {
             !(mirror.records[id]?.name.map { spared.contains($0.service) } ?? false)
         }
     }
-
-    private func idsOf(_ service: ObjectName) -> [ServiceID] { mirror.services[service] ?? [] }
 
     /// Plans and carries out a portion; leaves the array empty.
     private mutating func run(_ ports: inout [DesiredServicePort], _ round: inout Round) {
@@ -101,9 +128,8 @@ public struct ServiceMapWriter<Store: MapStore> {
     ///
     /// The owners of those that are still there have failed as well, so they are tried again.
     private mutating func deleteSurplus(_ round: inout Round) {
-        let claimed = Set(unfinished.ports.lazy.flatMap(\.frontends).map(\.key))
         let remaining = round.surplus.filter { mirror.owners[$0.key] == $0.owner }
-        var deletions = remaining.filter { !claimed.contains($0.key) }.map { key, owner in
+        var deletions = remaining.filter { !unfinished.claims($0.key) }.map { key, owner in
             PlannedOperation(operation: .deleteService(key), owner: owner)
         }
         deletions.sort { $0.operation.map.rawValue < $1.operation.map.rawValue }
@@ -124,7 +150,7 @@ public struct ServiceMapWriter<Store: MapStore> {
     ) -> ApplyReport {
         var report = ApplyReport()
         report.failures = refusals
-        report.pending = pending
+        report.isPending = isPending
         for outcome in outcomes {
             report.written += outcome.written
             report.deleted += outcome.deleted
@@ -182,12 +208,8 @@ extension ServiceMapWriter {
     /// How full each map is, with what it has room for.
     public var statistics: [ServiceMap: (entries: Int, capacity: Int)] {
         var statistics: [ServiceMap: (entries: Int, capacity: Int)] = [:]
-        let maps: [ServiceMap] = [
-            .services4, .services6, .backends4, .backends6, .sourceRanges4, .sourceRanges6, .vips4, .vips6, .nodePorts,
-            .frontends,
-        ]
-        for map in maps {
-            statistics[map] = (mirror.fill[map], Int(mirror.capacities[map] ?? 0))
+        for about in MapCatalog.all where about.isState && !about.kind.isArray {
+            statistics[about.map] = (mirror.fill[about.map], Int(mirror.capacities[about.map] ?? 0))
         }
         for family in IPFamily.allCases {
             let slots = mirror[slots: family]
@@ -221,11 +243,14 @@ extension ServiceMapWriter {
         return Set(record.frontends.map(\.entry.run)).filter { $0.count > 0 }.sorted { $0.first < $1.first }
     }
 
-    /// Service ports that are not yet as they should be: the next `apply` tries again.
+    /// Service ports that are not yet as they should be, sorted. The cost is that of all of them: see `isPending`.
     public var pending: [ServicePortName] {
         let shared = mirror.shared.plan().map(\.owner)
-        return names(of: unfinished.removals.union(shared)).union(unfinished.ports.lazy.map(\.name)).sorted()
+        return names(of: unfinished.removals.union(shared)).union(unfinished.names).sorted()
     }
+
+    /// Whether something is not yet as it should be.
+    public var isPending: Bool { !unfinished.isEmpty || mirror.shared.isBehind }
 }
 
 extension Applier.Outcome {

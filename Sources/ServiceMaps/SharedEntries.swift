@@ -41,6 +41,9 @@ struct SharedEntries {
         for address in changed { vips[address].map { note($0, at: address) } }
     }
 
+    /// Whether something is not yet written.
+    var isBehind: Bool { !changedVIPs.isEmpty || !changedNodePorts.isEmpty }
+
     /// A frontend is now in the map.
     mutating func add(_ key: FrontendKey, _ entry: ServiceEntry) {
         var vip = vips[key.address] ?? VIP()

@@ -22,7 +22,7 @@ public struct Cleanup {
 
     /// Refuses while a daemon runs: it would put everything back.
     public func run() throws -> Report {
-        if let holder = runDirectory.holder {
+        if let holder = runDirectory.holder ?? RootLock.holder(of: root) {
             throw ConfigurationError(
                 "cannot clean up \(root): process \(holder) runs swiftlet on it; stop it first (kill \(holder))")
         }

@@ -1,6 +1,7 @@
 import Logging
 import ServiceLifecycle
 import ServiceMaps
+import ServiceModel
 
 // More room in the maps, before somebody must be told that there is none.
 extension ControlPlane {
@@ -19,17 +20,52 @@ extension ControlPlane {
 
     /// Gives the maps more room, as often as it takes. Changes that come meanwhile are programmed at the end of each turn.
     func grow() async {
-        while growthState.isGrowing { await withCheckedContinuation { growthState.wait($0) } }
+        await growthEnds()
         while let growth, let (groups, capacities) = nextGrowth {
-            growthState.begin()
-            let failure = await move(to: capacities, of: groups, with: growth)
-            setAttention(
-                "the maps do not grow",
-                to: failure.map { "cannot give the maps of \(Self.names(groups)) more room: \($0)" })
-            let postponed = growthState.end(hasFailed: failure != nil)
-            _ = program(postponed.services)
+            let postponed = await grow(groups, to: capacities, with: growth)
+            let hasRoom = attention[Self.trouble] == nil
+            _ = program(postponed.services, retries: hasRoom ? .all : .none)
             noteProgrammed(postponed.slices)
         }
+    }
+
+    private func growthEnds() async {
+        while growthState.isGrowing { await withCheckedContinuation { growthState.wait($0) } }
+    }
+
+    /// What a person is told while it fails.
+    private static let trouble = "the maps do not grow"
+
+    /// - Returns: what came meanwhile, and is to be programmed.
+    private func grow(
+        _ groups: [MapGroup], to capacities: MapCapacities, with growth: GrowthPlan
+    ) async -> GrowthState.Postponed {
+        growthState.begin()
+        let failure = await move(to: capacities, of: groups, with: growth)
+        setAttention(
+            Self.trouble,
+            to: failure.map { "cannot give the maps of \(Self.names(groups)) more room: \($0)" })
+        return growthState.end(hasFailed: failure != nil)
+    }
+
+    /// Makes the maps as large as objects need that are known by now, before anything of them is written: once, instead of
+    /// each time that something does not fit.
+    ///
+    /// - Returns: what came meanwhile, and is to be programmed.
+    func makeRoom(for events: [ClusterEvent]) async -> GrowthState.Postponed {
+        await growthEnds()
+        guard let growth, let capacities = writer?.capacities, growthState.mayTry else { return .init() }
+        let node = currentNode()
+        let most = MapDemand(atMost: events, nodePortAddresses: node.nodePortAddresses.count)
+        // Compiling everything once more is for those who need it.
+        guard !most.crowded(capacities).isEmpty else { return .init() }
+        var demand = MapDemand()
+        for name in state.serviceNames {
+            guard let service = state.service(named: name) else { continue }
+            demand.add(compile(service: service, slices: state.slices(of: name), node: node))
+        }
+        let (groups, larger) = growth.limits.fitted(capacities, to: demand)
+        return groups.isEmpty ? .init() : await grow(groups, to: larger, with: growth)
     }
 
     /// - Returns: why it failed; then the maps are as they were.

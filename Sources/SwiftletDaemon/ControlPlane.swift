@@ -14,38 +14,38 @@ actor ControlPlane {
     private let configuration: Configuration
     let log: Logger
     private(set) var state: ClusterState
-    private var compiler = Compiler(keepsBackends: false)
+    private(set) var compiler = Compiler(keepsBackends: false)
     /// Nil when nothing is programmed.
     var writer: ServiceMapWriter<BPFMapStore>?
     /// How the maps get more room; nil when they keep their size.
     let growth: GrowthPlan?
     var growthState = GrowthState()
     private var localAddresses: [IPAddress]
-    private var node: NodeConfiguration
+    private(set) var node: NodeConfiguration
     private var nodeMemory = NodeMemory()
-    private let endpoints: DaemonEndpoints
+    let endpoints: DaemonEndpoints
     /// Tells the owner of a Service what only a person can put right.
-    private let warn: @Sendable (ServiceWarning) -> Void
+    let warn: @Sendable (ServiceWarning) -> Void
     /// Told of backends that are in no map any more, and whose sockets are to be destroyed.
     private let bury: @Sendable ([RemovedBackend]) async -> Void
     private var tcpChoices = DestroyTCPChoices()
     /// Services with a health check port.
     private var healthChecked: Set<ObjectName> = []
     /// What a part of the daemon wants a person to know, by its name.
-    private var attention: [String: String] = [:]
+    var attention: [String: String] = [:]
     /// Counts the batches that said something.
-    private var revision = 0
+    private(set) var revision = 0
     nonisolated let nodeName: String
     /// What the Node object says as it changes; for one reader.
     nonisolated let nodeChanges: AsyncStream<NodeFacts>
     private let nodeChange: AsyncStream<NodeFacts>.Continuation
-    private var problems: Set<StateProblem> = []
+    private(set) var problems: Set<StateProblem> = []
     /// Services of manifests that take an address of the node's own.
-    private var doubtful: [ObjectName: [String]] = [:]
+    private(set) var doubtful: [ObjectName: [String]] = [:]
     private var withheld = WithheldServices()
-    private var reportedConflicts: Set<Conflict> = []
-    private var reportedFailures: Set<String> = []
-    private var lastEventAt: Date?
+    var reportedConflicts: Set<Conflict> = []
+    var reportedFailures = ReportedFailures()
+    private(set) var lastEventAt: Date?
     /// An element when there is something to free: nobody who feeds changes waits for a grace period.
     nonisolated let reclaimWishes: AsyncStream<Void>
     private let reclaimWish: AsyncStream<Void>.Continuation
@@ -53,7 +53,7 @@ actor ControlPlane {
     nonisolated let endpointWishes: AsyncStream<Void>
     private nonisolated let endpointWish: AsyncStream<Void>.Continuation
     /// Nothing is pruned before the first complete list (spec 10).
-    private var hasCompleteList = false
+    private(set) var hasCompleteList = false
     private var hasSynced = false
     /// The Node object was there once: when it goes, so does the node's eligibility (spec 46).
     private var hasNode = false
@@ -82,8 +82,34 @@ actor ControlPlane {
         node = NodeConfiguration(configuration.node, node: nil, localAddresses: localAddresses)
     }
 
+    /// Counts a batch as waiting from the moment in which it comes, however long the control plane is busy.
+    nonisolated func arrived(_ batch: StateBatch) { endpoints.sync.queued(batch.events) }
+
     /// Takes a batch of changes all the way into the maps.
-    func ingest(_ batch: StateBatch) -> IngestSummary {
+    func ingest(_ batch: StateBatch) -> IngestSummary { programmed(take(batch)) }
+
+    /// Takes the complete list. The maps get the room that it needs before anything of it is written.
+    func ingestFirst(_ batch: StateBatch) async -> IngestSummary {
+        var taken = take(batch)
+        let postponed = await makeRoom(for: taken.events)
+        taken.dirty.formUnion(postponed.services)
+        taken.events += postponed.slices.map(ClusterEvent.slice)
+        return programmed(taken)
+    }
+
+    /// What a batch changed, and has not been programmed.
+    private struct Taken {
+        var events: [ClusterEvent]
+        var dirty: Set<ObjectName>
+    }
+
+    private func programmed(_ taken: Taken) -> IngestSummary {
+        let summary = program(taken.dirty)
+        noteProgrammed(taken.events.compactMap { if case .slice(let slice) = $0 { slice } else { nil } })
+        return summary
+    }
+
+    private func take(_ batch: StateBatch) -> Taken {
         for problem in batch.problems where problems.insert(problem).inserted {
             log.warning(problem.kind.logLine, metadata: ["problem": "\(problem)"])
         }
@@ -98,16 +124,15 @@ actor ControlPlane {
             lastEventAt = Date()
             revision += 1
         }
-        endpoints.sync.queued(events)
+        // Whoever fed it has counted it when it came; this is for what other rounds have called programmed meanwhile.
+        if !events.isEmpty { endpoints.health.queued() }
         tcpChoices.follow(events)
         let dirty = state.apply(events)
         if !dirty.isEmpty { wishForEndpoints() }
         hasCompleteList = hasCompleteList || batch.isInitial
         endpoints.health.setNode(nodeCondition)
         if let node = state.node(named: nodeName) { nodeChange.yield(NodeFacts(node)) }
-        let summary = program(dirty)
-        noteProgrammed(events.compactMap { if case .slice(let slice) = $0 { slice } else { nil } })
-        return summary
+        return Taken(events: events, dirty: dirty)
     }
 
     /// A complete list replaces what a cache said before, but for what is refused as it is now.
@@ -117,7 +142,7 @@ actor ControlPlane {
     }
 
     /// Takes what a cache says, unless somebody who knows better was faster.
-    func ingest(cached batch: StateBatch) -> IngestSummary? { knowsNothing ? ingest(batch) : nil }
+    func ingest(cached batch: StateBatch) async -> IngestSummary? { knowsNothing ? await ingestFirst(batch) : nil }
 
     /// No batch has come yet.
     var knowsNothing: Bool { !hasCompleteList && revision == 0 }
@@ -161,15 +186,10 @@ actor ControlPlane {
         _ = program([])
     }
 
-    /// Tries again what could not be written last time.
-    /// - Returns: whether something is still pending.
-    func retry() -> Bool {
-        guard isPending else { return false }
-        _ = program([])
-        return isPending
+    /// Tries again what could not be written, as far as it is due.
+    func retry() {
+        if writer?.isPending == true { _ = program([], retries: .due) }
     }
-
-    private var isPending: Bool { !(writer?.pending.isEmpty ?? true) }
 
     /// What the maps hold from before the start goes once everything that is wanted has been read (spec 10). What
     /// cannot be read may define it still: a broken manifest never takes a Service away. Where it is known whose it is, only
@@ -185,13 +205,15 @@ actor ControlPlane {
 
     private var spared: Set<ObjectName> { Set(problems.compactMap(\.hides.service)) }
 
-    private func currentNode() -> NodeConfiguration {
+    func currentNode() -> NodeConfiguration {
         NodeConfiguration(
             configuration.node, node: nodeMemory.recall(state.node(named: configuration.node.name)),
             localAddresses: localAddresses)
     }
 
-    func program(_ dirty: Set<ObjectName>) -> IngestSummary {
+    func program(
+        _ dirty: Set<ObjectName>, retries: ServiceMapWriter<BPFMapStore>.Retries = .none
+    ) -> IngestSummary {
         var summary = IngestSummary()
         // Their entries are being copied: what changes now is programmed into the larger ones.
         if growthState.isGrowing {
@@ -203,7 +225,8 @@ actor ControlPlane {
         hasSynced = hasSynced || hasCompleteList
         let portions = portions(of: dirty)
         for (index, portion) in portions.enumerated() {
-            program(portion, isLast: index == portions.count - 1, &summary)
+            let isLast = index == portions.count - 1
+            program(portion, prunes: isLast && mayPrune, isLast ? retries : .none, &summary)
         }
         endpoints.sync.synced(
             .init(
@@ -223,14 +246,17 @@ actor ControlPlane {
         return summary
     }
 
-    private func program(_ dirty: Set<ObjectName>, isLast: Bool, _ summary: inout IngestSummary) {
+    private func program(
+        _ dirty: Set<ObjectName>, prunes: Bool, _ retries: ServiceMapWriter<BPFMapStore>.Retries,
+        _ summary: inout IngestSummary
+    ) {
         let clock = ContinuousClock()
         var changes = DesiredChanges()
         summary.compile += clock.measure { changes = compiler.update(dirty: dirty, state: state, node: node) }
         withhold(&changes)
         let start = clock.now
         if let report = writer?.apply(
-            upserts: changes.upserts, removals: changes.removals, prune: isLast && mayPrune, sparing: spared)
+            upserts: changes.upserts, removals: changes.removals, prune: prunes, sparing: spared, retries: retries)
         {
             growthState.note(report)
             reportFailures(report)
@@ -323,151 +349,6 @@ actor ControlPlane {
                 continuation.resume(returning: waited != nil)
             }
         }
-    }
-}
-
-// MARK: - What a person must know
-
-extension ControlPlane {
-    private func reportConflicts() {
-        let conflicts = Set(compiler.conflicts)
-        for conflict in conflicts.subtracting(reportedConflicts).sorted() {
-            log.warning("two Services claim one frontend", metadata: ["conflict": "\(conflict)"])
-            warn(
-                ServiceWarning(
-                    service: conflict.service, reason: "FrontendConflict", action: "Programming", note: "\(conflict)"))
-        }
-        reportedConflicts = conflicts
-    }
-
-    /// Each failure is logged when it appears, not at every retry. One that growing helps against is none yet.
-    private func reportFailures(_ report: ApplyReport) {
-        let explained = explained(report.failures)
-        let failures = Set(explained.map(\.description))
-        for failure in failures.subtracting(reportedFailures).sorted() {
-            log.error("a Service is not programmed", metadata: ["cause": "\(failure)"])
-        }
-        for failure in explained where !reportedFailures.contains(failure.description) {
-            guard let service = failure.port?.service else { continue }
-            warn(
-                ServiceWarning(
-                    service: service, reason: "NotProgrammed", action: "Programming",
-                    note: "on node \(nodeName): \(failure)"))
-        }
-        if writer?.pending.isEmpty ?? true {
-            reportedFailures = []
-        } else {
-            reportedFailures.formUnion(failures)
-        }
-    }
-
-    /// The daemon's part of `status`.
-    func report(_ base: DaemonReport) -> DaemonReport {
-        var report = base
-        report.lastEventAt = lastEventAt
-        report.nodePortAddresses = node.nodePortAddresses.map { "\($0.address)" }
-        report.desired = compiler.desired.totals
-        let explained = reportedFailures.sorted()
-        report.pending =
-            explained
-            + (writer?.pending ?? []).map { "\($0)" }.filter { name in !explained.contains { $0.contains(name) } }
-        report.residentBytes = Self.residentBytes
-        report.problems =
-            problems.filter(\.isRefusal).map(\.description).sorted() + compiler.conflicts.map(\.description)
-            + attention.values.sorted()
-            + endpoints.problems.all + keptServices
-        // One odd value of a tenant's is no reason to call the node degraded.
-        report.risks +=
-            problems.filter { !$0.isRefusal }.map(\.description).sorted() + doubtful.values.flatMap(\.self).sorted()
-        return report
-    }
-
-    /// Services of before the start that stay because it is not known whether they are wanted.
-    private var keptServices: [String] {
-        guard hasCompleteList else { return [] }
-        return (writer?.unconfirmedServices ?? []).map {
-            "\($0) is served as it was before the start: what may define it cannot be used; see the other problems"
-        }
-    }
-
-    /// Notes what a part of the daemon wants a person to know; nil when it is well again.
-    func setAttention(_ part: String, to text: String?) {
-        if let text, attention[part] != text { log.warning("\(part)", metadata: ["cause": "\(text)"]) }
-        attention[part] = text
-    }
-
-    /// Everything that is known, with a number that tells it from other states; nil before the first complete list.
-    var completeState: (revision: Int, events: [ClusterEvent])? {
-        hasCompleteList ? (revision, state.events) : nil
-    }
-
-    /// The control plane's part of the metrics.
-    var wanted: MetricsSnapshot.Wanted {
-        MetricsSnapshot.Wanted(
-            totals: compiler.desired.totals, gaps: EndpointGaps(compiler.desired),
-            pendingPorts: writer?.pending.count ?? 0, conflicts: compiler.conflicts.count,
-            refusedObjects: problems.count(where: \.isRefusal),
-            mapEntries: writer?.statistics.mapValues(\.entries) ?? [:])
-    }
-
-    /// This process's resident memory, from the second field of statm.
-    private static var residentBytes: Int {
-        let fields = ProcFile.text("/proc/self/statm")?.split(separator: " ") ?? []
-        return fields.count > 1 ? (Int(fields[1]) ?? 0) * sysconf(Int32(_SC_PAGESIZE)) : 0
-    }
-
-    /// The daemon's part of `services`: every Service that it knows, by name.
-    func serviceReports() -> [ServiceReport] {
-        let conflicts = Dictionary(grouping: compiler.conflicts, by: \.service)
-        return state.serviceNames.sorted().compactMap { name in
-            guard let service = state.service(named: name) else { return nil }
-            let desired = compiler.desired.services[name]
-            return ServiceReport(
-                service, desired: desired, problems: (conflicts[name] ?? []).map(\.description))
-        }
-    }
-}
-
-extension ServiceReport {
-    init(_ service: Service, desired: DesiredService?, problems: [String]) {
-        self.init(
-            namespace: service.name.namespace, name: service.name.name, type: service.kind.rawValue,
-            externalPolicy: service.externalPolicy.rawValue, internalPolicy: service.internalPolicy.rawValue,
-            leftAlone: desired?.leftAlone?.text,
-            ports: (desired?.ports ?? []).map { port in
-                Port(
-                    name: port.name.port, protocol: "\(port.name.proto)", family: Int(port.name.family.rawValue),
-                    reason: port.emptyReason?.rawValue)
-            },
-            problems: problems)
-    }
-}
-
-extension LeftAlone {
-    /// In the words that `swiftlet services` shows.
-    var text: String {
-        switch self {
-        case .headless: "headless"
-        case .externalName: "ExternalName"
-        case .noClusterIP: "no ClusterIP"
-        case .otherProxy: "another proxy's"
-        }
-    }
-}
-
-extension DesiredState {
-    var totals: DaemonReport.Totals {
-        var totals = DaemonReport.Totals()
-        for service in services.values {
-            totals.services += 1
-            totals.servicePorts += service.ports.count
-            totals.backends += service.omittedBackends
-            for port in service.ports {
-                totals.frontends += port.frontends.count
-                totals.backends += port.backends.count
-            }
-        }
-        return totals
     }
 }
 

@@ -1,6 +1,6 @@
-import Dispatch
 public import FoundationEssentials
 import Glibc
+import Observability
 import ServiceLifecycle
 import SystemPackage
 
@@ -8,91 +8,66 @@ import SystemPackage
 public enum ControlRequest: String, Sendable {
     case status
     case services
+    /// Tries now to listen where that was not possible, instead of after a pause; answered when it has been tried.
+    case listen
 }
 
-/// Answers `status` and `services` on a unix socket: a line with the request in, JSON out, and closed.
-///
-/// It listens from the start on: who asks before it runs waits in the backlog.
+/// Answers what the command line asks, over HTTP on a unix socket that only its owner and root may use.
 struct ControlSocketService: Service {
-    private let listener: UnixListener
-    private let respond: @Sendable (ControlRequest) async -> Data
+    private let listener: UnixHTTPListener
 
+    /// - Parameter respond: gives JSON.
     init(
         directory: RunDirectory, respond: @escaping @Sendable (ControlRequest) async -> Data
     ) throws(ConfigurationError) {
-        listener = try UnixListener(path: directory.socket)
-        self.respond = respond
+        do throws(UnixHTTPListener.Failure) {
+            listener = try UnixHTTPListener(path: directory.socket.string) { path in
+                guard let request = ControlRequest(rawValue: String(path.dropFirst())) else {
+                    return EndpointAnswer(status: 404, .text, "there is no \(path)\n")
+                }
+                return EndpointAnswer(.json, String(decoding: await respond(request), as: UTF8.self))
+            }
+        } catch {
+            throw ConfigurationError(
+                "cannot listen on \(directory.socket): \(Errno(rawValue: error.errno)); check that /run is writable")
+        }
     }
 
     func run() async throws {
-        // Connections wait in the socket's backlog, so this stream stays short.
-        let (connections, continuation) = AsyncStream.makeStream(
-            of: Int32.self, bufferingPolicy: .bufferingOldest(64))
-        let source = DispatchSource.makeReadSource(
-            fileDescriptor: listener.descriptor, queue: DispatchQueue(label: "swiftlet.control"))
-        source.setEventHandler { [descriptor = listener.descriptor] in
-            let connection = accept(descriptor, nil, nil)
-            guard connection >= 0 else { return }
-            if case .enqueued = continuation.yield(connection) { return }
-            close(connection)
-        }
-        source.resume()
-        await withGracefulShutdownHandler {
-            for await connection in connections {
-                await answer(connection)
-            }
-        } onGracefulShutdown: {
-            continuation.finish()
-        }
-        source.cancel()
-        listener.remove()
-    }
-
-    private func answer(_ connection: Int32) async {
-        let stream = UnixConnection(descriptor: connection)
-        guard let request = stream.readLine().flatMap(ControlRequest.init(rawValue:)) else { return }
-        stream.write(await respond(request))
+        try await cancelWhenGracefulShutdown { try await listener.run() }
     }
 }
 
 /// Asks the daemon that runs on a bpf root; nil when none does or it does not answer in time.
 public enum ControlClient {
     public static func ask(_ request: ControlRequest, at directory: RunDirectory) -> Data? {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return nil }
         let stream = UnixConnection(descriptor: descriptor)
         let status = withSocketAddress(directory.socket) { connect(descriptor, $0, $1) }
         guard status == 0 else { return nil }
-        stream.write(Data((request.rawValue + "\n").utf8))
-        let answer = stream.readAll()
-        return answer.isEmpty ? nil : answer
-    }
-}
-
-/// A listening unix socket for root alone.
-private struct UnixListener {
-    let descriptor: Int32
-    let path: FilePath
-
-    init(path: FilePath) throws(ConfigurationError) {
-        self.path = path
-        // Whoever holds the instance lock owns the path: what is there is left over from a killed daemon.
-        _ = path.withPlatformString { Glibc.unlink($0) }
-        descriptor = socket(
-            AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
-        let mask = umask(0o177)
-        let status = withSocketAddress(path) { bind(descriptor, $0, $1) }
-        umask(mask)
-        guard status == 0, listen(descriptor, 16) == 0 else {
-            let cause = Errno(rawValue: errno)
-            close(descriptor)
-            throw ConfigurationError("cannot listen on \(path): \(cause); check that /run is writable")
+        stream.write(
+            Data("GET /\(request.rawValue) HTTP/1.1\r\nHost: swiftlet\r\nConnection: close\r\n\r\n".utf8))
+        // Not to the end of the stream: a program that the daemon has started meanwhile may hold the connection.
+        var answer = Data()
+        while true {
+            if let body = body(of: answer) { return body }
+            guard stream.read(into: &answer) else { return nil }
         }
     }
 
-    func remove() {
-        close(descriptor)
-        _ = path.withPlatformString { Glibc.unlink($0) }
+    /// What a complete good answer says; nil if it is none.
+    private static func body(of answer: Data) -> Data? {
+        guard let head = answer.firstRange(of: Data("\r\n\r\n".utf8)) else { return nil }
+        let lines = String(decoding: answer[..<head.lowerBound], as: UTF8.self).split(separator: "\r\n")
+        let length = lines.lazy.compactMap { line -> Int? in
+            let parts = line.split(separator: ":", maxSplits: 1)
+            guard parts.count == 2, parts[0].lowercased() == "content-length" else { return nil }
+            return Int(parts[1].drop { $0 == " " })
+        }.first
+        let body = answer[head.upperBound...]
+        guard lines.first?.hasPrefix("HTTP/1.1 200") == true, body.count == length else { return nil }
+        return Data(body)
     }
 }
 
@@ -117,23 +92,15 @@ private final class UnixConnection {
 
     deinit { close(descriptor) }
 
-    func readLine() -> String? {
-        var line: [UInt8] = []
-        var byte: UInt8 = 0
-        while line.count < 256, read(descriptor, &byte, 1) == 1 {
-            if byte == UInt8(ascii: "\n") { return String(decoding: line, as: UTF8.self) }
-            line.append(byte)
-        }
-        return nil
-    }
-
-    func readAll() -> Data {
-        var data = Data()
+    /// - Returns: false at the end, and when nothing came in time.
+    func read(into data: inout Data) -> Bool {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while true {
-            let count = read(descriptor, &buffer, buffer.count)
-            guard count > 0 else { return data }
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { return false }
             data.append(contentsOf: buffer[..<count])
+            return true
         }
     }
 

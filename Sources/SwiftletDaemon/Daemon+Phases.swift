@@ -9,8 +9,7 @@ import SystemPackage
 extension Daemon {
     /// Finds out whose maps we go on with.
     func beginHandOver() throws -> HandOver {
-        try BPFFileSystem.provide(for: settings.bpfRoot)
-        return try HandOver(
+        try HandOver(
             to: build, own: DatapathPins(root: settings.bpfRoot, number: build.version), reached: reached, log: log)
     }
 
@@ -61,10 +60,10 @@ extension Daemon {
         if traces.isPresent, let summary = traces.summary {
             log.warning("kube-proxy translates Services on this node too", metadata: ["found": "\(summary)"])
         }
-        if !traces.closed.isEmpty {
+        if !traces.isWhole, !traces.isPresent {
             log.notice(
-                "cannot see whether rules of kube-proxy are on this node",
-                metadata: ["cause": "\(traces.closed.joined(separator: "; "))"])
+                "cannot see whether rules of kube-proxy are on this node; leaving connections that they may translate alone",
+                metadata: ["cause": "\((traces.unseen + traces.closed).joined(separator: "; "))"])
         }
         return traces
     }

@@ -47,15 +47,21 @@ public struct Daemon: Sendable {
         let connection = try settings.connection(of: origin)
         // From the first moment on: a signal during the start must not kill half-way.
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let deadline = StopDeadline(log: log, exitCode: settings.initOnly ? 1 : 0)
         let directory = RunDirectory(bpfRoot: settings.bpfRoot)
         let lock = try InstanceLock(directory)
         let cgroup = try settings.cgroup()
         var keeper: DatapathKeeper?
         var writer: ServiceMapWriter<BPFMapStore>?
         var sockets: SocketDestroyKeeper?
+        var rootLock: RootLock?
         if settings.kubeProxyReplacement {
+            try BPFFileSystem.provide(for: settings.bpfRoot)
+            // Where nothing is there is nothing to be protected yet.
+            if settings.bpfRoot.exists { rootLock = try RootLock(directory, bpfRoot: settings.bpfRoot) }
             let handOver = try beginHandOver()
             let loaded = try loadDatapath(handOver)
+            if rootLock == nil { rootLock = try RootLock(directory, bpfRoot: settings.bpfRoot) }
             try handOver.copy()
             writer = try restoreMaps(handOver)
             sockets = await socketDestroyKeeper(loaded.pins)
@@ -77,9 +83,10 @@ public struct Daemon: Sendable {
             let source = KubernetesSource(
                 connection, nodeName: settings.nodeName, proxyName: settings.node.proxyName, time: .real, log: log)
             statistics = { source.statistics }
-            await fallback(control)?.serveIfEmpty()
+            let fallback = fallback(control, connection)
+            await fallback?.serveIfEmpty()
             if let keeper, !keeper.needsWholeState { try await keeper.attach(control.nodeFacts, control.state) }
-            parts = clusterParts(source, control, keeper)
+            parts = clusterParts(source, control, keeper, connection, fallback)
         } else {
             let source = try phase("reading manifests") { try ManifestSource(directories: settings.manifests) }
             let batches = source.batches()
@@ -89,11 +96,13 @@ public struct Daemon: Sendable {
             await devices?.follow(control.state)
             if settings.initOnly {
                 await control.reclaim()
-                return sayInitialised()
+                return sayInitialised(withList: true)
             }
             parts = [FeedService(batches: batches, control: control)]
         }
-        if !settings.initOnly {
+        if settings.initOnly {
+            parts.append(InitDeadlineService())
+        } else {
             parts += endpointParts(endpoints, control, sockets, statistics)
             parts += sockets.map { [SocketDestroyService(keeper: $0)] } ?? []
             parts += [
@@ -108,11 +117,13 @@ public struct Daemon: Sendable {
         }
         if connection == nil { sayReady() }
         try await serve(parts, until: signals)
-        if settings.initOnly { return sayInitialised() }
+        if settings.initOnly { return sayInitialised(withList: await control.hasCompleteList) }
         log.info(
             settings.kubeProxyReplacement
                 ? "stopped; the datapath works on, `swiftlet cleanup` would remove it" : "stopped observing")
         _ = consume lock
+        _ = consume deadline
+        _ = consume rootLock
     }
 
     private func serve(_ parts: [any ServiceLifecycle.Service], until signals: UnixSignalsSequence) async throws {
@@ -145,7 +156,12 @@ extension Daemon {
 
     private func sayReady() { log.info("ready", metadata: ["duration": "\(Self.text(ContinuousClock.now - started))"]) }
 
-    private func sayInitialised() { log.info("initialised; the datapath works on, and follows no changes") }
+    private func sayInitialised(withList: Bool) {
+        guard !withList else { return log.info("initialised; the datapath works on, and follows no changes") }
+        log.warning(
+            "initialised without a list of the API server; the datapath serves what was known before",
+            metadata: ["waited": "\(Self.text(InitDeadlineService.patience))"])
+    }
 
     private func sayProgrammed(_ summary: IngestSummary) {
         log.info(
@@ -170,22 +186,31 @@ extension Daemon {
             if let keeper, !keeper.needsWholeState, await !control.hasEmptyMaps, await !keeper.isAttached {
                 try await keeper.attach(NodeFacts(batch.node(named: settings.nodeName)), control.state)
             }
-            let summary = await control.ingest(batch)
+            control.arrived(batch)
+            let summary = await control.ingestFirst(batch)
             Heap.trim()
             sayProgrammed(summary)
             if batch.isInitial { return }
         }
     }
 
-    private func fallback(_ control: ControlPlane) -> StateCacheFallback? {
-        settings.stateDirectory.map { StateCacheFallback(directory: $0, control: control, log: log) }
+    private func fallback(_ control: ControlPlane, _ connection: APIConnection) -> StateCacheFallback? {
+        settings.stateDirectory.map {
+            StateCacheFallback(directory: $0, cluster: connection.clusterMarks, control: control, log: log)
+        }
     }
 
     /// What follows a cluster. The hooks are attached by now: the maps hold what they held before the start. After a
     /// change of their layout they do not; then the other version's programs serve until the first list is programmed.
     private func clusterParts(
-        _ source: KubernetesSource, _ control: ControlPlane, _ keeper: DatapathKeeper?
+        _ source: KubernetesSource, _ control: ControlPlane, _ keeper: DatapathKeeper?,
+        _ connection: APIConnection, _ fallback: StateCacheFallback?
     ) -> [any ServiceLifecycle.Service] {
+        if let proxy = connection.unusedProxy(in: ProcessInfo.processInfo.environment) {
+            log.warning(
+                "API servers are connected to directly, whatever the environment says of a proxy",
+                metadata: ["variable": "\(proxy)", "advice": "unset it, or name the API servers in NO_PROXY"])
+        }
         log.info("asking the API server", metadata: ["source": "\(settings.cluster.shown)"])
         let feed = FeedService(
             batches: source.batches(), control: control, endsWithFirstList: settings.initOnly,
@@ -202,8 +227,10 @@ extension Daemon {
                 sayReady()
             })
         var parts: [any ServiceLifecycle.Service] = [ClusterService(source: source), feed]
-        if let directory = settings.stateDirectory, let fallback = fallback(control), !settings.initOnly {
-            parts += [fallback, StateCacheService(directory: directory, control: control, log: log)]
+        if let fallback, !settings.initOnly {
+            let cache = StateCacheService(
+                directory: fallback.directory, cluster: fallback.cluster, control: control, log: log)
+            parts += [fallback, cache]
         }
         return parts
     }
@@ -243,6 +270,7 @@ extension Daemon {
                         await control.report(base).with(statistics())
                             .with(devices?.report(nodePorts: control.nodePortAddresses)).with(sockets?.report))
                 case .services: try? encoder.encode(await control.serviceReports())
+                case .listen: try? encoder.encode(await control.tryToListen())
                 }
             return answer ?? Data()
         }
@@ -257,6 +285,15 @@ extension Daemon {
             watches: [], nodePortAddresses: [], devices: [], desired: .init(), programmed: .init(), pending: [],
             problems: [], risks: [], rights: DaemonReport.Rights(settings), flowTimeouts: settings.packets.timeouts,
             residentBytes: 0)
+    }
+}
+
+/// Ends after a while, and with it the group of a process that is to initialise only: a pod may wait for it.
+struct InitDeadlineService: ServiceLifecycle.Service {
+    static let patience = Duration.seconds(30)
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown { try? await Task.sleep(for: Self.patience) }
     }
 }
 

@@ -19,17 +19,40 @@ where Batches.Element == StateBatch, Batches.AsyncIterator: SendableMetatype {
     var onFirstList: @Sendable (IngestSummary) async throws -> Void = { _ in }
 
     func run() async throws {
-        for try await var batch in batches.cancelOnGracefulShutdown() {
-            if batch.isInitial, !batch.hiddenSubjects.isEmpty {
-                let known = await lastKnown()
-                batch.restoreHidden(from: known)
+        // What comes is counted when it comes, and merged while the control plane is busy.
+        let mailbox = BatchMailbox()
+        try await withThrowingTaskGroup { group in
+            group.addTask {
+                defer { mailbox.close() }
+                for try await batch in batches.cancelOnGracefulShutdown() {
+                    control.arrived(batch)
+                    mailbox.leave(batch)
+                }
             }
-            let summary = await control.ingest(batch)
-            guard batch.isInitial else { continue }
-            Heap.trim()
-            try await onFirstList(summary)
-            if endsWithFirstList { return await control.reclaim() }
+            for await _ in mailbox.signals {
+                if let batch = mailbox.take(), try await feed(batch) { break }
+            }
+            group.cancelAll()
+            try await group.waitForAll()
         }
+    }
+
+    /// - Returns: whether there is no more to do.
+    private func feed(_ batch: StateBatch) async throws -> Bool {
+        guard batch.isInitial else {
+            _ = await control.ingest(batch)
+            return false
+        }
+        var batch = batch
+        if !batch.hiddenSubjects.isEmpty {
+            let known = await lastKnown()
+            batch.restoreHidden(from: known)
+        }
+        let summary = await control.ingestFirst(batch)
+        Heap.trim()
+        try await onFirstList(summary)
+        if endsWithFirstList { await control.reclaim() }
+        return endsWithFirstList
     }
 }
 
@@ -119,19 +142,14 @@ struct ReclaimService: Service {
     }
 }
 
-/// Tries again what failed, with growing pauses.
+/// Tries again what failed: each service port after one pause, two, four, eight, and then after every twelve.
 struct RetryService: Service {
     let control: ControlPlane
-    private static let usualPause = Duration.seconds(5)
+    private static let pause = Duration.seconds(5)
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            var pause = Self.usualPause
-            while !Task.isCancelled {
-                guard (try? await Task.sleep(for: pause)) != nil else { return }
-                let isPending = await control.retry()
-                pause = isPending ? min(pause * 2, .seconds(60)) : Self.usualPause
-            }
+            while (try? await Task.sleep(for: Self.pause)) != nil { await control.retry() }
         }
     }
 }

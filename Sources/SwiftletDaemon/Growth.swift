@@ -54,7 +54,7 @@ struct GrowthState {
     mutating func postpone(_ slices: [EndpointSlice]) { postponed.slices += slices }
 
     mutating func note(_ report: ApplyReport) {
-        if report.pending.isEmpty { shortages = [] }
+        if !report.isPending { shortages = [] }
         shortages.formUnion(report.failures.lazy.filter(\.error.isShortage).compactMap { MapGroup(of: $0.map) })
     }
 }

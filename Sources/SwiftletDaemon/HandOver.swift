@@ -86,11 +86,11 @@ struct HandOver: Sendable {
 
     /// What the control plane writes. Shared as a whole or not at all: one who writes half of them would pull the rug
     /// from under the other version's programs.
-    private static let written = Set(BPFMapStore.needed).subtracting([.serviceCounters, .backendCounters])
+    private static let written = Set(MapCatalog.all.filter(\.isState).map(\.map))
     /// Who has which number. Everything that the datapath remembers speaks in these numbers.
     private static let numbering: [ServiceMap] = [.frontends, .backends4, .backends6]
     /// Their size is a constant of the programs.
-    private static let sizedByPrograms: Set<ServiceMap> = [.counters, .vipFilter, .socketOrigin, .flowFilter]
+    private static let sizedByPrograms = Set(MapCatalog.all.filter { $0.size.isOfPrograms }.map(\.map))
 
     /// - Returns: whether the state must be programmed before our programs may serve.
     private mutating func takeOver(_ source: DatapathPins, _ layouts: [ServiceMap: MapLayout]) throws -> Bool {

@@ -58,6 +58,9 @@ extension ConfigurationLayer {
         }
         if settings.says("nodePortAddresses") {
             nodePorts = settings.parsedList("nodePortAddresses", NodePortAddresses.init(settings:))
+        } else if !settings.says("mode") || settings.text("mode") != "nftables" {
+            // Spec 57.
+            nodePorts = .all
         }
         let scores = [settings, settings.section("linux")].compactMap { $0 }
         // 0 is a score like any other.

@@ -22,13 +22,13 @@ public enum MapInspection {
     }
 
     private static func entries(of map: borrowing BPFMap, _ name: ServiceMap) throws(BPFError) -> Int {
-        switch name {
+        // Of what is counted for each processor, and of sockets, there is nothing to count.
+        if [.perCPUArray, .socketStorage].contains(name.about.kind) { return 0 }
+        return switch name {
         case .vipFilter, .flowFilter: try taken(map, as: UInt64.self) { $0 != 0 }
         case .slots4: try taken(map, as: slot4.self) { $0.service_id != 0 }
         case .slots6: try taken(map, as: slot6.self) { $0.service_id != 0 }
         case .socketOrigin: try taken(map, as: origin.self) { $0.owners != 0 }
-        case .counters, .serviceCounters, .masqueradePorts: 0
-        case .socketSpill, .socketFlows: 0
         default: try map.rawEntries().count
         }
     }

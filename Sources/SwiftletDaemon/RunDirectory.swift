@@ -53,11 +53,13 @@ struct InstanceLock: ~Copyable {
 
     init(_ directory: RunDirectory) throws(ConfigurationError) {
         try directory.create()
-        let file = directory.lock.withPlatformString { open($0, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644) }
+        let file = directory.lock.withPlatformString { open($0, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600) }
         guard file >= 0 else {
             throw ConfigurationError(
                 "cannot open \(directory.lock): \(Errno(rawValue: errno)); \(RunDirectory.advice)")
         }
+        // Whoever can open it can keep us from having it.
+        _ = fchmod(file, 0o600)
         var request = flock()
         request.l_type = Int16(F_WRLCK)
         guard fcntl(file, F_SETLK, &request) == 0 else {

@@ -10,6 +10,8 @@ import SystemPackage
 /// after a change; they serve on as they are while an API server may still answer soon.
 struct StateCacheFallback: ServiceLifecycle.Service {
     let directory: FilePath
+    /// See `APIConnection.clusterMarks`.
+    let cluster: Set<String>
     let control: ControlPlane
     let log: Logger
     private static let patience = Duration.seconds(5)
@@ -27,7 +29,7 @@ struct StateCacheFallback: ServiceLifecycle.Service {
 
     private func serve() async {
         guard await control.knowsNothing,
-            let cached = StateCacheService.read(from: directory, node: control.nodeName, log: log),
+            let cached = StateCacheService.read(from: directory, node: control.nodeName, cluster: cluster, log: log),
             let summary = await control.ingest(cached: cached.batch)
         else { return }
         Heap.trim()

@@ -11,12 +11,15 @@ import SystemPackage
 struct StateCacheService: ServiceLifecycle.Service {
     private let cache: StateCache
     private let directory: FilePath
+    private let cluster: Set<String>
     private let control: ControlPlane
     private let log: Logger
     /// A change is on disk after so long; however many there are, a write comes no more often.
     private static let pause = Duration.seconds(30)
 
-    init(directory: FilePath, control: ControlPlane, log: Logger) {
+    /// - Parameter cluster: see `APIConnection.clusterMarks`.
+    init(directory: FilePath, cluster: Set<String>, control: ControlPlane, log: Logger) {
+        self.cluster = cluster
         cache = Self.cache(in: directory)
         self.directory = directory
         self.control = control
@@ -29,10 +32,10 @@ struct StateCacheService: ServiceLifecycle.Service {
 
     /// Reads the cache of a node; nil if there is none that can be used, which is logged.
     static func read(
-        from directory: FilePath, node: String, log: Logger
+        from directory: FilePath, node: String, cluster: Set<String>, log: Logger
     ) -> (batch: StateBatch, summary: StateCacheSummary)? {
         do throws(StateCacheError) {
-            return try cache(in: directory).read(node: node)
+            return try cache(in: directory).read(node: node, cluster: cluster)
         } catch {
             let level: Logger.Level = error.cause == .missing ? .info : .warning
             log.log(level: level, "no cached state", metadata: ["cause": "\(error)"])
@@ -65,14 +68,14 @@ struct StateCacheService: ServiceLifecycle.Service {
         guard let (revision, events) = await control.completeState, revision != written else { return written }
         let node = control.nodeName
         let failure: StateCacheError? = await withCheckedContinuation { continuation in
-            DispatchQueue.global(qos: .utility).async { [cache, directory] in
+            DispatchQueue.global(qos: .utility).async { [cache, directory, cluster] in
                 // What goes wrong here is said when the file is written.
                 try? FileManager.default.createDirectory(
                     atPath: directory.string, withIntermediateDirectories: true,
                     attributes: [.posixPermissions: 0o700])
                 do throws(StateCacheError) {
                     let now = UnixTime(nanoseconds: Int64(Date().timeIntervalSince1970 * 1e9))
-                    _ = try cache.write(events, node: node, at: now)
+                    _ = try cache.write(events, node: node, cluster: cluster, at: now)
                     continuation.resume(returning: nil)
                 } catch {
                     continuation.resume(returning: error)

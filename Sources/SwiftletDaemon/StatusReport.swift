@@ -174,15 +174,20 @@ extension StatusReport {
                     + "check that --cgroup-root is the cgroup2 hierarchy that processes are in")
         case .failed: complaints.append("the probe below \(cgroupRoot) could not run; run status as root")
         }
-        // An LRU map is full when it works, and sock_origin has a place to spill to.
-        let fullByNature: Set<String> = [ServiceMap.affinity.rawValue, ServiceMap.socketOrigin.rawValue]
-        for map in maps where !fullByNature.contains(map.name) && map.entries * 10 > map.capacity * 9 {
-            guard map.capacity > 0 else { continue }
-            complaints.append("\(map.name) is \(map.entries * 100 / map.capacity) % full; see docs/operations.md")
-        }
+        complaints += maps.compactMap(\.complaint)
         complaints += (daemon?.pending ?? []).map { "not programmed: \($0)" }
         complaints += (daemon?.problems ?? []).map(UnseenHolder.named)
         return complaints
+    }
+}
+
+extension StatusReport.MapFill {
+    /// What a person must know of it: there is hardly any room, and that is not how it works.
+    var complaint: String? {
+        guard let about = ServiceMap(rawValue: name)?.about, !about.isFullByNature, capacity > 0,
+            entries * 10 > capacity * 9
+        else { return nil }
+        return "\(name) is \(entries * 100 / capacity) % full; see docs/operations.md"
     }
 }
 

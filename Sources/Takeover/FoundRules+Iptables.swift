@@ -14,6 +14,7 @@ extension FoundRules {
         }
         kept = all.compactMap(\.keptForward)
         frontends = Set(parts.flatMap { $0.frontends(place.family) })
+        nodePortAddresses = Set(parts.flatMap { $0.nodePortAddresses(place.family) })
         removal = Self.script(parts, first: ["nat", "mangle"], Keeper.making) { $0.removal }
         restoration = Self.script(parts, first: ["filter", "mangle"], Keeper.removing) { $0.restoration }
         foreign = Self.foreign(saved)
@@ -171,6 +172,15 @@ private struct TablePart {
                     || words.contains("REJECT")
             else { return nil }
             return RuleFrontend(address: destination, port: port, proto: proto, family: family)
+        }
+    }
+
+    /// `-A KUBE-SERVICES -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS`, or `-d RANGE` in place of the type.
+    func nodePortAddresses(_ family: IPFamily) -> [NodePortRange] {
+        guard table.name == "nat" else { return [] }
+        return table.rules.filter { $0.chain == "KUBE-SERVICES" && $0.target == "KUBE-NODEPORTS" }.compactMap { rule in
+            guard let range = Self.value("-d", in: rule.words) else { return .local(family) }
+            return CIDR(host: range).map(NodePortRange.within)
         }
     }
 

@@ -16,6 +16,7 @@ extension FoundRules {
         let maps = lines.count { $0.hasPrefix("map ") || $0.hasPrefix("set ") }
         summary = ["table \(place.keyword) \(NftTable.name): \(chains) chains, \(maps) sets and maps"]
         frontends = Self.frontends(in: text, place.family)
+        nodePortAddresses = Self.nodePortAddresses(in: text, place.family)
         removal = Self.keeper(place.keyword) + "delete table \(place.keyword) \(NftTable.name)\n"
         restoration = Self.keeperRemoval(place.keyword) + text
     }
@@ -64,6 +65,21 @@ extension FoundRules {
         return found
     }
 
+    /// The set of addresses that the rules for NodePorts ask, or all local ones.
+    private static func nodePortAddresses(in text: String, _ family: IPFamily) -> Set<NodePortRange> {
+        var found: Set<NodePortRange> = []
+        var isInside = false
+        for line in text.split(separator: "\n") {
+            let words = line.split { " \t,{}=".contains($0) }
+            if ["set", "map", "chain"].contains(words.first) {
+                isInside = words.first == "set" && words.dropFirst().first == "nodeport-ips"
+            }
+            if isInside { found.formUnion(words.compactMap { CIDR(host: $0).map(NodePortRange.within) }) }
+            if line.contains("@service-nodeports"), !line.contains("@nodeport-ips") { found.insert(.local(family)) }
+        }
+        return found
+    }
+
     /// What stands before ` : ` in each element; a line may have several, or none.
     private static func elements(of line: Substring) -> [Substring] {
         line.split(separator: ",").compactMap { part in
@@ -82,6 +98,19 @@ extension IPProtocol {
         case "udp": self = .udp
         case "sctp": self = .sctp
         default: return nil
+        }
+    }
+}
+
+extension CIDR {
+    /// A range, or an address alone.
+    init?(host text: some StringProtocol) {
+        if let range = CIDR(String(text)) {
+            self = range
+        } else if let address = IPAddress(String(text)) {
+            self.init(network: address, prefixLength: address.family == .v4 ? 32 : 128)
+        } else {
+            return nil
         }
     }
 }

@@ -7,6 +7,8 @@ public struct FoundRules: Sendable, Equatable {
     public var summary: [String] = []
     /// What these rules translate, or refuse for want of an endpoint.
     public var frontends: Set<RuleFrontend> = []
+    /// The local addresses to which NodePorts are served; empty if they are to none.
+    public var nodePortAddresses: Set<NodePortRange> = []
     /// Why they cannot be removed; empty when they can.
     public var obstacles: [String] = []
     /// What stays although it is kube-proxy's, and why.
@@ -17,6 +19,21 @@ public struct FoundRules: Sendable, Equatable {
     public var restoration = ""
     /// What is there of others: it must be the same afterwards.
     public var foreign = ""
+}
+
+/// Addresses to which rules serve NodePorts.
+public enum NodePortRange: Hashable, Sendable {
+    /// All local addresses of a family.
+    case local(IPFamily)
+    case within(CIDR)
+
+    /// Whether a local address is among them.
+    public func contains(_ address: IPAddress) -> Bool {
+        switch self {
+        case .local(let family): address.family == family
+        case .within(let range): range.contains(address)
+        }
+    }
 }
 
 /// A front door that kube-proxy's rules have.

@@ -16,7 +16,7 @@ public struct RuleSwap: Sendable {
     /// - Parameter verify: asked when the rules are gone; what it throws undoes the removal.
     public func remove(_ rules: [FoundRules], verify: () throws -> Void) throws {
         for found in rules { try Self.check(found) }
-        try archive.save(rules)
+        let before = try archive.save(rules)
         let saved = try archive.read()
         var removed: [FoundRules] = []
         do {
@@ -27,8 +27,14 @@ public struct RuleSwap: Sendable {
             }
             try verify()
         } catch {
-            for found in removed { try undo(found, saved[found.place] ?? found.restoration, after: error) }
-            try archive.remove()
+            // All of them, whatever becomes of the first; those that failed are needed by whoever does it by hand.
+            let failures = removed.compactMap { found in
+                Result { () throws(TakeoverError) in
+                    try undo(found, saved[found.place] ?? found.restoration, after: error)
+                }.failure
+            }
+            if let failure = failures.first { throw failure }
+            try archive.restore(before)
             throw error
         }
     }
@@ -113,5 +119,11 @@ extension RulePlace {
     /// The script as it fits what is there now: where others have fewer rules than then, its own go to the end.
     fileprivate func fitted(_ script: String) throws(TakeoverError) -> String {
         tool == .nft ? script : FoundRules.fit(script, to: try savedTables())
+    }
+}
+
+extension Result {
+    fileprivate var failure: Failure? {
+        if case .failure(let error) = self { error } else { nil }
     }
 }

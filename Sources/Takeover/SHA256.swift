@@ -1,11 +1,11 @@
 /// SHA-256 as in FIPS 180-4, so that `sha256sum --check` can tell whether saved rules are as they were written.
-struct SHA256 {
+package struct SHA256 {
     private var state: [UInt32] = [
         0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
     ]
 
     /// The digest in hexadecimal.
-    static func text(of bytes: some Collection<UInt8>) -> String {
+    package static func text(of bytes: some Collection<UInt8>) -> String {
         var padded = Array(bytes)
         let length = UInt64(padded.count) * 8
         padded.append(0x80)

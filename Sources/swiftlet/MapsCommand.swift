@@ -40,10 +40,10 @@ struct MapsCommand: ParsableCommand {
                 let memory = bytesText(map.memory)
                 if format.output == .wide {
                     table.add(
-                        map.name, about.type, about.key, about.value, entries, capacity, memory, about.writer,
-                        about.purpose)
+                        map.name, about.type, about.key, about.value, entries, capacity, memory, about.words.writer,
+                        about.words.purpose)
                 } else {
-                    table.add(map.name, about.type, entries, capacity, memory, about.purpose)
+                    table.add(map.name, about.type, entries, capacity, memory, about.words.purpose)
                 }
             }
             print(table.text)

@@ -49,7 +49,8 @@ struct RunCommand: ParsableCommand {
     struct InsteadOptions: ParsableArguments {
         @Option(
             help: ArgumentHelp(
-                "Program the first complete list, attach, and exit; the datapath serves on.", valueName: "true|false"))
+                "Program the first complete list, attach, and exit; the datapath serves on. Without an answer of an API "
+                    + "server it ends after 30 s with what was known before.", valueName: "true|false"))
         var initOnly: Bool?
 
         @Option(help: ArgumentHelp("Do what `swiftlet cleanup` does, and exit.", valueName: "true|false"))

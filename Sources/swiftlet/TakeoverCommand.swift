@@ -53,7 +53,13 @@ struct TakeoverCommand: ParsableCommand {
         let plan = try takeover.plan()
         printTraces(plan.traces)
         guard !plan.traces.rules.isEmpty || !plan.obstacles.isEmpty else {
-            print("\nnothing to take over: there are no rules of kube-proxy that can be seen from here")
+            guard plan.traces.isWhole else {
+                print(
+                    "\nthere are no rules of kube-proxy in the places that could be looked at; run it on the node itself, with "
+                        + "the tools that are missing")
+                throw ExitCode.failure
+            }
+            print("\nnothing to take over: there are no rules of kube-proxy")
             return
         }
         printChecks(plan.checks)

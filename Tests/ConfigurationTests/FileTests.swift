@@ -66,8 +66,20 @@ struct KubeProxyFileTests {
         var expected = Configuration(nodeName: "here")
         expected.cluster.kubeconfig = "/var/lib/kube-proxy/kubeconfig.conf"
         expected.node.localTraffic.clusterCIDRs = ["10.244.0.0/16"].compactMap(CIDR.init)
+        expected.node.nodePorts = .all
         #expect(settings == expected)
         #expect(settings.withoutEffectText == nil)
+    }
+
+    @Test(
+        "NodePorts are where the mode has them unless the file says where (spec 57)",
+        arguments: [
+            ("", .all), ("mode: \"\"", .all), ("mode: iptables", .all), ("mode: ipvs", .all),
+            ("mode: nftables", .primary),
+            ("mode: iptables\nnodePortAddresses: [primary]", .primary),
+        ] as [(String, NodePortAddresses)])
+    func nodePortsOfMode(lines: String, expected: NodePortAddresses) throws {
+        #expect(try configuration(of: kubeProxyFile(lines)).node.nodePorts == expected)
     }
 
     @Test("the section conntrack may stand below linux, as in the next version of the API")

@@ -101,6 +101,22 @@ struct GrowthTests {
     @Test("services, slots and backends find room, what is there keeps its numbers, and no connect fails meanwhile")
     func grows() throws { try TestNode.current.growUnderLoad() }
 
+    @Test("the first list gets all the room that it needs at once, and nothing is refused on the way")
+    func beginsLargeEnough() throws {
+        let node = try TestNode.current
+        try node.write(many(400), to: "many.yaml")
+        try node.start()
+        for address in ["10.96.0.15:80", "10.97.0.1:80", "10.97.1.150:80"] {
+            #expect(try node.call(address).results == ["ok"])
+        }
+        #expect(node.logText.split(separator: "\n").count { $0.contains("gave the maps more room") } == 1)
+        #expect(!node.logText.contains("a Service is not programmed"), "\(node.logText)")
+        #expect(try node.status().degraded == [])
+        try node.stop()
+        try node.remove("many.yaml")
+        _ = try node.swiftlet("cleanup")
+    }
+
     @Test("killed at any step of it, the next start goes on, and no connect fails")
     func survivesKills() throws {
         let node = try TestNode.current

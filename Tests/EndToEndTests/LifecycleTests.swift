@@ -18,6 +18,23 @@ struct LifecycleTests {
         #expect(try node.swiftlet("status").status == .exited(0))
     }
 
+    @Test("another /run does not let a second daemon in, and nobody else can take the lock")
+    func refusesSecondElsewhere() throws {
+        let node = try TestNode.current
+        if node.pid == nil { try node.start() }
+        let pid = try #require(node.pid)
+        let lock = "\(node.runDirectory)/lock"
+        #expect(try FileManager.default.attributesOfItem(atPath: lock)[.posixPermissions] as? Int == 0o600)
+        let moved = "\(node.runDirectory)-moved"
+        try FileManager.default.moveItem(atPath: node.runDirectory, toPath: moved)
+        defer {
+            try? FileManager.default.removeItem(atPath: node.runDirectory)
+            try? FileManager.default.moveItem(atPath: moved, toPath: node.runDirectory)
+        }
+        let second = try Programs.run(node.runArguments(), in: node.lab.node.path)
+        #expect(second.status == .exited(1) && second.output.contains("process \(pid) "), "\(second)")
+    }
+
     @Test("cleanup refuses while the daemon runs")
     func refusesCleanup() throws {
         let node = try TestNode.current
@@ -37,6 +54,28 @@ struct LifecycleTests {
         #expect(node.logText.contains("the datapath works on"))
         #expect(try node.call("10.96.0.15:80", "--count", "5").results == ["ok"])
         #expect(try node.call("10.96.0.15:81").results == ["ECONNREFUSED"])
+    }
+
+    @Test("SIGTERM ends the start within a second or so, whatever it is at", arguments: [50, 400, 1_200])
+    func stopsWhileStarting(milliseconds: UInt32) throws {
+        let node = try TestNode.current
+        if node.pid != nil { try node.stop() }
+        let services = (0..<8_000).map { number in
+            let name = "many-\(number)"
+            return Manifest.file(
+                Manifest.service(name, ["10.97.\(number / 250).\(number % 250 + 1)"]),
+                Manifest.slice(name, Manifest.pods4))
+        }
+        try node.write(services.joined(separator: "\n---\n"), to: "many.yaml")
+        defer { try? node.remove("many.yaml") }
+        try node.launch()
+        #expect(try eventually { node.logText.contains("reading manifests") })
+        usleep(milliseconds * 1_000)
+        let asked = ContinuousClock.now
+        #expect(try node.stop() == .exited(0), "\(node.logText)")
+        #expect(ContinuousClock.now - asked < .milliseconds(1_500))
+        #expect(!node.logText.contains("ready"))
+        #expect(node.logText.contains("the datapath works on"))
     }
 
     @Test("cleanup removes everything of ours, and nothing else")

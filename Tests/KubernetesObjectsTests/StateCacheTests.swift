@@ -31,6 +31,16 @@ struct StateCacheTests {
         }
     }
 
+    @Test("a cache is for one cluster: one of its marks must be known again")
+    func otherCluster() throws {
+        try cache.write([], node: "here", cluster: ["sha256:a", "sha256:b"], at: time)
+        #expect(throws: Never.self) { try cache.read(node: "here", cluster: ["sha256:b", "sha256:c"]) }
+        for marks: Set<String> in [[], ["sha256:c"], ["https://192.0.2.1:6443"]] {
+            let error = #expect(throws: StateCacheError.self) { try cache.read(node: "here", cluster: marks) }
+            #expect(error?.cause == .otherCluster)
+        }
+    }
+
     @Test("what is written is read again, whatever the objects say", arguments: UInt64(1)...12)
     func roundTrip(seed: UInt64) throws {
         let events = try written(seed: seed, 60)

@@ -33,10 +33,12 @@ import Testing
             ])
     }
 
-    @Test("they are where NodePorts are")
+    @Test("they are where NodePorts are, but on loopback only if nothing else was chosen")
     func hosts() throws {
         let address = try #require(IPAddress("192.0.2.1"))
-        let node = NodeConfiguration(name: "here", nodePortAddresses: [NodePortAddress(address)])
+        let loopback = NodePortAddress(try #require(IPAddress("127.0.0.1")), hostOnly: true)
+        let node = NodeConfiguration(name: "here", nodePortAddresses: [loopback, NodePortAddress(address)])
+        #expect(NodeConfiguration(name: "", nodePortAddresses: [loopback]).healthCheckHosts(.primary) == ["127.0.0.1"])
         #expect(node.healthCheckHosts(.primary) == ["192.0.2.1"])
         #expect(node.healthCheckHosts(.all) == nil)
     }

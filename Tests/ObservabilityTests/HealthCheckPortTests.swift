@@ -3,13 +3,15 @@ import TestKit
 import Testing
 
 @testable import Observability
+@testable import SwiftletDaemon
 
 @Suite struct HealthCheckPortTests {
     private let listening = Listening()
 
-    private func ports() -> HealthCheckPorts {
+    private func ports(limit: Int = .max) -> HealthCheckPorts {
         HealthCheckPorts(
-            proxyIsHealthy: { true }, problems: listening.problems, log: listening.log, pauses: Listening.pauses,
+            proxyIsHealthy: { true }, problems: listening.problems, log: listening.log, limit: limit,
+            pauses: Listening.pauses,
             onListening: { [listening] in listening.took("", $0) })
     }
 
@@ -49,6 +51,28 @@ import Testing
                 #expect(reply.headers["x-load-balancing-endpoint-weight"] == "3")
                 #expect(reply.body.contains(#""localEndpoints":3"#))
             }
+        }
+    }
+
+    @Test("thousands of Services have their port, and those past the limit are a problem that is told")
+    func thousands() async throws {
+        OpenFiles.allowMany()
+        let limit = min(5_000, OpenFiles.limit / 2)
+        let ports = ports(limit: limit)
+        let wanted = (0..<UInt16(limit + 7)).map { (20_000 + $0, check(1, of: "web-\($0)")) }
+        // An address of loopback on which nobody else listens.
+        ports.update(Dictionary(uniqueKeysWithValues: wanted), hosts: ["127.77.3.9"])
+        try await listening.during(ports) { () async throws in
+            for _ in 0..<limit { _ = await listening.port() }
+            #expect(
+                listening.problems.all == [
+                    "cannot listen on 7 of \(limit + 7) addresses for health checks: the limit of open files leaves room for "
+                        + "\(limit); raise it (LimitNOFILE of the unit)"
+                ])
+            let reply = try await HTTPExchange.ask("/", at: "127.77.3.9", port: UInt16(20_000 + limit - 1))
+            #expect(reply.status == 200 && reply.body.contains("web-\(limit - 1)"))
+            ports.update([20_000: check(1)], hosts: ["127.77.3.9"])
+            while !listening.problems.all.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
         }
     }
 

@@ -11,7 +11,7 @@ import Testing
     private let health = HealthMonitor()
 
     private func endpoints(
-        health healthAddress: String = "", metrics: String = "", limits: HTTPListener.Limits = .init()
+        health healthAddress: String = "", metrics: String = "", limits: HTTPService.Limits = .init()
     ) -> OperatorEndpoints {
         let content = OperatorEndpoints.Content(
             metrics: { [MetricFamily(.gauge, "a", "An a.", [.init([], .count(1))])] }, proxyMode: "ebpf",
@@ -27,7 +27,7 @@ import Testing
     }
 
     private func whileServing(
-        health: String = "", metrics: String = "", limits: HTTPListener.Limits = .init(),
+        health: String = "", metrics: String = "", limits: HTTPService.Limits = .init(),
         _ body: (UInt16) async throws -> Void
     ) async throws {
         let endpoints = endpoints(health: health, metrics: metrics, limits: limits)
@@ -117,6 +117,25 @@ import Testing
         }
     }
 
+    @Test("who asks for it has all tried now, instead of after a pause")
+    func triesNow() async throws {
+        var stranger: Stranger? = try Stranger()
+        let port = try #require(stranger?.port)
+        let endpoints = OperatorEndpoints(
+            healthAddress: ListenAddress(host: "127.0.0.1", port: port), metricsAddress: nil, health: health,
+            content: .init(metrics: { [] }, proxyMode: "ebpf", configuration: { "{}" }), problems: listening.problems,
+            log: listening.log, pauses: .init(first: .seconds(600), last: .seconds(600)), onListening: listening.took)
+        try await listening.during(endpoints) { () async throws in
+            _ = await listening.complaint()
+            await listening.problems.tryNow()
+            #expect(listening.problems.all.count == 1)
+            stranger = nil
+            // It may not wait yet.
+            while !listening.problems.all.isEmpty { await listening.problems.tryNow() }
+            #expect(try await HTTPExchange.ask("/livez", port: port).status == 200)
+        }
+    }
+
     @Test("an address that is not ours is a problem with its cause")
     func foreignAddress() async throws {
         let endpoints = OperatorEndpoints(
@@ -201,9 +220,9 @@ import Testing
     @Test(
         "a client that does not come to the point is closed",
         arguments: [
-            HTTPListener.Limits(patience: .milliseconds(50)), HTTPListener.Limits(lifetime: .milliseconds(50)),
+            HTTPService.Limits(patience: .milliseconds(50)), HTTPService.Limits(lifetime: .milliseconds(50)),
         ], ["", "GET /metrics HTTP/1.1\r\nX-Slow: "])
-    func slowClient(limits: HTTPListener.Limits, words: String) async throws {
+    func slowClient(limits: HTTPService.Limits, words: String) async throws {
         try await whileServing(metrics: "127.0.0.1", limits: limits) { (port: UInt16) async throws in
             let said = try await onThread {
                 let client = try HTTPExchange.Client(port: port)

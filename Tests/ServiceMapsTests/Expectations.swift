@@ -156,5 +156,5 @@ func expectRangesHold(
 
 /// Checks that nothing is pending.
 func expectDone(_ report: ApplyReport, sourceLocation: SourceLocation = #_sourceLocation) {
-    #expect(report.failures.isEmpty && report.pending.isEmpty, sourceLocation: sourceLocation)
+    #expect(report.failures.isEmpty && !report.isPending, sourceLocation: sourceLocation)
 }

@@ -37,7 +37,10 @@ struct HistoryTests {
             let start = store.contents
             store.log = []
             let change = cluster.change()
-            _ = writer.apply(upserts: change.upserts, removals: change.removals)
+            let retries: [ServiceMapWriter<FakeStore>.Retries] = [.none, .due, .all]
+            _ = writer.apply(
+                upserts: change.upserts, removals: change.removals, retries: retries.randomElement(using: &dice) ?? .all
+            )
             _ = try writer.reclaim()
             expectEveryPrefixSafe(from: start, store.log, to: cluster.services.values, "seed \(seed), change \(step)")
             expectRangesHold(

@@ -73,7 +73,7 @@ struct KernelMapTests {
         let small = Bench.service("small", at: 1, pods: 1...2)
         let report = writer.apply(upserts: [small, Bench.service("big", at: 2, pods: 0..<6)])
         #expect(report.failures.map(\.error) == [MapError(.backends4, .full(capacity: 4))])
-        #expect(report.pending == [Bench.portName("big")])
+        #expect(writer.pending == [Bench.portName("big")])
         let state = try ProgrammedState.read(from: store)
         #expect(state.ports.flatMap(\.frontends).map(\.key) == [Bench.key(1)])
 

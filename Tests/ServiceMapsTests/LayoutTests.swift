@@ -100,6 +100,14 @@ struct LayoutTests {
         #expect(MapCapacities(possibleCPUs: 512).serviceCounters == 1638)
     }
 
+    @Test("full is how maps work that the programs fill, and a complaint of those that hold Services")
+    func fullByNature() {
+        let byNature = MapCatalog.all.filter(\.isFullByNature).map(\.map)
+        #expect(Set(byNature).isSuperset(of: [.affinity, .socketOrigin, .flowFilter, .fragments, .vipFilter]))
+        #expect(MapCatalog.all.allSatisfy { $0.kind != .lruHash || $0.isFullByNature })
+        #expect(MapCatalog.all.allSatisfy { $0.size.group == nil || (!$0.isFullByNature && $0.size.flag != nil) })
+    }
+
     @Test(
         "flows take a 256th of the memory, between 8,192 entries and 64 MiB",
         arguments: [(256 << 20, 8192), (8 << 30, 113_359), (64 << 30, 224_000)] as [(UInt64, UInt32)])

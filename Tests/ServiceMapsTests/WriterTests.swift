@@ -138,7 +138,7 @@ struct WriterTests {
         bench.store.refuses = { _, map in map == .slots4 }
         let report = bench.writer.apply(
             upserts: [Bench.service("new", at: 1, pods: [2])], removals: [Bench.name("old")])
-        #expect(report.pending == [Bench.portName("new"), Bench.portName("old")])
+        #expect(bench.writer.pending == [Bench.portName("new"), Bench.portName("old")])
         #expect(report.failures.map(\.port) == [Bench.portName("new")])
         #expect(bench.meet(Bench.key(1)) == Bench.pods(1))
         bench.store.refuses = { _, _ in false }
@@ -155,7 +155,7 @@ struct WriterTests {
             Bench.service("a", at: 1, pods: 0..<4), Bench.service("big", at: 2, pods: 0..<6),
             Bench.service("b", at: 3, pods: 0..<4),
         ])
-        #expect(report.pending == [Bench.portName("big")])
+        #expect(bench.writer.pending == [Bench.portName("big")])
         #expect(report.failures.map(\.error) == [MapError(.backends4, .full(capacity: 8))])
         #expect(
             report.failures.first?.description
@@ -168,6 +168,26 @@ struct WriterTests {
         _ = try bench.writer.reclaim()
         expectDone(bench.writer.apply())
         #expect(bench.meet(Bench.key(2)) == Bench.pods(0, 1, 2, 3, 4, 5))
+    }
+
+    @Test("a change does not try again what is pending, and what is pending waits longer each time")
+    func turns() throws {
+        let capacities = MapCapacities(services: 2, slots: 64, backends: 64, affinity: 1, possibleCPUs: 1)
+        var bench = try Bench(capacities: capacities)
+        let services = (1...5).map { Bench.service("s\($0)", at: $0, pods: [$0]) }
+        #expect(bench.writer.apply(upserts: services).failures.count == 3)
+        #expect(bench.writer.pending == (3...5).map { Bench.portName("s\($0)") })
+        let change = bench.writer.apply(upserts: [Bench.service("s1", at: 1, pods: 1...2)], retries: .none)
+        #expect(change.failures.isEmpty && change.isPending && change.written > 0)
+        // The turns in which those three are tried again: one, two, four and eight later, then every twelve.
+        let tried = (1...39).filter { _ in !bench.writer.apply(retries: .due).failures.isEmpty }
+        #expect(tried == [1, 3, 7, 15, 27, 39])
+        // What is wanted now counts, and not what waited.
+        let changed = bench.writer.apply(removals: [Bench.name("s1"), Bench.name("s4")], retries: .none)
+        #expect(changed.failures.isEmpty && bench.writer.pending == [Bench.portName("s3"), Bench.portName("s5")])
+        _ = try bench.writer.reclaim()
+        #expect(bench.writer.apply(upserts: [Bench.service("s5", at: 5, pods: [9])], retries: .none).failures.isEmpty)
+        #expect(bench.meet(Bench.key(5)) == Bench.pods(9) && bench.writer.pending == [Bench.portName("s3")])
     }
 
     @Test("an id is free again after the grace period only, and its counter starts at zero")

@@ -22,6 +22,56 @@ struct FoundRulesTests {
         #expect(try find(text) == nil)
     }
 
+    @Test(
+        "NodePorts are served at all local addresses, or at those of the rules",
+        arguments: [
+            ("-m addrtype --dst-type LOCAL", ["10.0.0.7": true, "203.0.113.9": true, "fd00::1": false]),
+            ("-d 10.0.0.0/8", ["10.0.0.7": true, "203.0.113.9": false, "fd00::1": false]),
+            ("-d 203.0.113.9/32", ["10.0.0.7": false, "203.0.113.9": true, "fd00::1": false]),
+        ] as [(String, [String: Bool])])
+    func nodePortAddresses(destination: String, addresses: [String: Bool]) throws {
+        let found = try #require(
+            try find(
+                """
+                *nat
+                :KUBE-SERVICES - [0:0]
+                :KUBE-NODEPORTS - [0:0]
+                -A KUBE-SERVICES \(destination) -m comment --comment "last rule" -j KUBE-NODEPORTS
+                -A KUBE-NODEPORTS -p tcp -m tcp --dport 30080 -j KUBE-EXT-A
+                COMMIT
+
+                """))
+        #expect(found.nodePortAddresses.count == 1)
+        for (text, isServed) in addresses {
+            let address = try #require(IPAddress(text))
+            #expect(found.nodePortAddresses.contains { $0.contains(address) } == isServed, "\(text)")
+        }
+    }
+
+    @Test("in nftables they are in a set, or all")
+    func nodePortSet() throws {
+        let place = RulePlace(tool: .nft, family: .v4)
+        func ranges(_ rule: String) -> Set<NodePortRange> {
+            FoundRules(
+                nftTable: """
+                    table ip kube-proxy {
+                    \tset nodeport-ips {
+                    \t\ttype ipv4_addr
+                    \t\telements = { 10.0.0.7, 192.0.2.1,
+                    \t\t             192.0.2.2 }
+                    \t}
+                    \tchain services {
+                    \t\t\(rule) meta l4proto . th dport vmap @service-nodeports
+                    \t}
+                    }
+                    """, at: place
+            ).nodePortAddresses
+        }
+        let set = ranges("ip daddr @nodeport-ips")
+        #expect(set == Set(["10.0.0.7/32", "192.0.2.1/32", "192.0.2.2/32"].compactMap(CIDR.init).map { .within($0) }))
+        #expect(ranges("fib daddr type local ip daddr != 127.0.0.0/8").contains(.local(.v4)))
+    }
+
     private let small = """
         *nat
         :POSTROUTING ACCEPT [0:0]

@@ -1,3 +1,4 @@
+import Foundation
 import NetworkLab
 import ServiceModel
 import SystemPackage
@@ -37,9 +38,9 @@ struct RuleArchiveTests {
         let directory = try TemporaryDirectory()
         let archive = RuleArchive(directory: FilePath(directory.path).appending("a").appending("kube-proxy"))
         #expect(!archive.exists)
-        try archive.save([found(.nft, "table ip6 kube-proxy {\n}\n")])
+        _ = try archive.save([found(.nft, "table ip6 kube-proxy {\n}\n")])
         // A second time adds, and replaces what is there.
-        try archive.save([found(.nft, "new"), found(.iptablesLegacy, "*nat\nCOMMIT\n")])
+        _ = try archive.save([found(.nft, "new"), found(.iptablesLegacy, "*nat\nCOMMIT\n")])
         #expect(
             try archive.read().mapKeys(\.fileName) == [
                 "nft-ip6.rules": "new", "iptables-legacy-ip6.rules": "*nat\nCOMMIT\n",
@@ -49,12 +50,51 @@ struct RuleArchiveTests {
         #expect(!archive.exists)
     }
 
+    @Test("what was saved before is there again when a second time is undone")
+    func restores() throws {
+        let directory = try TemporaryDirectory()
+        let archive = RuleArchive(directory: FilePath(directory.path).appending("kube-proxy"))
+        #expect(try archive.save([found(.nft, "first")]).isEmpty)
+        let before = try archive.save([found(.nft, "second"), found(.iptablesNFT, "*nat\nCOMMIT\n")])
+        try archive.restore(before)
+        #expect(try archive.read().mapKeys(\.fileName) == ["nft-ip6.rules": "first"])
+        try archive.restore([:])
+        #expect(!archive.exists)
+    }
+
+    @Test("root follows no link of others, and uses nothing that they can write")
+    func followsNoLink() throws {
+        let directory = try TemporaryDirectory()
+        let root = FilePath(directory.path)
+        let archive = RuleArchive(directory: root.appending("kube-proxy"))
+        try Command.run("sh", "-c", "mkdir -m 0777 \(archive.directory); echo secret > \(root)/precious")
+        // A directory that others can write is not used.
+        #expect(throws: TakeoverError.self) { try archive.save([found(.nft, "rules")]) }
+        try Command.run("sh", "-c", "chmod 0700 \(archive.directory)")
+        for name in [".nft-ip6.rules.draft", "nft-ip6.rules"] {
+            try Command.run("ln", "-s", "\(root)/precious", "\(archive.directory)/\(name)")
+        }
+        _ = try archive.save([found(.nft, "rules")])
+        #expect(try archive.read().mapKeys(\.fileName) == ["nft-ip6.rules": "rules"])
+        #expect(try String(contentsOfFile: "\(root)/precious", encoding: .utf8) == "secret\n")
+        // Nor is a link that is put there later, or a file that others can write.
+        try Command.run("sh", "-c", "cd \(archive.directory) && cp nft-ip6.rules ../r && ln -sf ../r nft-ip6.rules")
+        #expect(throws: TakeoverError.self) { try archive.read() }
+        try Command.run(
+            "sh", "-c",
+            "cd \(archive.directory) && rm nft-ip6.rules && cp ../r nft-ip6.rules && chmod 666 nft-ip6.rules")
+        #expect(throws: TakeoverError.self) { try archive.read() }
+        try Command.run("mv", archive.directory.string, "\(root)/moved")
+        try Command.run("ln", "-s", "\(root)/moved", archive.directory.string)
+        #expect(throws: TakeoverError.self) { try archive.read() }
+    }
+
     @Test("a file that was changed is not used")
     func notices() throws {
         let directory = try TemporaryDirectory()
-        let archive = RuleArchive(directory: FilePath(directory.path))
+        let archive = RuleArchive(directory: FilePath(directory.path).appending("kube-proxy"))
         let saved = found(.nft, "table ip6 kube-proxy {\n}\n")
-        try archive.save([saved])
+        _ = try archive.save([saved])
         try Command.run("sh", "-c", "echo >> \(archive.file(of: saved.place))")
         #expect(throws: TakeoverError.self) { try archive.read() }
     }

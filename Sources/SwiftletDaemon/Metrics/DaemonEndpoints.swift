@@ -24,7 +24,10 @@ struct DaemonEndpoints: Sendable {
         self.settings = settings
         self.log = log
         sync = SyncMetrics(health: health)
-        healthChecks = HealthCheckPorts(proxyIsHealthy: { health.isHealthy }, problems: problems, log: log)
+        // Maps, programs, devices, watches, files that are read, and clients have the rest.
+        let limit = max(OpenFiles.limit / 2, OpenFiles.limit - 1_024)
+        healthChecks = HealthCheckPorts(
+            proxyIsHealthy: { health.isHealthy }, problems: problems, log: log, limit: limit)
     }
 
     /// The long-running parts.

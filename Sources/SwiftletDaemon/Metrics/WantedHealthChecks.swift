@@ -18,8 +18,11 @@ extension HealthCheck {
 }
 
 extension NodeConfiguration {
-    /// Where health check ports are listened on: the addresses that serve NodePorts; nil for all of the machine.
+    /// Where health check ports are listened on: the addresses that serve NodePorts and that a load balancer can reach,
+    /// so not loopback unless it was chosen alone; nil for all of the machine.
     func healthCheckHosts(_ selection: NodePortAddresses) -> [String]? {
-        selection == .all ? nil : nodePortAddresses.map { "\($0.address)" }
+        if selection == .all { return nil }
+        let reachable = nodePortAddresses.filter { !$0.hostOnly }
+        return (reachable.isEmpty ? nodePortAddresses : reachable).map { "\($0.address)" }
     }
 }

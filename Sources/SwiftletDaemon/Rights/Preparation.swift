@@ -19,7 +19,7 @@ public struct Preparation: Sendable {
     /// - Returns: what was changed, as lines for people.
     public func run() throws -> [String] {
         let directory = RunDirectory(bpfRoot: bpfRoot)
-        if let holder = directory.holder {
+        if let holder = directory.holder ?? RootLock.holder(of: bpfRoot) {
             throw ConfigurationError(
                 "cannot prepare \(bpfRoot): process \(holder) runs swiftlet on it; stop it first (kill \(holder))")
         }

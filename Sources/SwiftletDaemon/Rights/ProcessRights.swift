@@ -13,6 +13,7 @@ enum ProcessRights {
         _ = try settings.cgroup()
         let given = ThreadCapabilities.effective
         OOMScore.adjust(to: settings.oomScoreAdjustment, log: log)
+        OpenFiles.allowMany()
         let kept = try NeededRights.kept(of: given, settings)
         if settings.kubeProxyReplacement {
             LockedMemory.allowAll()

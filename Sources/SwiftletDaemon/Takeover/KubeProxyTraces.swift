@@ -37,8 +37,12 @@ public struct KubeProxyTraces: Sendable {
     /// It is here now.
     var isPresent: Bool { !rules.isEmpty || !processes.isEmpty || ipvs != nil }
 
-    /// Connections may be under way that it translates, or has translated: also where that cannot be seen.
-    var mayHaveConnections: Bool { hasArchive || isPresent || !closed.isEmpty }
+    /// Connections may be under way that it translates, or has translated: also where that cannot be seen, be it for want of
+    /// a tool or of a right.
+    var mayHaveConnections: Bool { hasArchive || isPresent || !isWhole }
+
+    /// All places were looked at.
+    public var isWhole: Bool { unseen.isEmpty && closed.isEmpty }
 
     /// One line for people; nil if there is nothing to say.
     public var summary: String? {
@@ -57,6 +61,8 @@ public struct KubeProxyTraces: Sendable {
 }
 
 extension RunDirectory {
-    /// Where the rules of kube-proxy are kept that were removed.
-    public var archive: RuleArchive { RuleArchive(directory: path.appending("kube-proxy")) }
+    /// Where the rules of kube-proxy are kept that were removed: in a directory of root, not of the daemon.
+    public var archive: RuleArchive {
+        RuleArchive(directory: FilePath("/run/swiftlet-takeover").appending(path.lastComponent?.string ?? ""))
+    }
 }

@@ -1,4 +1,5 @@
 import BPFLoader
+import NodeNetwork
 import ServiceMaps
 import ServiceModel
 import SystemPackage
@@ -34,13 +35,15 @@ public struct TakeoverChecks {
 
     /// All of them, whatever the first ones say.
     public func run(for rules: [FoundRules]) throws -> [TakeoverCheck] {
+        // What stood in the way when it was tried last, some time ago, may be gone: a kube-proxy that has ended.
+        _ = ControlClient.ask(.listen, at: RunDirectory(bpfRoot: pins.root))
         guard let report = try StatusReport.collect(pins: pins) else {
             return [.bad("datapath", "none is loaded; start `swiftlet run --kube-proxy-replacement=true`")]
         }
         let programmed = try ProgrammedState.read(from: BPFMapStore(pins: pins))
         let served = programmed.ports.flatMap(\.frontends)
         let wanted = rules.reduce(into: Set<RuleFrontend>()) { $0.formUnion($1.frontends) }
-        return statusChecks(report) + [coverage(of: wanted, by: served)]
+        return statusChecks(report) + [coverage(of: wanted, by: served)] + nodePortChecks(rules, served)
             + probes(of: served, cgroup: FilePath(report.cgroupRoot)) + deviceChecks(report, for: wanted, served)
     }
 
@@ -79,6 +82,30 @@ public struct TakeoverChecks {
         return .bad(
             "what rules serve",
             finding + "; give swiftlet these Services, or if they are gone, say --accept-unserved")
+    }
+
+    /// Whether NodePorts are served at each local address at which rules serve them.
+    private func nodePortChecks(
+        _ rules: [FoundRules], _ served: [ProgrammedState.Frontend]
+    ) -> [TakeoverCheck] {
+        let ranges = rules.filter { $0.frontends.contains { $0.address == nil } }.flatMap(\.nodePortAddresses)
+        guard !ranges.isEmpty, let local = try? NetworkSnapshot.read().usableAddresses else { return [] }
+        let wanted = local.filter { address in !address.isLoopback && ranges.contains { $0.contains(address) } }
+        let missing = Set(wanted).subtracting(
+            served.lazy.filter { $0.entry.kind == .nodePort }.map(\.key.address)
+        ).sorted()
+        let subject = "addresses of NodePorts"
+        guard !missing.isEmpty else { return [.good(subject, "all of \(wanted.count)")] }
+        let shown = missing.prefix(5).map(\.description).joined(separator: ", ") + (missing.count > 5 ? ", …" : "")
+        let finding = "rules serve NodePorts at \(missing.count) more of the node's addresses: \(shown)"
+        guard !acceptsUnserved else { return [.good(subject, finding + "; accepted")] }
+        return [
+            .bad(
+                subject,
+                finding
+                    + "; run swiftlet with --nodeport-addresses all, or, if nobody uses them there, say --accept-unserved"
+            )
+        ]
     }
 
     // MARK: The hooks

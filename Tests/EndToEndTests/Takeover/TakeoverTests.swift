@@ -7,7 +7,8 @@ import Testing
 /// From kube-proxy's rules to swiftlet and back, with clients that never stop.
 @Suite(
     "takeover", .tags(.endToEnd), .endToEnd, .hasNftables, .serialized,
-    .node(pods: 4, starts: false, manifests: TakenServices.manifests))
+    .node(
+        pods: 4, flags: ["--nodeport-addresses", "all"], starts: false, manifests: TakenServices.manifests))
 struct TakeoverTests {
     private var node: TestNode { get throws { try .current } }
 
@@ -120,7 +121,7 @@ struct TakeoverTests {
 /// What keeps `swiftlet takeover` from removing anything; nothing that it says no to is touched.
 @Suite(
     "takeover, refused", .tags(.endToEnd), .endToEnd, .hasNftables, .serialized,
-    .node(pods: 3, manifests: TakenServices.manifests))
+    .node(pods: 3, flags: ["--nodeport-addresses", "all"], manifests: TakenServices.manifests))
 struct TakeoverRefusalTests {
     private var node: TestNode { get throws { try .current } }
 
@@ -180,6 +181,17 @@ struct TakeoverRefusalTests {
         #expect(try refusal(.nft) { _ in }.contains("kube-ipvs0"))
     }
 
+    @Test("rules serve NodePorts at addresses at which swiftlet does not")
+    func comparesAddresses() throws {
+        let node = try node
+        try node.stop()
+        try node.start(with: node.runArguments().dropFirst().map { $0 == "all" ? "primary" : $0 })
+        let words = try refusal(.iptablesNFT) { _ in }
+        #expect(words.contains("rules serve NodePorts at 2 more of the node's addresses: 10.244.0.1"), "\(words)")
+        try node.stop()
+        try node.start()
+    }
+
     @Test("programs are not on a device")
     func findsBareDevice() throws {
         let node = try node
@@ -217,7 +229,8 @@ struct TakeoverRefusalTests {
         defer { try? rules.clear() }
         let taken = try node.swiftlet("takeover")
         #expect(taken.status == .exited(0), "\(taken)")
-        let file = "\(node.runDirectory)/kube-proxy/iptables-nft-ip6.rules"
+        let name = URL(fileURLWithPath: node.runDirectory).lastPathComponent
+        let file = "/run/swiftlet-takeover/\(name)/iptables-nft-ip6.rules"
         let saved = try String(contentsOfFile: file, encoding: .utf8)
         try (saved + "#").write(toFile: file, atomically: true, encoding: .utf8)
         let damaged = try node.swiftlet("takeover", "--rollback")

@@ -1,0 +1,169 @@
+import BPFLoader
+import FoundationEssentials
+import Glibc
+import KubernetesAPI
+import KubernetesObjects
+import Logging
+import Observability
+import ServiceMaps
+import ServiceModel
+
+// MARK: - What a person must know
+
+extension ControlPlane {
+    func reportConflicts() {
+        let conflicts = Set(compiler.conflicts)
+        for conflict in conflicts.subtracting(reportedConflicts).sorted() {
+            log.warning("two Services claim one frontend", metadata: ["conflict": "\(conflict)"])
+            warn(
+                ServiceWarning(
+                    service: conflict.service, reason: "FrontendConflict", action: "Programming", note: "\(conflict)"))
+        }
+        reportedConflicts = conflicts
+    }
+
+    /// Each failure is logged when it appears, not at every retry. One that growing helps against is none yet.
+    func reportFailures(_ report: ApplyReport) {
+        for failure in explained(report.failures) where reportedFailures.insert(failure) {
+            log.error("a Service is not programmed", metadata: ["cause": "\(failure)"])
+            guard let service = failure.port?.service else { continue }
+            warn(
+                ServiceWarning(
+                    service: service, reason: "NotProgrammed", action: "Programming",
+                    note: "on node \(nodeName): \(failure)"))
+        }
+        if writer?.isPending != true { reportedFailures = ReportedFailures() }
+    }
+
+    /// The daemon's part of `status`.
+    func report(_ base: DaemonReport) -> DaemonReport {
+        var report = base
+        report.lastEventAt = lastEventAt
+        report.nodePortAddresses = node.nodePortAddresses.map { "\($0.address)" }
+        report.desired = compiler.desired.totals
+        report.pending = reportedFailures.lines(for: writer?.pending ?? [])
+        report.residentBytes = Self.residentBytes
+        report.problems =
+            problems.filter(\.isRefusal).map(\.description).sorted() + compiler.conflicts.map(\.description)
+            + attention.values.sorted() + endpoints.problems.all + keptServices
+        // One odd value of a tenant's is no reason to call the node degraded.
+        report.risks +=
+            problems.filter { !$0.isRefusal }.map(\.description).sorted() + doubtful.values.flatMap(\.self).sorted()
+        return report
+    }
+
+    /// Services of before the start that stay because it is not known whether they are wanted.
+    private var keptServices: [String] {
+        guard hasCompleteList else { return [] }
+        return (writer?.unconfirmedServices ?? []).map {
+            "\($0) is served as it was before the start: what may define it cannot be used; see the other problems"
+        }
+    }
+
+    /// Tries now to listen where it was not possible.
+    /// - Returns: what stands in the way still.
+    nonisolated func tryToListen() async -> [String] {
+        await endpoints.problems.tryNow()
+        return endpoints.problems.all
+    }
+
+    /// Notes what a part of the daemon wants a person to know; nil when it is well again.
+    func setAttention(_ part: String, to text: String?) {
+        if let text, attention[part] != text { log.warning("\(part)", metadata: ["cause": "\(text)"]) }
+        attention[part] = text
+    }
+
+    /// Everything that is known, with a number that tells it from other states; nil before the first complete list.
+    var completeState: (revision: Int, events: [ClusterEvent])? {
+        hasCompleteList ? (revision, state.events) : nil
+    }
+
+    /// The control plane's part of the metrics.
+    var wanted: MetricsSnapshot.Wanted {
+        MetricsSnapshot.Wanted(
+            totals: compiler.desired.totals, gaps: EndpointGaps(compiler.desired),
+            pendingPorts: writer?.pending.count ?? 0, conflicts: compiler.conflicts.count,
+            refusedObjects: problems.count(where: \.isRefusal), mapEntries: writer?.statistics.mapValues(\.entries) ?? [:])
+    }
+
+    /// This process's resident memory, from the second field of statm.
+    private static var residentBytes: Int {
+        let fields = ProcFile.text("/proc/self/statm")?.split(separator: " ") ?? []
+        return fields.count > 1 ? (Int(fields[1]) ?? 0) * sysconf(Int32(_SC_PAGESIZE)) : 0
+    }
+
+    /// The daemon's part of `services`: every Service that it knows, by name.
+    func serviceReports() -> [ServiceReport] {
+        let conflicts = Dictionary(grouping: compiler.conflicts, by: \.service)
+        return state.serviceNames.sorted().compactMap { name in
+            guard let service = state.service(named: name) else { return nil }
+            let desired = compiler.desired.services[name]
+            return ServiceReport(
+                service, desired: desired, problems: (conflicts[name] ?? []).map(\.description))
+        }
+    }
+}
+
+extension ServiceReport {
+    init(_ service: Service, desired: DesiredService?, problems: [String]) {
+        self.init(
+            namespace: service.name.namespace, name: service.name.name, type: service.kind.rawValue,
+            externalPolicy: service.externalPolicy.rawValue, internalPolicy: service.internalPolicy.rawValue,
+            leftAlone: desired?.leftAlone?.text,
+            ports: (desired?.ports ?? []).map { port in
+                Port(
+                    name: port.name.port, protocol: "\(port.name.proto)", family: Int(port.name.family.rawValue),
+                    reason: port.emptyReason?.rawValue)
+            },
+            problems: problems)
+    }
+}
+
+extension LeftAlone {
+    /// In the words that `swiftlet services` shows.
+    var text: String {
+        switch self {
+        case .headless: "headless"
+        case .externalName: "ExternalName"
+        case .noClusterIP: "no ClusterIP"
+        case .otherProxy: "another proxy's"
+        }
+    }
+}
+
+/// Why service ports are not in the maps, as far as a person was told.
+struct ReportedFailures {
+    private var byPort: [ServicePortName: String] = [:]
+    /// Of entries of an unknown origin.
+    private var others: Set<String> = []
+
+    /// - Returns: whether this is new.
+    mutating func insert(_ failure: ApplyReport.Failure) -> Bool {
+        let text = failure.description
+        guard let port = failure.port else { return others.insert(text).inserted }
+        return byPort.updateValue(text, forKey: port) != text
+    }
+
+    /// A line for each pending service port, the first hundred of them.
+    func lines(for pending: [ServicePortName]) -> [String] {
+        let limit = 100
+        let lines = others.sorted() + pending.prefix(limit).map { byPort[$0] ?? "\($0)" }
+        return pending.count > limit ? lines + ["\(pending.count - limit) more service ports"] : lines
+    }
+}
+
+extension DesiredState {
+    var totals: DaemonReport.Totals {
+        var totals = DaemonReport.Totals()
+        for service in services.values {
+            totals.services += 1
+            totals.servicePorts += service.ports.count
+            totals.backends += service.omittedBackends
+            for port in service.ports {
+                totals.frontends += port.frontends.count
+                totals.backends += port.backends.count
+            }
+        }
+        return totals
+    }
+}

@@ -1,0 +1,44 @@
+import Dispatch
+import KubernetesObjects
+import Logging
+import Observability
+import ServiceModel
+import Testing
+
+@testable import SwiftletDaemon
+
+extension ControlPlane {
+    /// Is busy until the semaphore is signalled.
+    fileprivate func work(until end: DispatchSemaphore, _ begun: AsyncStream<Void>.Continuation) {
+        begun.yield()
+        end.wait()
+    }
+}
+
+@Suite("Feeding the control plane")
+struct FeedTests {
+    @Test("a change counts as waiting from when it comes, however busy the control plane", .timeLimit(.minutes(1)))
+    func counts() async throws {
+        var settings = Configuration(nodeName: "node")
+        settings.kubeProxyReplacement = false
+        let endpoints = DaemonEndpoints(settings, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let control = ControlPlane(
+            settings, writer: nil, localAddresses: [], endpoints: endpoints, log: Logger(label: "test"))
+        let (batches, source) = AsyncStream.makeStream(of: StateBatch.self)
+        let (begun, begin) = AsyncStream.makeStream(of: Void.self)
+        let end = DispatchSemaphore(value: 0)
+        try await withThrowingTaskGroup { group in
+            group.addTask { await control.work(until: end, begin) }
+            for await _ in begun { break }
+            group.addTask { try await FeedService(batches: batches, control: control).run() }
+            source.yield(StateBatch(events: [.nodeGone("other")], isInitial: true))
+            while endpoints.sync.statistics.nodes.pending == 0 { try await Task.sleep(for: .milliseconds(5)) }
+            #expect(endpoints.sync.statistics.lastSynced == nil)
+            end.signal()
+            while endpoints.sync.statistics.nodes.pending > 0 { try await Task.sleep(for: .milliseconds(5)) }
+            source.finish()
+            try await group.waitForAll()
+        }
+        #expect(endpoints.sync.statistics.nodes.seen == 1)
+    }
+}

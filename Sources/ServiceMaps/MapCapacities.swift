@@ -78,7 +78,7 @@ public struct MapCapacities: Sendable, Hashable {
         case .backendCounters: backendCounters
         case .vipFilter: UInt32(LB_FILTER_WORDS)
         case .counters: UInt32(COUNT_MAX.rawValue)
-        case .socketOrigin, .socketSpill, .socketFlows: nil
+        case .socketOrigin, .socketSpill, .socketFlows, .socketVIPs: nil
         }
     }
 

@@ -58,6 +58,7 @@ public enum MapCatalog {
         case .socketOrigin: ("array", number, layout(origin.self))
         case .socketSpill: ("sk_storage", socket, layout(origin.self))
         case .socketFlows: ("sk_storage", socket, layout(flows.self))
+        case .socketVIPs: ("lru_hash", layout(sock_vip_key.self), layout(sock_vip.self))
         case .conntrack4: ("lru_hash", layout(flow4_key.self), layout(flow4.self))
         case .conntrack6: ("lru_hash", layout(flow6_key.self), layout(flow6.self))
         case .flowFilter: ("array", number, layout(flow_filter.self))
@@ -97,7 +98,8 @@ public enum MapCatalog {
             ("connected socket to what its program asked for, the way back", "the key is its cookie modulo the size")
         case .socketSpill:
             ("the same for sockets whose place in sock_origin is taken", "vip and address of IPv4 as ::ffff:a.b.c.d")
-        case .socketFlows: ("unconnected UDP socket to the VIPs that it talks to", "its last \(LB_FLOWS) VIPs")
+        case .socketFlows: ("unconnected UDP socket to the VIPs that it talks to", "its first \(LB_FLOWS) VIPs")
+        case .socketVIPs: ("the same for further VIPs of such a socket", "an entry for the VIP, one for its backend")
         case .conntrack4, .conntrack6:
             (
                 "flows translated at tc: a packet's tuple as it comes to the one that it is given",
@@ -126,6 +128,7 @@ public enum MapCatalog {
         case .vipFilter: (control, datapath, "as long as the map: bits are never cleared")
         case .affinity: (datapath, datapath, "until its time-out, or until newer clients need the room")
         case .socketOrigin, .socketSpill, .socketFlows: (datapath, datapath, "the socket's")
+        case .socketVIPs: (datapath, datapath, "until newer VIPs of sockets need the room")
         case .conntrack4, .conntrack6: (datapath, datapath, "until newer flows need the room, or its tuple")
         case .flowFilter: (datapath, datapath, "as long as the map: bytes are never cleared")
         case .fragments: (datapath, datapath, "until newer packets need the room")

@@ -15,6 +15,7 @@ public enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringCo
     case socketOrigin = "sock_origin"
     case socketSpill = "sock_spill"
     case socketFlows = "sock_flows"
+    case socketVIPs = "sock_vips"
     case conntrack4, conntrack6
     case flowFilter = "flow_filter"
     case fragments

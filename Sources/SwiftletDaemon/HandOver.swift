@@ -90,7 +90,9 @@ struct HandOver: Sendable {
     /// Who has which number. Everything that the datapath remembers speaks in these numbers.
     private static let numbering: [ServiceMap] = [.frontends, .backends4, .backends6]
     /// Their size is a constant of the programs.
-    private static let sizedByPrograms: Set<ServiceMap> = [.counters, .vipFilter, .socketOrigin, .flowFilter]
+    private static let sizedByPrograms: Set<ServiceMap> = [
+        .counters, .vipFilter, .socketOrigin, .socketVIPs, .flowFilter,
+    ]
 
     /// - Returns: whether the state must be programmed before our programs may serve.
     private mutating func takeOver(_ source: DatapathPins, _ layouts: [ServiceMap: MapLayout]) throws -> Bool {

@@ -161,7 +161,7 @@ extension StatusReport {
                 lockHolder.map { "the daemon (process \($0)) does not answer; look at its log" }
                     ?? "no daemon runs: Services work as they were, changes are not followed; start `swiftlet run`")
         }
-        let optional = Set(["\(CgroupAttachType.postBind4)", "\(CgroupAttachType.postBind6)"])
+        let optional = Set(["\(CgroupAttachType.bind4)", "\(CgroupAttachType.bind6)"])
         for hook in hooks where !hook.isAttached && !(optional.contains(hook.name) && hook.linkID == nil) {
             complaints.append("\(hook.name) is not attached to \(cgroupRoot); restart `swiftlet run`")
         }
@@ -175,7 +175,7 @@ extension StatusReport {
         case .failed: complaints.append("the probe below \(cgroupRoot) could not run; run status as root")
         }
         // An LRU map is full when it works, and sock_origin has a place to spill to.
-        let fullByNature: Set<String> = [ServiceMap.affinity.rawValue, ServiceMap.socketOrigin.rawValue]
+        let fullByNature = Set([ServiceMap.affinity, .socketOrigin, .socketVIPs].map(\.rawValue))
         for map in maps where !fullByNature.contains(map.name) && map.entries * 10 > map.capacity * 9 {
             guard map.capacity > 0 else { continue }
             complaints.append("\(map.name) is \(map.entries * 100 / map.capacity) % full; see docs/operations.md")

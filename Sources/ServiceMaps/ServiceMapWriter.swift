@@ -31,6 +31,7 @@ public struct ServiceMapWriter<Store: MapStore> {
         upserts: [DesiredService] = [], removals: [ObjectName] = [], prune: Bool = false
     ) -> ApplyReport {
         var work = unfinished.takeAll()
+        for service in upserts { mirror.renamePorts(of: service) }
         for service in removals { work.remove(service, idsOf(service)) }
         for service in upserts { work.replace(service, idsOf(service.name), mirror) }
         var round = Round()
@@ -52,7 +53,9 @@ public struct ServiceMapWriter<Store: MapStore> {
         unfinished.keep(names(of: round.outcome.failed).union(round.refused), of: work)
         let shared = runShared()
         mirror.retire()
-        return report([round.outcome, shared], round.refusals)
+        var report = report([round.outcome, shared], round.refusals)
+        swap(&report.awakened, &mirror.awakened)
+        return report
     }
 
     /// What comes together while an apply goes on.

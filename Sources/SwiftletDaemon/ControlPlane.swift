@@ -27,6 +27,9 @@ actor ControlPlane {
     private let warn: @Sendable (ServiceWarning) -> Void
     /// Told of backends that are in no map any more, and whose sockets are to be destroyed.
     private let bury: @Sendable ([RemovedBackend]) async -> Void
+    /// Told of frontends that lead somewhere now, at which sockets may wait.
+    private let rouse: @Sendable ([AwakenedFrontend]) async -> Void
+    private var awakened: [AwakenedFrontend] = []
     private var tcpChoices = DestroyTCPChoices()
     /// Services with a health check port.
     private var healthChecked: Set<ObjectName> = []
@@ -56,7 +59,9 @@ actor ControlPlane {
         _ configuration: Configuration, writer: consuming ServiceMapWriter<BPFMapStore>?,
         localAddresses: [IPAddress], endpoints: DaemonEndpoints,
         warn: @escaping @Sendable (ServiceWarning) -> Void = { _ in },
-        bury: @escaping @Sendable ([RemovedBackend]) async -> Void = { _ in }, growth: GrowthPlan? = nil, log: Logger
+        bury: @escaping @Sendable ([RemovedBackend]) async -> Void = { _ in },
+        rouse: @escaping @Sendable ([AwakenedFrontend]) async -> Void = { _ in }, growth: GrowthPlan? = nil,
+        log: Logger
     ) {
         self.growth = growth
         self.configuration = configuration
@@ -65,6 +70,7 @@ actor ControlPlane {
         self.endpoints = endpoints
         self.warn = warn
         self.bury = bury
+        self.rouse = rouse
         self.log = log
         (reclaimWishes, reclaimWish) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         nodeName = configuration.node.name
@@ -162,12 +168,12 @@ actor ControlPlane {
             growthState.postpone(dirty)
             return summary
         }
-        let isFull = node != currentNode() || !hasSynced
+        let (isFull, hadSynced) = (node != currentNode() || !hasSynced, hasSynced)
         node = currentNode()
         hasSynced = hasSynced || hasCompleteList
         let portions = portions(of: dirty)
         for (index, portion) in portions.enumerated() {
-            program(portion, isLast: index == portions.count - 1, &summary)
+            program(portion, isLast: index == portions.count - 1, hadSynced: hadSynced, &summary)
         }
         endpoints.sync.synced(
             .init(
@@ -182,12 +188,14 @@ actor ControlPlane {
                     "compile": "\(summary.compile)", "apply": "\(summary.apply)",
                 ])
         }
-        if writer?.needsReclaim == true { reclaimWish.yield() }
+        if writer?.needsReclaim == true || !awakened.isEmpty { reclaimWish.yield() }
         if nextGrowth != nil { growthState.wish.yield() }
         return summary
     }
 
-    private func program(_ dirty: Set<ObjectName>, isLast: Bool, _ summary: inout IngestSummary) {
+    private func program(
+        _ dirty: Set<ObjectName>, isLast: Bool, hadSynced: Bool, _ summary: inout IngestSummary
+    ) {
         let clock = ContinuousClock()
         var changes = DesiredChanges()
         summary.compile += clock.measure { changes = compiler.update(dirty: dirty, state: state, node: node) }
@@ -196,6 +204,8 @@ actor ControlPlane {
             upserts: changes.upserts, removals: changes.removals, prune: isLast && mayPrune)
         {
             growthState.note(report)
+            // Not what is served for the first time: connections from before are the kernel's, or another proxy's.
+            if hadSynced { awakened += report.awakened }
             reportFailures(report)
             summary.writes += report.written + report.deleted
             summary.failures += report.failures
@@ -242,6 +252,9 @@ actor ControlPlane {
     /// Frees what no connect reads any more. Batches may pass while it waits for the grace period; it has one caller at
     /// a time.
     func reclaim() async {
+        let roused = awakened
+        awakened = []
+        if !roused.isEmpty { await rouse(roused) }
         while let ticket = beginReclaim() {
             let start = ContinuousClock.now
             guard await Self.gracePeriod() else { return }

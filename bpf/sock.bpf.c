@@ -71,23 +71,18 @@ int swl_sock_release(struct bpf_sock *sk)
 	return HOOK_ALLOW;
 }
 
-SEC("cgroup/post_bind4")
-int swl_post_bind4(struct bpf_sock *sk)
+SEC("cgroup/bind4")
+int swl_bind4(struct bpf_sock_addr *ctx)
 {
-	const __u32 address = sk->src_ip4;
-
-	return sock_bind4(sk, (const __u8 *)&address, address == 0);
+	return sock_bind4(ctx, CTX_IP4);
 }
 
-SEC("cgroup/post_bind6")
-int swl_post_bind6(struct bpf_sock *sk)
+SEC("cgroup/bind6")
+int swl_bind6(struct bpf_sock_addr *ctx)
 {
-	const __u32 address[4] = {sk->src_ip6[0], sk->src_ip6[1], sk->src_ip6[2], sk->src_ip6[3]};
-	const bool any = !(address[0] | address[1] | address[2] | address[3]);
-
-	if (!address[0] && !address[1] && address[2] == bpf_htonl(0xffff))
-		return sock_bind4(sk, (const __u8 *)&address[3], address[3] == 0);
-	return sock_bind6(sk, (const __u8 *)address, any);
+	if (ctx_is_mapped(ctx))
+		return sock_bind4(ctx, CTX_MAPPED);
+	return sock_bind6(ctx, CTX_IP6);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

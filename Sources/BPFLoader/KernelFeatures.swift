@@ -4,7 +4,6 @@ import SystemPackage
 /// Something that a kernel has or lacks.
 public enum KernelFeature: CaseIterable, Hashable, Sendable {
     case setReturnValueInSocketAddress
-    case setReturnValueInSocket
     case networkNamespaceCookie
     case networkNamespaceCookieOfSocket
     case socketStorage
@@ -21,8 +20,7 @@ public enum KernelFeature: CaseIterable, Hashable, Sendable {
     /// What it is, for people who know BPF.
     public var name: String {
         switch self {
-        case .setReturnValueInSocketAddress: "bpf_set_retval in connect and sendmsg hooks"
-        case .setReturnValueInSocket: "bpf_set_retval in post_bind hooks"
+        case .setReturnValueInSocketAddress: "bpf_set_retval in connect, sendmsg and bind hooks"
         case .networkNamespaceCookie: "bpf_get_netns_cookie in connect and sendmsg hooks"
         case .networkNamespaceCookieOfSocket: "SO_NETNS_COOKIE"
         case .socketStorage: "socket storage in connect and sendmsg hooks"
@@ -42,7 +40,7 @@ public enum KernelFeature: CaseIterable, Hashable, Sendable {
     /// counts is the probe.
     public var since: String {
         switch self {
-        case .setReturnValueInSocketAddress, .setReturnValueInSocket: "6.1"
+        case .setReturnValueInSocketAddress: "6.1"
         case .networkNamespaceCookie: "5.7"
         case .networkNamespaceCookieOfSocket: "5.14"
         case .socketStorage: "5.3"

@@ -23,10 +23,6 @@ enum KernelProbe {
         switch feature {
         case .setReturnValueInSocketAddress:
             try loadSocketAddress([.set(1, to: -ECONNREFUSED), .call(BPF_FUNC_set_retval), .set(0, to: 1), .exit])
-        case .setReturnValueInSocket:
-            _ = try BPFProgram.load(
-                "probe_post_bind", BPF_PROG_TYPE_CGROUP_SOCK, for: BPF_CGROUP_INET4_POST_BIND,
-                [.set(1, to: -EADDRINUSE), .call(BPF_FUNC_set_retval), .set(0, to: 0), .exit])
         case .networkNamespaceCookie:
             try loadSocketAddress([.call(BPF_FUNC_get_netns_cookie), .set(0, to: 1), .exit])
         case .networkNamespaceCookieOfSocket:

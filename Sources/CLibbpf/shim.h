@@ -31,6 +31,22 @@ static inline int swl_enter_network_namespace(int descriptor)
 	return syscall(SYS_setns, descriptor, 0x40000000) < 0 ? -errno : 0;
 }
 
+/* A descriptor of a process, and a copy of one of its own descriptors (kernel 5.6): glibc 2.36 has
+ * the first only. Return a negative errno when they fail. */
+static inline int swl_pidfd_open(int process)
+{
+	long descriptor = syscall(SYS_pidfd_open, process, 0);
+
+	return descriptor < 0 ? -errno : (int)descriptor;
+}
+
+static inline int swl_pidfd_getfd(int process, int descriptor)
+{
+	long copy = syscall(SYS_pidfd_getfd, process, descriptor, 0);
+
+	return copy < 0 ? -errno : (int)copy;
+}
+
 /* Links of programs to devices came with kernel 6.6; older headers have neither their numbers nor
  * their part of bpf_link_info and bpf_attr. */
 enum {

@@ -30,6 +30,8 @@ public struct ApplyReport: Sendable {
     public internal(set) var failures: [Failure] = []
     /// Some service ports are not yet as they should be.
     public internal(set) var isPending = false
+    /// Frontends that lead somewhere now and did not before.
+    public internal(set) var awakened: [AwakenedFrontend] = []
     /// Of a reclaim: the backends that are gone for good.
     public internal(set) var removedBackends: [RemovedBackend] = []
 }

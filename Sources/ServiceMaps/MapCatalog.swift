@@ -20,6 +20,7 @@ public enum MapCatalog {
         .init(.socketOrigin, .array, UInt32.self, origin.self, .programs(UInt32(LB_ORIGINS)), .socketOrigin),
         .init(.socketSpill, .socketStorage, Int32.self, origin.self, .sockets, .socketSpill),
         .init(.socketFlows, .socketStorage, Int32.self, flows.self, .sockets, .socketFlows),
+        .init(.socketVIPs, .lruHash, sock_vip_key.self, sock_vip.self, .programs(UInt32(LB_SOCK_VIPS)), .socketVIPs),
         .init(.flows4, .array, UInt32.self, flow4.self, .flows, .flows),
         .init(.flows6, .array, UInt32.self, flow6.self, .flows, .flows),
         .init(.tuples4, .hash, tuple4.self, UInt32.self, .tuples, .tuples),
@@ -32,8 +33,12 @@ public enum MapCatalog {
             .answerLimits, .lruHash, vip6_key.self, answer_limit.self, .programs(UInt32(LB_ANSWER_LIMITS)),
             .answerLimits),
         .init(.masqueradePorts, .array, UInt32.self, masq_ports.self, .node(1), .masqueradePorts),
-        .init(.nodeSources4, .trie, node_source4_key.self, node_source4.self, .node(UInt32(LB_NODE_SOURCES)), .nodeSources),
-        .init(.nodeSources6, .trie, node_source6_key.self, node_source6.self, .node(UInt32(LB_NODE_SOURCES)), .nodeSources),
+        .init(
+            .nodeSources4, .trie, node_source4_key.self, node_source4.self, .node(UInt32(LB_NODE_SOURCES)),
+            .nodeSources),
+        .init(
+            .nodeSources6, .trie, node_source6_key.self, node_source6.self, .node(UInt32(LB_NODE_SOURCES)),
+            .nodeSources),
         .init(.ipsec4, .trie, ipsec4_key.self, ipsec_policy.self, .node(UInt32(LB_IPSEC_RANGES)), .ipsec),
         .init(.ipsec6, .trie, ipsec6_key.self, ipsec_policy.self, .node(UInt32(LB_IPSEC_RANGES)), .ipsec),
         .init(.devices, .hash, UInt32.self, device.self, .devices, .devices),
@@ -89,8 +94,11 @@ extension MapDescription.Words {
         purpose: "the same for sockets whose place in sock_origin is taken",
         units: "vip and address of IPv4 as ::ffff:a.b.c.d", writer: "datapath", lifetime: "the socket's")
     fileprivate static let socketFlows = Self(
-        purpose: "unconnected UDP socket to the VIPs that it talks to", units: "its last \(LB_FLOWS) VIPs",
+        purpose: "unconnected UDP socket to the VIPs that it talks to", units: "its first \(LB_FLOWS) VIPs",
         writer: "datapath", lifetime: "the socket's")
+    fileprivate static let socketVIPs = Self(
+        purpose: "the same for further VIPs of such a socket", units: "an entry for the VIP, one for its backend",
+        writer: "datapath", lifetime: "until newer VIPs of sockets need the room")
     fileprivate static let flows = Self(
         purpose: "flows translated at tc: what the client asked, what the kernel forwards, what the backend sees",
         units: "the key is the flow's number; last_seen in ns of CLOCK_MONOTONIC", writer: "datapath",

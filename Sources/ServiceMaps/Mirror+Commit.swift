@@ -22,7 +22,9 @@ extension Mirror {
             records[id]?.ranges.removeAll { $0.range == range }
         case .deleteBackendCounter: break
         case .mark(let bit): filter.insert(bit)
-        case .putService(let key, let entry): commit(key, entry)
+        case .putService(let key, let entry):
+            if let frontend = awakened(key, by: entry) { awakened.append(frontend) }
+            commit(key, entry)
         case .deleteService(let key): removeFrontend(key)
         case .putVIP(let address, let entry):
             if shared.vips[address]?.written == nil { fill[map] += 1 }

@@ -21,6 +21,8 @@ struct Mirror {
     var retired = RetiredEntries()
     /// Service ports that were found at the start and have not been desired since: they may be pruned (spec 10).
     var unconfirmed: Set<ServiceID> = []
+    /// Frontends that have begun to lead somewhere since the last report.
+    var awakened: [AwakenedFrontend] = []
     /// Service ports that may have something to retire.
     var disturbed: Set<ServiceID> = []
 

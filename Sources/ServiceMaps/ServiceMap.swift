@@ -15,6 +15,7 @@ public enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringCo
     case socketOrigin = "sock_origin"
     case socketSpill = "sock_spill"
     case socketFlows = "sock_flows"
+    case socketVIPs = "sock_vips"
     case flows4, flows6
     case tuples4, tuples6
     case flowHands = "flow_hands"

@@ -36,6 +36,7 @@ public struct ServiceMapWriter<Store: MapStore> {
         sparing spared: Set<ObjectName> = [], retries: Retries = .all
     ) -> ApplyReport {
         var work = due(retries)
+        for service in upserts { mirror.renamePorts(of: service) }
         for service in removals { work.remove(service, supersede(service)) }
         for service in upserts { work.replace(service, supersede(service.name), mirror) }
         var round = Round()
@@ -57,7 +58,9 @@ public struct ServiceMapWriter<Store: MapStore> {
         unfinished.keep(names(of: round.outcome.failed).union(round.refused), of: work, turn: turn)
         let shared = runShared()
         mirror.retire()
-        return report([round.outcome, shared], round.refusals)
+        var report = report([round.outcome, shared], round.refusals)
+        swap(&report.awakened, &mirror.awakened)
+        return report
     }
 
     /// Which of the pending service ports are tried again.

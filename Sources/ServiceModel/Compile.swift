@@ -33,7 +33,8 @@ private func compile(
         // Spec 14.
         usesCluster: service.internalPolicy == .cluster || doors.areExternal,
         usesLocal: service.internalPolicy == .local || (service.externalPolicy == .local && doors.areExternal),
-        keepsServing: port.proto == .udp)
+        // Whose connections end with their endpoint must not lose it to a hint or a policy (spec 32).
+        keepsServing: port.proto == .udp || service.destroysTCP)
     return DesiredServicePort(
         name: ServicePortName(service: service.name, port: port.name, proto: port.proto, family: family),
         affinitySeconds: service.affinitySeconds ?? 0,

@@ -37,11 +37,16 @@ struct FrontDoors {
         doors.append(Door(address: clusterIP, port: port.port, kind: .clusterIP))
         let ingress = service.servedIngress.filter { $0.address.family == family }
         let ranges = ingress.isEmpty ? nil : service.sourceRanges(for: family, on: node)
-        for entry in ingress {
-            addExternal(Door(address: entry.address, port: port.port, kind: .loadBalancer, sourceRanges: ranges))
+        for entry in ingress where entry.address.mayBeFrontend {
+            let isOurs = entry.address.isLoopback
+            addExternal(
+                Door(
+                    address: entry.address, port: port.port, kind: .loadBalancer, hostOnly: isOurs,
+                    sourceRanges: ranges))
         }
-        for address in service.externalIPs where node.servesExternalIPs && address.family == family {
-            addExternal(Door(address: address, port: port.port, kind: .externalIP))
+        for address in service.externalIPs
+        where node.servesExternalIPs && address.family == family && address.mayBeFrontend {
+            addExternal(Door(address: address, port: port.port, kind: .externalIP, hostOnly: address.isLoopback))
         }
         guard let nodePort = service.hasNodePorts ? port.nodePort : nil else { return }
         areExternal = true
@@ -92,6 +97,12 @@ struct FrontDoors {
             kind: door.kind, action: endpoints.action(for: policy), policy: policy, hostOnly: door.hostOnly,
             sourceRanges: door.sourceRanges)
     }
+}
+
+extension IPAddress {
+    /// A load balancer's or an external IP: loopback is each network namespace's own, so that it is served for the node's
+    /// at most, and what names nobody, many, or whoever is on a link is no address of a Service (spec 60).
+    fileprivate var mayBeFrontend: Bool { !isUnspecified && !isMulticast && !isLinkLocal }
 }
 
 extension Service {

@@ -20,7 +20,7 @@ extension Service {
     var onlyDecisive: Service {
         var service = self
         service.labels = labels.only(Label.proxyName, Label.headless)
-        service.annotations = [:]
+        service.annotations = service.annotations.filter { $0.key == Self.destroyTCPAnnotation }
         return service
     }
 }
@@ -66,4 +66,13 @@ extension Node {
         node.isTaintedForDeletion = false
         return node
     }
+}
+
+extension Service {
+    /// On a Service: connections of TCP to a backend that goes away are destroyed too. Without it they are left to end by
+    /// themselves, as with kube-proxy (spec 33).
+    public static let destroyTCPAnnotation = "swiftlet.io/destroy-tcp-on-backend-removal"
+
+    /// Whether it has the annotation.
+    public var destroysTCP: Bool { annotations[Self.destroyTCPAnnotation] == "true" }
 }

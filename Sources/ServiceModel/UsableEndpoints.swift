@@ -7,7 +7,7 @@ struct UsableEndpoints {
     private var hasCluster = false
     private var hasLocal = false
 
-    /// - Parameter keepsServing: also lists what serves but is in no set, because UDP flows to it live on (spec 32).
+    /// - Parameter keepsServing: also lists what serves but is in no set, because flows to it live on (spec 32).
     init(
         _ candidates: [ServiceEndpoints.Candidate], node: NodeConfiguration, usesCluster: Bool, usesLocal: Bool,
         keepsServing: Bool

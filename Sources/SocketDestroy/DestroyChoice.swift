@@ -7,6 +7,8 @@ internal import SystemPackage
 public struct DestroyChoice: Sendable {
     /// Nil: sockets cannot be destroyed.
     public let destroyer: (any SocketDestroyer)?
+    /// Nil: UDP sockets are not connected anew.
+    public let reviver: SocketReviver?
     /// Why a mechanism that was tried is not taken.
     public let reasons: [String]
     /// Why no other network namespace than the own can be entered; nil when it can.
@@ -35,7 +37,10 @@ public struct DestroyChoice: Sendable {
                 reasons.append("\(error)")
             }
         }
-        return DestroyChoice(destroyer: destroyer, reasons: reasons, confinement: await confinement())
+        // What it cannot do it leaves to the destroyer.
+        let reviver = destroyer == nil ? nil : try? SocketReviver(paths)
+        return DestroyChoice(
+            destroyer: destroyer, reviver: reviver, reasons: reasons, confinement: await confinement())
     }
 
     /// Entering the namespace in which a thread is already needs the right, and changes nothing.
@@ -52,6 +57,16 @@ public struct DestroyChoice: Sendable {
         } catch {
             return "\(error)"
         }
+    }
+}
+
+extension SocketDiagnosis {
+    /// The kernel's number for a socket; 0 for what is none.
+    static func cookie(of descriptor: CInt) -> UInt64 {
+        var cookie: UInt64 = 0
+        var size = socklen_t(MemoryLayout<UInt64>.size)
+        let option: CInt = 57  // SO_COOKIE, which Glibc's module leaves out
+        return getsockopt(descriptor, SOL_SOCKET, option, &cookie, &size) == 0 ? cookie : 0
     }
 }
 
@@ -78,10 +93,7 @@ extension SocketDiagnosis {
         guard isConnected else {
             throw DestroyRefusal(description: "cannot connect a socket to itself: \(Errno(rawValue: errno))")
         }
-        var cookie: UInt64 = 0
-        var size = socklen_t(MemoryLayout<UInt64>.size)
-        let cookieOption: Int32 = 57  // SO_COOKIE, which Glibc's module leaves out
-        getsockopt(raw, SOL_SOCKET, cookieOption, &cookie, &size)
+        let cookie = cookie(of: raw)
         guard let udp = Transport(.udp) else { return }
         let diagnosis = try SocketDiagnosis()
         switch diagnosis.destroy(ConnectedSocket(loopbackPort: address.sin_port, cookie: cookie), udp) {
@@ -97,5 +109,5 @@ extension SocketDiagnosis {
 
 extension DestroyChoice {
     /// For who does not want any.
-    public static var none: DestroyChoice { DestroyChoice(destroyer: nil, reasons: [], confinement: nil) }
+    public static var none: DestroyChoice { DestroyChoice(destroyer: nil, reviver: nil, reasons: [], confinement: nil) }
 }

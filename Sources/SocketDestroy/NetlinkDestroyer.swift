@@ -77,4 +77,14 @@ struct Transport {
         }
         number = proto.rawValue
     }
+
+    /// Those that can be led elsewhere: of TCP, who waits for the answer to its SYN.
+    init?(reviving proto: IPProtocol) {
+        switch proto {
+        case .udp: states = 1 << 1
+        case .tcp: states = 1 << 2
+        case .sctp: return nil
+        }
+        number = proto.rawValue
+    }
 }

@@ -14,7 +14,8 @@ public enum Orphans {
     public static func find(_ paths: DatapathPaths, backends: [FilePath]) throws -> [RemovedBackend] {
         // The records before the backends: who is recorded later is not looked at, and so never an orphan by mistake.
         let records = try BPFMap(pinnedAt: paths.origin).entries(key: UInt32.self, value: origin.self).map(\.value)
-            .filter { $0.cookie != 0 && $0.service_id != 0 }
+            // Who waits at a VIP has no backend.
+            .filter { $0.cookie != 0 && $0.service_id != 0 && $0.backend_id != 0 }
         guard !records.isEmpty else { return [] }
         var known: Set<UInt32> = []
         for path in backends {

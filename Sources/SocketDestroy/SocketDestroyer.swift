@@ -38,14 +38,17 @@ public struct SocketCounts: Sendable, Hashable {
     /// Sockets that are connected to a backend that is gone.
     public var found = 0
     public var destroyed = 0
+    /// UDP sockets that go on with another backend, destroyed before or not.
+    public var revived = 0
     /// The kernel would not destroy them.
     public var refused = 0
     /// There was no permit left.
     public var postponed = 0
 
-    public init(found: Int = 0, destroyed: Int = 0, refused: Int = 0, postponed: Int = 0) {
+    public init(found: Int = 0, destroyed: Int = 0, revived: Int = 0, refused: Int = 0, postponed: Int = 0) {
         self.found = found
         self.destroyed = destroyed
+        self.revived = revived
         self.refused = refused
         self.postponed = postponed
     }
@@ -53,7 +56,8 @@ public struct SocketCounts: Sendable, Hashable {
     public static func + (left: SocketCounts, right: SocketCounts) -> SocketCounts {
         SocketCounts(
             found: left.found + right.found, destroyed: left.destroyed + right.destroyed,
-            refused: left.refused + right.refused, postponed: left.postponed + right.postponed)
+            revived: left.revived + right.revived, refused: left.refused + right.refused,
+            postponed: left.postponed + right.postponed)
     }
 }
 

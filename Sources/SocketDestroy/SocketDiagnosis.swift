@@ -75,11 +75,16 @@ struct ConnectedSocket {
     let peerPort: UInt16
     /// Its record in `sock_spill`.
     let spilled: origin?
+    /// The number in `socket:[…]`, to which the descriptors of its owners lead.
+    let inode: UInt32
+    /// How often TCP has repeated what was not answered.
+    let repeats: UInt8
 
     init(_ message: inet_diag_msg, _ attributes: NetlinkAttributes, map: UInt32) {
         family = message.idiag_family
         id = message.id
         peerPort = UInt16(bigEndian: message.id.idiag_dport)
+        (inode, repeats) = (message.idiag_inode, message.idiag_retrans)
         let bytes = withUnsafeBytes(of: message.id.idiag_dst) { Array($0) }
         peer =
             Int32(family) == AF_INET
@@ -100,6 +105,7 @@ struct ConnectedSocket {
         id.idiag_cookie = (UInt32(truncatingIfNeeded: cookie), UInt32(truncatingIfNeeded: cookie >> 32))
         self.id = id
         (peer, peerPort, spilled) = ([], UInt16(bigEndian: port), nil)
+        (inode, repeats) = (0, 0)
     }
 
     /// The kernel's number for the socket, which the way back goes by.

@@ -1,18 +1,23 @@
 internal import BPFLoader
 public import ServiceMaps
+internal import ServiceModel
 internal import SystemPackage
 
 /// One go over the sockets of all network namespaces: first it counts, then it destroys where it has found some.
 public struct Sweep: Sendable {
     private let destroyer: any SocketDestroyer
+    private let reviver: SocketReviver?
     private let namespaces: @Sendable () -> NetworkNamespaces
 
-    /// - Parameter namespaces: where to go, asked at each sweep.
+    /// - Parameters:
+    ///   - reviver: connects UDP sockets anew; nil: they are destroyed, and that is all.
+    ///   - namespaces: where to go, asked at each sweep.
     public init(
-        _ destroyer: any SocketDestroyer,
+        _ destroyer: any SocketDestroyer, reviver: SocketReviver? = nil,
         namespaces: @escaping @Sendable () -> NetworkNamespaces = { NetworkNamespaces.find() }
     ) {
         self.destroyer = destroyer
+        self.reviver = reviver
         self.namespaces = namespaces
     }
 
@@ -36,18 +41,22 @@ public struct Sweep: Sendable {
     /// Goes over the sockets; a thread of its own does the work.
     ///
     /// - Parameters:
+    ///   - awakened: frontends at which sockets may wait.
     ///   - permits: how many sockets may be destroyed.
     ///   - found: told what is about to be destroyed, once and only if there is something.
     public func run(
-        _ gone: [RemovedBackend], permits: Int, found: @escaping @Sendable (SocketCounts, _ namespaces: Int) -> Void
+        _ gone: [RemovedBackend], awakened: [AwakenedFrontend] = [], permits: Int,
+        found: @escaping @Sendable (SocketCounts, _ namespaces: Int) -> Void
     ) async -> Outcome {
-        guard !gone.isEmpty else { return Outcome() }
+        // Of TCP nobody waits who has a way back: a connect is refused at once.
+        let all = gone + awakened.filter { $0.service.proto == .udp }.map(RemovedBackend.init(waitingAt:))
+        guard !gone.isEmpty || !awakened.isEmpty else { return Outcome() }
         do throws(ThreadError) {
-            var (outcome, places) = try await OwnThread.run { count(gone) }
+            var (outcome, places) = try await OwnThread.run { count(all, gone, awakened) }
             guard !places.isEmpty else { return outcome }
-            found(outcome.counts.total, places.count)
+            if outcome.counts.total.found > 0 { found(outcome.counts.total, places.count) }
             let withSockets = places
-            let destroyed = try await OwnThread.run { destroy(gone, in: withSockets, permits: permits) }
+            let destroyed = try await OwnThread.run { destroy(all, in: withSockets, permits: permits) }
             outcome.counts = destroyed.counts
             outcome.failure = outcome.failure ?? destroyed.failure
             outcome.unreachable = outcome.unreachable ?? destroyed.unreachable
@@ -59,13 +68,24 @@ public struct Sweep: Sendable {
         }
     }
 
+    /// A namespace that has something to do, and which sockets may be connected anew.
+    private struct Place: Sendable {
+        var path: NamespacePath
+        var stuck: [SocketReviver.Stuck]
+    }
+
     /// Counts, and names the namespaces that have sockets to destroy.
-    private func count(_ gone: [RemovedBackend]) -> (Outcome, [NamespacePath]) {
+    private func count(
+        _ all: [RemovedBackend], _ gone: [RemovedBackend], _ awakened: [AwakenedFrontend]
+    ) -> (Outcome, [Place]) {
         let namespaces = namespaces()
-        var places: [NamespacePath] = []
-        var outcome = visit(namespaces.places) { place in
-            let counts = try destroyer.walk(gone, .count)
-            if !counts.isEmpty { places.append(place) }
+        var places: [Place] = []
+        var outcome = visit(namespaces.places) { path in
+            let counts = try destroyer.walk(all, .count)
+            // What cannot be listed is destroyed.
+            let stuck =
+                counts.isEmpty && awakened.isEmpty ? [] : (try? reviver?.find(gone, awakened)) ?? []
+            if !counts.isEmpty || !stuck.isEmpty { places.append(Place(path: path, stuck: stuck)) }
             return counts
         }
         if namespaces.hidden > 0, outcome.unreachable == nil {
@@ -75,13 +95,38 @@ public struct Sweep: Sendable {
         return (outcome, places)
     }
 
-    private func destroy(_ gone: [RemovedBackend], in places: [NamespacePath], permits: Int) -> Outcome {
+    private func destroy(_ gone: [RemovedBackend], in places: [Place], permits: Int) -> Outcome {
         var left = permits
-        return visit(places) { _ in
-            let counts = try destroyer.walk(gone, .destroy(permits: left))
+        let holders = SocketHolders(of: Set(places.flatMap(\.stuck).map(\.socket.inode)))
+        let stuck = Dictionary(places.map { ($0.path, $0.stuck) }) { $0 + $1 }
+        return visit(places.map(\.path)) { path in
+            var counts = revive(stuck[path] ?? [], holders, permits: left)
             left -= counts.total.destroyed
+            let ended = try destroyer.walk(gone, .destroy(permits: left))
+            left -= ended.total.destroyed
+            counts.merge(ended) { $0 + $1 }
             return counts
         }
+    }
+
+    private func revive(
+        _ stuck: [SocketReviver.Stuck], _ holders: SocketHolders, permits: Int
+    ) -> [RemovedBackend: SocketCounts] {
+        var counts: [RemovedBackend: SocketCounts] = [:]
+        var left = permits
+        func add(_ socket: SocketReviver.Stuck, _ done: SocketCounts) {
+            counts[socket.place] = (counts[socket.place] ?? SocketCounts()) + done
+            left -= done.destroyed
+        }
+        for socket in stuck where left > 0 {
+            switch reviver?.revive(socket, heldBy: holders) {
+            case .revived:
+                add(socket, SocketCounts(found: 1, destroyed: socket.wasServed ? 1 : 0, revived: 1))
+            case .destroyed: add(socket, SocketCounts(found: 1, destroyed: 1))
+            case .gone, .failed, nil: break
+            }
+        }
+        return counts
     }
 
     /// Enters one after the other; the thread ends in the last.

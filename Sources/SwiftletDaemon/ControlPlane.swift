@@ -28,6 +28,9 @@ actor ControlPlane {
     let warn: @Sendable (ServiceWarning) -> Void
     /// Told of backends that are in no map any more, and whose sockets are to be destroyed.
     private let bury: @Sendable ([RemovedBackend]) async -> Void
+    /// Told of frontends that lead somewhere now, at which sockets may wait.
+    private let rouse: @Sendable ([AwakenedFrontend]) async -> Void
+    private var awakened: [AwakenedFrontend] = []
     private var tcpChoices = DestroyTCPChoices()
     /// Services with a health check port.
     private var healthChecked: Set<ObjectName> = []
@@ -63,7 +66,9 @@ actor ControlPlane {
         _ configuration: Configuration, writer: consuming ServiceMapWriter<BPFMapStore>?,
         localAddresses: [IPAddress], endpoints: DaemonEndpoints,
         warn: @escaping @Sendable (ServiceWarning) -> Void = { _ in },
-        bury: @escaping @Sendable ([RemovedBackend]) async -> Void = { _ in }, growth: GrowthPlan? = nil, log: Logger
+        bury: @escaping @Sendable ([RemovedBackend]) async -> Void = { _ in },
+        rouse: @escaping @Sendable ([AwakenedFrontend]) async -> Void = { _ in }, growth: GrowthPlan? = nil,
+        log: Logger
     ) {
         self.growth = growth
         self.configuration = configuration
@@ -72,6 +77,7 @@ actor ControlPlane {
         self.endpoints = endpoints
         self.warn = warn
         self.bury = bury
+        self.rouse = rouse
         self.log = log
         (reclaimWishes, reclaimWish) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (endpointWishes, endpointWish) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -220,13 +226,13 @@ actor ControlPlane {
             growthState.postpone(dirty)
             return summary
         }
-        let isFull = node != currentNode() || !hasSynced
+        let (isFull, hadSynced) = (node != currentNode() || !hasSynced, hasSynced)
         node = currentNode()
         hasSynced = hasSynced || hasCompleteList
         let portions = portions(of: dirty)
         for (index, portion) in portions.enumerated() {
             let isLast = index == portions.count - 1
-            program(portion, prunes: isLast && mayPrune, isLast ? retries : .none, &summary)
+            program(portion, prunes: isLast && mayPrune, isLast ? retries : .none, hadSynced: hadSynced, &summary)
         }
         endpoints.sync.synced(
             .init(
@@ -241,14 +247,14 @@ actor ControlPlane {
                     "compile": "\(summary.compile)", "apply": "\(summary.apply)",
                 ])
         }
-        if writer?.needsReclaim == true { reclaimWish.yield() }
+        if writer?.needsReclaim == true || !awakened.isEmpty { reclaimWish.yield() }
         if nextGrowth != nil { growthState.wish.yield() }
         return summary
     }
 
     private func program(
         _ dirty: Set<ObjectName>, prunes: Bool, _ retries: ServiceMapWriter<BPFMapStore>.Retries,
-        _ summary: inout IngestSummary
+        hadSynced: Bool, _ summary: inout IngestSummary
     ) {
         let clock = ContinuousClock()
         var changes = DesiredChanges()
@@ -259,6 +265,8 @@ actor ControlPlane {
             upserts: changes.upserts, removals: changes.removals, prune: prunes, sparing: spared, retries: retries)
         {
             growthState.note(report)
+            // Not what is served for the first time: connections from before are the kernel's, or another proxy's.
+            if hadSynced { awakened += report.awakened }
             reportFailures(report)
             summary.writes += report.written + report.deleted
             summary.failures += report.failures
@@ -321,6 +329,9 @@ actor ControlPlane {
     /// Frees what no connect reads any more. Batches may pass while it waits for the grace period; it has one caller at
     /// a time.
     func reclaim() async {
+        let roused = awakened
+        awakened = []
+        if !roused.isEmpty { await rouse(roused) }
         while let ticket = beginReclaim() {
             let start = ContinuousClock.now
             guard await Self.gracePeriod() else { return }

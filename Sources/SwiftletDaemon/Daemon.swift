@@ -74,7 +74,7 @@ public struct Daemon: Sendable {
         let control = ControlPlane(
             settings, writer: writer, localAddresses: try NetworkSnapshot.read().usableAddresses,
             endpoints: endpoints, warn: { recorder?.record($0) }, bury: { [sockets] in await sockets?.bury($0) },
-            growth: growthPlan(keeper), log: log)
+            rouse: { [sockets] in await sockets?.rouse($0) }, growth: growthPlan(keeper), log: log)
 
         let devices = keeper?.devices
         var parts: [any ServiceLifecycle.Service]

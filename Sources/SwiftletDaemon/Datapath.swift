@@ -125,7 +125,7 @@ public struct AttachSummary: Sendable {
 
 extension CgroupAttachType {
     /// Whether the hook only keeps listeners off NodePorts.
-    var isBindProtection: Bool { self == .postBind4 || self == .postBind6 }
+    var isBindProtection: Bool { self == .bind4 || self == .bind6 }
 }
 
 extension DatapathPins {

@@ -36,7 +36,7 @@ public struct DatapathPins: Sendable {
     /// The hooks that the datapath uses, in the order in which they are attached: the way back before the way out.
     public static let hooks: [CgroupAttachType] = [
         .socketRelease, .peerName4, .peerName6, .receiveMessage4, .receiveMessage6, .sendMessage4, .sendMessage6,
-        .connect4, .connect6, .postBind4, .postBind6,
+        .connect4, .connect6, .bind4, .bind6,
     ]
 }
 

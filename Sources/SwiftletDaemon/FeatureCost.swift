@@ -5,8 +5,8 @@ extension KernelFeature {
     public var costWhenMissing: String? {
         switch self {
         case .setReturnValueInSocketAddress:
-            "a refused connect goes to a closed port of loopback to get ECONNREFUSED; a refused sendmsg gets EPERM"
-        case .setReturnValueInSocket: "a listener on a NodePort is refused with EPERM instead of EADDRINUSE"
+            "a refused connect goes to a closed port of loopback to get ECONNREFUSED; a refused sendmsg, and a listener "
+                + "on a NodePort, get EPERM"
         case .networkNamespaceCookie: "session affinity and loopback NodePorts do not work"
         case .networkNamespaceCookieOfSocket:
             "loopback NodePorts are served in the initial network namespace, also when swiftlet runs in another one"

@@ -4,7 +4,8 @@ public import ServiceModel
 public import SystemPackage
 
 /// Whether the hooks do what they should: a process in a child cgroup asks a known ClusterIP for a port that it does
-/// not serve, with a UDP socket. No packet is sent; only our hook can refuse such a connect (spec 28).
+/// not serve, with a TCP socket that does not wait. Only our hook can refuse such a connect at once (spec 28), and then
+/// nothing is sent. (UDP's is never refused, spec 55.)
 public enum HookProbe {
     public enum Outcome: String, Sendable, Codable {
         case effective
@@ -58,26 +59,13 @@ public enum HookProbe {
     /// The child's part: joins the cgroup and connects. Linux has no port that is less likely to be served than 1.
     public static func connect(in cgroup: String, to vip: IPAddress) throws(ConfigurationError) -> Outcome {
         try join(cgroup)
-        let descriptor = socket(vip.family == .v4 ? AF_INET : AF_INET6, Int32(SOCK_DGRAM.rawValue), 0)
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(vip.family == .v4 ? AF_INET : AF_INET6, type, 0)
         defer { close(descriptor) }
         let error = vip.withSocketAddress(port: 1) { Glibc.connect(descriptor, $0, $1) == 0 ? 0 : errno }
-        switch error {
-        case ECONNREFUSED: return .effective
-        // Below kernel 6.1 the hook sends the socket to port 0 of loopback instead.
-        case 0: return isConnectedToPortZero(descriptor) ? .effective : .ineffective
-        // The kernel itself found no way to the address: no hook had a word in it.
-        default: return .ineffective
-        }
-    }
-
-    private static func isConnectedToPortZero(_ descriptor: Int32) -> Bool {
-        var address = sockaddr_in6()
-        var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
-        let status = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(descriptor, $0, &length) }
-        }
-        // The port stands at the same place in both families. Port 0 as a peer reads as "not connected".
-        return (status == 0 && address.sin6_port == 0) || (status != 0 && errno == ENOTCONN)
+        // Below kernel 6.1 the hook sends the socket to port 0 of loopback, which refuses at once as well. Any other
+        // answer is the kernel's own: no hook had a word in it.
+        return error == ECONNREFUSED ? .effective : .ineffective
     }
 }
 

@@ -101,26 +101,14 @@ extension PacketDatapath {
     func write(_ entries: NodeMapEntries) throws(BPFError) { try node.write(entries) }
 }
 
-/// How packets go on, for the programs at tc.
-struct ForwardingFacts: Hashable, Sendable {
-    /// 1: sent on at once, 0: the kernel forwards them.
-    var redirect: UInt8
-    /// 1: programs may ask the kernel's connection tracking.
-    var hasConnectionTracking: UInt8
-
-    init(_ settings: Configuration, _ features: KernelFeatures) {
-        redirect = settings.packets.forwarding == .redirect ? 1 : 0
-        hasConnectionTracking = features.has(.connectionTracking) ? 1 : 0
-    }
-}
-
 extension tc_config {
     /// The settings in force.
     init(_ settings: Configuration, _ features: KernelFeatures) {
         self.init()
         has_coarse_clock = features.has(.coarseClock) ? 1 : 0
         set(settings.packets.timeouts)
-        forwarding = ForwardingFacts(settings, features)
+        redirect = settings.packets.forwarding == .redirect ? 1 : 0
+        has_ct_lookup = features.has(.connectionTracking) ? 1 : 0
         external_cluster_ip = settings.packets.servesClusterIPsOutside ? 1 : 0
         masquerade_all = settings.node.masqueradesAll ? 1 : 0
         let services = settings.packets.serviceCIDRs
@@ -135,12 +123,6 @@ extension tc_config {
         copy(localTraffic.ranges.ranges(.v4).map(range4.init), into: &config.cluster4)
         copy(localTraffic.ranges.ranges(.v6).map(range6.init), into: &config.cluster6)
         return config
-    }
-
-    /// TODO: once the struct has `redirect` and `has_ct_lookup`, these two are stored there, and read from there.
-    private var forwarding: ForwardingFacts? {
-        get { nil }
-        set {}
     }
 
     /// How many ranges of each kind and family there is room for.

@@ -161,7 +161,7 @@ extension StatusReport {
                 lockHolder.map { "the daemon (process \($0)) does not answer; look at its log" }
                     ?? "no daemon runs: Services work as they were, changes are not followed; start `swiftlet run`")
         }
-        let optional = Set(["\(CgroupAttachType.postBind4)", "\(CgroupAttachType.postBind6)"])
+        let optional = Set(["\(CgroupAttachType.bind4)", "\(CgroupAttachType.bind6)"])
         for hook in hooks where !hook.isAttached && !(optional.contains(hook.name) && hook.linkID == nil) {
             complaints.append("\(hook.name) is not attached to \(cgroupRoot); restart `swiftlet run`")
         }

@@ -55,11 +55,14 @@ extension Datapath {
         }
     }
 
-    /// The address and port of a backend if it may be used.
-    func usable(_ family: Family, service: UInt32, backend: UInt32, policy: lb_policy) throws -> [UInt8]? {
+    /// The address of a backend if it may be used, by who has a flow there or is to have one.
+    func usable(
+        _ family: Family, service: UInt32, backend: UInt32, policy: lb_policy, hasFlow: Bool = false
+    ) throws -> [UInt8]? {
         let program = try object.program(named: family.name("tst_usable"))
         var call = usable_call()
         (call.service_id, call.backend_id, call.policy) = (service, backend, policy.rawValue)
+        call.has_flow = hasFlow ? 1 : 0
         _ = try program.run(context: &call)
         return call.usable == 1 ? bytes(call.backend_address, family.pod(0).count) : nil
     }

@@ -34,6 +34,14 @@ struct HookLab: ~Copyable {
         self.namespace = namespace
     }
 
+    /// Leads the VIPs somewhere: to where they come from as pod 9, and nobody listens.
+    func routeVIPs() throws {
+        try namespace.ip(lines: [
+            "link add name away type veth peer name nobody", "link set nobody up", "link set away up",
+            "route add 10.96.0.0/24 dev away src 10.244.0.9", "route add fd00:10:96::/48 dev away src fd00:10:244::9",
+        ])
+    }
+
     private static var backendAddresses: [String] {
         (1...10).flatMap { (number: UInt8) in
             Family.allCases.map { family in

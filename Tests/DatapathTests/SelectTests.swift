@@ -135,6 +135,10 @@ extension KernelTests {
                 #expect(try datapath.usable(family, service: 3, backend: id, policy: CLUSTER) == inCluster)
                 #expect(try datapath.usable(family, service: 3, backend: id, policy: LOCAL) == inLocal)
                 #expect(try datapath.usable(family, service: 4, backend: id, policy: CLUSTER) == nil)
+                // Who has a flow there stays while it serves, and that is as long as it is in the map.
+                #expect(
+                    try datapath.usable(family, service: 3, backend: id, policy: CLUSTER, hasFlow: true) == address)
+                #expect(try datapath.usable(family, service: 4, backend: id, policy: CLUSTER, hasFlow: true) == nil)
             }
             #expect(try datapath.usable(family, service: 3, backend: 99, policy: CLUSTER) == nil)
         }

@@ -113,8 +113,15 @@ extension KernelTests {
 
             let outside = try lab.client(form, kind)
             try outside.bind(to: pod(form, 4))
-            let error = #expect(throws: SocketError.self) { try outside.connect(to: vip(form)) }
-            #expect(error?.name == "ECONNREFUSED")
+            if kind == .tcp {
+                let error = #expect(throws: SocketError.self) { try outside.connect(to: vip(form)) }
+                #expect(error?.name == "ECONNREFUSED")
+            } else {
+                // Nothing is sent yet (spec 55): the socket stays at the VIP, and reaches no backend.
+                try lab.routeVIPs()
+                try outside.connect(to: vip(form))
+                #expect(try lab.datapath.place(of: outside.cookie).backend_id == 0)
+            }
             #expect(try lab.datapath.count(of: COUNT_REFUSE_SOURCE) == 1)
             #expect(try lab.datapath.counts(of: 1) == ServiceCounts(forwarded: 1, source: 1))
             // Not the node's network namespace: which address it will get nobody knows yet.

@@ -13,10 +13,10 @@ extension KernelTests {
                 "tst_source6": 120,
             ],
             "sock.bpf.o": [
-                "swl_connect4": 2300, "swl_connect6": 5300, "swl_sendmsg4": 13_000, "swl_sendmsg6": 20_000,
+                "swl_connect4": 2300, "swl_connect6": 5300, "swl_sendmsg4": 66_000, "swl_sendmsg6": 107_000,
                 "swl_recvmsg4": 1500,
                 "swl_recvmsg6": 1500, "swl_getpeername4": 150, "swl_getpeername6": 200, "swl_sock_release": 40,
-                "swl_post_bind4": 240, "swl_post_bind6": 700,
+                "swl_bind4": 210, "swl_bind6": 480,
             ],
             "tc.bpf.o": [
                 "swl_wire_in": 86_000, "swl_wire_in_l3": 131_000, "swl_wire_out": 83_000, "swl_wire_out_l3": 125_000,

@@ -129,61 +129,21 @@ extension KernelTests {
             #expect(try client.peerName() == second)
         }
 
-        @Test("one unconnected socket has ways back from its eight newest VIPs", arguments: ClientForm.allCases)
-        func replacesOldestFlow(form: ClientForm) throws {
+        @Test(
+            "a TCP socket that leaves the VIP for a backend shows the backend", arguments: ClientForm.allCases,
+            [false, true])
+        func forgetsAfterDisconnect(form: ClientForm, spilled: Bool) throws {
             let lab = try HookLab()
-            let client = try lab.client(form, .udp)
-            var backends: [Reply] = []
-            for number: UInt8 in 1...9 {
-                let id = UInt32(number)
-                let backend = Backend(id: id, service: id, number: number)
-                try lab.datapath.put(form.family, [backend], from: id)
-                let frontend = Frontend(family: form.family, vip: number, proto: UDP)
-                try lab.datapath.put(frontend, service(id: id, first: id))
-                let pod = SocketAddress(address: form.family.pod(number), port: 8080)
-                let vip = form.shown(SocketAddress(address: frontend.address, port: 80))
-                backends.append(Reply(try lab.backend(pod, .udp), vip: vip, pod: form.shown(pod)))
-                try client.send([number], to: vip)
-            }
-            for (number, reply) in zip(UInt8(1)..., backends) {
-                try reply.socket.answer()
-                let (bytes, source) = try client.receive()
-                #expect(bytes == [number])
-                #expect(source == (number == 1 ? reply.pod : reply.vip))
-            }
-            #expect(try lab.datapath.count(of: COUNT_REVERSE_REPLY) == 8)
-        }
-
-        /// A backend that has a datagram to answer. A class because arrays cannot hold noncopyable values.
-        private final class Reply {
-            let socket: Socket
-            let vip: SocketAddress
-            let pod: SocketAddress
-
-            init(_ socket: consuming Socket, vip: SocketAddress, pod: SocketAddress) {
-                self.socket = socket
-                self.vip = vip
-                self.pod = pod
-            }
-        }
-
-        @Test("an unconnected socket stays with its backend while that is usable", arguments: ClientForm.allCases)
-        func staysWithBackend(form: ClientForm) throws {
-            let lab = try HookLab()
-            let frontend = frontend(form, .udp)
-            try lab.datapath.serve(frontend, backends: 10)
-            let client = try lab.client(form, .udp)
-            for _ in 0..<20 { try client.send([1], to: vip(form)) }
-            #expect(try lab.datapath.count(of: COUNT_FORWARD) == 1)
-            #expect(try lab.datapath.count(of: COUNT_FORWARD_SAME_FLOW) == 19)
-
-            for backend in Backend.several(10, of: 1) {
-                var unusable = backend
-                unusable.inCluster = false
-                try lab.datapath.put(form.family, unusable)
-            }
-            try client.send([1], to: vip(form))
-            #expect(try lab.datapath.count(of: COUNT_FORWARD) == 2)
+            try lab.datapath.serve(frontend(form, .tcp), backends: 1)
+            if spilled { try lab.datapath.takeEveryPlace() }
+            let backend = try lab.backend(pod(form), .tcp)
+            let client = try lab.client(form, .tcp)
+            try client.connect(to: vip(form))
+            #expect(try client.peerName() == vip(form))
+            try client.disconnect()
+            try client.connect(to: form.shown(pod(form)))
+            #expect(try client.peerName() == form.shown(pod(form)))
+            _ = consume backend
         }
 
         @Test("multipath TCP goes the same way", arguments: [ClientForm.ip4, .ip6])

@@ -62,7 +62,9 @@ struct GoneBackendTests {
 
         private func expect(_ held: HeldFlows, _ result: String, _ what: String) throws {
             let results = Set(try held.send().map(\.result))
-            #expect(results == [result], "\(what): \(results.sorted())\n\(log())")
+            // Where the socket was connected anew, its error is told once.
+            let right: Set<String> = result == GoneBackendTests.aborted ? [result, "ECONNABORTED"] : [result]
+            #expect(!results.isEmpty && results.isSubset(of: right), "\(what): \(results.sorted())\n\(log())")
         }
     }
 
@@ -83,6 +85,9 @@ struct GoneBackendTests {
         try node.write(Self.services([Manifest.pods4[1]]), to: "gone.yaml")
         usleep(1_000_000)
         try held.expect(udp: Self.aborted, annotated: "ECONNABORTED", "a second later")
+        for flows in held.udp {
+            #expect(Set(try flows.send().map(\.result)) == ["ok"], "who looks at no error goes on")
+        }
         #expect(try node.call("10.96.0.40:53", "--udp", "--count", "5", from: .pod(2)).pods == ["pod-2"])
         let status = try node.status()
         #expect(status.degraded == [])
@@ -166,7 +171,7 @@ struct GoneBackendTests {
         try node.write(Self.services([Manifest.pods4[1]]), to: "gone.yaml")
         #expect(try eventually { try node.status().daemon?.sockets?.postponed ?? 0 > 0 }, "20 sockets, 10 a second")
         #expect(try eventually { try node.status().daemon?.sockets?.destroyed == ["UDP": 20] })
-        #expect(Set(try held.udp[0].send().map(\.result)) == [Self.aborted])
+        #expect(Set(try held.udp[0].send().map(\.result)).isSubset(of: [Self.aborted, "ECONNABORTED"]))
         #expect(Set(try held.udp[1].send().map(\.result)) == ["ok"])
     }
 }

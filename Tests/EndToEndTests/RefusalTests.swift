@@ -13,7 +13,6 @@ extension Serving {
 
             static func all(_ tcp: [String], _ udp: [String]) -> [Refused] {
                 tcp.map { Refused(target: $0, options: [], stage: "connect") }
-                    + udp.map { Refused(target: $0, options: ["--udp"], stage: "connect") }
                     + udp.map { Refused(target: $0, options: ["--udp", "--unconnected"], stage: "send") }
                     + tcp.filter { !$0.hasPrefix("[") }
                     .map { Refused(target: $0, options: ["--mapped"], stage: "connect") }
@@ -142,6 +141,6 @@ struct BindProtectionOffTests {
         #expect(try node.bind(30053, "--udp") == "ok")
         let status = try node.status()
         #expect(status.degraded == [])
-        #expect(status.hooks.filter { $0.name.hasPrefix("post_bind") }.allSatisfy { !$0.isAttached })
+        #expect(status.hooks.filter { $0.name.hasPrefix("bind") }.allSatisfy { !$0.isAttached })
     }
 }

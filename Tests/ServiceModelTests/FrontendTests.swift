@@ -78,6 +78,21 @@ struct FrontendTests {
             ])
     }
 
+    @Test("spec 60: loopback is for the host only, and what is no address of one host is no frontend")
+    func loopback() {
+        let service = Service.make {
+            $0.kind = .loadBalancer
+            $0.clusterIPs = ["10.96.0.15", "fd00:96::15"]
+            $0.ingress = [.init(address: "127.0.0.1"), .init(address: "::1"), .init(address: "224.0.0.1")]
+            $0.externalIPs = ["0.0.0.0", "::", "127.0.0.2", "169.254.20.10", "fe80::1", "ff02::1"]
+        }
+        let frontends = compile(service: service, slices: [], node: .here).ports.flatMap(\.frontends)
+        let external = frontends.filter { $0.kind != .clusterIP }
+        #expect(external.map(\.key.address.description) == ["127.0.0.1", "127.0.0.2", "::1"])
+        let onlyHost = external.allSatisfy(\.hostOnly)
+        #expect(onlyHost)
+    }
+
     @Test("an address in several lists is one frontend, a load balancer's before an external IP's")
     func repeated() {
         let service = Service.make("api", .loadBalancer) {

@@ -67,6 +67,20 @@ struct TopologyTests {
         #expect(used([.ready("10.0.0.1", zoneHints: ["b"]), draining]) == ["10.0.0.1"])
     }
 
+    @Test("spec 32: where a gone endpoint ends its connections, one that hints leave out is not gone")
+    func keptForConnections() {
+        var slice = EndpointSlice.make()
+        slice.endpoints = [.ready("10.0.0.1", zoneHints: ["a"]), .ready("10.0.0.2", zoneHints: ["b"])]
+        func addresses(_ annotation: String) -> [String] {
+            let service = Service.make { $0.annotations[Service.destroyTCPAnnotation] = annotation }
+            let compiled = compile(service: service, slices: [slice], node: .here)
+            return compiled.ports.flatMap(\.backends).map(\.address.description)
+        }
+        let (kept, left) = (addresses("true"), addresses("false"))
+        #expect(kept == ["10.0.0.1", "10.0.0.2"])
+        #expect(left == ["10.0.0.1"])
+    }
+
     @Test("spec 16: hints do not matter for the Local policy")
     func localPolicy() {
         let service = Service.make { $0.internalPolicy = .local }

@@ -25,6 +25,8 @@ final class DestroyLab {
     private var writer: ServiceMapWriter<BPFMapStore>
     private let cgroup: Cgroup
     private let namespaces: [Space]
+    /// What serves since the last change.
+    private(set) var awakened: [AwakenedFrontend] = []
 
     /// A class because arrays cannot hold noncopyable values.
     private final class Space: Sendable {
@@ -51,7 +53,11 @@ final class DestroyLab {
             try space.ip(
                 lines: (1...4).flatMap {
                     ["address add 10.244.0.\($0)/32 dev lo", "address add fd00:10:244::\($0)/128 dev lo nodad"]
-                })
+                } + [
+                    // Into nothing, for who is not translated.
+                    "route add 10.96.0.0/24 dev lo src 10.244.0.4",
+                    "route add fd00:10:96::/48 dev lo src fd00:10:244::4",
+                ])
             return Space(space)
         }
         writer = try ServiceMapWriter(store: BPFMapStore(pins: pins), grace: RCUGracePeriod(), capacities: capacities)
@@ -78,11 +84,13 @@ final class DestroyLab {
         try apply(upserts: [service.desired(backends, terminating)])
     }
 
+    @discardableResult
     func remove(_ service: TestService) throws -> [RemovedBackend] { try apply(removals: [service.name]) }
 
     private func apply(upserts: [DesiredService] = [], removals: [ObjectName] = []) throws -> [RemovedBackend] {
         let report = writer.apply(upserts: upserts, removals: removals)
         try #require(report.failures.isEmpty, "\(report.failures)")
+        awakened = report.awakened
         return try writer.reclaim().removedBackends
     }
 
@@ -99,6 +107,16 @@ final class DestroyLab {
             let socket = try Socket(kind, v4: address.isV4 && family == .fitting)
             try socket.setTimeout(milliseconds: 2_000)
             try socket.connect(to: family == .mapped ? address.mapped : address)
+            return Client(socket)
+        }
+    }
+
+    /// A connect of TCP that is under way.
+    func beginConnect(_ address: SocketAddress, in number: Int = 0) throws -> Client {
+        try inside(number, isHooked: true) {
+            let socket = try Socket(.tcp, v4: address.isV4, nonblocking: true)
+            let error = #expect(throws: SocketError.self) { try socket.connect(to: address) }
+            try #require(error?.number == ETIMEDOUT, "it is under way: the lab's word for EINPROGRESS")
             return Client(socket)
         }
     }
@@ -131,11 +149,14 @@ final class DestroyLab {
     // MARK: Destroying
 
     /// What goes over the namespaces of this lab, and no others.
-    func sweep(_ mechanism: DestroyMechanism) throws -> Sweep {
-        let paths = Set(namespaces.map { FilePath($0.namespace.path) })
-        return Sweep(try destroyer(mechanism)) {
+    ///
+    /// - Parameter revives: UDP sockets are connected anew.
+    func sweep(_ mechanism: DestroyMechanism, revives: Bool = false) throws -> Sweep {
+        let places = Set(namespaces.map { FilePath($0.namespace.path) })
+        let reviver = revives ? try SocketReviver(paths) : nil
+        return Sweep(try destroyer(mechanism), reviver: reviver) {
             var found = NetworkNamespaces.find()
-            found.places.removeAll { !paths.contains($0.path) }
+            found.places.removeAll { !places.contains($0.path) }
             found.hidden = 0
             return found
         }

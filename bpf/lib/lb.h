@@ -106,15 +106,19 @@ static __always_inline bool F(lb_source_allowed)(const struct service *service, 
 	return range && range->allow;
 }
 
-/* Whether a remembered backend may still be used through this frontend; if so, fills the slot. */
+/*
+ * Whether a remembered backend may still be used through this frontend; if so, fills the slot. For
+ * who has a flow there it is enough that the backend is in the map: UDP's are for as long as they
+ * serve (spec 31, 32). For a new connection it must be one of those that are chosen from.
+ */
 static __always_inline bool F(lb_usable)(const struct service *service, __u32 backend_id,
-					 struct F(slot) *slot)
+					 bool has_flow, struct F(slot) *slot)
 {
 	struct F(backend) *backend = bpf_map_lookup_elem(&F(backends), &backend_id);
 
 	if (!backend || backend->service_id != service->service_id)
 		return false;
-	if (!(service->policy == LOCAL ? backend->in_local : backend->in_cluster))
+	if (!has_flow && !(service->policy == LOCAL ? backend->in_local : backend->in_cluster))
 		return false;
 	slot->service_id = service->service_id;
 	slot->backend_id = backend_id;
@@ -124,11 +128,11 @@ static __always_inline bool F(lb_usable)(const struct service *service, __u32 ba
 	return *(volatile __u32 *)&backend->service_id == service->service_id;
 }
 
-/* Uniform choice (spec 38): one array read. */
-static __always_inline bool F(lb_random)(const struct service *service, __u32 random,
-					 struct F(slot) *slot)
+/* The backend at a place of the frontend's run: one array read. */
+static __always_inline bool F(lb_slot)(const struct service *service, __u32 place,
+				       struct F(slot) *slot)
 {
-	__u32 index = service->first_slot + (__u32)(((__u64)random * service->count) >> 32);
+	__u32 index = service->first_slot + place;
 	struct F(slot) *entry = bpf_map_lookup_elem(&F(slots), &index);
 
 	if (!entry)
@@ -136,6 +140,18 @@ static __always_inline bool F(lb_random)(const struct service *service, __u32 ra
 	*slot = *entry;
 	barrier();
 	return slot->service_id == service->service_id;
+}
+
+/* A place in the run for a random number: uniform (spec 38). */
+static __always_inline __u32 F(lb_place)(const struct service *service, __u32 random)
+{
+	return (__u32)(((__u64)random * service->count) >> 32);
+}
+
+static __always_inline bool F(lb_random)(const struct service *service, __u32 random,
+					 struct F(slot) *slot)
+{
+	return F(lb_slot)(service, F(lb_place)(service, random), slot);
 }
 
 /* An address in IPv6 form: IPv4 as ::ffff:a.b.c.d. */
@@ -165,7 +181,7 @@ static __always_inline enum counter F(lb_affine)(const struct service *service, 
 
 	/* Another CPU may have noted a later use than ours: the difference would be huge. */
 	if (known && fresh.last_use < known->last_use + timeout &&
-	    F(lb_usable)(service, known->backend_id, slot)) {
+	    F(lb_usable)(service, known->backend_id, false, slot)) {
 		known->last_use = fresh.last_use;
 		return COUNT_FORWARD_AFFINITY;
 	}

@@ -5,6 +5,7 @@
 
 #include "lib/count.h"
 #include "lib/ctx.h"
+#include "lib/unconnected.h"
 #include "lib/wayback.h"
 
 /* Where a connected socket's record goes: its place, or storage of its own when that is taken. */
@@ -37,16 +38,27 @@ static __always_inline struct flows *sock_flows_of(struct bpf_sock_addr *ctx)
 }
 
 /*
- * A socket that was connected to a VIP before must not show it any more. A TCP socket that has no
- * local port was not, or not lately, which spares the look-ups to nearly all connects; a UDP socket
- * loses its port when it is disconnected, and is looked at always.
+ * Whether a socket may have been connected before. TCP forgets its port when it is disconnected,
+ * but not whom it was connected to; UDP forgets both.
  */
-static __always_inline void sock_forget(struct bpf_sock_addr *ctx)
+static __always_inline bool sock_was_connected(const struct bpf_sock *sk, __u32 protocol,
+					       enum ctx_form form)
+{
+	if (protocol == IPPROTO_UDP || sk->src_port)
+		return true;
+	return form == CTX_IP4 ? sk->dst_ip4 : sk->dst_ip6[0] || sk->dst_ip6[3];
+}
+
+/*
+ * A socket that was connected to a VIP before must not show it any more. Nearly all connects are
+ * a socket's first one and pay for no look-up.
+ */
+static __always_inline void sock_forget(struct bpf_sock_addr *ctx, enum ctx_form form)
 {
 	struct origin *place;
 	__u64 cookie;
 
-	if (!ctx->sk || (ctx->protocol != IPPROTO_UDP && !ctx->sk->src_port))
+	if (!ctx->sk || !sock_was_connected(ctx->sk, ctx->protocol, form))
 		return;
 	cookie = bpf_get_socket_cookie(ctx);
 	place = wayback_place(cookie);
@@ -70,16 +82,24 @@ static __always_inline struct origin *sock_connection(struct bpf_sock_addr *ctx,
 	return origin && wayback_from(origin, backend) ? origin : NULL;
 }
 
-/* The flow of an unconnected socket that a backend's reply belongs to, or NULL. */
-static __always_inline struct origin *sock_flow(struct bpf_sock_addr *ctx,
-						const struct peer *backend)
+/* What an unconnected socket has spoken to by VIPs, or NULL: nothing, as nearly all have. */
+static __always_inline struct flows *sock_known_flows(struct bpf_sock_addr *ctx)
 {
-	struct flows *flows;
-
 	if (!ctx->sk)
 		return NULL;
-	flows = bpf_sk_storage_get(&sock_flows, ctx->sk, NULL, 0);
-	return flows ? wayback_from_any(flows, backend) : NULL;
+	return bpf_sk_storage_get(&sock_flows, ctx->sk, NULL, 0);
+}
+
+/* A datagram goes to somebody who is no VIP: if that is a VIP's backend, it answers as itself. */
+static __always_inline void sock_speaks_directly(struct bpf_sock_addr *ctx, enum ctx_form form)
+{
+	struct flows *flows = sock_known_flows(ctx);
+	struct peer peer;
+
+	if (!flows)
+		return;
+	ctx_get_peer(ctx, form, &peer);
+	flow_end(flows, bpf_get_socket_cookie(ctx), &peer);
 }
 
 /*
@@ -90,16 +110,22 @@ static __always_inline int sock_reverse(struct bpf_sock_addr *ctx, enum ctx_form
 					enum counter reason)
 {
 	struct origin *origin = NULL;
-	struct peer peer;
+	struct peer peer, vip = {};
+	struct flows *flows;
 
 	ctx_get_peer(ctx, form, &peer);
 	if (reason == COUNT_REVERSE_PEER || (ctx->sk && ctx->sk->state == BPF_TCP_ESTABLISHED))
 		origin = sock_connection(ctx, &peer);
-	if (!origin && reason == COUNT_REVERSE_REPLY)
-		origin = sock_flow(ctx, &peer);
-	if (!origin)
-		return HOOK_ALLOW;
-	ctx_set_peer(ctx, form, origin->vip, origin->vip_port);
+	if (origin) {
+		peer_fill(&vip, origin->vip, 16, origin->vip_port);
+	} else {
+		if (reason != COUNT_REVERSE_REPLY)
+			return HOOK_ALLOW;
+		flows = sock_known_flows(ctx);
+		if (!flows || !flow_vip(flows, bpf_get_socket_cookie(ctx), &peer, &vip))
+			return HOOK_ALLOW;
+	}
+	ctx_set_peer(ctx, form, (const __u8 *)vip.address, vip.port);
 	count(reason);
 	return HOOK_ALLOW;
 }

@@ -6,6 +6,14 @@
 #include "lib/lb.h"
 #include "lib/memory.h"
 
+#ifndef LIB_SOCKET_H
+#define LIB_SOCKET_H
+
+/* How many backends are tried for one that answers as no other VIP of the socket. */
+#define LB_OTHER_BACKENDS 8
+
+#endif
+
 /*
  * In all of these: verifiers before kernel 6.3 refuse to read stack that no path has written, even
  * a reload that the compiler hoisted and nobody uses. What some paths only fill starts out as zero.
@@ -97,6 +105,21 @@ static __always_inline void F(sock_remember)(struct origin *origin,
 	wayback_fill(origin, slot->service_id, slot->backend_id, &vip, &backend);
 }
 
+/*
+ * A UDP socket that is connected to a VIP for which there is nobody now: connect() sends nothing,
+ * so nothing is refused (spec 55). It stays at the VIP, where its datagrams are packets like any
+ * other and may be refused, until the control plane sees that there is somebody.
+ */
+static __always_inline int F(sock_wait)(struct bpf_sock_addr *ctx,
+					const struct FX(service, _key) *key, __u32 service_id)
+{
+	struct F(slot) nobody = {.service_id = service_id, .port = key->port};
+
+	__builtin_memcpy(nobody.address, key->address, ADDRESS_SIZE);
+	F(sock_remember)(sock_origin_of(ctx), key, &nobody);
+	return HOOK_ALLOW;
+}
+
 static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_form form)
 {
 	struct FX(service, _key) key = {};
@@ -110,12 +133,15 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 		reason = F(lb_select)(&service, netns, NULL, bpf_get_prandom_u32(), &slot);
 	count(reason);
 	if (reason < COUNT_FORWARD) {
-		sock_forget(ctx);
+		sock_forget(ctx, form);
 		return HOOK_ALLOW;
 	}
 	count_service(service.service_id, reason);
-	if (reason >= COUNT_REFUSE_NO_BACKEND)
+	if (reason >= COUNT_REFUSE_NO_BACKEND) {
+		if (ctx->protocol == IPPROTO_UDP)
+			return F(sock_wait)(ctx, &key, service.service_id);
 		return F(refuse_connect)(ctx, form);
+	}
 
 	count_backend(slot.backend_id);
 	ctx_set(ctx, form, slot.address, slot.port);
@@ -123,64 +149,113 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 	return HOOK_ALLOW;
 }
 
-/* An unconnected UDP socket: stays with one backend per VIP while that is usable. */
+/*
+ * Chooses a backend for one more VIP of a socket: one that answers as no other VIP of it, if there
+ * is one among a few, so that an answer tells which question it belongs to.
+ */
+static __always_inline enum counter F(sock_select)(const struct service *service, __u64 netns,
+						   struct flows *flows, __u64 cookie,
+						   struct F(slot) *slot)
+{
+	struct peer backend = {};
+	enum counter reason;
+	__u32 place;
+	int try;
+
+	reason = F(lb_select)(service, netns, NULL, bpf_get_prandom_u32(), slot);
+	if (reason != COUNT_FORWARD || !flows || !flows->flow[0].service_id ||
+	    service->affinity_seconds || service->count < 2)
+		return reason;
+	place = F(lb_place)(service, bpf_get_prandom_u32());
+#pragma clang loop unroll(disable)
+	for (try = 0; try < LB_OTHER_BACKENDS; try++) {
+		peer_fill(&backend, slot->address, ADDRESS_SIZE, slot->port);
+		if (!flow_is_taken(flows, cookie, &backend))
+			break;
+		if (!F(lb_slot)(service, place, slot))
+			return COUNT_REFUSE_BAD_SLOT;
+		if (++place >= service->count)
+			place = 0;
+	}
+	return COUNT_FORWARD;
+}
+
+/* An unconnected UDP socket: stays with one backend for a VIP while that serves (spec 31). */
 static __always_inline int F(sock_send)(struct bpf_sock_addr *ctx, enum ctx_form form)
 {
 	struct FX(service, _key) key = {};
-	struct origin *flow = NULL;
-	struct flows *flows = NULL;
 	struct F(slot) slot = {}; /* kernels before 6.3: see above */
+	struct peer vip = {}, backend = {};
+	struct flows *flows = NULL;
 	struct service service;
 	enum counter reason;
-	struct peer vip = {};
+	bool direct = false;
+	__u64 cookie = 0;
 	__u64 netns = 0;
+	__u32 known = 0;
 
 	reason = F(sock_frontend)(ctx, form, true, &key, &service, &netns);
 	if (reason == COUNT_FORWARD) {
 		flows = sock_flows_of(ctx);
+		cookie = bpf_get_socket_cookie(ctx);
 		peer_fill(&vip, key.address, ADDRESS_SIZE, key.port);
 		if (flows)
-			flow = wayback_to_vip(flows, &vip);
-		if (flow && F(lb_usable)(&service, flow->backend_id, &slot))
+			known = flow_backend(flows, cookie, &vip, &direct);
+		if (known && F(lb_usable)(&service, known, true, &slot))
 			reason = COUNT_FORWARD_SAME_FLOW;
 		else
-			reason = F(lb_select)(&service, netns, NULL, bpf_get_prandom_u32(), &slot);
+			reason = F(sock_select)(&service, netns, flows, cookie, &slot);
 	}
 	count(reason);
-	if (reason < COUNT_FORWARD)
+	if (reason < COUNT_FORWARD) {
+		if (reason == COUNT_PASS_NOT_A_SERVICE)
+			sock_speaks_directly(ctx, form);
 		return HOOK_ALLOW;
+	}
 	count_service(service.service_id, reason);
 	if (reason >= COUNT_REFUSE_NO_BACKEND)
 		return refuse_with(ECONNREFUSED);
 
 	ctx_set(ctx, form, slot.address, slot.port);
-	if (reason == COUNT_FORWARD_SAME_FLOW)
+	if (reason == COUNT_FORWARD_SAME_FLOW && !direct)
 		return HOOK_ALLOW;
-	count_backend(slot.backend_id);
-	if (flows && !flow)
-		flow = wayback_new(flows);
-	F(sock_remember)(flow, &key, &slot);
+	if (reason != COUNT_FORWARD_SAME_FLOW)
+		count_backend(slot.backend_id);
+	if (!flows) {
+		count(COUNT_NO_WAY_BACK);
+		return HOOK_ALLOW;
+	}
+	peer_fill(&backend, slot.address, ADDRESS_SIZE, slot.port);
+	flow_remember(flows, cookie, &vip, &backend, slot.service_id, slot.backend_id);
 	return HOOK_ALLOW;
 }
 
-/* A listener on a NodePort of ours would never see its clients: say so when it binds. */
-static __always_inline int F(sock_bind)(struct bpf_sock *sk, const __u8 *address, bool any)
+/*
+ * A listener on a NodePort of ours would never see its clients: say so when it binds. Only who asks
+ * for that port: the kernel may give it to a client as its own, which is none of our business.
+ */
+static __always_inline int F(sock_bind)(struct bpf_sock_addr *ctx, enum ctx_form form)
 {
 	struct FX(service, _key) key = {
-		.port = sk->src_port,
-		.protocol = socket_protocol(sk->protocol),
+		.protocol = socket_protocol(ctx->protocol),
 		.scope = FROM_NODE,
 	};
-	struct node_port_key port = {.port = key.port, .protocol = key.protocol};
-	struct node_port *ours = bpf_map_lookup_elem(&node_ports, &port);
+	struct node_port_key port = {.protocol = key.protocol};
+	const __u32 *words = (const __u32 *)key.address;
 	struct service *frontend;
+	__u32 address = 0;
+	int i;
 
-	if (!ours)
+	ctx_get(ctx, form, key.address, &key.port);
+	port.port = key.port;
+	if (!key.port || !bpf_map_lookup_elem(&node_ports, &port))
 		return HOOK_ALLOW;
-	if (!is_host_netns(bpf_get_netns_cookie(sk), bpf_get_netns_cookie(NULL)))
+	if (!is_host_netns(bpf_get_netns_cookie(ctx), bpf_get_netns_cookie(NULL)))
 		return HOOK_ALLOW;
-	if (!any) {
-		__builtin_memcpy(key.address, address, ADDRESS_SIZE);
+#pragma clang loop unroll(full)
+	for (i = 0; i < ADDRESS_SIZE / 4; i++)
+		address |= words[i];
+	if (address) {
 		frontend = bpf_map_lookup_elem(&F(services), &key);
 		if (!frontend || frontend->kind != NODE_PORT)
 			return HOOK_ALLOW;

@@ -19,7 +19,6 @@
 
 LB_ARRAY(BPF_MAP_TYPE_ARRAY, sock_origin, struct origin, LB_ORIGINS);
 LB_SOCKET_STORAGE(sock_spill, struct origin);
-LB_SOCKET_STORAGE(sock_flows, struct flows);
 
 /* An address in IPv6 form, and a port in host order. */
 struct peer {
@@ -46,9 +45,10 @@ static __always_inline bool peer_is(const struct peer *peer, const __u8 *address
 {
 	const __u32 *words = (const __u32 *)address;
 
-	/* The last word tells most addresses apart. */
-	return peer->port == port && peer->address[3] == words[3] && peer->address[2] == words[2] &&
-	       peer->address[1] == words[1] && peer->address[0] == words[0];
+	/* One branch: the verifier walks a search among many of them on every path. */
+	return !((__u32)(peer->port ^ port) | (peer->address[3] ^ words[3]) |
+		 (peer->address[2] ^ words[2]) | (peer->address[1] ^ words[1]) |
+		 (peer->address[0] ^ words[0]));
 }
 
 static __always_inline void wayback_fill(struct origin *origin, __u32 service_id, __u32 backend_id,
@@ -62,6 +62,21 @@ static __always_inline void wayback_fill(struct origin *origin, __u32 service_id
 	__builtin_memcpy(origin->address, backend->address, 16);
 }
 
+/*
+ * Takes what nobody owns. The adds are atomic but return nothing (fetching ones need kernel 5.12):
+ * of several that come at once none, or one, reads 1.
+ */
+static __always_inline bool wayback_own(struct origin *place)
+{
+	if (place->owners)
+		return false;
+	__sync_fetch_and_add(&place->owners, 1);
+	if (*(volatile __u32 *)&place->owners == 1)
+		return true;
+	__sync_fetch_and_add(&place->owners, -1);
+	return false;
+}
+
 static __always_inline struct origin *wayback_place(__u64 cookie)
 {
 	__u32 index = (__u32)cookie & (LB_ORIGINS - 1);
@@ -69,26 +84,17 @@ static __always_inline struct origin *wayback_place(__u64 cookie)
 	return bpf_map_lookup_elem(&sock_origin, &index);
 }
 
-/*
- * A place for this socket, its own or a free one; NULL when another live socket has it. The adds
- * are atomic but return nothing (fetching ones need kernel 5.12): of several that come at once
- * none, or one, reads 1.
- */
+/* A place for this socket, its own or a free one; NULL when another live socket has it. */
 static __always_inline struct origin *wayback_claim(__u64 cookie)
 {
 	struct origin *place = wayback_place(cookie);
 
 	if (!place || place->cookie == cookie)
 		return place;
-	if (place->owners)
+	if (!wayback_own(place))
 		return NULL;
-	__sync_fetch_and_add(&place->owners, 1);
-	if (*(volatile __u32 *)&place->owners == 1) {
-		place->cookie = cookie;
-		return place;
-	}
-	__sync_fetch_and_add(&place->owners, -1);
-	return NULL;
+	place->cookie = cookie;
+	return place;
 }
 
 static __always_inline void wayback_release(__u64 cookie)
@@ -101,53 +107,9 @@ static __always_inline void wayback_release(__u64 cookie)
 	__sync_fetch_and_add(&place->owners, -1);
 }
 
-/* The flow of an unconnected socket to a VIP, or NULL. */
-static __always_inline struct origin *wayback_to_vip(struct flows *flows, const struct peer *vip)
-{
-	int i;
-
-#pragma clang loop unroll(full)
-	for (i = 0; i < LB_FLOWS; i++) {
-		struct origin *flow = &flows->flow[i];
-
-		if (flow->service_id && peer_is(vip, flow->vip, flow->vip_port)) {
-			flows->last = i;
-			return flow;
-		}
-	}
-	return NULL;
-}
-
 static __always_inline bool wayback_from(const struct origin *flow, const struct peer *backend)
 {
 	return flow->service_id && peer_is(backend, flow->address, flow->port);
-}
-
-/* The flow that a reply belongs to, or NULL; the one that was sent to last goes first. */
-static __always_inline struct origin *wayback_from_any(struct flows *flows,
-						       const struct peer *backend)
-{
-	__u32 last = flows->last % LB_FLOWS;
-	int i;
-
-	if (wayback_from(&flows->flow[last], backend))
-		return &flows->flow[last];
-#pragma clang loop unroll(full)
-	for (i = 0; i < LB_FLOWS; i++) {
-		if (wayback_from(&flows->flow[i], backend))
-			return &flows->flow[i];
-	}
-	return NULL;
-}
-
-/* A place for a new flow: the oldest one's. */
-static __always_inline struct origin *wayback_new(struct flows *flows)
-{
-	__u32 place = flows->next % LB_FLOWS;
-
-	flows->next = place + 1;
-	flows->last = place;
-	return &flows->flow[place];
 }
 
 #endif

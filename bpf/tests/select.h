@@ -28,10 +28,13 @@ struct usable_call {
 	__u32 service_id;
 	__u32 backend_id;
 	__u8 policy;
+	__u8 has_flow;
 
 	/* The answer. */
 	__u8 usable;
+	__u8 pad;
 	__u16 backend_port;
+	__u16 pad_port;
 	__u8 backend_address[16];
 };
 

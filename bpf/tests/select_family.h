@@ -33,7 +33,7 @@ int F(tst_usable)(struct usable_call *call)
 	const struct service service = {.service_id = call->service_id, .policy = call->policy};
 	struct F(slot) slot = {};
 
-	call->usable = F(lb_usable)(&service, call->backend_id, &slot);
+	call->usable = F(lb_usable)(&service, call->backend_id, call->has_flow, &slot);
 	call->backend_port = slot.port;
 	__builtin_memcpy(call->backend_address, slot.address, ADDRESS_SIZE);
 	return 0;

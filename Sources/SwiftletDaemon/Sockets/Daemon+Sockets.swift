@@ -42,14 +42,6 @@ extension DatapathPaths {
     }
 }
 
-extension Service {
-    /// On a Service: connections of TCP to a backend that goes away are destroyed too. Without it they are left to end by
-    /// themselves, as with kube-proxy (spec 33).
-    static let destroyTCPAnnotation = "swiftlet.io/destroy-tcp-on-backend-removal"
-
-    var destroysTCP: Bool { annotations[Self.destroyTCPAnnotation] == "true" }
-}
-
 /// The Services whose TCP connections are destroyed when a backend goes away.
 struct DestroyTCPChoices {
     private var services: Set<ObjectName> = []

@@ -4,9 +4,10 @@ import ServiceMaps
 import ServiceModel
 import SocketDestroy
 
-/// Destroys the sockets of backends that went away, as soon as the maps are rid of them (spec 32).
+/// Ends the sockets of backends that went away, as soon as the maps are rid of them (spec 32), and leads UDP sockets to who
+/// serves instead: those too that wait at a VIP which serves at last.
 ///
-/// A backend is looked for twice: at once, and when half a second has passed. A connect that had chosen it may have been
+/// Each is looked for twice: at once, and when half a second has passed. A connect that had chosen it may have been
 /// between our hook and its end the first time.
 actor SocketDestroyKeeper {
     private let settings: SocketDestroySettings
@@ -15,6 +16,7 @@ actor SocketDestroyKeeper {
     private let log: Logger
     private var permits: DestroyPermits
     private var pending: [RemovedBackend: ContinuousClock.Instant] = [:]
+    private var awakened: [AwakenedFrontend: ContinuousClock.Instant] = [:]
     private var isFresh = false
     private var state: SocketDestroyReport
     private nonisolated let wishes: AsyncStream<Void>
@@ -33,7 +35,7 @@ actor SocketDestroyKeeper {
         self.choice = choice
         self.log = log
         let isOn = settings.whose != .off
-        sweep = isOn ? choice.destroyer.map { Sweep($0, namespaces: namespaces) } : nil
+        sweep = isOn ? choice.destroyer.map { Sweep($0, reviver: choice.reviver, namespaces: namespaces) } : nil
         permits = DestroyPermits(perSecond: Int(settings.perSecond))
         state = SocketDestroyReport(
             mechanism: isOn ? choice.destroyer?.mechanism.rawValue : nil, whose: settings.whose.rawValue,
@@ -56,10 +58,19 @@ actor SocketDestroyKeeper {
         wish.yield()
     }
 
+    /// Takes frontends that lead somewhere now.
+    func rouse(_ frontends: [AwakenedFrontend]) {
+        guard sweep != nil, !frontends.isEmpty else { return }
+        let now = ContinuousClock.now
+        for frontend in frontends where frontend.service.proto != .sctp { awakened[frontend] = now }
+        isFresh = true
+        wish.yield()
+    }
+
     /// Works until the task is cancelled.
     func run() async {
         for await _ in wishes {
-            while !pending.isEmpty, !Task.isCancelled {
+            while !pending.isEmpty || !awakened.isEmpty, !Task.isCancelled {
                 await step()
                 await pause()
             }
@@ -71,7 +82,9 @@ actor SocketDestroyKeeper {
         isFresh = false
         let (start, log) = (ContinuousClock.now, log)
         let gone = Array(pending.keys)
-        let outcome = await sweep.run(gone, permits: permits.available(at: start)) { counts, namespaces in
+        let roused = Array(awakened.keys)
+        let outcome = await sweep.run(gone, awakened: roused, permits: permits.available(at: start)) {
+            counts, namespaces in
             log.info(
                 "found sockets of backends that are gone",
                 metadata: ["sockets": "\(counts.found)", "namespaces": "\(namespaces)"])
@@ -84,6 +97,16 @@ actor SocketDestroyKeeper {
             let age = start - since
             if (isDone && age >= Self.latestConnect) || age > Self.patience { pending[backend] = nil }
         }
+        forget(roused, askedAt: start, outcome)
+    }
+
+    private func forget(_ roused: [AwakenedFrontend], askedAt start: ContinuousClock.Instant, _ outcome: Sweep.Outcome)
+    {
+        for frontend in roused {
+            guard let since = awakened[frontend], since <= start else { continue }
+            let age = start - since
+            if (outcome.failure == nil && age >= Self.latestConnect) || age > Self.patience { awakened[frontend] = nil }
+        }
     }
 
     private func note(_ outcome: Sweep.Outcome, in duration: Duration) {
@@ -93,6 +116,7 @@ actor SocketDestroyKeeper {
         state.namespaces = outcome.namespaces
         state.unreachable = outcome.unreachable.map { "\($0.namespaces): \($0.cause)" }
         state.refused += total.refused
+        state.revived = (state.revived ?? 0) + total.revived
         state.postponed = total.postponed
         for (backend, counts) in outcome.counts where counts.destroyed > 0 {
             state.destroyed["\(backend.service.proto)", default: 0] += counts.destroyed
@@ -108,14 +132,15 @@ actor SocketDestroyKeeper {
         log.info(
             "destroyed sockets of backends that are gone",
             metadata: [
-                "destroyed": "\(total.destroyed)", "postponed": "\(total.postponed)", "refused": "\(total.refused)",
+                "destroyed": "\(total.destroyed)", "revived": "\(total.revived)", "postponed": "\(total.postponed)",
+                "refused": "\(total.refused)",
                 "duration": "\(Daemon.text(duration))",
             ])
     }
 
     /// Until there is something new, or the next look is due.
     private func pause() async {
-        guard let oldest = pending.values.min() else { return }
+        guard let oldest = (Array(pending.values) + awakened.values).min() else { return }
         let due = max(oldest + Self.latestConnect, .now + .milliseconds(100))
         while !isFresh, ContinuousClock.now < due {
             guard (try? await Task.sleep(for: .milliseconds(25))) != nil else { return }

@@ -14,6 +14,8 @@ public struct SocketDestroyReport: Codable, Sendable, Hashable {
     public var unreachable: String?
     /// Sockets that were destroyed since the daemon started, by protocol.
     public var destroyed: [String: Int] = [:]
+    /// UDP sockets that go on with another backend; most of them are among the destroyed ones.
+    public var revived: Int?
     /// Sockets that the kernel would not destroy.
     public var refused = 0
     /// Sockets that wait for the limit of each second.
@@ -30,6 +32,7 @@ public struct SocketDestroyReport: Codable, Sendable, Hashable {
         guard let mechanism else { return "their sockets cannot be destroyed: \(reasons.joined(separator: "; "))" }
         var text = "\(destroyed.values.reduce(0, +)) sockets destroyed, by "
         text += mechanism == "bpf" ? "a BPF iterator" : "netlink (\(reasons.joined(separator: "; ")))"
+        if let revived, revived > 0 { text += "; \(revived) of UDP go on with another backend" }
         if whose == SocketService.host.rawValue {
             text += "; pods' are left alone, as it was set"
         } else if let confinement {

@@ -314,14 +314,40 @@ _Static_assert(sizeof(struct origin) == 56, "changed layout: bump LB_MAP_VERSION
 
 #define LB_ORIGINS 65536 /* a power of two */
 
-/* sock_flows: SK_STORAGE, the VIPs that an unconnected UDP socket talks to, oldest replaced. */
+/*
+ * sock_flows: SK_STORAGE, the first VIPs that an unconnected UDP socket talks to. A VIP keeps its
+ * place, so that two threads never write two VIPs into one. A record without a port is of a flow
+ * whose backend was spoken to directly since: answers are the backend's own.
+ */
 #define LB_FLOWS 8
 
 struct flows {
-	__u32 next; /* where the next new VIP goes */
 	__u32 last; /* the one that was sent to last */
+	__u32 more; /* 1: further VIPs are in sock_vips */
 	struct origin flow[LB_FLOWS];
 };
+
+/* ---- sock_vips: LRU_HASH, the further VIPs of unconnected UDP sockets, both ways ------------- */
+
+struct sock_vip_key {
+	__u64 cookie;	  /* of the socket */
+	__u8 address[16]; /* IPv4 as ::ffff:a.b.c.d */
+	__u16 port;
+	__u8 is_backend; /* 0: the address is a VIP; 1: it is a backend, which answers as a VIP */
+	__u8 pad[5];
+};
+_Static_assert(sizeof(struct sock_vip_key) == 32, "changed layout: bump LB_MAP_VERSION");
+
+struct sock_vip {
+	__u32 service_id;
+	__u32 backend_id;
+	__u8 address[16]; /* the other end: the backend's of a VIP, the VIP's of a backend */
+	__u16 port;	  /* 0: answers are the backend's own, as in sock_flows */
+	__u16 pad;
+};
+_Static_assert(sizeof(struct sock_vip) == 28, "changed layout: bump LB_MAP_VERSION");
+
+#define LB_SOCK_VIPS 32768 /* two entries for a VIP: 64 sockets with 256 VIPs each */
 
 /* ---- counters: PERCPU_ARRAY, reason -> how often -------------------------------------------- */
 

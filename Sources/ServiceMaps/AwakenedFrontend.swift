@@ -1,0 +1,33 @@
+public import ServiceModel
+
+/// A frontend that has begun to lead somewhere: it is new, or had no endpoint before.
+public struct AwakenedFrontend: Sendable, Hashable {
+    public var address: IPAddress
+    public var port: UInt16
+    public var service: ServicePortName
+    /// A ClusterIP is nobody else's address: who is connected to it without us waits for this Service.
+    public var isClusterIP: Bool
+
+    public init(address: IPAddress, port: UInt16, service: ServicePortName, isClusterIP: Bool) {
+        self.address = address
+        self.port = port
+        self.service = service
+        self.isClusterIP = isClusterIP
+    }
+}
+
+extension Mirror {
+    /// To be asked before the new entry is in the mirror.
+    func awakened(_ key: FrontendKey, by entry: ServiceEntry) -> AwakenedFrontend? {
+        guard key.scope == .fromNode, entry.action == .balance, let name = records[entry.service]?.name else {
+            return nil
+        }
+        if let owner = owners[key], let record = records[owner], case let (index, true) = record.position(of: key),
+            record.frontends[index].entry.action == .balance
+        {
+            return nil
+        }
+        return AwakenedFrontend(
+            address: key.address, port: key.port.number, service: name, isClusterIP: entry.kind == .clusterIP)
+    }
+}

@@ -1,0 +1,170 @@
+public import BPFLoader
+internal import CDatapath
+internal import CRtnetlink
+import Glibc
+public import ServiceMaps
+internal import ServiceModel
+internal import SystemPackage
+
+/// Connects UDP sockets anew, in the place of the programs that hold them: by the VIP that they were connected to, to
+/// which the hooks choose a backend that serves.
+///
+/// A destroyed UDP socket says EDESTADDRREQ for ever, which a program that looks at no error never learns. Here it is
+/// destroyed, so that who waits or looks is told as before, and connected again at once. Connected by hand, a socket
+/// that waits at a VIP for an endpoint loses nothing at all.
+public final class SocketReviver: Sendable {
+    private let wayBack: WayBack
+
+    /// Opens the maps of the datapath.
+    public init(_ paths: DatapathPaths) throws(BPFError) { wayBack = try WayBack(pins: paths) }
+
+    /// A socket that leads nowhere.
+    struct Stuck: Sendable {
+        let socket: ConnectedSocket
+        /// The backend that is gone, or the frontend at which it waits.
+        let place: RemovedBackend
+        let proto: IPProtocol
+        /// What its program asked for.
+        let vip: (address: [UInt8], port: UInt16)
+        /// Its program must be told: what it sent to that backend is lost.
+        let wasServed: Bool
+    }
+
+    // MARK: Finding
+
+    /// Those of the network namespace of the calling thread.
+    func find(_ gone: [RemovedBackend], _ awakened: [AwakenedFrontend]) throws -> [Stuck] {
+        let places = Places(gone, awakened)
+        var stuck: [Stuck] = []
+        for proto in [IPProtocol.udp, .tcp] where places.concern(proto) {
+            guard let transport = Transport(reviving: proto) else { continue }
+            let diagnosis = try SocketDiagnosis()
+            for socket in try diagnosis.connectedSockets(transport, storage: wayBack.spill) {
+                guard places.include(socket, proto) else { continue }
+                let records = [try wayBack.record(ofSocket: socket.cookie), socket.spilled].compactMap(\.self)
+                if let found = places.stuck(socket, proto, records) { stuck.append(found) }
+            }
+        }
+        return stuck
+    }
+
+    // MARK: Reviving
+
+    enum Outcome { case revived, destroyed, gone, failed }
+
+    /// Leads a socket to somebody who serves; the calling thread is in its network namespace.
+    func revive(_ stuck: Stuck, heldBy holders: SocketHolders) -> Outcome {
+        guard let transport = Transport(reviving: stuck.proto), let diagnosis = try? SocketDiagnosis() else {
+            return .failed
+        }
+        guard stuck.proto == .udp else {
+            // A connect that waits for its answer cannot be led elsewhere.
+            return Outcome(diagnosis.destroy(stuck.socket, transport))
+        }
+        guard let copy = holders.copy(of: stuck.socket) else { return .failed }
+        defer { try? copy.close() }
+        if stuck.wasServed {
+            guard case .destroyed = diagnosis.destroy(stuck.socket, transport) else { return .gone }
+            // Its program was faster than we are, and has connected it by itself.
+            if Self.isConnected(copy.rawValue) { return .destroyed }
+        }
+        let isConnected = Self.connect(copy.rawValue, to: stuck.vip, isV4: stuck.socket.family == UInt8(AF_INET))
+        return isConnected ? .revived : stuck.wasServed ? .destroyed : .failed
+    }
+
+    private static func isConnected(_ socket: CInt) -> Bool {
+        var peer = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return withUnsafeMutablePointer(to: &peer) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(socket, $0, &length) == 0 }
+        }
+    }
+
+    private static func connect(_ socket: CInt, to vip: (address: [UInt8], port: UInt16), isV4: Bool) -> Bool {
+        func call<Address>(_ address: inout Address) -> Bool {
+            let length = socklen_t(MemoryLayout<Address>.size)
+            return withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(socket, $0, length) == 0 }
+            }
+        }
+        if isV4 {
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = vip.port.bigEndian
+            withUnsafeMutableBytes(of: &address.sin_addr) { $0.copyBytes(from: vip.address.suffix(4)) }
+            return call(&address)
+        }
+        var address = sockaddr_in6()
+        address.sin6_family = sa_family_t(AF_INET6)
+        address.sin6_port = vip.port.bigEndian
+        withUnsafeMutableBytes(of: &address.sin6_addr) { $0.copyBytes(from: vip.address) }
+        return call(&address)
+    }
+}
+
+/// Where sockets are stuck, by the address that the kernel has them connected to.
+private struct Places {
+    private struct Place: Hashable {
+        var address: [UInt8]
+        var port: UInt16
+        var proto: IPProtocol
+    }
+
+    private var gone: [Place: [RemovedBackend]] = [:]
+    private var awakened: [Place: AwakenedFrontend] = [:]
+
+    init(_ gone: [RemovedBackend], _ awakened: [AwakenedFrontend]) {
+        for backend in gone where backend.service.proto == .udp {
+            self.gone[Place(address: backend.address.wide, port: backend.port, proto: .udp), default: []]
+                .append(backend)
+        }
+        for frontend in awakened {
+            let place = Place(address: frontend.address.wide, port: frontend.port, proto: frontend.service.proto)
+            self.awakened[place] = frontend
+        }
+    }
+
+    func concern(_ proto: IPProtocol) -> Bool {
+        gone.keys.contains { $0.proto == proto } || awakened.keys.contains { $0.proto == proto }
+    }
+
+    func include(_ socket: ConnectedSocket, _ proto: IPProtocol) -> Bool {
+        let place = Place(address: socket.peer, port: socket.peerPort, proto: proto)
+        return gone[place] != nil || awakened[place] != nil
+    }
+
+    func stuck(_ socket: ConnectedSocket, _ proto: IPProtocol, _ records: [origin]) -> SocketReviver.Stuck? {
+        let place = Place(address: socket.peer, port: socket.peerPort, proto: proto)
+        for backend in gone[place] ?? [] {
+            guard let record = records.first(where: { $0.names(backend) }) else { continue }
+            let vip = (withUnsafeBytes(of: record.vip) { Array($0) }, record.vip_port)
+            return SocketReviver.Stuck(
+                socket: socket, place: backend, proto: proto, vip: vip, wasServed: true)
+        }
+        guard let frontend = awakened[place] else { return nil }
+        let waiting = RemovedBackend(waitingAt: frontend)
+        let isRecorded = records.contains { $0.names(waiting) }
+        // A connect of TCP that has been given its answer, or has not asked twice, is none that waits for us.
+        guard isRecorded || frontend.isClusterIP, proto == .udp || socket.repeats > 0 else { return nil }
+        return SocketReviver.Stuck(
+            socket: socket, place: waiting, proto: proto, vip: (place.address, place.port), wasServed: false)
+    }
+}
+
+extension RemovedBackend {
+    /// What the way back of a socket says that was connected to a VIP when nobody was behind it.
+    public init(waitingAt frontend: AwakenedFrontend) {
+        self.init(
+            id: BackendID(0), address: frontend.address, port: frontend.port, service: frontend.service)
+    }
+}
+
+extension SocketReviver.Outcome {
+    fileprivate init(_ ending: SocketDiagnosis.Ending) {
+        switch ending {
+        case .destroyed: self = .destroyed
+        case .wasGone: self = .gone
+        case .refused: self = .failed
+        }
+    }
+}

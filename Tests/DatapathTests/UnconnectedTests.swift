@@ -1,0 +1,141 @@
+import BPFLoader
+import CDatapath
+import Glibc
+import NetworkLab
+import Testing
+
+extension KernelTests {
+    /// UDP sockets that name the VIP with each datagram.
+    @Suite("An unconnected socket")
+    struct UnconnectedTests {
+        private func vip(_ form: ClientForm, _ number: UInt8, port: UInt16 = 80) -> SocketAddress {
+            form.shown(SocketAddress(address: form.family.vip(number), port: port))
+        }
+
+        private func pod(_ form: ClientForm, _ number: UInt8) -> SocketAddress {
+            SocketAddress(address: form.family.pod(number), port: 8000 + UInt16(number))
+        }
+
+        private func serve(
+            _ lab: borrowing HookLab, _ form: ClientForm, vip: UInt8, port: UInt16 = 80, service id: UInt32,
+            first: UInt32, backends: [UInt8], firstID: UInt32
+        ) throws {
+            let entries = zip(firstID..., backends).map { number, pod in
+                Backend(id: number, service: id, number: pod, port: 8000 + UInt16(pod))
+            }
+            try lab.datapath.put(form.family, entries, from: first)
+            try lab.datapath.put(
+                Frontend(family: form.family, vip: vip, port: port, proto: UDP),
+                service(id: id, first: first, count: UInt32(backends.count)))
+        }
+
+        @Test("stays with its backend while that serves", arguments: ClientForm.allCases)
+        func staysWithBackend(form: ClientForm) throws {
+            let lab = try HookLab()
+            try lab.datapath.serve(Frontend(family: form.family, proto: UDP), backends: 10)
+            let client = try lab.client(form, .udp)
+            for _ in 0..<20 { try client.send([1], to: vip(form, 10)) }
+            #expect(try lab.datapath.count(of: COUNT_FORWARD) == 1)
+            #expect(try lab.datapath.count(of: COUNT_FORWARD_SAME_FLOW) == 19)
+
+            // Terminating, or out of the topology: nobody new comes, and who is there stays (spec 31).
+            for backend in Backend.several(10, of: 1) {
+                var outside = backend
+                (outside.inCluster, outside.inLocal) = (false, false)
+                try lab.datapath.put(form.family, outside)
+            }
+            try client.send([1], to: vip(form, 10))
+            #expect(try lab.datapath.count(of: COUNT_FORWARD) == 1)
+
+            let backends = try lab.datapath.map(form.family.name("backends"))
+            for id in UInt32(1)...10 { _ = try backends.delete(id) }
+            try client.send([1], to: vip(form, 10))
+            #expect(try lab.datapath.count(of: COUNT_FORWARD) == 2)
+        }
+
+        @Test("has a backend for each of 256 VIPs, and keeps it", arguments: ClientForm.allCases)
+        func manyVIPs(form: ClientForm) throws {
+            let lab = try HookLab()
+            let count: UInt16 = 256
+            for port in 1...count {
+                // The port is what tells them apart: ten pods, 26 ports each.
+                let number = UInt8(port % 10 + 1)
+                let backend = Backend(
+                    id: UInt32(port), service: UInt32(port), number: number, port: 7000 + port / 10)
+                try lab.datapath.put(form.family, [backend], from: UInt32(port))
+                try lab.datapath.put(
+                    Frontend(family: form.family, vip: 10, port: port, proto: UDP),
+                    service(id: UInt32(port), first: UInt32(port)))
+            }
+            let client = try lab.client(form, .udp)
+            for _ in 0..<3 {
+                for port in 1...count { try client.send([1], to: vip(form, 10, port: port)) }
+            }
+            #expect(try lab.datapath.count(of: COUNT_FORWARD) == UInt64(count))
+            #expect(try lab.datapath.count(of: COUNT_FORWARD_SAME_FLOW) == 2 * UInt64(count))
+            for port in [1, 8, 9, 100, count] {
+                let address = SocketAddress(address: form.family.pod(UInt8(port % 10 + 1)), port: 7000 + port / 10)
+                let backend = try lab.backend(address, .udp)
+                try client.send([7], to: vip(form, 10, port: port))
+                try backend.answer()
+                #expect(try client.receive().source == vip(form, 10, port: port))
+            }
+        }
+
+        @Test("gets another backend for another VIP, where there is one", arguments: ClientForm.allCases)
+        func distinctBackends(form: ClientForm) throws {
+            let lab = try HookLab()
+            for number in UInt8(1)...4 {
+                // All four VIPs lead to the same four pods.
+                try serve(
+                    lab, form, vip: number, service: UInt32(number), first: UInt32(number) * 10,
+                    backends: [1, 2, 3, 4], firstID: UInt32(number) * 10)
+            }
+            let backends = [
+                Held(try lab.backend(pod(form, 1), .udp)), Held(try lab.backend(pod(form, 2), .udp)),
+                Held(try lab.backend(pod(form, 3), .udp)), Held(try lab.backend(pod(form, 4), .udp)),
+            ]
+            for _ in 0..<10 {
+                let client = try lab.client(form, .udp)
+                for number in UInt8(1)...4 { try client.send([number], to: vip(form, number)) }
+                // All are under way before the first is answered.
+                for backend in backends { try backend.socket.answer() }
+                for _ in 1...4 {
+                    let (bytes, source) = try client.receive()
+                    #expect(source == vip(form, bytes[0]))
+                }
+            }
+        }
+
+        @Test("sees the backend itself where it speaks to it directly", arguments: ClientForm.allCases, [2, 12])
+        func speaksDirectly(form: ClientForm, vips: UInt8) throws {
+            let lab = try HookLab()
+            for number in UInt8(1)...vips {
+                let backend: UInt8 = number == vips ? 1 : number % 9 + 2
+                try serve(
+                    lab, form, vip: number, service: UInt32(number), first: UInt32(number), backends: [backend],
+                    firstID: UInt32(number))
+            }
+            let backend = try lab.backend(pod(form, 1), .udp)
+            let client = try lab.client(form, .udp)
+            for number in UInt8(1)...vips { try client.send([number], to: vip(form, number)) }
+            try backend.answer()
+            #expect(try client.receive().source == vip(form, vips))
+
+            try client.send([1], to: form.shown(pod(form, 1)))
+            try backend.answer()
+            #expect(try client.receive().source == form.shown(pod(form, 1)))
+
+            try client.send([1], to: vip(form, vips))
+            try backend.answer()
+            #expect(try client.receive().source == vip(form, vips))
+            #expect(try lab.datapath.count(of: COUNT_FORWARD) == UInt64(vips), "it kept its backend")
+        }
+
+        /// A class because arrays cannot hold noncopyable values.
+        private final class Held {
+            let socket: Socket
+            init(_ socket: consuming Socket) { self.socket = socket }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import CDatapath
+import ServiceModel
+import Testing
+
+@testable import ServiceMaps
+
+@Suite("A port with another name (spec 50)")
+struct RenameTests {
+    private func service(_ ports: [(name: String, number: Int)], pods: ClosedRange<Int> = 1...2) -> DesiredService {
+        let name = Bench.name("dns")
+        return DesiredService(
+            name: name,
+            ports: ports.map { port in
+                DesiredServicePort(
+                    name: ServicePortName(service: name, port: port.name, proto: .tcp, family: .v4),
+                    backends: pods.map {
+                        DesiredBackend(
+                            address: RandomCluster.pod($0, .v4), port: RandomCluster.port(port.number + 8_000))
+                    },
+                    frontends: [DesiredFrontend(key: Bench.key(1, port.number), kind: .clusterIP, action: .balance)])
+            })
+    }
+
+    private func ids(_ bench: Bench, _ port: String) throws -> (ServiceID, Set<UInt32>) {
+        let name = ServicePortName(service: Bench.name("dns"), port: port, proto: .tcp, family: .v4)
+        let id = try #require(bench.writer.id(of: name))
+        let backends = bench.writer.mirror.records[id]?.backends.map(\.id.number) ?? []
+        return (id, Set(backends))
+    }
+
+    @Test("keeps its ids, and its backends are not gone")
+    func renamed() throws {
+        var bench = try Bench()
+        expectDone(bench.writer.apply(upserts: [service([("", 53)])]))
+        let before = try ids(bench, "")
+        // As one must when a second port is added.
+        let report = bench.writer.apply(upserts: [service([("dns", 53), ("metrics", 80)])])
+        expectDone(report)
+        let after = try ids(bench, "dns")
+        #expect(before.0 == after.0)
+        #expect(before.1 == after.1)
+        #expect(report.awakened.map(\.port) == [80])
+        #expect(try bench.writer.reclaim().removedBackends == [])
+        #expect(
+            bench.writer.id(
+                of: ServicePortName(
+                    service: Bench.name("dns"), port: "", proto: .tcp, family: .v4)) == nil)
+        let names: [UInt32: frontend] = [after.0.number: bench.store.contents.value(.frontends, after.0.number)]
+            .compactMapValues { $0 }
+        #expect(names.values.map { withUnsafeBytes(of: $0.port_name) { Array($0.prefix(4)) } } == [Array("dns\0".utf8)])
+        #expect(bench.writer.statistics[.frontends]?.entries == 2)
+    }
+
+    @Test("keeps them over a restart, too")
+    func restarted() throws {
+        var bench = try Bench()
+        expectDone(bench.writer.apply(upserts: [service([("", 53)])]))
+        let before = try ids(bench, "")
+        var next = try Bench(contents: bench.store.contents)
+        expectDone(next.writer.apply(upserts: [service([("dns", 53)])], prune: true))
+        let after = try ids(next, "dns")
+        #expect(before.0 == after.0)
+        #expect(before.1 == after.1)
+        #expect(try next.writer.reclaim().removedBackends == [])
+    }
+
+    @Test("a port that takes nobody's frontend is another one")
+    func another() throws {
+        var bench = try Bench()
+        expectDone(bench.writer.apply(upserts: [service([("dns", 53)])]))
+        let before = try ids(bench, "dns")
+        expectDone(bench.writer.apply(upserts: [service([("web", 80)])]))
+        let after = try ids(bench, "web")
+        #expect(before.0 != after.0)
+        #expect(try bench.writer.reclaim().removedBackends.count == 2)
+    }
+
+    @Test("a frontend has awakened when it is new, or leads somewhere at last")
+    func awakens() throws {
+        var bench = try Bench()
+        func names(_ service: DesiredService) -> [String] {
+            bench.writer.apply(upserts: [service]).awakened.map { "\($0.address):\($0.port) \($0.isClusterIP)" }
+        }
+        let address = "\(RandomCluster.vip(1, .v4)):80 true"
+        #expect(names(Bench.service("web", at: 1, pods: 1...2)) == [address])
+        #expect(names(Bench.service("web", at: 1, pods: 1...3)) == [])
+        #expect(names(Bench.service("web", at: 1, pods: [])) == [])
+        #expect(names(Bench.service("web", at: 1, pods: 1...1)) == [address])
+    }
+}

@@ -1,0 +1,160 @@
+import CDatapath
+import Glibc
+import NetworkLab
+import ServiceMaps
+import ServiceModel
+import SocketDestroy
+import Testing
+
+extension KernelTests {
+    /// Sockets of programs that look at no error: statsd, syslog, SIP.
+    @Suite("UDP sockets that are connected anew")
+    struct ReviveTests {
+        private static let forms: [(IPFamily, ClientFamily)] = [(.v4, .fitting), (.v4, .mapped), (.v6, .fitting)]
+
+        private func answer(_ backend: Client) throws {
+            let (bytes, source) = try backend.socket.receive()
+            try backend.socket.send(bytes, to: source)
+        }
+
+        @Test(
+            "who looks is told once, and who does not goes on with another backend", arguments: DestroyMechanism.present
+        )
+        func revives(by mechanism: DestroyMechanism) async throws {
+            let lab = try DestroyLab()
+            for (family, form) in Self.forms {
+                let service = TestService(label: "\(family)-\(form)", family: family)
+                try lab.serve(service, by: [1])
+                let client = try lab.connect(service.address, family: form)
+                let name = try client.socket.peerName()
+                let gone = try lab.serve(service, by: [2])
+                let sweep = try lab.sweep(mechanism, revives: true)
+                let outcome = await sweep.run(gone, permits: 100) { _, _ in }
+                #expect(outcome.failure == nil)
+                #expect(outcome.counts.total == SocketCounts(found: 1, destroyed: 1, revived: 1))
+                #expect(client.takeError() == ECONNABORTED)
+                #expect(client.takeError() == 0)
+                let backend = try lab.backend(.udp, service.pod(2))
+                try client.socket.send([1])
+                try answer(backend)
+                #expect(try client.socket.receive().bytes == [1])
+                #expect(try client.socket.peerName() == name)
+                // The new backend is the one that it goes by now.
+                let again = try lab.serve(service, by: [3])
+                let second = await sweep.run(again, permits: 100) { _, _ in }
+                #expect(second.counts.total == SocketCounts(found: 1, destroyed: 1, revived: 1))
+                try lab.remove(service)
+            }
+        }
+
+        @Test("its local address and port stay, if its program chose them", arguments: DestroyMechanism.present)
+        func keepsPort(by mechanism: DestroyMechanism) async throws {
+            let lab = try DestroyLab()
+            let service = TestService()
+            try lab.serve(service, by: [1])
+            let client = try lab.unconnected()
+            let own = SocketAddress(address: [10, 244, 0, 3], port: 5060)
+            try client.socket.bind(to: own)
+            try client.socket.connect(to: service.address)
+            let gone = try lab.serve(service, by: [2])
+            _ = await (try lab.sweep(mechanism, revives: true)).run(gone, permits: 100) { _, _ in }
+            #expect(try client.socket.localName() == own)
+            #expect(try client.socket.peerName() == service.address)
+        }
+
+        @Test(
+            "without an endpoint it waits at the VIP, and goes on when one comes", arguments: DestroyMechanism.present)
+        func waits(by mechanism: DestroyMechanism) async throws {
+            let lab = try DestroyLab()
+            let sweep = try lab.sweep(mechanism, revives: true)
+            for (family, form) in Self.forms {
+                let service = TestService(label: "\(family)-\(form)", family: family)
+                try lab.serve(service, by: [1])
+                let client = try lab.connect(service.address, family: form)
+                let gone = try lab.serve(service, by: [])
+                // And one that was connected when nobody was there.
+                let late = try lab.connect(service.address, family: form)
+                _ = await sweep.run(gone, permits: 100) { _, _ in }
+                #expect(client.takeError() == ECONNABORTED)
+                try lab.serve(service, by: [2])
+                #expect(lab.awakened.map(\.service.service.name) == [service.label])
+                let outcome = await sweep.run([], awakened: lab.awakened, permits: 100) { _, _ in }
+                #expect(outcome.counts.total == SocketCounts(found: 2, revived: 2))
+                let backend = try lab.backend(.udp, service.pod(2))
+                for socket in [client, late] {
+                    #expect(socket.takeError() == 0)
+                    try socket.socket.send([1])
+                    try answer(backend)
+                    #expect(try socket.socket.receive().bytes == [1])
+                }
+                try lab.remove(service)
+            }
+        }
+
+        @Test("a Service that comes after its client serves it", arguments: DestroyMechanism.present, Self.forms)
+        func isLate(by mechanism: DestroyMechanism, form: (IPFamily, ClientFamily)) async throws {
+            let lab = try DestroyLab()
+            let service = TestService(family: form.0)
+            let client = try lab.connect(service.address, family: form.1)
+            let bystander = try lab.connect(service.pod(1), family: form.1)
+            try lab.serve(service, by: [2])
+            let sweep = try lab.sweep(mechanism, revives: true)
+            let outcome = await sweep.run([], awakened: lab.awakened, permits: 100) { _, _ in }
+            #expect(outcome.counts.total == SocketCounts(found: 1, revived: 1))
+            let backend = try lab.backend(.udp, service.pod(2))
+            try client.socket.send([1])
+            try answer(backend)
+            #expect(try client.socket.receive().bytes == [1])
+            #expect(bystander.takeError() == 0)
+            #expect(try bystander.socket.peerName().unmapped == service.pod(1))
+        }
+
+        @Test(
+            "a connect of TCP that waits in vain for a Service ends when it comes", arguments: DestroyMechanism.present)
+        func endsConnect(by mechanism: DestroyMechanism) async throws {
+            let lab = try DestroyLab()
+            var service = TestService()
+            service.proto = .tcp
+            let client = try lab.beginConnect(service.address)
+            usleep(1_300_000)
+            try lab.serve(service, by: [1])
+            let sweep = try lab.sweep(mechanism, revives: true)
+            let outcome = await sweep.run([], awakened: lab.awakened, permits: 100) { _, _ in }
+            #expect(outcome.counts.total == SocketCounts(found: 1, destroyed: 1))
+            #expect(client.takeError() == ECONNABORTED)
+        }
+
+        @Test("other frontends than ClusterIPs are left to who was there first", arguments: DestroyMechanism.present)
+        func leavesOthers(by mechanism: DestroyMechanism) async throws {
+            let lab = try DestroyLab()
+            let service = TestService()
+            let client = try lab.connect(service.address)
+            try lab.serve(service, by: [2])
+            var awakened = lab.awakened
+            for index in awakened.indices { awakened[index].isClusterIP = false }
+            let sweep = try lab.sweep(mechanism, revives: true)
+            let outcome = await sweep.run([], awakened: awakened, permits: 100) { _, _ in }
+            #expect(outcome.counts.isEmpty)
+            #expect(client.takeError() == 0 && client.isConnected)
+        }
+
+        @Test(
+            "1,000 connected UDP sockets in 50 namespaces go on within a second", arguments: DestroyMechanism.present)
+        func thousand(by mechanism: DestroyMechanism) async throws {
+            let lab = try DestroyLab(namespaces: 50)
+            let service = TestService()
+            try lab.serve(service, by: [1])
+            let clients = try (0..<1_000).map { try lab.connect(service.address, in: $0 % 50) }
+            let sweep = try lab.sweep(mechanism, revives: true)
+            let clock = ContinuousClock()
+            let start = clock.now
+            let gone = try lab.serve(service, by: [3])
+            let outcome = await sweep.run(gone, permits: 5_000) { _, _ in }
+            let duration = clock.now - start
+            print("\(mechanism): 1,000 sockets in 50 namespaces connected anew in \(duration)")
+            #expect(outcome.counts.total == SocketCounts(found: 1_000, destroyed: 1_000, revived: 1_000))
+            #expect(clients.allSatisfy { $0.takeError() == ECONNABORTED && $0.isConnected })
+            #expect(duration < .seconds(1))
+        }
+    }
+}

@@ -217,7 +217,8 @@ extension Daemon {
             lastKnown: { [settings, log] in
                 guard let directory = settings.stateDirectory else { return [] }
                 let node = settings.nodeName
-                return await StateCacheService.events(from: directory, node: node, log: log)
+                return await StateCacheService.events(
+                    from: directory, node: node, cluster: connection.clusterMarks, log: log)
             },
             onFirstList: { summary in
                 sayProgrammed(summary)

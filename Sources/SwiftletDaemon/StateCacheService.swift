@@ -44,10 +44,12 @@ struct StateCacheService: ServiceLifecycle.Service {
     }
 
     /// The objects of a node's cache, read on a thread that may block; none if there is no cache that can be used.
-    static func events(from directory: FilePath, node: String, log: Logger) async -> [ClusterEvent] {
+    static func events(
+        from directory: FilePath, node: String, cluster: Set<String>, log: Logger
+    ) async -> [ClusterEvent] {
         await withCheckedContinuation { continuation in
             DispatchQueue.global(qos: .utility).async {
-                continuation.resume(returning: read(from: directory, node: node, log: log)?.batch.events ?? [])
+                continuation.resume(returning: read(from: directory, node: node, cluster: cluster, log: log)?.batch.events ?? [])
             }
         }
     }

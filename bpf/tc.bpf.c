@@ -35,7 +35,7 @@ static __always_inline int tc_packet(struct __sk_buff *skb, __u32 l3, enum hook 
 		skb->tc_index = 0;
 	}
 	/* A frame for another host, which a switch has flooded. A bridge's port sees such ones. */
-	if (hook == WIRE_IN && skb->pkt_type != PACKET_HOST)
+	if (hook == WIRE_IN && l3 && skb->pkt_type != PACKET_HOST)
 		return PASS_ON;
 	if (skb->vlan_present && (skb->vlan_tci & 0xfff))
 		return PASS_ON;

@@ -32,6 +32,7 @@ public enum MapCatalog {
         .init(
             .answerLimits, .lruHash, vip6_key.self, answer_limit.self, .programs(UInt32(LB_ANSWER_LIMITS)),
             .answerLimits),
+        .init(.devices, .hash, UInt32.self, device.self, .devices, .devices),
         .init(.masqueradePorts, .array, UInt32.self, masq_ports.self, .node(1), .masqueradePorts),
         .init(
             .nodeSources4, .trie, node_source4_key.self, node_source4.self, .node(UInt32(LB_NODE_SOURCES)),
@@ -41,7 +42,6 @@ public enum MapCatalog {
             .nodeSources),
         .init(.ipsec4, .trie, ipsec4_key.self, ipsec_policy.self, .node(UInt32(LB_IPSEC_RANGES)), .ipsec),
         .init(.ipsec6, .trie, ipsec6_key.self, ipsec_policy.self, .node(UInt32(LB_IPSEC_RANGES)), .ipsec),
-        .init(.devices, .hash, UInt32.self, device.self, .devices, .devices),
         .init(.counters, .perCPUArray, UInt32.self, UInt64.self, .programs(COUNT_MAX.rawValue), .counters),
         .init(.serviceCounters, .perCPUArray, UInt32.self, service_counter.self, .serviceCounters, .serviceCounters),
         .init(.backendCounters, .perCPUHash, UInt32.self, backend_counter.self, .backendCounters, .backendCounters),

@@ -109,8 +109,8 @@ struct LayoutTests {
     }
 
     @Test(
-        "flows take a 256th of the memory, between 8,192 entries and 64 MiB",
-        arguments: [(256 << 20, 8192), (8 << 30, 113_359), (64 << 30, 224_000)] as [(UInt64, UInt32)])
+        "a flow for each 64 KiB of memory, as the kernel's connection tracking has it, between 8,192 and 262,144",
+        arguments: [(256 << 20, 8192), (4 << 30, 65_536), (64 << 30, 262_144)] as [(UInt64, UInt32)])
     func flows(memory: UInt64, entries: UInt32) {
         #expect(MapCapacities.flows(forMemory: memory) == entries)
     }

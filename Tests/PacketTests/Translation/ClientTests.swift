@@ -17,8 +17,11 @@ extension TranslationTests {
         var family: Family
         var isLocal: Bool
         var keepsClient = false
+        /// Another Service than the usual one.
+        var given: TestService?
 
         var service: TestService {
+            if let given { return given }
             var service = TestService(transport: transport, local: isLocal ? [11] : [], remote: isLocal ? [] : [11])
             if keepsClient { service.change = { $0.externalPolicy = .local } }
             return service
@@ -55,19 +58,25 @@ extension TranslationTests {
             let lab = try TranslationLab.current
             try lab.serve([route.service])
             let exchange = try Exchange(route, lab)
-            let seen = exchange.seen
-            #expect(seen.address == (route.isLocal ? exchange.client : route.family.node).address)
-            #expect(seen.port == exchange.client.port)
-            #expect(try lab.flowEntries(route.family) == 2)
+            #expect(exchange.seen.address == (route.isLocal ? exchange.client : route.family.node).address)
+            #expect(route.isLocal ? exchange.seen.port == exchange.client.port : isMasqueradePort(exchange.seen.port))
+            #expect(try lab.flows(route.family).count == 1)
             if route.transport == .tcp { try exchange.talk(lab) }
-            #expect(try lab.flowEntries(route.family) == 2, "one flow")
+            #expect(try lab.flows(route.family).count == 1, "one flow")
+            #expect(try lab.tuples(route.family) == (route.isLocal ? 2 : 3))
         }
     }
 
-    /// A flow of a client outside: it sends one packet and gets one back, and each is what it must be.
+    /// Whether the port is one of those that `masq_ports` of the tests names.
+    static func isMasqueradePort(_ port: UInt16) -> Bool { (1_024...29_999).contains(port) || port >= 61_000 }
+
+    /// A flow of a client outside: it sends one packet and gets one back, and each is what it must be, where it arrives
+    /// and where it departs. To a pod of this node without programs of ours it departs as it arrived.
     struct Exchange {
         let route: Route
         let client: SocketAddress
+        /// The client, as the kernel sees it.
+        let inner: SocketAddress
         /// The client, as the endpoint sees it.
         let seen: SocketAddress
 
@@ -75,37 +84,60 @@ extension TranslationTests {
             self.route = route
             self.client = client ?? route.family.outside()
             let request = Packet.first(route.transport, self.client, route.frontend)
-            let sent = try lab.run(request, .wireIn)
-            seen = try sent.packet.source
-            expectForwarded(sent, request)
+            inner = try lab.run(request, .wireIn).packet.source
+            let arrived = request.changing(source: inner, destination: route.backend)
+            seen = route.isLocal ? inner : try lab.run(arrived, .wireOut, arrival: .eth0).packet.source
+            try expectForwarded(request, lab)
             try expectAnswered(request.changing(source: seen, destination: route.backend).reply(payload: [7]), lab)
         }
 
         /// What goes on in an open TCP connection, with its end.
         func talk(_ lab: TranslationLab) throws {
             for flags: TCPSegment.Flags in [.ack, [.push, .ack], [.fin, .ack], .ack] {
-                let request = Packet.tcp(client, route.frontend, flags, payload: [1, 2, 3])
-                expectForwarded(try lab.run(request, .wireIn), request)
+                try expectForwarded(Packet.tcp(client, route.frontend, flags, payload: [1, 2, 3]), lab)
                 try expectAnswered(Packet.tcp(route.backend, seen, flags, payload: [4, 5]), lab)
             }
         }
 
-        /// To a pod of this node through the stack, as it came but for the destination; otherwise at once.
-        func expectForwarded(_ verdict: Verdict, _ request: Packet) {
-            #expect(verdict.action == (route.isLocal ? .passOn : .redirect))
-            let hops: UInt8 = route.isLocal ? 64 : 63
-            expectEqual(verdict.bytes, request.changing(source: seen, destination: route.backend, hops: hops))
+        /// The kernel forwards it in between: its hops are left alone.
+        func expectForwarded(_ request: Packet, _ lab: TranslationLab) throws {
+            let arrived = try lab.run(request, .wireIn)
+            #expect(arrived.action == .passOn)
+            let forwarded = request.changing(source: inner, destination: route.backend)
+            expectEqual(arrived.bytes, forwarded)
+            guard !route.isLocal else { return }
+            let departed = try lab.run(forwarded, .wireOut, arrival: .eth0)
+            #expect(departed.action == .passOn)
+            expectEqual(departed.bytes, forwarded.changing(source: seen))
         }
 
         /// What the endpoint sends to the client as it sees it, the client gets from the frontend.
         func expectAnswered(_ answer: Packet, _ lab: TranslationLab) throws {
-            let hook: Hook = route.isLocal ? .wireOut : .wireIn
-            let verdict = try lab.run(answer, hook, arrival: route.isLocal ? .pod0 : nil)
-            #expect(verdict.action == (route.isLocal ? .passOn : .redirect))
-            let hops: UInt8 = route.isLocal ? 64 : 63
-            expectEqual(
-                verdict.bytes, answer.changing(source: route.frontend, destination: client, hops: hops))
+            var forwarded = answer
+            if !route.isLocal {
+                let arrived = try lab.run(answer, .wireIn)
+                #expect(arrived.action == .passOn)
+                forwarded = answer.changing(destination: inner)
+                expectEqual(arrived.bytes, forwarded)
+            }
+            let departed = try lab.run(forwarded, .wireOut, arrival: route.isLocal ? .pod0 : .eth0)
+            #expect(departed.action == .passOn)
+            expectEqual(departed.bytes, forwarded.changing(source: route.frontend, destination: client))
         }
+    }
+}
+
+extension TranslationLab {
+    /// Takes a packet from the client's side through the node: what arrives, and then departs to another node's pod.
+    func cross(_ packet: Packet, _ route: TranslationTests.Route) throws -> Verdict {
+        let arrived = try run(packet, .wireIn)
+        return route.isLocal ? arrived : try run(arrived.bytes, .wireOut, arrival: .eth0)
+    }
+
+    /// The same from the endpoint's side.
+    func crossBack(_ packet: Packet, _ route: TranslationTests.Route) throws -> Verdict {
+        if route.isLocal { return try run(packet, .wireOut, arrival: .pod0) }
+        return try run(run(packet, .wireIn).bytes, .wireOut, arrival: .eth0)
     }
 }
 

@@ -21,7 +21,10 @@ final class CrowdLab {
         let beyond = try NetworkLab.NetworkNamespace("beyond")
         try node.connect("eth0", to: beyond, "far")
         try node.set("ipv4/ip_forward", to: "1")
-        try node.ip(lines: ["address add 192.0.2.1/24 dev eth0", "route add default via 192.0.2.254"])
+        try node.ip(lines: [
+            "link set eth0 address 02:00:00:00:00:01", "address add 192.0.2.1/24 dev eth0",
+            "route add default via 192.0.2.254",
+        ])
         let object = try BPFObject(name: "packets.bpf.o", bytes: Self.bytes())
         var config = tc_config.ofTests
         config.flows = UInt32(Self.flows)
@@ -91,6 +94,8 @@ final class CrowdLab {
         fill(&original.bytes, Array(packet.prefix(Int(PACKET_ORIGINAL_MAX))))
         try map("original").update(UInt32(0), to: original)
         let program = try object.program(named: "tst_wire_in")
-        _ = try namespace.run { try program.run(packet: packet, repetitions: clients) }
+        _ = try namespace.run {
+            try program.run(packet: packet, repetitions: clients, device: if_nametoindex("eth0"))
+        }
     }
 }

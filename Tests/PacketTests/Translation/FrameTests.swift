@@ -14,10 +14,9 @@ extension TranslationTests {
             let lab = try TranslationLab.current
             try lab.serve([route.service])
             for request in decorated(Packet.first(route.transport, route.family.outside(), route.frontend)) {
-                let verdict = try lab.run(request, .wireIn)
+                let verdict = try lab.cross(request, route)
                 let seen = try verdict.packet.source
-                let hops: UInt8 = route.isLocal ? 64 : 63
-                expectEqual(verdict.bytes, request.changing(source: seen, destination: route.backend, hops: hops))
+                expectEqual(verdict.bytes, request.changing(source: seen, destination: route.backend))
             }
         }
 
@@ -53,14 +52,12 @@ extension TranslationTests {
             (datagram.hasChecksum, datagram.checksumError) = (true, 0x0b0b)
             wrong.content = .udp(datagram)
             for request in [without, wrong] {
-                let verdict = try lab.run(request, .wireIn)
+                let verdict = try lab.cross(request, route)
                 let seen = try verdict.packet.source
-                let hops: UInt8 = route.isLocal ? 64 : 63
-                expectEqual(verdict.bytes, request.changing(source: seen, destination: route.backend, hops: hops))
+                expectEqual(verdict.bytes, request.changing(source: seen, destination: route.backend))
             }
         }
 
-        /// To a pod through the stack; what is sent on loses its tags, because they are of the link it came by.
         @Test("tagged packets are translated", arguments: routes, [1, 2])
         func readsTags(route: Route, tags: Int) throws {
             let lab = try TranslationLab.current
@@ -70,7 +67,7 @@ extension TranslationTests {
             let verdict = try lab.run(request, .wireIn)
             let packet = try verdict.packet
             #expect(packet.destination == route.backend)
-            if route.isLocal { expectEqual(packet, request.changing(destination: route.backend)) }
+            expectEqual(packet, request.changing(destination: route.backend))
         }
 
         @Test("three tags are not looked behind", arguments: Family.allCases)
@@ -99,21 +96,22 @@ extension TranslationTests {
             expectEqual(verdict.bytes, request.changing(destination: route.backend))
         }
 
-        /// The way there ends at the node: the client is told, as a router would.
-        @Test("a packet that has no hop left is answered", arguments: Family.allCases)
+        /// The kernel forwards, and tells the client: what it quotes is what the client sent.
+        @Test("what the kernel says of a packet without a hop left reaches the client", arguments: Family.allCases)
         func expires(family: Family) throws {
             let lab = try TranslationLab.current
             let route = Route(door: .nodePort, transport: .udp, family: family, isLocal: false)
             try lab.serve([route.service])
             let request = Packet.udp(family.outside(), route.frontend).changing(hops: 1)
-            let verdict = try lab.run(request, .wireIn)
-            #expect(verdict.action == .redirect)
+            let arrived = try lab.run(request, .wireIn).packet
+            let node = SocketAddress(address: family.node.address, port: 0)
+            let verdict = try lab.run(Packet.error(.timeExceeded, from: node, about: arrived), .wireOut)
             guard case .icmp(let message) = try verdict.packet.content else {
                 Issue.record("\(try verdict.packet)")
                 return
             }
-            #expect(message.type == (family == .v4 ? 11 : 3))
             #expect(message.quoted(family)?.ip.destination == route.frontend.address)
+            #expect(try verdict.packet.ip.destination == family.outside().address)
         }
     }
 }

@@ -77,6 +77,8 @@ final class TranslationLab: Sendable {
         try node.set("ipv4/ip_forward", to: "1")
         try node.set("ipv6/conf/all/forwarding", to: "1")
         try node.ip(lines: [
+            // A frame for another host is nobody's.
+            "link set eth0 address 02:00:00:00:00:01", "link set pod0 address 02:00:00:00:00:01",
             "address add 192.0.2.1/24 dev eth0", "address add 2001:db8::1/64 dev eth0 nodad",
             "route add default via 192.0.2.254", "route add default via 2001:db8::fe",
             "route add 10.244.2.0/24 via 192.0.2.2", "route add fd00:10:244:2::/64 via 2001:db8::2",

@@ -26,7 +26,9 @@ public struct MapDescription: Sendable, Hashable {
     public var type: String { kind.rawValue }
 
     /// Full is how it works: what needs the room takes it from the least used, or does without. Nobody has to act.
-    public var isFullByNature: Bool { kind == .lruHash || size.isOfPrograms || [.flows, .tuples, .node(1)].contains(size) }
+    public var isFullByNature: Bool {
+        kind == .lruHash || size.isOfPrograms || [.flows, .tuples, .node(1)].contains(size)
+    }
 
     /// Its entries say what Services there are: the control plane writes them, and reads them back at its start.
     public var isState: Bool { words.writer == "control plane" && size != .devices && !isOfNode }

@@ -83,7 +83,8 @@ extension ControlPlane {
         MetricsSnapshot.Wanted(
             totals: compiler.desired.totals, gaps: EndpointGaps(compiler.desired),
             pendingPorts: writer?.pending.count ?? 0, conflicts: compiler.conflicts.count,
-            refusedObjects: problems.count(where: \.isRefusal), mapEntries: writer?.statistics.mapValues(\.entries) ?? [:])
+            refusedObjects: problems.count(where: \.isRefusal),
+            mapEntries: writer?.statistics.mapValues(\.entries) ?? [:])
     }
 
     /// This process's resident memory, from the second field of statm.

@@ -69,7 +69,9 @@ final class PacketDatapath {
     private static func flows(_ settings: Settings) throws(BPFError) -> UInt32 {
         var flows = settings.capacities.flows
         for map in [ServiceMap.flows4, .flows6] {
-            if let pinned = try settings.pins.openIfPinned(map.rawValue) { flows = min(flows, UInt32(pinned.maxEntries)) }
+            if let pinned = try settings.pins.openIfPinned(map.rawValue) {
+                flows = min(flows, UInt32(pinned.maxEntries))
+            }
         }
         return flows
     }

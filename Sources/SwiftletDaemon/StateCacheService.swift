@@ -49,7 +49,8 @@ struct StateCacheService: ServiceLifecycle.Service {
     ) async -> [ClusterEvent] {
         await withCheckedContinuation { continuation in
             DispatchQueue.global(qos: .utility).async {
-                continuation.resume(returning: read(from: directory, node: node, cluster: cluster, log: log)?.batch.events ?? [])
+                continuation.resume(
+                    returning: read(from: directory, node: node, cluster: cluster, log: log)?.batch.events ?? [])
             }
         }
     }

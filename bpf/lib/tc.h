@@ -71,6 +71,27 @@ struct F(view) {
 
 LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, F(views), struct F(view), 1);
 
+/* The view of the packet that this CPU is at. */
+static __always_inline struct F(view) *F(view_now)(void)
+{
+	__u32 first = 0;
+
+	return bpf_map_lookup_elem(&F(views), &first);
+}
+
+/*
+ * A function that takes the view from the map is not static: the verifier walks it once, for any
+ * view, and not for every way that leads to it.
+ */
+#undef TC_GLOBAL
+#define TC_GLOBAL(name, otherwise)                                                                 \
+	__noinline int F(name)(struct __sk_buff * skb)                                             \
+	{                                                                                          \
+		struct F(view) *view = F(view_now)();                                              \
+                                                                                                   \
+		return view ? F(name##_of)(skb, view) : otherwise;                                 \
+	}
+
 /* An address of the Service range that no Service has is nobody's: drop (spec 28). */
 static __always_inline bool F(is_unallocated)(const struct F(packet) *packet)
 {
@@ -259,7 +280,7 @@ static __noinline enum counter F(flow_masquerade)(struct __sk_buff *skb, __u32 n
  * Where a flow's packets go that are sent on from here, to a device of ours, by which the answers
  * come back. Anything else is WAY_STACK.
  */
-static __noinline enum way F(tc_way)(struct __sk_buff *skb, struct F(view) *view)
+static __always_inline enum way F(tc_way_of)(struct __sk_buff *skb, struct F(view) *view)
 {
 	enum way way = F(route_find)(skb, &view->packet, &view->to.tuple, &view->way);
 	__u32 ifindex = view->way.ifindex;
@@ -269,12 +290,14 @@ static __noinline enum way F(tc_way)(struct __sk_buff *skb, struct F(view) *view
 	return way;
 }
 
+TC_GLOBAL(tc_way, WAY_STACK)
+
 /*
  * Begins a flow with its first packet. Returns COUNT_FORWARD, with what the packet becomes in
  * `view->to`, or why there is no flow. The first that enters what the client asked has it: another
  * CPU may be at it with the client's next packet.
  */
-static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, struct F(view) *view)
+static __always_inline enum counter F(flow_begin_of)(struct __sk_buff *skb, struct F(view) *view)
 {
 	const struct F(choice) *choice = &view->choice;
 	const __u64 now = flow_now();
@@ -298,12 +321,12 @@ static __noinline enum counter F(flow_begin)(struct __sk_buff *skb, struct F(vie
 		reason = F(flow_take_inner)(skb, number);
 		F(flow_translate)(flow, &view->to);
 		if (reason == COUNT_FORWARD && tc_config.redirect && choice->masquerade)
-			way = F(tc_way)(skb, view);
+			way = F(tc_way)(skb);
 		if (way == WAY_SEND)
 			flow->path = view->to.path = REDIRECTED;
 	} else if (choice->backend_id) {
 		F(flow_translate)(flow, &view->to);
-		if (F(tc_way)(skb, view) == WAY_STACK)
+		if (F(tc_way)(skb) == WAY_STACK)
 			reason = COUNT_REFUSE_NO_ROUTE;
 	}
 	if (reason == COUNT_FORWARD && flow->path != FORWARDED)
@@ -327,8 +350,10 @@ abandon:
 	return reason;
 }
 
+TC_GLOBAL(flow_begin, COUNT_REFUSE_RACED)
+
 /* A packet that does not go on, for this reason: an answer, or silence. */
-static __noinline int F(tc_refuse)(struct __sk_buff *skb, struct F(view) *view)
+static __always_inline int F(tc_refuse_of)(struct __sk_buff *skb, struct F(view) *view)
 {
 	const struct F(packet) *packet = &view->packet;
 	__u32 answer = ANSWER_UNREACHABLE, rest = 0;
@@ -355,6 +380,8 @@ static __noinline int F(tc_refuse)(struct __sk_buff *skb, struct F(view) *view)
 	}
 	return F(answer_icmp)(skb, packet, view->hook, answer, rest);
 }
+
+TC_GLOBAL(tc_refuse, TC_ACT_SHOT)
 
 /* An error about a packet of a flow that keeps its sender keeps its own, a router's for example. */
 static __always_inline void F(tc_translate_icmp)(struct __sk_buff *skb, struct F(view) *view,
@@ -400,7 +427,7 @@ static __always_inline bool F(tc_is_last)(const struct F(translation) *to)
 static __always_inline enum counter F(tc_prepare_way)(struct __sk_buff *skb, struct F(view) *view)
 {
 	const bool arrives = hook_is_arrival(view->hook);
-	const enum way way = F(tc_way)(skb, view);
+	const enum way way = F(tc_way)(skb);
 	struct F(flow) *flow;
 
 	if (way == WAY_SEND)
@@ -417,7 +444,7 @@ static __always_inline enum counter F(tc_prepare_way)(struct __sk_buff *skb, str
 }
 
 /* A packet of a known flow. */
-static __noinline int F(tc_translate)(struct __sk_buff *skb, struct F(view) *view)
+static __always_inline int F(tc_translate_of)(struct __sk_buff *skb, struct F(view) *view)
 {
 	struct F(packet) *packet = &view->packet;
 	struct F(translation) *to = &view->to;
@@ -436,7 +463,7 @@ static __noinline int F(tc_translate)(struct __sk_buff *skb, struct F(view) *vie
 	if (sends) {
 		view->reason = F(tc_prepare_way)(skb, view);
 		if (view->reason != COUNT_FORWARD)
-			return F(tc_refuse)(skb, view);
+			return F(tc_refuse)(skb);
 		sends = to->whole || to->path == DEPARTING;
 		if (sends && hook_is_arrival(view->hook))
 			ttl--;
@@ -455,6 +482,8 @@ static __noinline int F(tc_translate)(struct __sk_buff *skb, struct F(view) *vie
 		skb->tc_index = packet_done(skb->ingress_ifindex);
 	return PASS_ON;
 }
+
+TC_GLOBAL(tc_translate, TC_ACT_SHOT)
 
 /* The flow that the client's packet belongs to by what it asks. */
 static __always_inline bool F(tc_find_asked)(struct F(view) *view, __u64 now)
@@ -513,7 +542,7 @@ static __always_inline enum verdict F(tc_rename)(struct __sk_buff *skb, struct F
 	view->choice.path = path;
 	__builtin_memcpy(view->choice.backend, tuple->destination, ADDRESS_SIZE);
 	view->choice.backend_port = tuple->destination_port;
-	view->reason = F(flow_begin)(skb, view);
+	view->reason = F(flow_begin)(skb);
 	if (view->reason != COUNT_FORWARD)
 		return VERDICT_REFUSE;
 	F(flow_filter_add)(tuple->destination, tuple->destination_port,
@@ -531,7 +560,7 @@ static __always_inline enum verdict F(tc_serve)(struct __sk_buff *skb, struct F(
 	if (view->reason == COUNT_PASS_PACKET)
 		return VERDICT_PASS;
 	if (view->reason == COUNT_FORWARD)
-		view->reason = F(flow_begin)(skb, view);
+		view->reason = F(flow_begin)(skb);
 	return view->reason == COUNT_FORWARD ? VERDICT_TRANSLATE : VERDICT_REFUSE;
 }
 
@@ -541,7 +570,7 @@ static __always_inline bool F(tc_may_masquerade)(__u32 kinds, __u16 port)
 	return kinds & LB_HAS_ANY_PORT || (kinds && masq_has(port));
 }
 
-static __noinline enum verdict F(tc_arrives)(struct __sk_buff *skb, struct F(view) *view)
+static __always_inline enum verdict F(tc_arrives_of)(struct __sk_buff *skb, struct F(view) *view)
 {
 	const struct F(tuple) *tuple = &view->packet.tuple;
 	const bool may_be_vip = F(lb_may_be_ours)(tuple->destination, tuple->destination_port);
@@ -567,6 +596,8 @@ static __noinline enum verdict F(tc_arrives)(struct __sk_buff *skb, struct F(vie
 	return F(tc_meets_flow)(view, tuple, now) ? F(tc_rename)(skb, view, FORWARDED)
 						  : VERDICT_PASS;
 }
+
+TC_GLOBAL(tc_arrives, VERDICT_PASS)
 
 /* What leaves for a ClusterIP although nobody has translated it is answered here (spec 28). */
 static __always_inline enum verdict F(tc_leaves)(struct F(view) *view)
@@ -618,7 +649,7 @@ static __always_inline enum verdict F(tc_find_inner)(struct __sk_buff *skb, stru
 	return VERDICT_TRANSLATE;
 }
 
-static __noinline enum verdict F(tc_departs)(struct __sk_buff *skb, struct F(view) *view)
+static __always_inline enum verdict F(tc_departs_of)(struct __sk_buff *skb, struct F(view) *view)
 {
 	const struct F(tuple) *tuple = &view->packet.tuple;
 	const bool may_be_vip = F(lb_may_be_ours)(tuple->destination, tuple->destination_port);
@@ -649,6 +680,8 @@ static __noinline enum verdict F(tc_departs)(struct __sk_buff *skb, struct F(vie
 	return F(tc_meets_flow)(view, &view->key, now) ? F(tc_rename)(skb, view, DEPARTING)
 						       : VERDICT_PASS;
 }
+
+TC_GLOBAL(tc_departs, VERDICT_PASS)
 
 /* Reads the packet into the view. Returns false for what cannot be ours. */
 static __always_inline bool F(tc_read)(struct __sk_buff *skb, __u32 l3, struct F(view) *view)
@@ -690,11 +723,11 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 	view->hook = hook;
 	if (!F(tc_read)(skb, l3, view))
 		goto pass;
-	verdict = hook_is_arrival(hook) ? F(tc_arrives)(skb, view) : F(tc_departs)(skb, view);
+	verdict = hook_is_arrival(hook) ? F(tc_arrives)(skb) : F(tc_departs)(skb);
 	if (verdict == VERDICT_TRANSLATE)
-		return F(tc_translate)(skb, view);
+		return F(tc_translate)(skb);
 	if (verdict == VERDICT_REFUSE)
-		return F(tc_refuse)(skb, view);
+		return F(tc_refuse)(skb);
 pass:
 	count(COUNT_PASS_PACKET);
 	return PASS_ON;

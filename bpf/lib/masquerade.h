@@ -97,26 +97,26 @@ __noinline int F(masq_try_port)(struct __sk_buff *skb, __u32 number, __u32 port,
 {
 	struct F(flow) *flow = F(flow_at)(number);
 	enum socket_claim claim;
-	struct F(tuple) key;
+	struct F(tuple) *key = F(key_room)();
 
-	if (!flow)
+	if (!flow || !key)
 		return -ENOENT;
 	if (place == INNER)
 		flow->inner_port = port;
 	else
 		flow->node_port = port;
-	F(flow_tuple)(flow, place, &key);
+	F(flow_tuple)(flow, place, key);
 	/* A pod that reaches itself: its answers must differ from its requests. */
-	if (key.source_port == key.destination_port && F(is_same)(key.source, key.destination))
+	if (key->source_port == key->destination_port && F(is_same)(key->source, key->destination))
 		return -EEXIST;
 	/*
 	 * A listener has no peer yet, and the backend's port is none that it calls from; it may be
 	 * the backend itself. A datagram to a port of the node is for whoever has the port.
 	 */
-	claim = F(tuple_socket)(skb, &key);
-	if (claim == SOCKET_HAS_PEER || (claim && place == ANSWERS && key.protocol == UDP))
+	claim = F(tuple_socket)(skb, key);
+	if (claim == SOCKET_HAS_PEER || (claim && place == ANSWERS && key->protocol == UDP))
 		return -EEXIST;
-	if (F(tuple_is_tracked)(skb, &key))
+	if (F(tuple_is_tracked)(skb, key))
 		return -EEXIST;
 	return F(tuple_take)(number, place);
 }

@@ -19,8 +19,8 @@ extension KernelTests {
                 "swl_bind4": 210, "swl_bind6": 480,
             ],
             "tc.bpf.o": [
-                "swl_wire_in": 86_000, "swl_wire_in_l3": 131_000, "swl_wire_out": 83_000, "swl_wire_out_l3": 125_000,
-                "swl_pod_in": 127_000, "swl_pod_in_l3": 195_000, "swl_pod_out": 30_000, "swl_pod_out_l3": 44_000,
+                "swl_wire_in": 293_000, "swl_wire_in_l3": 290_000, "swl_wire_out": 327_000, "swl_wire_out_l3": 324_000,
+                "swl_pod_in": 293_000, "swl_pod_in_l3": 290_000, "swl_pod_out": 327_000, "swl_pod_out_l3": 324_000,
             ],
         ]
 

@@ -1,30 +1,30 @@
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// What went wrong with a kernel object: the action, the object, the cause and what to do about it.
 ///
 /// `description` is the sentence for people: "cannot pin services4: operation not permitted; grant CAP_BPF and …".
-public struct BPFError: Error, Sendable {
+package struct BPFError: Error, Sendable {
     /// What was attempted; the raw value is the verb of the message.
-    public enum Action: String, Sendable {
+    package enum Action: String, Sendable {
         case attach, create, delete, detach, duplicate, enable, enter, find, load, mount, open, pin, probe, query
         case read, reuse, run, set, unpin, update, `wait`
     }
 
-    public let action: Action
+    package let action: Action
     /// The object that the action was done to, as a person names it: "services4", "link at /sys/fs/bpf/…".
-    public let subject: String
+    package let subject: String
     /// The kernel's answer.
-    public let cause: Errno
+    package let cause: Errno
     /// The cause in better words than the errno has, when they are known: "map is full (65536)".
-    public let detail: String?
+    package let detail: String?
     /// What to do about it; nil where nothing useful can be said.
-    public var advice: String?
+    package var advice: String?
     /// Everything that libbpf and the verifier said, when a load failed.
-    public let log: String?
+    package let log: String?
 
     /// Describes a failure; without `advice`, the usual one for the cause is taken.
-    public init(
+    package init(
         _ action: Action, _ subject: String, _ cause: Errno, detail: String? = nil, advice: String? = nil,
         log: String? = nil
     ) {
@@ -47,7 +47,7 @@ public struct BPFError: Error, Sendable {
 }
 
 extension BPFError: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         let happened = "cannot \(action.rawValue) \(subject): \(detail ?? cause.plainText)"
         return advice.map { "\(happened); \($0)" } ?? happened
     }

@@ -1,13 +1,13 @@
 import CLibbpf
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// The file system in which pins live.
-public enum BPFFileSystem {
+package enum BPFFileSystem {
     private static let magic: UInt32 = 0xcafe_4a11
 
     /// Whether a path, which must exist, is on a mounted bpffs.
-    public static func contains(_ path: FilePath) throws(BPFError) -> Bool {
+    package static func contains(_ path: FilePath) throws(BPFError) -> Bool {
         var status = statfs()
         let result = path.withPlatformString { statfs($0, &status) }
         guard result == 0 else { throw BPFError(.find, "bpffs at \(path)", .last) }
@@ -16,7 +16,7 @@ public enum BPFFileSystem {
 
     /// Makes sure that bpffs is mounted at a path: true if this call mounted it.
     @discardableResult
-    public static func mount(at path: FilePath) throws(BPFError) -> Bool {
+    package static func mount(at path: FilePath) throws(BPFError) -> Bool {
         if try contains(path) { return false }
         let flags = UInt(MS_NOSUID | MS_NODEV | MS_NOEXEC)
         let status = path.withPlatformString { Glibc.mount("bpf", $0, "bpf", flags, "mode=0700") }
@@ -31,7 +31,7 @@ public enum BPFFileSystem {
     /// Makes sure that a directory, which need not exist yet, is on bpffs: true if this call mounted it, at the usual
     /// place if the directory is below that, else at the directory above.
     @discardableResult
-    public static func provide(for directory: FilePath) throws(BPFError) -> Bool {
+    package static func provide(for directory: FilePath) throws(BPFError) -> Bool {
         // Inside a sandbox it may be all that is visible of bpffs.
         if directory.exists, try contains(directory) { return false }
         let usual: FilePath = "/sys/fs/bpf"
@@ -39,7 +39,7 @@ public enum BPFFileSystem {
     }
 
     /// Makes a directory and those above it, for root alone; what is there already stays as it is.
-    public static func makeDirectories(_ path: FilePath) throws(BPFError) {
+    package static func makeDirectories(_ path: FilePath) throws(BPFError) {
         var partial = FilePath(root: path.root, [])
         for component in path.components {
             partial.append(component)

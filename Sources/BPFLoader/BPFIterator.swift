@@ -3,12 +3,12 @@ import Glibc
 import SystemPackage
 
 /// A program that the kernel runs for each of its objects of one kind, such as each UDP socket, whenever it is told to.
-public struct BPFIterator: ~Copyable, Sendable {
+package struct BPFIterator: ~Copyable, Sendable {
     private let link: Descriptor
     private let name: String
 
     /// Takes a program of a section such as `iter/udp`.
-    public init(_ program: borrowing BPFProgram) throws(BPFError) {
+    package init(_ program: borrowing BPFProgram) throws(BPFError) {
         let subject = "\(program.name) to its iterator"
         let descriptor = bpf_link_create(program.descriptor.rawValue, 0, BPF_TRACE_ITER, nil)
         link = Descriptor(adopting: try checked(descriptor, .attach, subject))
@@ -18,7 +18,7 @@ public struct BPFIterator: ~Copyable, Sendable {
     /// Walks over all objects once. Sockets are those of the calling thread's network namespace.
     ///
     /// A program that writes nothing is run exactly once for each object: only output that does not fit is written anew.
-    public func run() throws(BPFError) {
+    package func run() throws(BPFError) {
         let walk = Descriptor(adopting: try checked(bpf_iter_create(link.rawValue), .run, name))
         var output: [UInt8] = [UInt8](repeating: 0, count: 256)
         while true {

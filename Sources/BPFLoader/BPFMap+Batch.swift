@@ -2,13 +2,13 @@ import CLibbpf
 import SystemPackage
 
 /// How far a batch came: the first `completed` entries are done, and the one after them is what failed.
-public struct BatchOutcome: Sendable {
-    public let completed: Int
+package struct BatchOutcome: Sendable {
+    package let completed: Int
     /// Why entry number `completed` could not be done; nil when all are.
-    public let failure: BPFError?
+    package let failure: BPFError?
 
     /// Throws the failure, for callers who want all or an error.
-    public func check() throws(BPFError) {
+    package func check() throws(BPFError) {
         if let failure { throw failure }
     }
 }
@@ -18,7 +18,7 @@ extension BPFMap {
     /// Writes entries in their order, and stops at the first that fails.
     ///
     /// Only `mode: .any` goes in batches: the kernel refuses the other modes there.
-    public func updateBatch<Key: BitwiseCopyable, Value: BitwiseCopyable>(
+    package func updateBatch<Key: BitwiseCopyable, Value: BitwiseCopyable>(
         keys: [Key], values: [Value], mode: UpdateMode = .any
     ) -> BatchOutcome {
         precondition(keys.count == values.count, "every key needs its value")
@@ -40,7 +40,7 @@ extension BPFMap {
     }
 
     /// Removes entries in their order, and stops at the first that fails; what is already gone counts as done.
-    public func deleteBatch<Key: BitwiseCopyable>(keys: [Key]) -> BatchOutcome {
+    package func deleteBatch<Key: BitwiseCopyable>(keys: [Key]) -> BatchOutcome {
         let descriptor = descriptor.rawValue
         return inBatches(of: keys.count, allowed: true) { () throws(BPFError) in
             try checkKey(Key.self, .delete)

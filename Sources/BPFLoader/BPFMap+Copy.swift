@@ -8,7 +8,7 @@ extension BPFMap {
     ///
     /// - Returns: how many entries were written.
     @discardableResult
-    public func copyEntries(to other: borrowing BPFMap) throws(BPFError) -> Int {
+    package func copyEntries(to other: borrowing BPFMap) throws(BPFError) -> Int {
         guard keySize == other.keySize, transferSize == other.transferSize else {
             throw BPFError(
                 .update, other.name, .invalidArgument, detail: "\(name) has keys and values of another size")

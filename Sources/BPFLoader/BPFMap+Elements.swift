@@ -2,7 +2,7 @@ import CLibbpf
 import SystemPackage
 
 /// Whether an update may create an entry, replace one, or both.
-public enum UpdateMode: Sendable {
+package enum UpdateMode: Sendable {
     case any, noExist, exist
 
     var flags: UInt64 {
@@ -17,7 +17,7 @@ public enum UpdateMode: Sendable {
 // One entry at a time.
 extension BPFMap {
     /// The value of a key, or nil if the map has none.
-    public func lookup<Key: BitwiseCopyable, Value: BitwiseCopyable>(
+    package func lookup<Key: BitwiseCopyable, Value: BitwiseCopyable>(
         _ key: Key, as _: Value.Type = Value.self
     ) throws(BPFError) -> Value? {
         try checkKey(Key.self, .read)
@@ -37,7 +37,7 @@ extension BPFMap {
     ///
     /// `noExist` throws `Errno.fileExists` for a key that is there, `exist` throws `Errno.noSuchFileOrDirectory`
     /// for one that is not.
-    public func update<Key: BitwiseCopyable, Value: BitwiseCopyable>(
+    package func update<Key: BitwiseCopyable, Value: BitwiseCopyable>(
         _ key: Key, to value: Value, mode: UpdateMode = .any
     ) throws(BPFError) {
         try checkKey(Key.self, .update)
@@ -50,7 +50,7 @@ extension BPFMap {
 
     /// Removes an entry. True if it was there; what is already gone is no error.
     @discardableResult
-    public func delete<Key: BitwiseCopyable>(_ key: Key) throws(BPFError) -> Bool {
+    package func delete<Key: BitwiseCopyable>(_ key: Key) throws(BPFError) -> Bool {
         try checkKey(Key.self, .delete)
         let status = withUnsafePointer(to: key) { bpf_map_delete_elem(descriptor.rawValue, $0) }
         if status == 0 { return true }

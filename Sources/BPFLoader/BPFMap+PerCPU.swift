@@ -4,7 +4,7 @@ import SystemPackage
 // Maps with a value for each CPU: programs count without sharing a cache line, readers add up.
 extension BPFMap {
     /// The values of a key on all possible CPUs, or nil if the map has no such key.
-    public func lookupPerCPU<Key: BitwiseCopyable, Value: BitwiseCopyable>(
+    package func lookupPerCPU<Key: BitwiseCopyable, Value: BitwiseCopyable>(
         _ key: Key, as _: Value.Type = Value.self
     ) throws(BPFError) -> [Value]? {
         try checkPerCPU(Key.self, Value.self, .read)
@@ -22,7 +22,7 @@ extension BPFMap {
     }
 
     /// All entries of a per-CPU map, each with the values of all possible CPUs.
-    public func perCPUEntries<Key: BitwiseCopyable, Value: BitwiseCopyable>(
+    package func perCPUEntries<Key: BitwiseCopyable, Value: BitwiseCopyable>(
         key _: Key.Type, value _: Value.Type
     ) throws(BPFError) -> [MapEntry<Key, [Value]>] {
         try checkPerCPU(Key.self, Value.self, .read)
@@ -34,7 +34,7 @@ extension BPFMap {
     }
 
     /// Sets the values of a key on all CPUs to zero; what a program adds at the same moment may be lost.
-    public func zeroPerCPU<Key: BitwiseCopyable>(_ key: Key) throws(BPFError) {
+    package func zeroPerCPU<Key: BitwiseCopyable>(_ key: Key) throws(BPFError) {
         try checkKey(Key.self, .update)
         let zeros = [UInt8](repeating: 0, count: transferSize)
         let status = withUnsafePointer(to: key) {
@@ -45,7 +45,7 @@ extension BPFMap {
 
     /// Adds the counts of every entry, which are 64 bits each, to those of the same key in another map of this layout; what
     /// a program counts there at the same moment may be lost.
-    public func addCounts(to other: borrowing BPFMap) throws(BPFError) {
+    package func addCounts(to other: borrowing BPFMap) throws(BPFError) {
         guard type.isPerCPU, other.type.isPerCPU, keySize == other.keySize, valueSize == other.valueSize,
             valueSize % 8 == 0
         else { throw BPFError(.update, other.name, .invalidArgument, detail: "\(name) has other counts") }

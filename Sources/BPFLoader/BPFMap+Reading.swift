@@ -2,9 +2,9 @@ import CLibbpf
 import SystemPackage
 
 /// One entry of a map, read out.
-public struct MapEntry<Key, Value> {
-    public let key: Key
-    public let value: Value
+package struct MapEntry<Key, Value> {
+    package let key: Key
+    package let value: Value
 }
 
 extension MapEntry: Equatable where Key: Equatable, Value: Equatable {}
@@ -13,7 +13,7 @@ extension MapEntry: Sendable where Key: Sendable, Value: Sendable {}
 // The whole map. Entries that are written meanwhile may be missed or seen; no entry is torn across calls.
 extension BPFMap {
     /// All entries, in the kernel's order.
-    public func entries<Key: BitwiseCopyable, Value: BitwiseCopyable>(
+    package func entries<Key: BitwiseCopyable, Value: BitwiseCopyable>(
         key _: Key.Type, value _: Value.Type
     ) throws(BPFError) -> [MapEntry<Key, Value>] {
         try checkKey(Key.self, .read)
@@ -27,7 +27,7 @@ extension BPFMap {
 
     /// All entries as bytes, for a reader who does not know the types. A per-CPU value is the values of all
     /// possible CPUs, each rounded up to eight bytes.
-    public func rawEntries() throws(BPFError) -> [MapEntry<[UInt8], [UInt8]>] {
+    package func rawEntries() throws(BPFError) -> [MapEntry<[UInt8], [UInt8]>] {
         var entries: [MapEntry<[UInt8], [UInt8]>] = []
         let (keySize, valueSize) = (keySize, transferSize)
         try forEachEntry { key, value in
@@ -39,7 +39,7 @@ extension BPFMap {
     }
 
     /// The values of an array at consecutive indices.
-    public func values<Value: BitwiseCopyable>(
+    package func values<Value: BitwiseCopyable>(
         in range: Range<UInt32>, as _: Value.Type = Value.self
     ) throws(BPFError) -> [Value] {
         try checkKey(UInt32.self, .read)

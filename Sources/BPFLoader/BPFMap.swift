@@ -1,21 +1,21 @@
 import CLibbpf
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// A map of the kernel. It owns a descriptor of its own, so it outlives the object or the pin that it came from.
 ///
 /// Keys and values are any `BitwiseCopyable` type whose size is exactly the map's; padding must be named fields,
 /// because the kernel compares keys byte by byte.
-public struct BPFMap: ~Copyable, Sendable {
+package struct BPFMap: ~Copyable, Sendable {
     let descriptor: Descriptor
     /// The kernel's name, at most 15 characters.
-    public let name: String
+    package let name: String
     /// The kernel's number for this map, as bpftool shows it.
-    public let id: UInt32
-    public let type: BPFMapType
-    public let keySize: Int
-    public let valueSize: Int
-    public let maxEntries: Int
+    package let id: UInt32
+    package let type: BPFMapType
+    package let keySize: Int
+    package let valueSize: Int
+    package let maxEntries: Int
 
     init(_ descriptor: consuming Descriptor) throws(BPFError) {
         var info = bpf_map_info()
@@ -31,17 +31,17 @@ public struct BPFMap: ~Copyable, Sendable {
     }
 
     /// Opens the map that is pinned at a path.
-    public init(pinnedAt path: FilePath) throws(BPFError) {
+    package init(pinnedAt path: FilePath) throws(BPFError) {
         try self.init(Descriptor(pinnedAt: path, expecting: .map))
     }
 
     /// Opens a map by the kernel's number.
-    public init(id: UInt32) throws(BPFError) {
+    package init(id: UInt32) throws(BPFError) {
         try self.init(Descriptor(adopting: checked(bpf_map_get_fd_by_id(id), .open, "map with id \(id)")))
     }
 
     /// Takes over a descriptor of a map that nobody else will close.
-    public init(adopting descriptor: Int32) throws(BPFError) {
+    package init(adopting descriptor: Int32) throws(BPFError) {
         try self.init(Descriptor(adopting: descriptor))
     }
 
@@ -50,7 +50,7 @@ public struct BPFMap: ~Copyable, Sendable {
     }
 
     /// Creates a map without an object file, for tests and probes. `flags` are the kernel's `BPF_F_…`.
-    public static func create(
+    package static func create(
         _ type: BPFMapType, name: String, keySize: Int, valueSize: Int, maxEntries: Int, flags: UInt32 = 0
     ) throws(BPFError) -> BPFMap {
         var options = bpf_map_create_opts()
@@ -63,12 +63,12 @@ public struct BPFMap: ~Copyable, Sendable {
     }
 
     /// Keeps the map alive at a path in bpffs.
-    public func pin(at path: FilePath) throws(BPFError) {
+    package func pin(at path: FilePath) throws(BPFError) {
         try descriptor.pin(at: path, subject: "map \(name)")
     }
 
     /// What the kernel says about the map now.
-    public var info: Info {
+    package var info: Info {
         get throws(BPFError) {
             let text = try readText(FilePath("/proc/self/fdinfo/\(descriptor.rawValue)"))
             let line = text.split(separator: "\n").first { $0.hasPrefix("memlock:") }
@@ -80,15 +80,15 @@ public struct BPFMap: ~Copyable, Sendable {
     }
 
     /// A description of a map, as a value that can be kept.
-    public struct Info: Hashable, Sendable {
-        public let name: String
-        public let id: UInt32
-        public let type: BPFMapType
-        public let keySize: Int
-        public let valueSize: Int
-        public let maxEntries: Int
+    package struct Info: Hashable, Sendable {
+        package let name: String
+        package let id: UInt32
+        package let type: BPFMapType
+        package let keySize: Int
+        package let valueSize: Int
+        package let maxEntries: Int
         /// Bytes of kernel memory; kernels before 6.4 only estimate it.
-        public let memory: Int
+        package let memory: Int
     }
 }
 
@@ -124,7 +124,7 @@ extension BPFMap {
 }
 
 /// The CPUs of the machine, as maps count them.
-public enum CPUs {
+package enum CPUs {
     /// How many values an entry of a per-CPU map has.
-    public static let possible = Int(max(1, libbpf_num_possible_cpus()))
+    package static let possible = Int(max(1, libbpf_num_possible_cpus()))
 }

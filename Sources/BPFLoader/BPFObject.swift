@@ -1,34 +1,34 @@
 import CLibbpf
-public import SystemPackage
+package import SystemPackage
 
 /// An object file of BPF programs and maps, open but not yet loaded: the moment to set it up.
 ///
 /// What is set here reaches the kernel. After loading nothing of it can be changed, so `load()` gives another type.
-public struct BPFObject: ~Copyable {
+package struct BPFObject: ~Copyable {
     let handle: ObjectHandle
     /// What messages call it: "sock.bpf.o".
-    public let name: String
+    package let name: String
 
     /// Opens an object from the bytes of its ELF file, which are not needed afterwards.
-    public init(name: String, bytes: UnsafeRawBufferPointer) throws(BPFError) {
+    package init(name: String, bytes: UnsafeRawBufferPointer) throws(BPFError) {
         handle = try ObjectHandle(Opening(of: bytes, name: name), name: name)
         self.name = name
     }
 
     /// Opens an object from the bytes of its ELF file.
-    public init(name: String, bytes: [UInt8]) throws(BPFError) {
+    package init(name: String, bytes: [UInt8]) throws(BPFError) {
         handle = try ObjectHandle(bytes.withUnsafeBytes { Opening(of: $0, name: name) }, name: name)
         self.name = name
     }
 
     /// The programs of the object, in the order of the file.
-    public var programs: [ProgramDescription] { handle.programs }
+    package var programs: [ProgramDescription] { handle.programs }
 
     /// The names of the maps, read-only data included.
-    public var mapNames: [String] { handle.mapNames }
+    package var mapNames: [String] { handle.mapNames }
 
     /// Sets the first contents of a data section such as ".rodata.config" from a struct of the same layout.
-    public func setInitialValue<Value: BitwiseCopyable>(of map: String, to value: Value) throws(BPFError) {
+    package func setInitialValue<Value: BitwiseCopyable>(of map: String, to value: Value) throws(BPFError) {
         let pointer = try handle.map(map, of: name)
         let status = withUnsafePointer(to: value) {
             bpf_map__set_initial_value(pointer, $0, MemoryLayout<Value>.stride)
@@ -41,7 +41,7 @@ public struct BPFObject: ~Copyable {
     }
 
     /// What a data section such as ".rodata.config" holds as the object was compiled, as a struct of the same layout.
-    public func initialValue<Value: BitwiseCopyable>(of map: String, as _: Value.Type) throws(BPFError) -> Value {
+    package func initialValue<Value: BitwiseCopyable>(of map: String, as _: Value.Type) throws(BPFError) -> Value {
         var size = 0
         let bytes = bpf_map__initial_value(try handle.map(map, of: name), &size)
         guard let bytes, size == MemoryLayout<Value>.stride else {
@@ -52,30 +52,30 @@ public struct BPFObject: ~Copyable {
     }
 
     /// Sets how many entries a map is created with.
-    public func setMaxEntries(of map: String, to count: Int) throws(BPFError) {
+    package func setMaxEntries(of map: String, to count: Int) throws(BPFError) {
         try checked(
             bpf_map__set_max_entries(handle.map(map, of: name), UInt32(clamping: count)), .set,
             "maximum of \(map) of \(name)")
     }
 
     /// Uses the map that is pinned at a path, if it is there and fits; otherwise creates the map and pins it there.
-    public func setPin(of map: String, at path: FilePath) throws(BPFError) {
+    package func setPin(of map: String, at path: FilePath) throws(BPFError) {
         try checked(bpf_map__set_pin_path(handle.map(map, of: name), path.string), .set, "pin of \(map) of \(name)")
     }
 
     /// Uses a map that is open already instead of creating one; the object then knows it by the open map's name.
-    public func reuse(_ open: borrowing BPFMap, as map: String) throws(BPFError) {
+    package func reuse(_ open: borrowing BPFMap, as map: String) throws(BPFError) {
         let status = bpf_map__reuse_fd(try handle.map(map, of: name), open.descriptor.rawValue)
         try checked(status, .reuse, "\(open.name) as \(map) of \(name)")
     }
 
     /// Leaves a map out of the load, which no program that is loaded may use then.
-    public func leaveOut(map: String) throws(BPFError) {
+    package func leaveOut(map: String) throws(BPFError) {
         try checked(bpf_map__set_autocreate(handle.map(map, of: name), false), .set, "\(map) of \(name)")
     }
 
     /// Leaves a program out of the load, or takes it in again.
-    public func setAutoload(of program: String, to isLoaded: Bool) throws(BPFError) {
+    package func setAutoload(of program: String, to isLoaded: Bool) throws(BPFError) {
         try checked(
             bpf_program__set_autoload(handle.program(program, of: name), isLoaded), .set,
             "autoload of \(program) of \(name)")
@@ -84,7 +84,7 @@ public struct BPFObject: ~Copyable {
     /// Creates the maps and has the kernel verify the programs.
     ///
     /// Throws the verifier's last telling line as the `detail` and everything that was said as the `log`.
-    public consuming func load() throws(BPFError) -> LoadedBPFObject {
+    package consuming func load() throws(BPFError) -> LoadedBPFObject {
         let pointer = handle.pointer
         let (status, log) = LibbpfLog.collecting { bpf_object__load(pointer) }
         guard status < 0 else { return LoadedBPFObject(handle: handle, name: name) }
@@ -99,10 +99,10 @@ public struct BPFObject: ~Copyable {
 
 /// An object whose maps and programs are in the kernel. Dropping it lets go of all that nobody else holds: what is
 /// taken out of it with `map(named:)` and `program(named:)` stays.
-public struct LoadedBPFObject: ~Copyable {
+package struct LoadedBPFObject: ~Copyable {
     private let handle: ObjectHandle
     /// What messages call it: "sock.bpf.o".
-    public let name: String
+    package let name: String
 
     fileprivate init(handle: consuming ObjectHandle, name: String) {
         self.handle = handle
@@ -110,31 +110,31 @@ public struct LoadedBPFObject: ~Copyable {
     }
 
     /// The programs that were loaded, in the order of the file.
-    public var programs: [ProgramDescription] { handle.programs.filter(\.isLoaded) }
+    package var programs: [ProgramDescription] { handle.programs.filter(\.isLoaded) }
 
     /// The names of the maps, read-only data included.
-    public var mapNames: [String] { handle.mapNames }
+    package var mapNames: [String] { handle.mapNames }
 
     /// A handle of its own on a map.
-    public func map(named map: String) throws(BPFError) -> BPFMap {
+    package func map(named map: String) throws(BPFError) -> BPFMap {
         try BPFMap(duplicating: bpf_map__fd(handle.map(map, of: name)), named: map)
     }
 
     /// A handle of its own on a program.
-    public func program(named program: String) throws(BPFError) -> BPFProgram {
+    package func program(named program: String) throws(BPFError) -> BPFProgram {
         let descriptor = bpf_program__fd(try handle.program(program, of: name))
         return try BPFProgram(duplicating: descriptor, named: program)
     }
 }
 
 /// A program as the object file describes it.
-public struct ProgramDescription: Hashable, Sendable {
+package struct ProgramDescription: Hashable, Sendable {
     /// The function's name: "swl_connect4".
-    public let name: String
+    package let name: String
     /// Its section, which says what it attaches to: "cgroup/connect4".
-    public let section: String
+    package let section: String
     /// Whether `load()` takes it, or took it.
-    public let isLoaded: Bool
+    package let isLoaded: Bool
 }
 
 /// What libbpf answered when it was asked to open an object.

@@ -2,20 +2,20 @@ import CLibbpf
 import SystemPackage
 
 /// What a run over packets gave.
-public struct PacketRun: Sendable {
+package struct PacketRun: Sendable {
     /// What the program returned: a TC_ACT_… or XDP_… number.
-    public let result: UInt32
+    package let result: UInt32
     /// The packet as the program left it.
-    public let packet: [UInt8]
+    package let packet: [UInt8]
     /// The mean time of one run.
-    public let duration: Duration
+    package let duration: Duration
 }
 
 // The kernel runs a program on demand: `SEC("syscall")` on a context struct, tc and XDP on a packet. Programs of
 // cgroup sockets cannot be run like this.
 extension BPFProgram {
     /// Runs a `SEC("syscall")` program on a context, which it may change, and returns what it returned.
-    public func run<Context: BitwiseCopyable>(context: inout Context) throws(BPFError) -> UInt32 {
+    package func run<Context: BitwiseCopyable>(context: inout Context) throws(BPFError) -> UInt32 {
         var options = bpf_test_run_opts()
         options.sz = MemoryLayout<bpf_test_run_opts>.size
         let status = withUnsafeMutablePointer(to: &context) { context in
@@ -28,7 +28,7 @@ extension BPFProgram {
     }
 
     /// Runs a `SEC("syscall")` program that takes no context.
-    public func run() throws(BPFError) -> UInt32 {
+    package func run() throws(BPFError) -> UInt32 {
         var options = bpf_test_run_opts()
         options.sz = MemoryLayout<bpf_test_run_opts>.size
         try checked(bpf_prog_test_run_opts(descriptor.rawValue, &options), .run, name)
@@ -43,7 +43,7 @@ extension BPFProgram {
     ///   - device: the number of a device in the calling thread's network namespace which the packet is on; 0 for the
     ///     namespace's loopback. Only for tc.
     ///   - arrival: the device by which a departing packet came; 0 for the node's own. Only for tc.
-    public func run(
+    package func run(
         packet: [UInt8], repetitions: Int = 1, device: UInt32 = 0, arrival: UInt32 = 0
     ) throws(BPFError) -> PacketRun {
         guard device != 0 || arrival != 0 else {

@@ -1,13 +1,13 @@
 import CLibbpf
-public import SystemPackage
+package import SystemPackage
 
 /// A program that the kernel has verified. It owns a descriptor of its own.
-public struct BPFProgram: ~Copyable, Sendable {
+package struct BPFProgram: ~Copyable, Sendable {
     let descriptor: Descriptor
     /// The function's name; for a program that was opened by pin or id, the kernel's 15 characters of it.
-    public let name: String
+    package let name: String
     /// The kernel's number for this program, as bpftool shows it.
-    public let id: UInt32
+    package let id: UInt32
 
     init(_ descriptor: consuming Descriptor, name: String? = nil) throws(BPFError) {
         let info = try Self.readInfo(descriptor.rawValue)
@@ -24,22 +24,22 @@ public struct BPFProgram: ~Copyable, Sendable {
     }
 
     /// Opens the program that is pinned at a path.
-    public init(pinnedAt path: FilePath) throws(BPFError) {
+    package init(pinnedAt path: FilePath) throws(BPFError) {
         try self.init(Descriptor(pinnedAt: path, expecting: .program))
     }
 
     /// Opens a program by the kernel's number.
-    public init(id: UInt32) throws(BPFError) {
+    package init(id: UInt32) throws(BPFError) {
         try self.init(Descriptor(adopting: checked(bpf_prog_get_fd_by_id(id), .open, "program with id \(id)")))
     }
 
     /// Keeps the program in the kernel at a path in bpffs.
-    public func pin(at path: FilePath) throws(BPFError) {
+    package func pin(at path: FilePath) throws(BPFError) {
         try descriptor.pin(at: path, subject: "program \(name)")
     }
 
     /// What the kernel says about the program now.
-    public var info: Info {
+    package var info: Info {
         get throws(BPFError) {
             var mapIDs = [UInt32](repeating: 0, count: 64)
             let info = try Self.readInfo(descriptor.rawValue, mapIDs: &mapIDs)
@@ -54,23 +54,23 @@ public struct BPFProgram: ~Copyable, Sendable {
     }
 
     /// A description of a program, as a value that can be kept.
-    public struct Info: Hashable, Sendable {
-        public let id: UInt32
-        public let name: String
+    package struct Info: Hashable, Sendable {
+        package let id: UInt32
+        package let name: String
         /// The kernel's `enum bpf_prog_type`.
-        public let type: UInt32
+        package let type: UInt32
         /// A hash of the instructions, the same for the same program.
-        public let tag: String
+        package let tag: String
         /// When it was loaded, as time since boot.
-        public let loadedAfterBoot: Duration
+        package let loadedAfterBoot: Duration
         /// How long it ran in all, while a `RunStatistics` lived somewhere on the machine.
-        public let runTime: Duration
+        package let runTime: Duration
         /// How often it ran in that time.
-        public let runCount: UInt64
+        package let runCount: UInt64
         /// How many instructions the verifier walked; 0 on kernels before 5.16.
-        public let verifiedInstructions: Int
+        package let verifiedInstructions: Int
         /// The maps that it uses, 64 at most.
-        public let mapIDs: [UInt32]
+        package let mapIDs: [UInt32]
     }
 
     private static func readInfo(_ descriptor: Int32) throws(BPFError) -> bpf_prog_info {

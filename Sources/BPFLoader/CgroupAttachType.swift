@@ -1,7 +1,7 @@
 import CLibbpf
 
 /// The hooks of a cgroup that a program can be attached to.
-public enum CgroupAttachType: CaseIterable, Sendable {
+package enum CgroupAttachType: CaseIterable, Sendable {
     case connect4, connect6
     case sendMessage4, sendMessage6
     case receiveMessage4, receiveMessage6
@@ -41,13 +41,13 @@ public enum CgroupAttachType: CaseIterable, Sendable {
     }
 
     /// The hook of a program's section: "cgroup/connect4".
-    public init?(section: String) {
+    package init?(section: String) {
         guard let match = Self.allCases.first(where: { $0.section == section }) else { return nil }
         self = match
     }
 
     /// The section name of programs for this hook.
-    public var section: String {
+    package var section: String {
         switch self {
         case .ingress, .egress: "cgroup_skb/\(self)"
         default: "cgroup/\(self)"
@@ -57,7 +57,7 @@ public enum CgroupAttachType: CaseIterable, Sendable {
 
 extension CgroupAttachType: CustomStringConvertible {
     /// The name that libbpf and bpftool use: "connect4".
-    public var description: String {
+    package var description: String {
         switch self {
         case .connect4: "connect4"
         case .connect6: "connect6"

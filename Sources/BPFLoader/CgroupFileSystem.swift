@@ -1,11 +1,11 @@
 import CLibbpf
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// The hierarchy of version 2 cgroups.
-public enum CgroupFileSystem {
+package enum CgroupFileSystem {
     /// Where it is mounted: /sys/fs/cgroup, /sys/fs/cgroup/unified, or where else the machine has it.
-    public static func root() throws(BPFError) -> FilePath {
+    package static func root() throws(BPFError) -> FilePath {
         guard let root = root(inMountInfo: try readText("/proc/self/mountinfo")) else {
             throw BPFError(
                 .find, "cgroup2 in /proc/self/mountinfo", .noSuchFileOrDirectory, detail: "it is not mounted",
@@ -17,7 +17,7 @@ public enum CgroupFileSystem {
     private static let magic = 0x6367_7270
 
     /// The kernel's number for a cgroup, as links and programs give it: the inode number of its directory.
-    public static func id(of cgroup: FilePath) throws(BPFError) -> UInt64 {
+    package static func id(of cgroup: FilePath) throws(BPFError) -> UInt64 {
         var fileSystem = statfs()
         var status = stat()
         guard cgroup.withPlatformString({ statfs($0, &fileSystem) }) == 0,

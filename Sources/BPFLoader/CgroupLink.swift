@@ -1,11 +1,11 @@
 import CLibbpf
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// A program attached to a hook of a cgroup and all its descendants.
 ///
 /// Dropping it detaches the program, unless it is pinned: a pinned link works on after this process.
-public struct CgroupLink: ~Copyable, Sendable {
+package struct CgroupLink: ~Copyable, Sendable {
     let descriptor: Descriptor
 
     private init(_ descriptor: consuming Descriptor) {
@@ -13,7 +13,7 @@ public struct CgroupLink: ~Copyable, Sendable {
     }
 
     /// Attaches a program, beside those that others have attached to the same hook.
-    public static func attach(
+    package static func attach(
         _ program: borrowing BPFProgram, to cgroup: FilePath, as type: CgroupAttachType
     ) throws(BPFError) -> CgroupLink {
         let directory = try Descriptor(directory: cgroup)
@@ -34,29 +34,29 @@ public struct CgroupLink: ~Copyable, Sendable {
     }
 
     /// Opens the link that is pinned at a path.
-    public init(pinnedAt path: FilePath) throws(BPFError) {
+    package init(pinnedAt path: FilePath) throws(BPFError) {
         descriptor = try Descriptor(pinnedAt: path, expecting: .link)
     }
 
     /// Keeps the program attached after this process exits.
-    public func pin(at path: FilePath) throws(BPFError) {
+    package func pin(at path: FilePath) throws(BPFError) {
         try descriptor.pin(at: path, subject: "link")
     }
 
     /// Puts another program in the place of the attached one; no connect sees neither.
     ///
     /// Throws ENOLINK when the cgroup is gone.
-    public func update(to program: borrowing BPFProgram) throws(BPFError) {
+    package func update(to program: borrowing BPFProgram) throws(BPFError) {
         try descriptor.updateLink(to: program, without: "cgroup")
     }
 
     /// Takes the program off the hook, even while the link is pinned; the pin stays, as a link to nothing.
-    public func detach() throws(BPFError) {
+    package func detach() throws(BPFError) {
         try descriptor.detachLink()
     }
 
     /// What the kernel says about the link now.
-    public var info: Info {
+    package var info: Info {
         get throws(BPFError) {
             let info = try descriptor.linkInfo(bpf_link_info())
             guard info.type == BPF_LINK_TYPE_CGROUP.rawValue else {
@@ -69,16 +69,16 @@ public struct CgroupLink: ~Copyable, Sendable {
     }
 
     /// A description of a link, as a value that can be kept.
-    public struct Info: Hashable, Sendable {
+    package struct Info: Hashable, Sendable {
         /// The kernel's number for this link, as bpftool shows it.
-        public let id: UInt32
-        public let programID: UInt32
+        package let id: UInt32
+        package let programID: UInt32
         /// The cgroup, by the number that `CgroupFileSystem.id(of:)` gives; 0 once it is gone or the link detached.
-        public let cgroupID: UInt64
+        package let cgroupID: UInt64
         /// The hook; nil for one that this list does not name.
-        public let attachType: CgroupAttachType?
+        package let attachType: CgroupAttachType?
 
         /// False when the cgroup was removed, or the link detached: the program never runs.
-        public var isAttached: Bool { cgroupID != 0 }
+        package var isAttached: Bool { cgroupID != 0 }
     }
 }

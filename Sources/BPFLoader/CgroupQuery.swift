@@ -1,14 +1,14 @@
 import CLibbpf
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// What is attached to the hooks of a cgroup, ours and others'.
-public enum CgroupQuery {
+package enum CgroupQuery {
     /// A program on a hook.
-    public struct AttachedProgram: Hashable, Sendable {
-        public let id: UInt32
+    package struct AttachedProgram: Hashable, Sendable {
+        package let id: UInt32
         /// The kernel's name; nil if the program went away, or may not be looked at.
-        public let name: String?
+        package let name: String?
     }
 
     /// The program on a hook that lets no other be attached beside it; nil if there is none, or if we may not look.
@@ -22,7 +22,7 @@ public enum CgroupQuery {
 
     /// The programs attached to a hook of a cgroup, in the order in which they run; with `effective`, also those
     /// that the cgroup inherits from its ancestors.
-    public static func programs(
+    package static func programs(
         on cgroup: FilePath, at type: CgroupAttachType, effective: Bool = false
     ) throws(BPFError) -> [AttachedProgram] {
         let directory = try Descriptor(directory: cgroup)

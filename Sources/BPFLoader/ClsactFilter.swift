@@ -7,26 +7,26 @@ import SystemPackage
 /// The filter is the device's: it stays when this value or this process goes, and goes with the device. It is known
 /// by its priority, its handle and the first letters of its program's name; one that has only the first two is
 /// somebody else's, and is neither replaced nor removed.
-public struct ClsactFilter: Hashable, Sendable {
+package struct ClsactFilter: Hashable, Sendable {
     /// Behind those who insist on being early, who take 1 and the like, and before those to whom the kernel gave a
     /// priority, which it counts down from 49152.
-    public static let priority: UInt16 = 50
+    package static let priority: UInt16 = 50
     /// "SWL".
-    public static let handle: UInt32 = 0x53_574c
+    package static let handle: UInt32 = 0x53_574c
 
-    public let device: NetworkDevice
-    public let direction: TrafficDirection
+    package let device: NetworkDevice
+    package let direction: TrafficDirection
     /// What the names of all our programs begin with.
-    public let prefix: String
+    package let prefix: String
 
-    public init(of device: NetworkDevice, _ direction: TrafficDirection, prefix: String) {
+    package init(of device: NetworkDevice, _ direction: TrafficDirection, prefix: String) {
         self.device = device
         self.direction = direction
         self.prefix = prefix
     }
 
     /// The program that is attached now, nil if there is none of ours.
-    public var attached: DeviceProgram? {
+    package var attached: DeviceProgram? {
         get throws(BPFError) {
             guard let inPlace = try occupant, isOurs(inPlace) else { return nil }
             return inPlace
@@ -36,7 +36,7 @@ public struct ClsactFilter: Hashable, Sendable {
     /// Attaches a program, or puts it in the place of ours that is there; then no packet sees neither.
     ///
     /// The device must have its clsact discipline.
-    public func attach(_ program: borrowing BPFProgram) throws(BPFError) {
+    package func attach(_ program: borrowing BPFProgram) throws(BPFError) {
         let subject = "\(program.name) to \(direction) of \(device.name)"
         let inPlace = try occupant
         if let inPlace, !isOurs(inPlace) {
@@ -55,7 +55,7 @@ public struct ClsactFilter: Hashable, Sendable {
 
     /// Removes our filter: true if there was one.
     @discardableResult
-    public func detach() throws(BPFError) -> Bool {
+    package func detach() throws(BPFError) -> Bool {
         guard try attached != nil else { return false }
         var options = self.options
         var hook = Clsact.hook(device, direction.attachPoint)

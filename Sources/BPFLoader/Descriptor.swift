@@ -1,6 +1,6 @@
 import CLibbpf
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// An open file descriptor; dropping it closes it.
 struct Descriptor: ~Copyable, Sendable {
@@ -66,7 +66,7 @@ extension Descriptor {
 
 /// Removes a pin; the object lives on while something else holds it. True if there was one.
 @discardableResult
-public func unpin(_ path: FilePath) throws(BPFError) -> Bool {
+package func unpin(_ path: FilePath) throws(BPFError) -> Bool {
     if path.withPlatformString({ unlink($0) }) == 0 { return true }
     guard Errno.last == .noSuchFileOrDirectory else { throw BPFError(.unpin, "\(path)", .last) }
     return false

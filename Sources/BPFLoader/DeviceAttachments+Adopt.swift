@@ -1,5 +1,5 @@
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 extension DeviceAttachments {
     /// Takes over what another version of us keeps in a directory of its own: the same links under our pins, and its
@@ -9,7 +9,7 @@ extension DeviceAttachments {
     ///
     /// - Parameter reached: told of each step that is done.
     /// - Returns: what is in that directory and no link of a program of ours; it is left there.
-    public func adopt(
+    package func adopt(
         from other: FilePath, reached: (String) -> Void = { _ in }
     ) throws(BPFError) -> [FilePath] {
         let source = DeviceAttachments(directory: other, kind: kind, prefix: prefix)

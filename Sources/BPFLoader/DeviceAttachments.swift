@@ -1,35 +1,35 @@
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// Keeps our programs on network devices, by tcx where the kernel has it and by tc filters otherwise, and never
 /// touches what others have attached. What it attaches outlives the process.
 ///
 /// Below its directory, which is on bpffs, `2-ingress` is the tcx link of the device with index 2, and `2-clsact`, an
 /// empty directory, notes that the device's clsact discipline is our work.
-public struct DeviceAttachments: Sendable {
+package struct DeviceAttachments: Sendable {
     /// How programs are attached.
-    public enum Kind: String, Sendable {
+    package enum Kind: String, Sendable {
         case tcx, clsact
     }
 
     /// What had to be done to have a program attached.
-    public enum Change: Hashable, Sendable {
+    package enum Change: Hashable, Sendable {
         case none, attached, replaced
     }
 
-    public let directory: FilePath
-    public let kind: Kind
+    package let directory: FilePath
+    package let kind: Kind
     /// What the names of all our programs begin with, and nobody else's.
-    public let prefix: String
+    package let prefix: String
 
-    public init(directory: FilePath, kind: Kind, prefix: String) {
+    package init(directory: FilePath, kind: Kind, prefix: String) {
         self.directory = directory
         self.kind = kind
         self.prefix = prefix
     }
 
     /// Chooses what the kernel has.
-    public init(directory: FilePath, features: KernelFeatures, prefix: String) {
+    package init(directory: FilePath, features: KernelFeatures, prefix: String) {
         self.init(directory: directory, kind: features.has(.tcx) ? .tcx : .clsact, prefix: prefix)
     }
 
@@ -37,7 +37,7 @@ public struct DeviceAttachments: Sendable {
     ///
     /// - Parameter position: where a program that was not attached is put among those of others, if tcx is used.
     @discardableResult
-    public func attach(
+    package func attach(
         _ program: borrowing BPFProgram, to device: NetworkDevice, _ direction: TrafficDirection,
         _ position: TCXLink.Position = .last
     ) throws(BPFError) -> Change {
@@ -51,7 +51,7 @@ public struct DeviceAttachments: Sendable {
     }
 
     /// The program of ours at a device's direction; nil if there is none.
-    public func attached(to device: NetworkDevice, _ direction: TrafficDirection) throws(BPFError) -> DeviceProgram? {
+    package func attached(to device: NetworkDevice, _ direction: TrafficDirection) throws(BPFError) -> DeviceProgram? {
         if let link = try livingLink(on: device, direction) {
             let info = try link.info
             let name = BPFProgram.name(of: info.programID)
@@ -62,7 +62,7 @@ public struct DeviceAttachments: Sendable {
 
     /// Takes our programs off a device, however they were attached, and the clsact discipline if it is our work and
     /// nothing hangs on it any more.
-    public func detach(from device: NetworkDevice) throws(BPFError) {
+    package func detach(from device: NetworkDevice) throws(BPFError) {
         for direction in TrafficDirection.allCases {
             try removeLink(pinnedAt: pin(device.index, direction.rawValue))
             try ClsactFilter(of: device, direction, prefix: prefix).detach()
@@ -71,7 +71,7 @@ public struct DeviceAttachments: Sendable {
     }
 
     /// Forgets devices that went away: tcx links to nothing, and notes.
-    public func forgetVanished() throws(BPFError) {
+    package func forgetVanished() throws(BPFError) {
         let present = Set(try NetworkDevice.all().map(\.index))
         for record in try records() {
             let isGone = !present.contains(record.device)
@@ -82,7 +82,7 @@ public struct DeviceAttachments: Sendable {
     }
 
     /// Takes our programs off all devices of the calling thread's network namespace, and forgets what went away.
-    public func detachAll() throws(BPFError) {
+    package func detachAll() throws(BPFError) {
         for device in try NetworkDevice.all() { try detach(from: device) }
         for record in try records() { try remove(record) }
         guard directory.withPlatformString({ rmdir($0) }) != 0, Errno.last != .noSuchFileOrDirectory else { return }

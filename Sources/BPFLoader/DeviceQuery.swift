@@ -1,25 +1,25 @@
 import SystemPackage
 
 /// A program on the way of a device's packets.
-public struct DeviceProgram: Hashable, Sendable {
+package struct DeviceProgram: Hashable, Sendable {
     /// By what it is attached.
-    public enum Place: Hashable, Sendable {
+    package enum Place: Hashable, Sendable {
         /// The link is nil for a program that was attached without one.
         case tcx(linkID: UInt32?)
         case filter(priority: UInt16, handle: UInt32)
     }
 
     /// The kernel's number for the program; nil for a filter that is no BPF program.
-    public let id: UInt32?
+    package let id: UInt32?
     /// The kernel's name, or the filter's kind where there is no program; nil if the program may not be looked at.
-    public let name: String?
-    public let place: Place
+    package let name: String?
+    package let place: Place
 }
 
 /// What is attached to the devices of the calling thread's network namespace, ours and others'.
-public enum DeviceQuery {
+package enum DeviceQuery {
     /// The programs and filters of a device's direction, in the order in which they run: tcx, then tc filters.
-    public static func programs(
+    package static func programs(
         on device: NetworkDevice, _ direction: TrafficDirection
     ) throws(BPFError) -> [DeviceProgram] {
         try tcxPrograms(on: device, direction) + Clsact.filters(on: device, direction)
@@ -40,7 +40,7 @@ public enum DeviceQuery {
 
 extension [DeviceProgram] {
     /// What runs before one of them and may keep packets from it, and what runs behind it.
-    public func around(_ programID: UInt32) -> (before: [DeviceProgram], behind: [DeviceProgram])? {
+    package func around(_ programID: UInt32) -> (before: [DeviceProgram], behind: [DeviceProgram])? {
         guard let own = firstIndex(where: { $0.id == programID }) else { return nil }
         return (Array(self[..<own]), Array(self[(own + 1)...]))
     }
@@ -48,7 +48,7 @@ extension [DeviceProgram] {
 
 extension BPFProgram {
     /// The kernel's name of a program; nil if it went away, or may not be looked at.
-    public static func name(of id: UInt32) -> String? {
+    package static func name(of id: UInt32) -> String? {
         guard let program = try? BPFProgram(id: id) else { return nil }
         return program.name
     }

@@ -2,7 +2,7 @@ import Glibc
 import SystemPackage
 
 /// Something that a kernel has or lacks.
-public enum KernelFeature: CaseIterable, Hashable, Sendable {
+package enum KernelFeature: CaseIterable, Hashable, Sendable {
     case setReturnValueInSocketAddress
     case networkNamespaceCookie
     case networkNamespaceCookieOfSocket
@@ -18,7 +18,7 @@ public enum KernelFeature: CaseIterable, Hashable, Sendable {
     case typeInformation
 
     /// What it is, for people who know BPF.
-    public var name: String {
+    package var name: String {
         switch self {
         case .setReturnValueInSocketAddress: "bpf_set_retval in connect, sendmsg and bind hooks"
         case .networkNamespaceCookie: "bpf_get_netns_cookie in connect and sendmsg hooks"
@@ -38,7 +38,7 @@ public enum KernelFeature: CaseIterable, Hashable, Sendable {
 
     /// The first kernel that has it. Distributions bring features to older ones, so this is for messages only: what
     /// counts is the probe.
-    public var since: String {
+    package var since: String {
         switch self {
         case .setReturnValueInSocketAddress: "6.1"
         case .networkNamespaceCookie: "5.7"
@@ -58,14 +58,14 @@ public enum KernelFeature: CaseIterable, Hashable, Sendable {
 }
 
 /// What the running kernel has, found out by trying each thing.
-public struct KernelFeatures: Hashable, Sendable {
+package struct KernelFeatures: Hashable, Sendable {
     /// The kernel's release, as `uname -r` prints it.
-    public let release: String
+    package let release: String
     /// The features that were found.
-    public let present: Set<KernelFeature>
+    package let present: Set<KernelFeature>
 
     /// Tries every feature. Leaves nothing behind; throws only if the caller may not try.
-    public static func probe() throws(BPFError) -> KernelFeatures {
+    package static func probe() throws(BPFError) -> KernelFeatures {
         // Without rights every probe would answer "no", which is not true.
         _ = try BPFMap.create(.array, name: "probe_rights", keySize: 4, valueSize: 4, maxEntries: 1)
         try KernelProbe.checkRightToLoad()
@@ -77,14 +77,14 @@ public struct KernelFeatures: Hashable, Sendable {
     }
 
     /// The features that were not found, in the order of `KernelFeature`.
-    public var missing: [KernelFeature] { KernelFeature.allCases.filter { !present.contains($0) } }
+    package var missing: [KernelFeature] { KernelFeature.allCases.filter { !present.contains($0) } }
 
     /// Whether the kernel has a feature.
-    public func has(_ feature: KernelFeature) -> Bool { present.contains(feature) }
+    package func has(_ feature: KernelFeature) -> Bool { present.contains(feature) }
 }
 
 /// The kernel's release, as `uname -r` prints it.
-public func kernelRelease() -> String {
+package func kernelRelease() -> String {
     var names = utsname()
     return uname(&names) == 0 ? text(of: names.release) : "unknown"
 }

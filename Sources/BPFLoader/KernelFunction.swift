@@ -2,12 +2,12 @@ import CLibbpf
 import Glibc
 
 /// Functions of the kernel that programs may call by name.
-public enum KernelFunction {
+package enum KernelFunction {
     /// BTF_KIND_FUNC, which the kernel defines as a constant and as a macro.
     private static let functionKind: UInt32 = 12
 
     /// Whether the running kernel has a function of this name, by its type information.
-    public static func exists(_ name: String) -> Bool {
+    package static func exists(_ name: String) -> Bool {
         LibbpfLog.install()
         return libbpf_find_vmlinux_btf_id(name, BPF_TRACE_FENTRY) > 0
     }
@@ -15,7 +15,7 @@ public enum KernelFunction {
     /// Whether a program that is loaded now may call a function that belongs to the kernel or to a module.
     ///
     /// A module's functions can be called while it is loaded, and only by who may list type information (CAP_SYS_ADMIN).
-    public static func isCallable(_ name: String, of module: String) -> Bool {
+    package static func isCallable(_ name: String, of module: String) -> Bool {
         exists(name) || isExported(name, by: module)
     }
 

@@ -5,30 +5,30 @@ import SystemPackage
 ///
 /// Two maps with equal layouts can hold each other's entries. Names and values of types count: a field of another name,
 /// or an enum with another meaning of a number, is another layout even where the sizes are the same.
-public struct MapLayout: Hashable, Sendable {
-    public let type: BPFMapType
-    public let keySize: Int
-    public let valueSize: Int
+package struct MapLayout: Hashable, Sendable {
+    package let type: BPFMapType
+    package let keySize: Int
+    package let valueSize: Int
     /// The kernel's `BPF_F_…`.
-    public let flags: UInt32
+    package let flags: UInt32
     /// The type of keys as text; nil where the map has no type information, or it may not be read.
-    public let key: String?
-    public let value: String?
+    package let key: String?
+    package let value: String?
 
     /// Whether entries of the other one can be taken as they are. Never true for what is not described.
-    public func agrees(with other: MapLayout) -> Bool { isDescribed && self == other }
+    package func agrees(with other: MapLayout) -> Bool { isDescribed && self == other }
 
     /// Whether it is known what the bytes mean.
-    public var isDescribed: Bool { key != nil && value != nil }
+    package var isDescribed: Bool { key != nil && value != nil }
 
     /// The same, with keys and values that mean what they mean in the other one.
-    public func described(like other: MapLayout) -> MapLayout {
+    package func described(like other: MapLayout) -> MapLayout {
         MapLayout(
             type: type, keySize: keySize, valueSize: valueSize, flags: flags, key: other.key, value: other.value)
     }
 
     /// A number for all of it, the same in every build (FNV-1a); nil if it is not described.
-    public var fingerprint: UInt64? {
+    package var fingerprint: UInt64? {
         guard let key, let value else { return nil }
         return "\(type.rawValue) \(keySize) \(valueSize) \(flags) \(key) \(value)".utf8.reduce(0xcbf2_9ce4_8422_2325) {
             ($0 ^ UInt64($1)) &* 0x100_0000_01b3
@@ -36,12 +36,12 @@ public struct MapLayout: Hashable, Sendable {
     }
 
     /// Whether entries take the same room, which is all that can be known without type information.
-    public func hasSizes(of other: MapLayout) -> Bool {
+    package func hasSizes(of other: MapLayout) -> Bool {
         type == other.type && keySize == other.keySize && valueSize == other.valueSize
     }
 
     /// What makes two layouts differ, for people; nil if they agree.
-    public func difference(from other: MapLayout) -> String? {
+    package func difference(from other: MapLayout) -> String? {
         if agrees(with: other) { return nil }
         if type != other.type { return "it is a map of another kind" }
         if keySize != other.keySize { return "its keys have \(keySize) bytes, not \(other.keySize)" }
@@ -54,7 +54,7 @@ public struct MapLayout: Hashable, Sendable {
 
 extension BPFMap {
     /// The layout of a map of the kernel.
-    public var layout: MapLayout {
+    package var layout: MapLayout {
         get throws(BPFError) {
             var info = bpf_map_info()
             var length = UInt32(MemoryLayout<bpf_map_info>.size)
@@ -71,7 +71,7 @@ extension BPFMap {
 
 extension BPFObject {
     /// The layout that a map of this object will have.
-    public func layout(of map: String) throws(BPFError) -> MapLayout {
+    package func layout(of map: String) throws(BPFError) -> MapLayout {
         let pointer = try handle.map(map, of: name)
         let types = bpf_object__btf(handle.pointer)
         return MapLayout(

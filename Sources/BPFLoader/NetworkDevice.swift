@@ -3,24 +3,24 @@ import Glibc
 import SystemPackage
 
 /// A device of the calling thread's network namespace. The index is what counts; the name is for people.
-public struct NetworkDevice: Hashable, Sendable {
-    public let index: UInt32
-    public let name: String
+package struct NetworkDevice: Hashable, Sendable {
+    package let index: UInt32
+    package let name: String
 
-    public init(index: UInt32, name: String) {
+    package init(index: UInt32, name: String) {
         self.index = index
         self.name = name
     }
 
     /// Finds a device by its name.
-    public init(named name: String) throws(BPFError) {
+    package init(named name: String) throws(BPFError) {
         let index = if_nametoindex(name)
         guard index > 0 else { throw BPFError(.find, "device \(name)", .last) }
         self.init(index: index, name: name)
     }
 
     /// The devices of the calling thread's network namespace.
-    public static func all() throws(BPFError) -> [NetworkDevice] {
+    package static func all() throws(BPFError) -> [NetworkDevice] {
         guard let list = if_nameindex() else { throw BPFError(.read, "network devices", .last) }
         defer { if_freenameindex(list) }
         var devices: [NetworkDevice] = []
@@ -34,7 +34,7 @@ public struct NetworkDevice: Hashable, Sendable {
 }
 
 /// Which packets of a device a program sees.
-public enum TrafficDirection: String, CaseIterable, Sendable {
+package enum TrafficDirection: String, CaseIterable, Sendable {
     /// What the device receives.
     case ingress
     /// What it sends.

@@ -1,13 +1,13 @@
 import CLibbpf
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 extension NetworkNamespace {
     /// Moves the calling thread into a network namespace for the rest of its life.
     ///
     /// The thread must be one that ends soon and runs nothing else: a task may change threads at every `await`.
     /// - Parameter path: such as `/proc/PID/ns/net`, or a file below `/run/netns`.
-    public static func enter(_ path: FilePath) throws(BPFError) {
+    package static func enter(_ path: FilePath) throws(BPFError) {
         let subject = "network namespace \(path)"
         let descriptor = path.withPlatformString { open($0, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw BPFError(.enter, subject, .last) }

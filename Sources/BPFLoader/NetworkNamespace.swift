@@ -2,12 +2,12 @@ import Glibc
 import SystemPackage
 
 /// The network namespace of the calling thread.
-public enum NetworkNamespace {
+package enum NetworkNamespace {
     /// SO_NETNS_COOKIE, which the C library's headers may lack.
     private static let cookieOption: Int32 = 71
 
     /// The number by which BPF programs know the namespace; nil on kernels before 5.14, which cannot tell.
-    public static func cookie() throws(BPFError) -> UInt64? {
+    package static func cookie() throws(BPFError) -> UInt64? {
         let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw BPFError(.read, "network namespace cookie", .last) }
         let socket = Descriptor(adopting: descriptor)

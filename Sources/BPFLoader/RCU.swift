@@ -3,10 +3,10 @@ import Glibc
 import SystemPackage
 
 /// The kernel's grace periods.
-public enum RCU {
+package enum RCU {
     /// Waits until every BPF program that was running when this was called has ended: what such a program may have
     /// read from a map is then no longer in use. Takes milliseconds; blocks the thread.
-    public static func synchronize() throws(BPFError) {
+    package static func synchronize() throws(BPFError) {
         // On one CPU membarrier returns at once, though a preempted program may still be in the middle.
         let isAlone = sysconf(Int32(_SC_NPROCESSORS_ONLN)) < 2
         if !isAlone, swl_membarrier(Int32(MEMBARRIER_CMD_GLOBAL.rawValue)) == 0 { return }

@@ -1,14 +1,14 @@
 import CLibbpf
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// A program in the chain of a device's direction, for kernels that have tcx.
 ///
 /// Dropping it detaches the program, unless it is pinned: a pinned link works on after this process. When the device
 /// goes, a pinned link stays as a link to nothing.
-public struct TCXLink: ~Copyable, Sendable {
+package struct TCXLink: ~Copyable, Sendable {
     /// Where in the chain a program is put.
-    public enum Position: Sendable {
+    package enum Position: Sendable {
         /// Before all others that are there now.
         case first
         /// Behind them: it runs only for packets which all of them pass on (TC_ACT_UNSPEC).
@@ -20,7 +20,7 @@ public struct TCXLink: ~Copyable, Sendable {
     private init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
 
     /// Attaches a program to a device of the calling thread's network namespace.
-    public static func attach(
+    package static func attach(
         _ program: borrowing BPFProgram, to device: NetworkDevice, _ direction: TrafficDirection,
         _ position: Position = .last
     ) throws(BPFError) -> TCXLink {
@@ -38,29 +38,29 @@ public struct TCXLink: ~Copyable, Sendable {
     }
 
     /// Opens the link that is pinned at a path.
-    public init(pinnedAt path: FilePath) throws(BPFError) {
+    package init(pinnedAt path: FilePath) throws(BPFError) {
         descriptor = try Descriptor(pinnedAt: path, expecting: .link)
     }
 
     /// Keeps the program attached after this process exits.
-    public func pin(at path: FilePath) throws(BPFError) {
+    package func pin(at path: FilePath) throws(BPFError) {
         try descriptor.pin(at: path, subject: "link")
     }
 
     /// Puts another program in the place of the attached one; no packet sees neither, and the order stays.
     ///
     /// Throws ENOLINK when the device is gone.
-    public func update(to program: borrowing BPFProgram) throws(BPFError) {
+    package func update(to program: borrowing BPFProgram) throws(BPFError) {
         try descriptor.updateLink(to: program, without: "device")
     }
 
     /// Takes the program off the device, even while the link is pinned; the pin stays, as a link to nothing.
-    public func detach() throws(BPFError) {
+    package func detach() throws(BPFError) {
         try descriptor.detachLink()
     }
 
     /// What the kernel says about the link now.
-    public var info: Info {
+    package var info: Info {
         get throws(BPFError) {
             let info = try descriptor.linkInfo(swl_tcx_link_info())
             guard info.type == UInt32(SWL_LINK_TYPE_TCX) else {
@@ -73,15 +73,15 @@ public struct TCXLink: ~Copyable, Sendable {
     }
 
     /// A description of a link, as a value that can be kept.
-    public struct Info: Hashable, Sendable {
+    package struct Info: Hashable, Sendable {
         /// The kernel's number for this link, as bpftool shows it.
-        public let id: UInt32
-        public let programID: UInt32
+        package let id: UInt32
+        package let programID: UInt32
         /// 0 once the device is gone or the link detached.
-        public let deviceIndex: UInt32
-        public let direction: TrafficDirection?
+        package let deviceIndex: UInt32
+        package let direction: TrafficDirection?
 
         /// False when the device was removed, or the link detached: the program never runs.
-        public var isAttached: Bool { deviceIndex != 0 }
+        package var isAttached: Bool { deviceIndex != 0 }
     }
 }

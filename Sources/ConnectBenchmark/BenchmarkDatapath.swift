@@ -1,9 +1,9 @@
-public import NetworkLab
+package import NetworkLab
 
 /// The datapath that is measured: how the benchmark, which knows no Service, has services programmed.
 ///
 /// One conformer loads the real programs; the protocol is the seam to the kernel.
-public protocol BenchmarkDatapath {
+package protocol BenchmarkDatapath {
     /// Path of the cgroup2 directory that the hooks are attached to; the process is moved into it while it measures.
     var cgroup: String { get }
 

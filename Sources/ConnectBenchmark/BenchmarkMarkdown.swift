@@ -1,10 +1,10 @@
 /// Results for several numbers of services as tables of a Markdown page.
-public struct BenchmarkMarkdown {
+package struct BenchmarkMarkdown {
     private let results: [BenchmarkResult]
 
-    public init(_ results: [BenchmarkResult]) { self.results = results }
+    package init(_ results: [BenchmarkResult]) { self.results = results }
 
-    public var description: String {
+    package var description: String {
         (machine + latency + [""] + programs).joined(separator: "\n") + "\n"
     }
 

@@ -1,9 +1,9 @@
 /// Results for several numbers of services as one SVG: above the latency, below what it is of a direct connect's.
-public struct BenchmarkPlot {
+package struct BenchmarkPlot {
     private let results: [BenchmarkResult]
 
     /// - Parameter results: in the order of their columns, each with its number of services.
-    public init(_ results: [BenchmarkResult]) { self.results = results }
+    package init(_ results: [BenchmarkResult]) { self.results = results }
 
     /// One line of the plot.
     struct Series: Equatable {
@@ -23,7 +23,7 @@ public struct BenchmarkPlot {
     /// Ratios from here on do not stretch the picture: small ones are what it is for.
     private static let highestRatio = 2.0
 
-    public var svg: String {
+    package var svg: String {
         let series = series
         let latency = PlotScale(series.flatMap { $0.latency.compactMap(\.self) }, from: 0)
         let ratios = series.flatMap { $0.ratio.compactMap(\.self) + $0.interval.compactMap { $0?.upperBound } }

@@ -1,38 +1,38 @@
 import FoundationEssentials
 
 /// What one run of the benchmark found; its JSON form is `json()`.
-public struct BenchmarkResult: Codable, Sendable, Equatable {
+package struct BenchmarkResult: Codable, Sendable, Equatable {
     /// How many services were programmed; absent when a target was given.
-    public var services: Int?
-    public var rounds: Int
-    public var machine: Machine
+    package var services: Int?
+    package var rounds: Int
+    package var machine: Machine
     /// Connects straight to a backend.
-    public var direct: Latency
+    package var direct: Latency
     /// Connects to one frontend; absent when there is no datapath to measure.
-    public var vip: Latency?
+    package var vip: Latency?
     /// `vip` ÷ `direct`.
-    public var ratio: LatencyRatio?
+    package var ratio: LatencyRatio?
     /// Direct connects measured a second time, ÷ `direct`: what the method reads for equal things.
-    public var control: LatencyRatio
+    package var control: LatencyRatio
     /// Connects to random ones of all frontends; absent with one service.
-    public var random: Comparison?
+    package var random: Comparison?
     /// Direct connects from outside the cgroup with the hooks.
-    public var unhooked: Comparison?
+    package var unhooked: Comparison?
     /// By name of the packet filter: connects to one frontend through the rules that kube-proxy would write.
-    public var against: [String: Comparison] = [:]
+    package var against: [String: Comparison] = [:]
     /// What one run of connect4 costs; absent where the kernel or the target does not let it be measured.
-    public var programs: ProgramCosts?
+    package var programs: ProgramCosts?
 
     /// Another path, beside direct connects of the same rounds.
-    public struct Comparison: Codable, Sendable, Equatable {
-        public let latency: Latency
-        public let ratio: LatencyRatio
+    package struct Comparison: Codable, Sendable, Equatable {
+        package let latency: Latency
+        package let ratio: LatencyRatio
         /// How long the rules took to load, in milliseconds.
-        public var loadMilliseconds: Int?
+        package var loadMilliseconds: Int?
     }
 
     /// Objects `direct`, `vip`, `ratio`, each with p50, p90, p99, p999; times in nanoseconds, keys in snake case.
-    public func json() throws -> String {
+    package func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -41,13 +41,13 @@ public struct BenchmarkResult: Codable, Sendable, Equatable {
 }
 
 /// The machine that was measured on: a ratio means nothing without it.
-public struct Machine: Codable, Sendable, Equatable {
-    public var kernel: String
-    public var processor: String
-    public var processors: Int
+package struct Machine: Codable, Sendable, Equatable {
+    package var kernel: String
+    package var processor: String
+    package var processors: Int
 
     /// This machine.
-    public static var current: Machine {
+    package static var current: Machine {
         Machine(
             // What follows the version names a build, which tells nobody anything.
             kernel: String(read("/proc/sys/kernel/osrelease").prefix { $0 != "-" }), processor: processorName,
@@ -68,8 +68,8 @@ public struct Machine: Codable, Sendable, Equatable {
 }
 
 /// A result with the samples behind it, for pictures.
-public struct BenchmarkReport: Sendable {
-    public let result: BenchmarkResult
+package struct BenchmarkReport: Sendable {
+    package let result: BenchmarkResult
     let samples: [PathSamples]
 
     func samples(of kind: ConnectPath.Kind) -> PathSamples? { samples.first { $0.kind == kind } }

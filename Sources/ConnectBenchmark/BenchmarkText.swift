@@ -1,16 +1,16 @@
 import Histogram
 
 /// A report as a person reads it in a terminal: a table, the programs, and the distributions on one axis.
-public struct BenchmarkText {
+package struct BenchmarkText {
     private let report: BenchmarkReport
     private let usesColor: Bool
 
-    public init(_ report: BenchmarkReport, color usesColor: Bool) {
+    package init(_ report: BenchmarkReport, color usesColor: Bool) {
         self.report = report
         self.usesColor = usesColor
     }
 
-    public var description: String {
+    package var description: String {
         ([machine, ""] + table + [""] + control + programs + [""] + histogram).joined(separator: "\n")
     }
 

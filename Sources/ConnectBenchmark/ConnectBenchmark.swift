@@ -1,38 +1,38 @@
-public import NetworkLab
+package import NetworkLab
 
 /// How much to measure.
-public struct BenchmarkOptions: Sendable {
+package struct BenchmarkOptions: Sendable {
     /// How many services are programmed, in the datapath and in every rule set.
-    public var services = 1
-    public var backends = 4
-    public var rounds = 200
+    package var services = 1
+    package var backends = 4
+    package var rounds = 200
     /// Connects of each path in one round.
-    public var connects = 200
+    package var connects = 200
     /// Packet filters to measure in the same rounds.
-    public var against: [RuleSet] = []
-    public var seed: UInt64 = 1
+    package var against: [RuleSet] = []
+    package var seed: UInt64 = 1
 
-    public init() {}
+    package init() {}
 }
 
 /// Something that runs already: connects go from where this process is.
-public struct BenchmarkTarget: Sendable {
+package struct BenchmarkTarget: Sendable {
     /// Frontends; the first is the one of `vip`, all are those of `random`.
-    public var frontends: [SocketAddress]
+    package var frontends: [SocketAddress]
     /// The backends behind the first frontend.
-    public var backends: [SocketAddress]
+    package var backends: [SocketAddress]
 
-    public init(frontends: [SocketAddress], backends: [SocketAddress]) {
+    package init(frontends: [SocketAddress], backends: [SocketAddress]) {
         self.frontends = frontends
         self.backends = backends
     }
 }
 
 /// Where the benchmark is, for a line of progress.
-public struct BenchmarkProgress: Sendable {
-    public let phase: String
+package struct BenchmarkProgress: Sendable {
+    package let phase: String
     /// 0 to 1.
-    public let share: Double
+    package let share: Double
 
     package init(phase: String, share: Double) {
         self.phase = phase
@@ -44,11 +44,11 @@ public struct BenchmarkProgress: Sendable {
 ///
 /// Blocks its thread. Takes over SIGINT and SIGTERM: on either it throws `BenchmarkError.interrupted`, after everything
 /// that it made is removed.
-public struct ConnectBenchmark {
+package struct ConnectBenchmark {
     private let options: BenchmarkOptions
     private let progress: (BenchmarkProgress) -> Void
 
-    public init(_ options: BenchmarkOptions, progress: @escaping (BenchmarkProgress) -> Void = { _ in }) {
+    package init(_ options: BenchmarkOptions, progress: @escaping (BenchmarkProgress) -> Void = { _ in }) {
         precondition((1...200).contains(options.backends), "the pod of the benchmark has 1 to 200 addresses")
         precondition(options.rounds > 0 && options.connects > 0 && options.services > 0, "nothing to measure")
         self.options = options
@@ -56,20 +56,20 @@ public struct ConnectBenchmark {
     }
 
     /// Measures in network namespaces of its own; without a datapath, direct connects and rule sets only.
-    public func run(_ datapath: (any BenchmarkDatapath)?) throws -> BenchmarkReport {
+    package func run(_ datapath: (any BenchmarkDatapath)?) throws -> BenchmarkReport {
         try interruptible { try runInOwnNetwork(datapath) }
     }
 
     /// Measures a frontend that works already, from where this process is.
     ///
     /// - Parameter connect4: the kernel's number of the program to meter; other processes' connects count too.
-    public func run(_ target: BenchmarkTarget, connect4: UInt32? = nil) throws -> BenchmarkReport {
+    package func run(_ target: BenchmarkTarget, connect4: UInt32? = nil) throws -> BenchmarkReport {
         try interruptible { try runAgainst(target, connect4) }
     }
 
     /// The frontends of that many services, for a datapath to program: ClusterIPs in 198.18.0.0/15, the range that is
     /// set aside for benchmarks, so that they are nobody's. Rule sets get the same.
-    public static func frontends(_ services: Int) -> [SocketAddress] { RuleService.frontends(services) }
+    package static func frontends(_ services: Int) -> [SocketAddress] { RuleService.frontends(services) }
 
     /// What fails because a signal ended a command of ours is an interruption, not a failure.
     private func interruptible(_ body: () throws -> BenchmarkReport) throws -> BenchmarkReport {

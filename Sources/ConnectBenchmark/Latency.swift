@@ -42,26 +42,26 @@ package struct PathSamples: Sendable {
 }
 
 /// Percentiles of connect(2), in nanoseconds.
-public struct Latency: Codable, Sendable, Equatable {
-    public let p50: UInt64
-    public let p90: UInt64
-    public let p99: UInt64
-    public let p999: UInt64
+package struct Latency: Codable, Sendable, Equatable {
+    package let p50: UInt64
+    package let p90: UInt64
+    package let p99: UInt64
+    package let p999: UInt64
     /// How many connects were measured.
-    public let connects: UInt64
+    package let connects: UInt64
 }
 
 /// One path's latency divided by that of direct connects in the same rounds.
 ///
 /// p50 and p90 are medians over rounds of the rounds' own ratios, with the 95 % confidence interval of that median;
 /// p99 and p999 compare the pooled percentiles, since a round is too short to have them.
-public struct LatencyRatio: Codable, Sendable, Equatable {
-    public let p50: Double
-    public let p50Low: Double
-    public let p50High: Double
-    public let p90: Double
-    public let p90Low: Double
-    public let p90High: Double
-    public let p99: Double
-    public let p999: Double
+package struct LatencyRatio: Codable, Sendable, Equatable {
+    package let p50: Double
+    package let p50Low: Double
+    package let p50High: Double
+    package let p90: Double
+    package let p90Low: Double
+    package let p90High: Double
+    package let p99: Double
+    package let p999: Double
 }

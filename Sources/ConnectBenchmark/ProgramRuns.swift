@@ -3,24 +3,24 @@ import CDatapath
 import SystemPackage
 
 /// What a run of connect4 costs, by the kernel's own run statistics.
-public struct ProgramCosts: Codable, Sendable, Equatable {
+package struct ProgramCosts: Codable, Sendable, Equatable {
     /// A program that does nothing: the cost of the call and of the statistics themselves.
-    public let empty: ProgramCost
+    package let empty: ProgramCost
     /// A connect to an address that is no frontend.
-    public let miss: ProgramCost
+    package let miss: ProgramCost
     /// Connects to one frontend.
-    public let hit: ProgramCost
+    package let hit: ProgramCost
     /// Connects to random ones of all frontends; absent with one service.
-    public let random: ProgramCost?
+    package let random: ProgramCost?
 }
 
 /// One kind of run.
-public struct ProgramCost: Codable, Sendable, Equatable {
-    public let runs: UInt64
+package struct ProgramCost: Codable, Sendable, Equatable {
+    package let runs: UInt64
     /// The median over rounds of the rounds' mean time of a run, in nanoseconds.
-    public let nanoseconds: Double
+    package let nanoseconds: Double
     /// The same less the empty program's.
-    public let net: Double
+    package let net: Double
 
     init(runs: UInt64, means: [Double], empty: Double) {
         self.runs = runs

@@ -58,7 +58,7 @@ package struct RuleService: Sendable {
 }
 
 /// A packet filter that kube-proxy drives: what `--against` compares with.
-public enum RuleSet: String, CaseIterable, Sendable {
+package enum RuleSet: String, CaseIterable, Sendable {
     case nftables
     case iptables
 

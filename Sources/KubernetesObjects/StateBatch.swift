@@ -1,19 +1,19 @@
-public import ServiceModel
+package import ServiceModel
 
 /// What changed in a source of state since the batch before.
-public struct StateBatch: Sendable, Hashable {
+package struct StateBatch: Sendable, Hashable {
     /// The changes of objects; together with all earlier batches they give the present state.
-    public var events: [ClusterEvent]
+    package var events: [ClusterEvent]
     /// Problems that are new, or that came back.
-    public var problems: [StateProblem]
+    package var problems: [StateProblem]
     /// Problems reported earlier that are gone.
-    public var resolved: [StateProblem]
+    package var resolved: [StateProblem]
     /// Kinds of object that were met for the first time and passed over (`apps/v1 Deployment`), for debug logs.
-    public var passedOver: [String]
+    package var passedOver: [String]
     /// True for the first batch: it is the complete list (spec 10).
-    public var isInitial: Bool
+    package var isInitial: Bool
 
-    public init(
+    package init(
         events: [ClusterEvent] = [], problems: [StateProblem] = [], resolved: [StateProblem] = [],
         passedOver: [String] = [], isInitial: Bool = false
     ) {
@@ -24,7 +24,7 @@ public struct StateBatch: Sendable, Hashable {
         self.isInitial = isInitial
     }
 
-    public var isEmpty: Bool {
+    package var isEmpty: Bool {
         events.isEmpty && problems.isEmpty && resolved.isEmpty && passedOver.isEmpty && !isInitial
     }
 

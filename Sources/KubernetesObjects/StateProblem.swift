@@ -3,8 +3,8 @@ import ServiceModel
 /// Something in a source of state that cannot be used as it is written.
 ///
 /// Everything else is applied. Of an object that cannot be used at all the last good version stays in force.
-public struct StateProblem: Sendable, Hashable, CustomStringConvertible {
-    public enum Kind: Sendable, Hashable {
+package struct StateProblem: Sendable, Hashable, CustomStringConvertible {
+    package enum Kind: Sendable, Hashable {
         /// A file or directory that cannot be read.
         case unreadable
         /// A document that is no YAML or JSON.
@@ -22,24 +22,24 @@ public struct StateProblem: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Whether an object is not used, or not all of it may be served: other kinds cost nothing but a part.
-    public var isRefusal: Bool { kind != .partial && kind != .doubtful }
+    package var isRefusal: Bool { kind != .partial && kind != .doubtful }
 
-    public var kind: Kind
+    package var kind: Kind
     /// Where it was found: a file, or the URL of the API server.
-    public var origin: String
+    package var origin: String
     /// Counted from 1; nil when the whole file is meant, or an object that is in no file.
-    public var document: Int?
+    package var document: Int?
     /// Kind, namespace and name: `Service default/my-api`; nil when it could not be told.
-    public var object: String?
+    package var object: String?
     /// The way to the field: `spec.ports[1].port`.
-    public var field: String?
+    package var field: String?
     /// What is wrong, to be read after the field's name: `is 70000`.
-    public var cause: String
-    public var advice: String
+    package var cause: String
+    package var advice: String
     /// What is not known as it is now, for this problem.
     package var hides = HiddenObjects.none
 
-    public init(
+    package init(
         _ kind: Kind, origin: String, document: Int? = nil, object: String? = nil, field: String? = nil,
         cause: String, advice: String
     ) {
@@ -53,7 +53,7 @@ public struct StateProblem: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// One sentence: what happened, to which object, what to do.
-    public var description: String {
+    package var description: String {
         let origin = origin.oneLine()
         let place = document.map { "\(origin) (document \($0))" } ?? origin
         let subject = object.map { "\($0) in \(place)" } ?? place

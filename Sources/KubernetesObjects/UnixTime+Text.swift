@@ -1,4 +1,4 @@
-public import ServiceModel
+package import ServiceModel
 
 extension UnixTime: LosslessStringConvertible {
     private static let nanosecondsPerSecond: Int64 = 1_000_000_000
@@ -6,7 +6,7 @@ extension UnixTime: LosslessStringConvertible {
 
     /// Reads RFC 3339: `2026-01-31T10:00:00Z`, `2026-01-31T12:00:00.123456789+02:00`; nil for everything else, and for
     /// what 64 bits of nanoseconds have no room for.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         var rest = Array(text.utf8)[...]
         guard let year = rest.number(4), rest.take("-"), let month = rest.number(2), rest.take("-"),
             let day = rest.number(2), rest.take("Tt "), let hour = rest.number(2), rest.take(":"),
@@ -24,7 +24,7 @@ extension UnixTime: LosslessStringConvertible {
     }
 
     /// RFC 3339 in UTC, with as many digits of the second as are needed.
-    public var description: String {
+    package var description: String {
         let seconds = nanoseconds.floored(by: Self.nanosecondsPerSecond)
         let days = seconds.floored(by: Self.secondsPerDay)
         let time = seconds - days * Self.secondsPerDay

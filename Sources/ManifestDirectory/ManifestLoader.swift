@@ -1,13 +1,13 @@
-public import KubernetesObjects
-public import ServiceModel
+package import KubernetesObjects
+package import ServiceModel
 
 /// Reads manifest directories once, for tools that need no changes.
-public enum ManifestLoader {
+package enum ManifestLoader {
     /// Everything that the directories define, and what is wrong in them. A directory that is not there is a
     /// problem like any other.
     ///
     /// - Parameter nodePorts: a NodePort outside this range is told of.
-    public static func load(
+    package static func load(
         directories: [String], nodePorts: ClosedRange<Int> = Service.usualNodePorts
     ) -> (events: [ClusterEvent], problems: [StateProblem]) {
         var tree = ManifestTree(roots: directories, nodePorts: nodePorts)
@@ -16,7 +16,7 @@ public enum ManifestLoader {
     }
 
     /// What one text defines, read as YAML or, if the name ends in `.json`, as JSON.
-    public static func load(
+    package static func load(
         text: String, named name: String = "manifest.yaml"
     ) -> (events: [ClusterEvent], problems: [StateProblem]) {
         var state = ManifestState()

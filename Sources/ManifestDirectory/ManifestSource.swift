@@ -1,11 +1,11 @@
-public import KubernetesObjects
-public import ServiceModel
+package import KubernetesObjects
+import ServiceModel
 import Glibc
 
 /// Watches directories of Kubernetes manifests and tells what they define, as a stream of batches.
 ///
 /// It owns a thread and an inotify descriptor, which end with `stop()` or with the source itself.
-public final class ManifestSource: Sendable {
+package final class ManifestSource: Sendable {
     private let mailbox = BatchMailbox()
     /// The thread polls the other end of this pair.
     private let stopSignal: Descriptor
@@ -15,7 +15,7 @@ public final class ManifestSource: Sendable {
     /// - Parameters:
     ///   - directories: each must be there now; one that vanishes later is a problem in a batch.
     ///   - nodePorts: a NodePort outside this range is told of.
-    public init(
+    package init(
         directories: [String], nodePorts: ClosedRange<Int> = Service.usualNodePorts
     ) throws(ManifestSourceError) {
         let roots = directories.map(trimmedPath)
@@ -45,13 +45,13 @@ public final class ManifestSource: Sendable {
     deinit { stop() }
 
     /// Ends the thread and, after the last batch, the stream.
-    public func stop() {
+    package func stop() {
         // Nobody listens when the thread has ended already, which is no reason to die of SIGPIPE.
         _ = send(stopSignal.number, [0], 1, Int32(MSG_NOSIGNAL))
     }
 
     /// The batches, the complete list first; for one reader. A slow reader gets several merged into one.
-    public func batches() -> ManifestBatches { ManifestBatches(source: self) }
+    package func batches() -> ManifestBatches { ManifestBatches(source: self) }
 
     fileprivate func iterator() -> ManifestBatches.AsyncIterator {
         ManifestBatches.AsyncIterator(source: self, mailbox: mailbox, signals: mailbox.signals.makeAsyncIterator())
@@ -59,16 +59,16 @@ public final class ManifestSource: Sendable {
 }
 
 /// The batches of a `ManifestSource`, which lives at least as long as they are read.
-public struct ManifestBatches: AsyncSequence, Sendable {
+package struct ManifestBatches: AsyncSequence, Sendable {
     fileprivate let source: ManifestSource
 
-    public struct AsyncIterator: AsyncIteratorProtocol {
+    package struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate let source: ManifestSource
         fileprivate let mailbox: BatchMailbox
         fileprivate var signals: AsyncStream<Void>.AsyncIterator
 
         /// The next batch; nil when the source was stopped or the task was cancelled.
-        public mutating func next(isolation actor: isolated (any Actor)?) async -> StateBatch? {
+        package mutating func next(isolation actor: isolated (any Actor)?) async -> StateBatch? {
             while await signals.next(isolation: actor) != nil {
                 if let batch = mailbox.take() { return batch }
             }
@@ -76,5 +76,5 @@ public struct ManifestBatches: AsyncSequence, Sendable {
         }
     }
 
-    public func makeAsyncIterator() -> AsyncIterator { source.iterator() }
+    package func makeAsyncIterator() -> AsyncIterator { source.iterator() }
 }

@@ -1,15 +1,15 @@
 import KubernetesObjects
 
 /// Why manifests cannot be watched at all, or a file of settings not be read.
-public struct ManifestSourceError: Error, Hashable, Sendable, CustomStringConvertible {
-    public enum Action: String, Sendable {
+package struct ManifestSourceError: Error, Hashable, Sendable, CustomStringConvertible {
+    package enum Action: String, Sendable {
         case watch, read
     }
 
-    public var action: Action
-    public var subject: String
-    public var cause: String
-    public var advice: String
+    package var action: Action
+    package var subject: String
+    package var cause: String
+    package var advice: String
 
     init(_ action: Action, _ subject: String, cause: String, advice: String) {
         self.action = action
@@ -22,7 +22,7 @@ public struct ManifestSourceError: Error, Hashable, Sendable, CustomStringConver
         self.init(action, subject, cause: errorText(errno), advice: advice)
     }
 
-    public var description: String {
+    package var description: String {
         "cannot \(action.rawValue) \(subject): \(cause); \(advice)"
     }
 }

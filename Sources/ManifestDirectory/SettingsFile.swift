@@ -1,12 +1,12 @@
 import KubernetesObjects
 
 /// A YAML file of settings, read by the rules that hold for manifests.
-public struct SettingsFile {
+package struct SettingsFile {
     /// The map that the file is; empty if the file is.
-    public let settings: Settings
+    package let settings: Settings
 
     /// Reads the file; an empty one sets nothing.
-    public init(_ path: String) throws(ManifestSourceError) {
+    package init(_ path: String) throws(ManifestSourceError) {
         let bytes: [UInt8]
         do throws(SystemError) {
             bytes = try FileAccess.read(path).get().bytes
@@ -41,7 +41,7 @@ public struct SettingsFile {
     }
 
     /// What was found wrong so far, each with what to do: `maxSlots is lots; write a whole number`.
-    public var mistakes: [String] {
+    package var mistakes: [String] {
         settings.field.findings.all.map { finding in
             (finding.field.isEmpty ? "" : "\(finding.field) ") + "\(finding.cause); \(finding.advice)"
         }
@@ -49,46 +49,46 @@ public struct SettingsFile {
 }
 
 /// A text that cannot be the value of a setting, and what could be.
-public struct SettingMistake: Error, CustomStringConvertible, Sendable, Hashable {
+package struct SettingMistake: Error, CustomStringConvertible, Sendable, Hashable {
     /// `write true or false`.
-    public var advice: String
+    package var advice: String
 
-    public init(_ advice: String) { self.advice = advice }
+    package init(_ advice: String) { self.advice = advice }
 
-    public var description: String { advice }
+    package var description: String { advice }
 }
 
 /// A map of names to scalars, lists and further maps.
 ///
 /// A reader gets nil both for what is absent and for what has the wrong form; the latter is in the file's mistakes.
-public struct Settings {
+package struct Settings {
     let field: Field
 
     init(_ field: Field) { self.field = field }
 
     /// The names that are set, in the file's order.
-    public var keys: [String] { field.keys }
+    package var keys: [String] { field.keys }
 
     /// Whether the name is there with something else than what Go writes for nothing: `""`, `0`, `0s`, `false`,
     /// `null`, an empty list or map.
-    public func says(_ key: String) -> Bool { field[key]?.saysSomething ?? false }
+    package func says(_ key: String) -> Bool { field[key]?.saysSomething ?? false }
 
     /// The map with this name.
-    public func section(_ key: String) -> Settings? {
+    package func section(_ key: String) -> Settings? {
         guard let member = field[key] else { return nil }
         if member.isMap { return Settings(member) }
         member.report("is \(member.shown)", "write a map with keys and values")
         return nil
     }
 
-    public func text(_ key: String) -> String? { field[key]?.text }
+    package func text(_ key: String) -> String? { field[key]?.text }
 
-    public func flag(_ key: String) -> Bool? { field[key]?.flag }
+    package func flag(_ key: String) -> Bool? { field[key]?.flag }
 
-    public func texts(_ key: String) -> [String]? { field[key]?.elements.compactMap(\.text) }
+    package func texts(_ key: String) -> [String]? { field[key]?.elements.compactMap(\.text) }
 
     /// A whole number that is not negative.
-    public func count(_ key: String) -> UInt32? {
+    package func count(_ key: String) -> UInt32? {
         guard let member = field[key], let number = member.integer else { return nil }
         if let count = UInt32(exactly: number) { return count }
         member.report("is \(number)", "write a number from 0 to \(UInt32.max)")
@@ -96,7 +96,7 @@ public struct Settings {
     }
 
     /// A text in a form of its own.
-    public func parsed<Result>(
+    package func parsed<Result>(
         _ key: String, _ parse: (String) throws(SettingMistake) -> Result
     ) -> Result? {
         guard let member = field[key], let text = member.text else { return nil }
@@ -109,7 +109,7 @@ public struct Settings {
     }
 
     /// A list of texts that mean something together.
-    public func parsedList<Result>(
+    package func parsedList<Result>(
         _ key: String, _ parse: ([String]) throws(SettingMistake) -> Result
     ) -> Result? {
         guard let member = field[key] else { return nil }

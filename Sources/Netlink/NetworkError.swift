@@ -1,19 +1,19 @@
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// Why something of the kernel's network configuration cannot be read, followed or changed.
-public struct NetworkError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct NetworkError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What was attempted; the raw value is the verb of the message.
-    public enum Action: String, Sendable {
+    package enum Action: String, Sendable {
         case follow, find, open, read, set
     }
 
-    public let action: Action
+    package let action: Action
     /// The object that the action was done to: "addresses", "route to 10.0.0.1".
-    public let subject: String
-    public let cause: Errno
+    package let subject: String
+    package let cause: Errno
     /// What to do about it; nil where nothing useful can be said.
-    public let advice: String?
+    package let advice: String?
 
     package init(_ action: Action, _ subject: String, _ cause: Errno = Errno(rawValue: errno)) {
         self.action = action
@@ -28,7 +28,7 @@ public struct NetworkError: Error, Hashable, Sendable, CustomStringConvertible {
             }
     }
 
-    public var description: String {
+    package var description: String {
         let words = cause.description
         let happened = "cannot \(action.rawValue) \(subject): \(words.prefix(1).lowercased())\(words.dropFirst())"
         return advice.map { "\(happened); \($0)" } ?? happened

@@ -1,12 +1,12 @@
-public import Glibc
+package import Glibc
 
 /// A cgroup of our own in the cgroup2 hierarchy; it is removed when its owner goes.
-public struct Cgroup: ~Copyable, Sendable {
-    public let path: String
+package struct Cgroup: ~Copyable, Sendable {
+    package let path: String
     private let parent: String
 
     /// Creates a child of `parent` (the cgroup2 root if none is given) whose name holds our pid.
-    public init(_ label: String, below parent: String? = nil) throws(LabError) {
+    package init(_ label: String, below parent: String? = nil) throws(LabError) {
         let above = if let parent { parent } else { try Self.root() }
         let path = "\(above)/\(LabName.unique(label))"
         guard mkdir(path, 0o755) == 0 else { throw LabError("create", "cgroup \(path)") }
@@ -17,22 +17,22 @@ public struct Cgroup: ~Copyable, Sendable {
     deinit { Self.remove(path, parent) }
 
     /// What the kernel and `bpftool cgroup` call it.
-    public func id() throws(LabError) -> UInt64 {
+    package func id() throws(LabError) -> UInt64 {
         var status = stat()
         guard stat(path, &status) == 0 else { throw LabError("read", "cgroup \(path)") }
         return UInt64(status.st_ino)
     }
 
     /// Moves a process into it; 0 stands for this process.
-    public func add(_ pid: pid_t) throws(LabError) {
+    package func add(_ pid: pid_t) throws(LabError) {
         try SmallFile.write("\(pid)", to: "\(path)/cgroup.procs")
     }
 
     /// The processes in it.
-    public func processes() throws(LabError) -> [pid_t] { try Self.processes(of: path) }
+    package func processes() throws(LabError) -> [pid_t] { try Self.processes(of: path) }
 
     /// Where the cgroup2 hierarchy is mounted: it may be /sys/fs/cgroup or, on hybrid systems, a folder below.
-    public static func root() throws(LabError) -> String {
+    package static func root() throws(LabError) -> String {
         let mounts = try SmallFile.read("/proc/self/mountinfo")
         for line in mounts.split(separator: "\n") {
             let halves = line.split(separator: " - ", maxSplits: 1)
@@ -46,7 +46,7 @@ public struct Cgroup: ~Copyable, Sendable {
     }
 
     /// The cgroup2 directory that this process is in.
-    public static func current() throws(LabError) -> String {
+    package static func current() throws(LabError) -> String {
         let entries = try SmallFile.read("/proc/self/cgroup")
         for line in entries.split(separator: "\n") where line.hasPrefix("0::") {
             let below = String(line.dropFirst(3))
@@ -56,7 +56,7 @@ public struct Cgroup: ~Copyable, Sendable {
     }
 
     /// Moves this process, with all its threads, into a cgroup2 directory.
-    public static func enter(_ path: String) throws(LabError) {
+    package static func enter(_ path: String) throws(LabError) {
         try SmallFile.write("0", to: "\(path)/cgroup.procs")
     }
 

@@ -1,11 +1,11 @@
-public import Glibc
+package import Glibc
 
 /// A process that we started; it is killed and reaped when its owner goes.
 ///
 /// It can start inside a network namespace and a cgroup: small wrappers (`sh`, `nsenter`) move it there and then
 /// replace themselves by the command, so its pid is the command's.
-public struct ChildProcess: ~Copyable {
-    public enum Stream: Sendable {
+package struct ChildProcess: ~Copyable {
+    package enum Stream: Sendable {
         case null
         case inherited
         case pipe
@@ -13,7 +13,7 @@ public struct ChildProcess: ~Copyable {
         case merged
     }
 
-    public enum Status: Sendable, Equatable, CustomStringConvertible {
+    package enum Status: Sendable, Equatable, CustomStringConvertible {
         case exited(CInt)
         case killed(signal: CInt)
 
@@ -22,7 +22,7 @@ public struct ChildProcess: ~Copyable {
             self = signal == 0 ? .exited((waitStatus >> 8) & 0xff) : .killed(signal: signal)
         }
 
-        public var description: String {
+        package var description: String {
             switch self {
             case .exited(let code): "exit code \(code)"
             case .killed(let signal): "killed by signal \(signal)"
@@ -30,7 +30,7 @@ public struct ChildProcess: ~Copyable {
         }
     }
 
-    public let pid: pid_t
+    package let pid: pid_t
     private let command: String
     private var status: Status?
     private var input: Descriptor?
@@ -43,7 +43,7 @@ public struct ChildProcess: ~Copyable {
     /// - Parameters:
     ///   - namespace: path of a network namespace, as `NetworkNamespace.path`.
     ///   - cgroup: path of a cgroup2 directory, as `Cgroup.path`.
-    public init(
+    package init(
         _ arguments: [String], in namespace: String? = nil, cgroup: String? = nil,
         input: Stream = .null, output: Stream = .inherited, errors: Stream = .inherited
     ) throws(LabError) {
@@ -70,16 +70,16 @@ public struct ChildProcess: ~Copyable {
     }
 
     /// Whether it still runs; reaps it if it does not.
-    public mutating func isRunning() -> Bool { poll() == nil }
+    package mutating func isRunning() -> Bool { poll() == nil }
 
     /// Sends a signal; nothing happens when it has ended.
-    public mutating func signal(_ number: CInt) {
+    package mutating func signal(_ number: CInt) {
         if poll() == nil { kill(pid, number) }
     }
 
     /// Asks it to end and waits; kills it when it takes longer than the grace time.
     @discardableResult
-    public mutating func terminate(within milliseconds: Int = 2_000) throws(LabError) -> Status {
+    package mutating func terminate(within milliseconds: Int = 2_000) throws(LabError) -> Status {
         signal(SIGTERM)
         if let status = try? wait(within: milliseconds) { return status }
         signal(SIGKILL)
@@ -90,7 +90,7 @@ public struct ChildProcess: ~Copyable {
     ///
     /// - Throws: when it still runs after the given time; it goes on running.
     @discardableResult
-    public mutating func wait(within milliseconds: Int = 30_000) throws(LabError) -> Status {
+    package mutating func wait(within milliseconds: Int = 30_000) throws(LabError) -> Status {
         let deadline = MonotonicClock.now + UInt64(milliseconds) * 1_000_000
         var pause: UInt32 = 200
         while true {
@@ -113,18 +113,18 @@ public struct ChildProcess: ~Copyable {
     // MARK: Pipes
 
     /// Writes to its standard input, which must be a pipe.
-    public func write(_ text: String) throws(LabError) {
+    package func write(_ text: String) throws(LabError) {
         guard input != nil else { throw LabError("write to", command, cause: "its input is not a pipe or is closed") }
         try input?.write(text)
     }
 
     /// Ends its standard input.
-    public mutating func closeInput() { input = nil }
+    package mutating func closeInput() { input = nil }
 
     /// The next line of its standard output, without the line feed; `nil` at the end.
     ///
     /// - Throws: when no line came in time.
-    public mutating func readLine(within milliseconds: Int = 5_000) throws(LabError) -> String? {
+    package mutating func readLine(within milliseconds: Int = 5_000) throws(LabError) -> String? {
         let deadline = MonotonicClock.now + UInt64(milliseconds) * 1_000_000
         while true {
             if let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
@@ -142,7 +142,7 @@ public struct ChildProcess: ~Copyable {
     }
 
     /// All of its standard output until its end.
-    public mutating func readToEnd(within milliseconds: Int = 60_000) throws(LabError) -> String {
+    package mutating func readToEnd(within milliseconds: Int = 60_000) throws(LabError) -> String {
         while try fill(within: milliseconds) {}
         defer { pending = [] }
         return String(decoding: pending, as: UTF8.self)

@@ -1,12 +1,12 @@
 import Glibc
 
 /// Commands that make the lab (`ip`, `nft`), run to their end.
-public enum Command {
+package enum Command {
     /// Runs a command and returns what it wrote on standard output.
     ///
     /// - Throws: the command's own words from standard error when it does not exit with 0.
     @discardableResult
-    public static func run(_ arguments: String..., input: String? = nil) throws(LabError) -> String {
+    package static func run(_ arguments: String..., input: String? = nil) throws(LabError) -> String {
         try run(arguments, input: input)
     }
 
@@ -14,7 +14,7 @@ public enum Command {
     ///
     /// - Parameter milliseconds: how long the command may say nothing.
     @discardableResult
-    public static func run(
+    package static func run(
         _ arguments: [String], in namespace: String? = nil, input: String? = nil, within milliseconds: Int = 60_000
     ) throws(LabError) -> String {
         var child = try ChildProcess(

@@ -2,11 +2,11 @@ import CNetworkLab
 import Glibc
 
 /// Owner of one open file descriptor; it is closed when its owner goes.
-public struct Descriptor: ~Copyable, Sendable {
-    public let rawValue: CInt
+package struct Descriptor: ~Copyable, Sendable {
+    package let rawValue: CInt
 
     /// Takes ownership of a descriptor that nobody else closes.
-    public init(adopting rawValue: CInt) { self.rawValue = rawValue }
+    package init(adopting rawValue: CInt) { self.rawValue = rawValue }
 
     deinit { close(rawValue) }
 
@@ -18,7 +18,7 @@ public struct Descriptor: ~Copyable, Sendable {
     }
 
     /// Writes all of the text.
-    public func write(_ text: String) throws(LabError) {
+    package func write(_ text: String) throws(LabError) {
         let bytes = Array(text.utf8)
         var sent = 0
         while sent < bytes.count {
@@ -30,7 +30,7 @@ public struct Descriptor: ~Copyable, Sendable {
     }
 
     /// Reads what is there, at most `limit` bytes; nothing means the end.
-    public func read(upTo limit: Int = 65536) throws(LabError) -> [UInt8] {
+    package func read(upTo limit: Int = 65536) throws(LabError) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: limit)
         while true {
             let count = buffer.withUnsafeMutableBytes { Glibc.read(rawValue, $0.baseAddress, $0.count) }
@@ -41,7 +41,7 @@ public struct Descriptor: ~Copyable, Sendable {
     }
 
     /// Waits until there is something to read (or the end); `false` when the time is over.
-    public func isReadable(within milliseconds: Int) -> Bool {
+    package func isReadable(within milliseconds: Int) -> Bool {
         var request = pollfd(fd: rawValue, events: Int16(POLLIN), revents: 0)
         let deadline = MonotonicClock.now + UInt64(milliseconds) * 1_000_000
         while true {
@@ -76,8 +76,8 @@ struct Pipe: ~Copyable {
 }
 
 /// CLOCK_MONOTONIC in nanoseconds, without the allocations and conversions of `ContinuousClock`.
-public enum MonotonicClock {
-    public static var now: UInt64 {
+package enum MonotonicClock {
+    package static var now: UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)

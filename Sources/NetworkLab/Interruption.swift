@@ -8,16 +8,16 @@ private let requested = Atomic<Bool>(false)
 ///
 /// A signal that ends the process would leave namespaces and cgroups behind: their owners must unwind. So long work
 /// catches the signals, looks at the flag between steps, and throws or returns.
-public enum Interruption {
+package enum Interruption {
     /// Whether somebody asked this process to end while the signals were caught.
-    public static var isRequested: Bool { requested.load(ordering: .relaxed) }
+    package static var isRequested: Bool { requested.load(ordering: .relaxed) }
 
     /// Takes over both signals until the result goes; then they do again what they did before. Blocking calls return
     /// with EINTR.
-    public static func catchSignals() -> Caught { Caught() }
+    package static func catchSignals() -> Caught { Caught() }
 
     /// While it lives, the signals are a flag.
-    public struct Caught: ~Copyable {
+    package struct Caught: ~Copyable {
         private var interrupt = sigaction()
         private var terminate = sigaction()
 

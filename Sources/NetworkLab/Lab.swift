@@ -7,27 +7,27 @@
 /// ```
 /// The node reaches pods and the outside; pods reach each other over the bridge and the rest through the node. There is
 /// no default route on the node: what is not translated fails at once instead of waiting.
-public struct Lab: ~Copyable, Sendable {
+package struct Lab: ~Copyable, Sendable {
     /// The node's own network namespace.
-    public let node: NetworkNamespace
+    package let node: NetworkNamespace
     /// Beyond the node: external endpoints and clients.
-    public let outside: NetworkNamespace
+    package let outside: NetworkNamespace
     /// In order: `pods[0]` is `pod-1`.
-    public let pods: [Pod]
+    package let pods: [Pod]
 
-    public static let nodeAddress4 = "192.0.2.1"
-    public static let nodeAddress6 = "2001:db8::1"
-    public static let outsideAddress4 = "192.0.2.2"
-    public static let outsideAddress6 = "2001:db8::2"
+    package static let nodeAddress4 = "192.0.2.1"
+    package static let nodeAddress6 = "2001:db8::1"
+    package static let outsideAddress4 = "192.0.2.2"
+    package static let outsideAddress6 = "2001:db8::2"
 
     /// A pod's network namespace and its addresses.
     ///
     /// A class only because arrays cannot hold noncopyable values.
-    public final class Pod: Sendable {
-        public let name: String
-        public let namespace: NetworkNamespace
-        public let address4: String
-        public let address6: String
+    package final class Pod: Sendable {
+        package let name: String
+        package let namespace: NetworkNamespace
+        package let address4: String
+        package let address6: String
 
         init(number: Int) throws(LabError) {
             name = "pod-\(number)"
@@ -38,7 +38,7 @@ public struct Lab: ~Copyable, Sendable {
     }
 
     /// Makes the node, the outside and the pods (at most 200).
-    public init(pods count: Int) throws {
+    package init(pods count: Int) throws {
         precondition((0...200).contains(count), "a lab has at most 200 pods")
         let node = try NetworkNamespace("node")
         let outside = try NetworkNamespace("outside")

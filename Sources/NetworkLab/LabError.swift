@@ -2,14 +2,14 @@ import CNetworkLab
 import Glibc
 
 /// Why a piece of the lab could not be made or used: what was tried, on which object, and what to do.
-public struct LabError: Error, Sendable, CustomStringConvertible {
+package struct LabError: Error, Sendable, CustomStringConvertible {
     /// The verb, as in "cannot *create* network namespace swl-1-node".
-    public let action: String
-    public let subject: String
-    public let cause: String
-    public let advice: String?
+    package let action: String
+    package let subject: String
+    package let cause: String
+    package let advice: String?
 
-    public init(_ action: String, _ subject: String, cause: String, advice: String? = nil) {
+    package init(_ action: String, _ subject: String, cause: String, advice: String? = nil) {
         self.action = action
         self.subject = subject
         self.cause = cause
@@ -23,16 +23,16 @@ public struct LabError: Error, Sendable, CustomStringConvertible {
             advice: number == EPERM || number == EACCES ? "run as root" : nil)
     }
 
-    public var description: String {
+    package var description: String {
         let advised = advice.map { "; \($0)" } ?? ""
         return "cannot \(action) \(subject): \(cause)\(advised)"
     }
 }
 
 /// The kernel's error numbers as people search for them.
-public enum ErrnoName {
+package enum ErrnoName {
     /// `ECONNREFUSED` for 111; a number without a name is shown as `errno 524`.
-    public static func name(of number: CInt) -> String {
+    package static func name(of number: CInt) -> String {
         guard let name = strerrorname_np(number) else { return "errno \(number)" }
         return String(cString: name)
     }

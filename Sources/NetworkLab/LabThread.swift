@@ -5,13 +5,13 @@ import Glibc
 ///
 /// `setns(2)` is per thread and a Swift task may change threads at every `await`: what enters a namespace must have a
 /// thread of its own. Calls that block do not belong on the cooperative pool either.
-public enum LabThread {
+package enum LabThread {
     private struct Job {
         let body: () -> Void
     }
 
     /// Runs the closure on a new thread while this one waits; throws what the closure throws.
-    public static func run<Value: ~Copyable>(_ body: () throws -> Value) throws -> Value {
+    package static func run<Value: ~Copyable>(_ body: () throws -> Value) throws -> Value {
         var outcome: Result<Value, any Error>?
         try withoutActuallyEscaping({ outcome = Result { try body() } }) { escapable in
             try runAll([Job(body: escapable)])
@@ -23,7 +23,7 @@ public enum LabThread {
     }
 
     /// Starts the closure on a new thread; whoever owns the result waits for its end by dropping it.
-    public static func start(_ body: @escaping @Sendable () -> Void) throws(LabError) -> Running {
+    package static func start(_ body: @escaping @Sendable () -> Void) throws(LabError) -> Running {
         var thread = pthread_t()
         let job = UnsafeMutablePointer<Job>.allocate(capacity: 1)
         job.initialize(to: Job(body: body))
@@ -45,14 +45,14 @@ public enum LabThread {
     }
 
     /// A thread that was started.
-    public struct Running: ~Copyable {
+    package struct Running: ~Copyable {
         fileprivate let thread: pthread_t
 
         deinit { pthread_join(thread, nil) }
     }
 
     /// Moves the calling thread, which must be one of these threads, into a network namespace for the rest of its life.
-    public static func enterNamespace(_ path: String) throws(LabError) {
+    package static func enterNamespace(_ path: String) throws(LabError) {
         let namespace = try Descriptor(opening: path)
         guard lab_enter_network_namespace(namespace.rawValue) == 0 else {
             throw LabError("enter", "network namespace \(path)", errno: errno)
@@ -61,10 +61,10 @@ public enum LabThread {
 
     /// Keeps the calling thread on its processor from now on; `false` where the kernel does not allow it.
     @discardableResult
-    public static func stayOnProcessor() -> Bool { lab_stay_on_processor() == 0 }
+    package static func stayOnProcessor() -> Bool { lab_stay_on_processor() == 0 }
 
     /// Runs the closure on `count` threads at once, each with its number, and waits for all.
-    public static func parallel(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) throws(LabError) {
+    package static func parallel(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) throws(LabError) {
         try runAll((0..<count).map { number in Job { body(number) } })
     }
 

@@ -4,10 +4,10 @@ import Glibc
 extension NetworkNamespace {
     /// Makes the kernel write full checksums into what it sends through a device, and send no packet that is larger than
     /// the device's MTU. A veth device would pass unfinished packets on, and who looks at them would see nothing wrong.
-    public func completeChecksums(of device: String) throws { try setOffload(false, of: device) }
+    package func completeChecksums(of device: String) throws { try setOffload(false, of: device) }
 
     /// Leaves checksums and the cutting of large packets to a device, or not.
-    public func setOffload(_ isOn: Bool, of device: String) throws {
+    package func setOffload(_ isOn: Bool, of device: String) throws {
         try run {
             try Self.set(0x17, isOn, of: device)  // ETHTOOL_STXCSUM
             try Self.set(0x1f, isOn, of: device)  // ETHTOOL_STSO

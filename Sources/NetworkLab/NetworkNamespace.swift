@@ -4,14 +4,14 @@ import Synchronization
 /// A network namespace of our own under /run/netns; it is removed when its owner goes.
 ///
 /// The name holds the process id and a number, so that nobody else's is touched and tests may run side by side.
-public struct NetworkNamespace: ~Copyable, Sendable {
-    public let name: String
+package struct NetworkNamespace: ~Copyable, Sendable {
+    package let name: String
 
     /// The file that `nsenter --net=` and `setns(2)` take.
-    public var path: String { "/run/netns/\(name)" }
+    package var path: String { "/run/netns/\(name)" }
 
     /// Creates the namespace and brings its loopback up.
-    public init(_ label: String) throws(LabError) {
+    package init(_ label: String) throws(LabError) {
         let name = LabName.unique(label)
         try Command.run("ip", "netns", "add", name)
         do {
@@ -32,17 +32,17 @@ public struct NetworkNamespace: ~Copyable, Sendable {
 
     /// Runs `ip` inside the namespace: `try pod.ip("route", "add", "default", "via", "10.244.0.1")`.
     @discardableResult
-    public func ip(_ arguments: String...) throws(LabError) -> String {
+    package func ip(_ arguments: String...) throws(LabError) -> String {
         try Command.run(["ip", "-n", name] + arguments)
     }
 
     /// Runs many `ip` commands, one a line, in one process.
-    public func ip(lines: [String]) throws(LabError) {
+    package func ip(lines: [String]) throws(LabError) {
         try Command.run(["ip", "-n", name, "-batch", "-"], input: lines.joined(separator: "\n") + "\n")
     }
 
     /// Adds an address such as `10.244.0.11/16`; IPv6 is usable at once, without duplicate address detection.
-    public func addAddress(_ address: String, to device: String) throws(LabError) {
+    package func addAddress(_ address: String, to device: String) throws(LabError) {
         try ip(lines: [Self.addressLine(address, device)])
     }
 
@@ -51,7 +51,7 @@ public struct NetworkNamespace: ~Copyable, Sendable {
     }
 
     /// Lays a veth pair from here to another namespace and brings both ends up; it goes with either namespace.
-    public func connect(_ device: String, to other: borrowing NetworkNamespace, _ peer: String) throws(LabError) {
+    package func connect(_ device: String, to other: borrowing NetworkNamespace, _ peer: String) throws(LabError) {
         let pair = ["link", "add", device, "netns", name, "type", "veth", "peer", "name", peer, "netns", other.name]
         try Command.run(["ip"] + pair)
         try ip("link", "set", device, "up")
@@ -59,7 +59,7 @@ public struct NetworkNamespace: ~Copyable, Sendable {
     }
 
     /// Sets a per-namespace setting by its path below /proc/sys/net, such as `ipv4/ip_forward`.
-    public func set(_ setting: String, to value: String) throws {
+    package func set(_ setting: String, to value: String) throws {
         try run { try SmallFile.write(value, to: "/proc/sys/net/\(setting)") }
     }
 
@@ -67,7 +67,7 @@ public struct NetworkNamespace: ~Copyable, Sendable {
     ///
     /// The thread ends afterwards, so no task and no later work runs in the namespace by accident. Sockets made inside
     /// stay in the namespace for life and may be used anywhere.
-    public func run<Value: ~Copyable>(_ body: () throws -> Value) throws -> Value {
+    package func run<Value: ~Copyable>(_ body: () throws -> Value) throws -> Value {
         try LabThread.run {
             try LabThread.enterNamespace(path)
             return try body()

@@ -2,8 +2,8 @@ import CNetworkLab
 import Glibc
 
 /// An epoll set: tells which of many descriptors can be read or written.
-public struct ReadinessSet: ~Copyable {
-    public enum Interest: Sendable {
+package struct ReadinessSet: ~Copyable {
+    package enum Interest: Sendable {
         case reading
         case writing
 
@@ -13,19 +13,19 @@ public struct ReadinessSet: ~Copyable {
     private let set: Descriptor
     private var events = [epoll_event](repeating: epoll_event(), count: 256)
 
-    public init() throws(SocketError) {
+    package init() throws(SocketError) {
         let raw = epoll_create1(CInt(EPOLL_CLOEXEC))
         guard raw >= 0 else { throw SocketError("epoll_create1", errno) }
         set = Descriptor(adopting: raw)
     }
 
     /// Adds a descriptor, to be read; closing it takes it out.
-    public func add(_ descriptor: CInt) throws(SocketError) {
+    package func add(_ descriptor: CInt) throws(SocketError) {
         try control(EPOLL_CTL_ADD, descriptor, .reading)
     }
 
     /// Says what the owner of a descriptor waits for from now on.
-    public func change(_ descriptor: CInt, to interest: Interest) throws(SocketError) {
+    package func change(_ descriptor: CInt, to interest: Interest) throws(SocketError) {
         try control(EPOLL_CTL_MOD, descriptor, interest)
     }
 
@@ -35,7 +35,7 @@ public struct ReadinessSet: ~Copyable {
     }
 
     /// Waits for descriptors that are ready, at most half a second: a signal may come just before the wait.
-    public mutating func wait() throws(SocketError) -> [CInt] {
+    package mutating func wait() throws(SocketError) -> [CInt] {
         let count = epoll_wait(set.rawValue, &events, CInt(events.count), 500)
         if count < 0 && errno == EINTR { return [] }
         guard count >= 0 else { throw SocketError("epoll_wait", errno) }

@@ -9,40 +9,40 @@
 /// The nodes are neighbours and know the way to each other's pods; everything else goes through the router. It sends
 /// what is for pods to their node, and for the service addresses (10.96.0.0/16, fd00:10:96::/112, 203.0.113.0/24,
 /// 2001:db8:2::/64) to node 1, as a border router or an appliance in front would.
-public struct RoutedTopology: ~Copyable, Sendable {
+package struct RoutedTopology: ~Copyable, Sendable {
     /// How a node's pods are attached to it.
-    public enum PodNetwork: String, CaseIterable, Sendable {
+    package enum PodNetwork: String, CaseIterable, Sendable {
         /// Each veth pair is a link of its own with a host route, as the ptp plugin does.
         case routed
         /// All on one bridge, as the bridge plugin does.
         case bridged
     }
 
-    public let client: NetworkNamespace
-    public let router: NetworkNamespace
+    package let client: NetworkNamespace
+    package let router: NetworkNamespace
     /// The node under test, with three pods.
-    public let node: NetworkNamespace
-    public let pods: [Pod]
+    package let node: NetworkNamespace
+    package let pods: [Pod]
     /// Another node, with two pods.
-    public let otherNode: NetworkNamespace
-    public let otherPods: [Pod]
+    package let otherNode: NetworkNamespace
+    package let otherPods: [Pod]
 
-    public static let clients4 = (2...9).map { "198.51.100.\($0)" }
-    public static let clients6 = (2...9).map { "2001:db8:1::\($0)" }
-    public static let node4 = "192.0.2.1"
-    public static let node6 = "2001:db8::1"
-    public static let otherNode4 = "192.0.2.2"
-    public static let otherNode6 = "2001:db8::2"
+    package static let clients4 = (2...9).map { "198.51.100.\($0)" }
+    package static let clients6 = (2...9).map { "2001:db8:1::\($0)" }
+    package static let node4 = "192.0.2.1"
+    package static let node6 = "2001:db8::1"
+    package static let otherNode4 = "192.0.2.2"
+    package static let otherNode6 = "2001:db8::2"
 
     /// A pod's network namespace and its addresses.
     ///
     /// A class only because arrays cannot hold noncopyable values.
-    public final class Pod: Sendable {
+    package final class Pod: Sendable {
         /// `pod-1-2` is the second on node 1.
-        public let name: String
-        public let namespace: NetworkNamespace
-        public let address4: String
-        public let address6: String
+        package let name: String
+        package let namespace: NetworkNamespace
+        package let address4: String
+        package let address6: String
 
         init(number: Int, on node: Int) throws(LabError) {
             name = "pod-\(node)-\(number)"
@@ -55,7 +55,7 @@ public struct RoutedTopology: ~Copyable, Sendable {
     /// Makes all of it.
     ///
     /// - Parameter clientMTU: what the router takes for clients, for senders that must be told to send less.
-    public init(_ network: PodNetwork = .routed, clientMTU: Int? = nil) throws {
+    package init(_ network: PodNetwork = .routed, clientMTU: Int? = nil) throws {
         let client = try NetworkNamespace("client")
         let router = try NetworkNamespace("router")
         let node = try NetworkNamespace("node1")

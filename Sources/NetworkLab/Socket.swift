@@ -2,37 +2,37 @@ import CNetworkLab
 import Glibc
 
 /// A socket call that failed: which one, and the kernel's number.
-public struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
+package struct SocketError: Error, Sendable, Hashable, CustomStringConvertible {
     /// `connect`, `bind`, `receive` …
-    public let call: String
-    public let number: CInt
+    package let call: String
+    package let number: CInt
 
-    public init(_ call: String, _ number: CInt) {
+    package init(_ call: String, _ number: CInt) {
         self.call = call
         self.number = number
     }
 
     /// `ECONNREFUSED`.
-    public var name: String { ErrnoName.name(of: number) }
+    package var name: String { ErrnoName.name(of: number) }
 
-    public var description: String { "\(call): \(name)" }
+    package var description: String { "\(call): \(name)" }
 }
 
 /// Owner of a TCP or UDP socket.
-public struct Socket: ~Copyable, Sendable {
-    public enum Kind: Sendable {
+package struct Socket: ~Copyable, Sendable {
+    package enum Kind: Sendable {
         case tcp
         case udp
     }
 
     private let descriptor: Descriptor
-    public var rawValue: CInt { descriptor.rawValue }
+    package var rawValue: CInt { descriptor.rawValue }
 
     /// Takes ownership of a socket that nobody else closes.
-    public init(adopting raw: CInt) { descriptor = Descriptor(adopting: raw) }
+    package init(adopting raw: CInt) { descriptor = Descriptor(adopting: raw) }
 
     /// Opens a socket in the network namespace of the calling thread.
-    public init(_ kind: Kind, v4: Bool, nonblocking: Bool = false) throws(SocketError) {
+    package init(_ kind: Kind, v4: Bool, nonblocking: Bool = false) throws(SocketError) {
         let type = CInt(kind == .tcp ? SOCK_STREAM.rawValue : SOCK_DGRAM.rawValue)
         let flags = CInt(SOCK_CLOEXEC.rawValue) | (nonblocking ? CInt(SOCK_NONBLOCK.rawValue) : 0)
         let raw = socket(v4 ? AF_INET : AF_INET6, type | flags, 0)
@@ -41,7 +41,7 @@ public struct Socket: ~Copyable, Sendable {
     }
 
     /// Opens a listener (TCP) or a bound socket (UDP). An IPv6 one answers IPv4 as well.
-    public static func bound(
+    package static func bound(
         _ kind: Kind, to address: SocketAddress, nonblocking: Bool = true, backlog: CInt = 4096
     ) throws(SocketError) -> Socket {
         let socket = try Socket(kind, v4: address.isV4, nonblocking: nonblocking)
@@ -54,7 +54,7 @@ public struct Socket: ~Copyable, Sendable {
         return socket
     }
 
-    public func setOption(_ level: CInt, _ option: CInt, _ value: CInt) throws(SocketError) {
+    package func setOption(_ level: CInt, _ option: CInt, _ value: CInt) throws(SocketError) {
         var value = value
         guard setsockopt(rawValue, level, option, &value, socklen_t(MemoryLayout<CInt>.size)) == 0 else {
             throw SocketError("setsockopt", errno)
@@ -62,7 +62,7 @@ public struct Socket: ~Copyable, Sendable {
     }
 
     /// Closing resets the connection instead of leaving a port in TIME_WAIT for a minute.
-    public func resetOnClose() throws(SocketError) {
+    package func resetOnClose() throws(SocketError) {
         var lingering = linger(l_onoff: 1, l_linger: 0)
         guard setsockopt(rawValue, SOL_SOCKET, SO_LINGER, &lingering, socklen_t(MemoryLayout<linger>.size)) == 0 else {
             throw SocketError("setsockopt", errno)
@@ -70,7 +70,7 @@ public struct Socket: ~Copyable, Sendable {
     }
 
     /// Bounds every blocking call: connect, send and receive.
-    public func setTimeout(milliseconds: Int) throws(SocketError) {
+    package func setTimeout(milliseconds: Int) throws(SocketError) {
         var time = timeval(tv_sec: milliseconds / 1_000, tv_usec: (milliseconds % 1_000) * 1_000)
         let length = socklen_t(MemoryLayout<timeval>.size)
         guard setsockopt(rawValue, SOL_SOCKET, SO_SNDTIMEO, &time, length) == 0,
@@ -78,28 +78,28 @@ public struct Socket: ~Copyable, Sendable {
         else { throw SocketError("setsockopt", errno) }
     }
 
-    public func bind(to address: SocketAddress) throws(SocketError) {
+    package func bind(to address: SocketAddress) throws(SocketError) {
         let status = Self.with(address) { Glibc.bind(rawValue, $0, $1) }
         guard status == 0 else { throw SocketError("bind", errno) }
     }
 
     /// Binds the address now and leaves the port to connect(2), which can share it between destinations.
-    public func bindSource(_ address: SocketAddress) throws(SocketError) {
+    package func bindSource(_ address: SocketAddress) throws(SocketError) {
         try setOption(CInt(IPPROTO_IP), IP_BIND_ADDRESS_NO_PORT, 1)
         try bind(to: address)
     }
 
     /// Connects; a blocking socket whose time is over reports ETIMEDOUT, as the kernel's own limit does.
-    public func connect(to address: SocketAddress) throws(SocketError) {
+    package func connect(to address: SocketAddress) throws(SocketError) {
         let status = Self.with(address) { Glibc.connect(rawValue, $0, $1) }
         guard status == 0 else { throw SocketError("connect", errno == EINPROGRESS ? ETIMEDOUT : errno) }
     }
 
     /// Ends a listener for good: a thread that blocks in `accept()` gets EINVAL.
-    public func stopListening() { shutdown(rawValue, CInt(SHUT_RDWR)) }
+    package func stopListening() { shutdown(rawValue, CInt(SHUT_RDWR)) }
 
     /// The next connection of a listener, itself not blocking; `nil` when none waits at a listener that does not block.
-    public func accept() throws(SocketError) -> Socket? {
+    package func accept() throws(SocketError) -> Socket? {
         let flags = CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
         while true {
             let raw = lab_accept4(rawValue, flags)
@@ -113,7 +113,7 @@ public struct Socket: ~Copyable, Sendable {
     }
 
     /// Sends to the connected peer, or to the given address.
-    public func send(_ bytes: [UInt8], to address: SocketAddress? = nil) throws(SocketError) {
+    package func send(_ bytes: [UInt8], to address: SocketAddress? = nil) throws(SocketError) {
         let flags = CInt(MSG_NOSIGNAL)
         let count =
             if let address {
@@ -125,7 +125,7 @@ public struct Socket: ~Copyable, Sendable {
     }
 
     /// Receives, with the address that the kernel shows as the sender's; no bytes from TCP mean the end.
-    public func receive(upTo limit: Int = 2048) throws(SocketError) -> (bytes: [UInt8], source: SocketAddress?) {
+    package func receive(upTo limit: Int = 2048) throws(SocketError) -> (bytes: [UInt8], source: SocketAddress?) {
         var buffer = [UInt8](repeating: 0, count: limit)
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -137,7 +137,7 @@ public struct Socket: ~Copyable, Sendable {
     }
 
     /// Reads up to a line feed, which is left out; what comes after it in the same segment is an error of the caller.
-    public func receiveLine() throws(SocketError) -> String {
+    package func receiveLine() throws(SocketError) -> String {
         var line: [UInt8] = []
         while line.last != UInt8(ascii: "\n") {
             let bytes = try receive().bytes
@@ -148,12 +148,12 @@ public struct Socket: ~Copyable, Sendable {
     }
 
     /// What `getpeername(2)` says.
-    public func peerName() throws(SocketError) -> SocketAddress {
+    package func peerName() throws(SocketError) -> SocketAddress {
         try name("getpeername") { getpeername(rawValue, $0, $1) }
     }
 
     /// What `getsockname(2)` says.
-    public func localName() throws(SocketError) -> SocketAddress {
+    package func localName() throws(SocketError) -> SocketAddress {
         try name("getsockname") { getsockname(rawValue, $0, $1) }
     }
 

@@ -1,21 +1,21 @@
-public import Glibc
+package import Glibc
 
 /// An IPv4 or IPv6 address with a port, as `10.96.0.15:80` and `[fd00::15]:80`.
-public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
+package struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
     /// Four or sixteen bytes, as they are written.
-    public let address: [UInt8]
-    public let port: UInt16
+    package let address: [UInt8]
+    package let port: UInt16
 
-    public var isV4: Bool { address.count == 4 }
+    package var isV4: Bool { address.count == 4 }
 
-    public init(address: [UInt8], port: UInt16) {
+    package init(address: [UInt8], port: UInt16) {
         precondition(address.count == 4 || address.count == 16, "an address has four or sixteen bytes")
         self.address = address
         self.port = port
     }
 
     /// Parses an address without a port: `10.0.0.1`, `fd00::1` or `[fd00::1]`.
-    public init?(host: String, port: UInt16) {
+    package init?(host: String, port: UInt16) {
         let bare = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
         var v4 = in_addr()
         var v6 = in6_addr()
@@ -29,7 +29,7 @@ public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Parses `10.96.0.15:80` or `[fd00::15]:80`.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
             return nil
         }
@@ -38,23 +38,23 @@ public struct SocketAddress: Sendable, Hashable, CustomStringConvertible {
         self.init(host: host, port: port)
     }
 
-    public var host: String {
+    package var host: String {
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         guard inet_ntop(isV4 ? AF_INET : AF_INET6, address, &text, socklen_t(text.count)) != nil else { return "?" }
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    public var description: String { isV4 ? "\(host):\(port)" : "[\(host)]:\(port)" }
+    package var description: String { isV4 ? "\(host):\(port)" : "[\(host)]:\(port)" }
 
     private static let mappedPrefix = [UInt8](repeating: 0, count: 10) + [0xff, 0xff]
 
     /// An IPv4 address as IPv6 sockets see it: `::ffff:10.96.0.15`.
-    public var mapped: SocketAddress {
+    package var mapped: SocketAddress {
         isV4 ? SocketAddress(address: Self.mappedPrefix + address, port: port) : self
     }
 
     /// The IPv4 address behind a mapped one.
-    public var unmapped: SocketAddress {
+    package var unmapped: SocketAddress {
         guard !isV4, address.starts(with: Self.mappedPrefix) else { return self }
         return SocketAddress(address: Array(address[12...]), port: port)
     }
@@ -83,7 +83,7 @@ extension SocketAddress {
     }
 
     /// The form that socket calls take, made once so that a loop of connects pays nothing for it.
-    public var storage: sockaddr_storage {
+    package var storage: sockaddr_storage {
         var storage = sockaddr_storage()
         withUnsafeMutableBytes(of: &storage) { raw in
             if isV4 {
@@ -103,7 +103,7 @@ extension SocketAddress {
         return storage
     }
 
-    public var storageLength: socklen_t {
+    package var storageLength: socklen_t {
         socklen_t(isV4 ? MemoryLayout<sockaddr_in>.size : MemoryLayout<sockaddr_in6>.size)
     }
 }

@@ -5,12 +5,12 @@ import Glibc
 ///
 /// The program itself is as it is: a seccomp filter makes the kernel ask somebody before each of these calls. So a
 /// crash can be put between any two writes of the very binary that is installed.
-public enum WriteWatch {
+package enum WriteWatch {
     /// The descriptor at which the watching process finds the questions.
     private static let watchedDescriptor: CInt = 3
 
     /// Becomes the program, watched by a child process that is started from `watcher`.
-    public static func become(_ program: [String], watchedBy watcher: [String]) throws(LabError) -> Never {
+    package static func become(_ program: [String], watchedBy watcher: [String]) throws(LabError) -> Never {
         let listener = lab_ask_before_bpf_writes()
         guard listener >= 0 else { throw LabError("watch the writes of", program.first ?? "", errno: errno) }
         try start(watcher, listener)
@@ -34,7 +34,7 @@ public enum WriteWatch {
     /// The watching process's work: lets writes pass, and kills the program, its parent, in front of one of them.
     ///
     /// - Parameter number: which write is not to happen, counted from 1.
-    public static func killParent(atWrite number: Int) {
+    package static func killParent(atWrite number: Int) {
         let parent = getppid()
         var passed = 0
         while getppid() == parent {

@@ -3,19 +3,19 @@ import Glibc
 /// Which devices a flag names: globs, of which those that begin with "!" take devices out again.
 ///
 /// `eth*,!eth9` are all whose name begins with eth, but not eth9. The order does not matter.
-public struct DevicePatterns: Hashable, Sendable {
+package struct DevicePatterns: Hashable, Sendable {
     /// Those that name devices. There may be none beside such as take devices out.
-    public let included: [String]
+    package let included: [String]
     /// Those that take devices out, without their "!".
-    public let excluded: [String]
+    package let excluded: [String]
 
     /// No patterns.
-    public init() { (included, excluded) = ([], []) }
+    package init() { (included, excluded) = ([], []) }
 
     /// - Parameters:
     ///   - settings: what was given, each with one pattern or more, separated by commas.
     ///   - flag: the flag or key that they were given to, for messages.
-    public init(_ settings: [String], flag: String) throws(DevicePatternError) {
+    package init(_ settings: [String], flag: String) throws(DevicePatternError) {
         var included: [String] = []
         var excluded: [String] = []
         for part in settings.flatMap({ $0.split(separator: ",", omittingEmptySubsequences: false) }) {
@@ -29,7 +29,7 @@ public struct DevicePatterns: Hashable, Sendable {
         self.excluded = excluded
     }
 
-    public var isEmpty: Bool { included.isEmpty && excluded.isEmpty }
+    package var isEmpty: Bool { included.isEmpty && excluded.isEmpty }
 
     /// The pattern that names a device; the name itself rather than a glob.
     func inclusion(of name: String) -> String? { Self.first(in: included, for: name) }
@@ -61,6 +61,6 @@ public struct DevicePatterns: Hashable, Sendable {
 }
 
 /// A pattern that cannot be used: what it is, what is wrong and what to do.
-public struct DevicePatternError: Error, Hashable, Sendable, CustomStringConvertible {
-    public let description: String
+package struct DevicePatternError: Error, Hashable, Sendable, CustomStringConvertible {
+    package let description: String
 }

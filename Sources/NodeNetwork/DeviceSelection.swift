@@ -1,16 +1,16 @@
-public import ServiceModel
+package import ServiceModel
 
 /// Which devices get programs, with the reason for each. A pure function of what is there and what was asked for.
-public struct DeviceSelection: Hashable, Sendable {
+package struct DeviceSelection: Hashable, Sendable {
     /// What a chosen device leads to.
-    public enum Role: String, Hashable, Sendable {
+    package enum Role: String, Hashable, Sendable {
         /// Clients and other nodes.
         case outside
         /// Pods of this node whose sockets cannot be hooked.
         case pods
     }
 
-    public enum Reason: Hashable, Sendable {
+    package enum Reason: Hashable, Sendable {
         case namedAsDevice(pattern: String)
         case namedAsPodInterface(pattern: String)
         case holdsNodeAddress(IPAddress)
@@ -38,18 +38,18 @@ public struct DeviceSelection: Hashable, Sendable {
     }
 
     /// The verdict on one device.
-    public struct Device: Hashable, Sendable {
-        public let link: NetworkLink
+    package struct Device: Hashable, Sendable {
+        package let link: NetworkLink
         /// Nil when the device is left alone.
-        public let role: Role?
-        public let reason: Reason
+        package let role: Role?
+        package let reason: Reason
     }
 
     /// All devices that there are, by index.
-    public let devices: [Device]
+    package let devices: [Device]
 
     /// The same without the devices towards the network.
-    public var withoutOutside: DeviceSelection {
+    package var withoutOutside: DeviceSelection {
         DeviceSelection(
             devices: devices.map { $0.role == .outside ? Device(link: $0.link, role: nil, reason: .isNotWanted) : $0 })
     }
@@ -57,10 +57,10 @@ public struct DeviceSelection: Hashable, Sendable {
     private init(devices: [Device]) { self.devices = devices }
 
     /// Those that get programs.
-    public var chosen: [Device] { devices.filter { $0.role != nil } }
+    package var chosen: [Device] { devices.filter { $0.role != nil } }
 
     /// Those that packets of ours arrive by, with programs or without.
-    public var forwarding: [Device] {
+    package var forwarding: [Device] {
         devices.filter { device in
             if case .leadsToPods = device.reason { true } else { device.role != nil }
         }
@@ -74,7 +74,7 @@ public struct DeviceSelection: Hashable, Sendable {
     ///   - podInterfaces: `--pod-interfaces`.
     ///   - findsPods: `--pod-interfaces auto`: those that lead to this node's endpoints are devices of pods, unless
     ///     `podInterfaces` takes them out.
-    public init(
+    package init(
         of network: NetworkSnapshot, nodeAddresses: Set<IPAddress>, endpoints: EndpointDevices = EndpointDevices(),
         named: DevicePatterns, podInterfaces: DevicePatterns, findsPods: Bool = false
     ) {
@@ -90,7 +90,7 @@ public struct DeviceSelection: Hashable, Sendable {
 
 extension DeviceSelection.Reason: CustomStringConvertible {
     /// For `status`: the rest of a sentence that begins with the device.
-    public var description: String {
+    package var description: String {
         switch self {
         case .namedAsDevice(let pattern): "named by --devices \(pattern)"
         case .namedAsPodInterface(let pattern): "named by --pod-interfaces \(pattern)"

@@ -1,16 +1,16 @@
-public import ServiceModel
+package import ServiceModel
 
 /// The devices by which endpoints are reached: which lead to this node's pods, and which to others.
-public struct EndpointDevices: Hashable, Sendable {
+package struct EndpointDevices: Hashable, Sendable {
     /// Endpoints that have something in common.
-    public struct Group: Hashable, Sendable {
-        public private(set) var count = 0
+    package struct Group: Hashable, Sendable {
+        package private(set) var count = 0
         /// The first few by number.
-        public private(set) var examples: [IPAddress] = []
+        package private(set) var examples: [IPAddress] = []
 
         private static let most = 3
 
-        public init() {}
+        package init() {}
 
         mutating func insert(_ address: IPAddress) {
             count += 1
@@ -21,7 +21,7 @@ public struct EndpointDevices: Hashable, Sendable {
     }
 
     /// By what is known of where an endpoint runs.
-    public enum Place: Hashable, Sendable {
+    package enum Place: Hashable, Sendable {
         case thisNode
         case otherNode
         /// It has no node name: somebody wrote it by hand. A neighbour on a bridge or a pair of virtual devices is taken
@@ -30,16 +30,16 @@ public struct EndpointDevices: Hashable, Sendable {
     }
 
     /// Devices to endpoints of this node.
-    public private(set) var here: [LinkIndex: Group] = [:]
+    package private(set) var here: [LinkIndex: Group] = [:]
     /// Devices to endpoints that are elsewhere.
-    public private(set) var elsewhere: [LinkIndex: Group] = [:]
+    package private(set) var elsewhere: [LinkIndex: Group] = [:]
     /// There is no way to these.
-    public private(set) var unreachable = Group()
+    package private(set) var unreachable = Group()
 
-    public init() {}
+    package init() {}
 
     /// - Parameter endpoints: the addresses that Services have, each once.
-    public init(of endpoints: some Sequence<(key: IPAddress, value: Place)>, in network: NetworkSnapshot) {
+    package init(of endpoints: some Sequence<(key: IPAddress, value: Place)>, in network: NetworkSnapshot) {
         let own = Set(network.addresses.map(\.address))
         let virtual = Set(network.links.filter { Self.kindsOfPods.contains($0.kind ?? "") }.map(\.index))
         for (address, place) in endpoints where !own.contains(address) && !address.isLoopback {
@@ -62,14 +62,14 @@ public struct EndpointDevices: Hashable, Sendable {
     private static let kindsOfPods: Set<String> = ["bridge", "veth", "tun", "netkit", "macvlan", "ipvlan"]
 
     /// Whether another set chooses the same devices.
-    public func choosesLike(_ other: EndpointDevices) -> Bool {
+    package func choosesLike(_ other: EndpointDevices) -> Bool {
         Set(here.keys) == Set(other.here.keys) && Set(elsewhere.keys) == Set(other.elsewhere.keys)
     }
 }
 
 extension EndpointDevices.Group: CustomStringConvertible {
     /// "2 endpoints (10.0.0.1, 10.0.0.2)", "40 endpoints (10.0.0.1, 10.0.0.2, 10.0.0.3, …)".
-    public var description: String {
+    package var description: String {
         let shown = examples.map { "\($0)" } + (count > examples.count ? ["…"] : [])
         return "\(count == 1 ? "1 endpoint" : "\(count) endpoints") (\(shown.joined(separator: ", ")))"
     }

@@ -1,37 +1,37 @@
-public import Netlink
-public import ServiceModel
+package import Netlink
+package import ServiceModel
 
 /// What the kernel must be told for packets to pass through this node, and what of that is not so.
-public struct ForwardingSettings: Sendable {
+package struct ForwardingSettings: Sendable {
     /// A setting that is in the way.
-    public struct Finding: Hashable, Sendable {
-        public enum Severity: String, Hashable, Sendable {
+    package struct Finding: Hashable, Sendable {
+        package enum Severity: String, Hashable, Sendable {
             /// Packets are lost.
             case problem
             /// They are lost under circumstances that cannot be seen from here.
             case risk
         }
 
-        public let setting: Sysctl
+        package let setting: Sysctl
         /// What it is now; may be empty.
-        public let value: String
-        public let wanted: String
-        public let severity: Severity
+        package let value: String
+        package let wanted: String
+        package let severity: Severity
         /// What is wrong while it is so.
-        public let effect: String
+        package let effect: String
     }
 
     /// What is asked of the kernel.
-    public struct Needs: Hashable, Sendable {
+    package struct Needs: Hashable, Sendable {
         /// The families that Services have.
-        public var families: Set<IPFamily>
+        package var families: Set<IPFamily>
         /// Whether packets with a source address of this node go into the kernel's stack at a device, as they do when
         /// their source is translated there.
-        public var localSources: Bool
+        package var localSources: Bool
         /// What connections of the node must not be given as a port of theirs.
-        public var nodePorts: PortRange
+        package var nodePorts: PortRange
 
-        public init(
+        package init(
             families: Set<IPFamily>, localSources: Bool, nodePorts: PortRange = .usualNodePorts
         ) {
             self.families = families
@@ -42,14 +42,14 @@ public struct ForwardingSettings: Sendable {
 
     private let tree: SysctlTree
 
-    public init(_ tree: SysctlTree = SysctlTree()) { self.tree = tree }
+    package init(_ tree: SysctlTree = SysctlTree()) { self.tree = tree }
 
     /// Looks at the settings of the calling thread's network namespace.
     ///
     /// - Parameter devices: those that have programs.
     /// - Returns: what is to be changed, in the order in which it must be: a node that begins to forward IPv6 forgets
     ///   the routers that it learned, unless it has been told before not to.
-    public func findings(
+    package func findings(
         for devices: DeviceSelection, in network: NetworkSnapshot, _ needs: Needs
     ) throws(NetworkError) -> [Finding] {
         var findings: [Finding] = []
@@ -70,7 +70,7 @@ public struct ForwardingSettings: Sendable {
     }
 
     /// Changes a setting as a finding says. Nothing else of swiftlet changes settings, and it does so on request only.
-    public func set(_ finding: Finding) throws(NetworkError) { try tree.set(finding.setting, to: finding.wanted) }
+    package func set(_ finding: Finding) throws(NetworkError) { try tree.set(finding.setting, to: finding.wanted) }
 }
 
 // MARK: - Rules
@@ -161,10 +161,10 @@ extension NetworkSnapshot {
 
 extension ForwardingSettings.Finding: CustomStringConvertible {
     /// "net.ipv4.ip_forward is 0: IPv4 packets to pods and other nodes end here; sysctl -w net.ipv4.ip_forward=1".
-    public var description: String {
+    package var description: String {
         "\(state): \(effect); sysctl -w \(setting.name)=\(wanted)"
     }
 
     /// "net.ipv4.ip_forward is 0".
-    public var state: String { "\(setting.name) is \(value.isEmpty ? "empty" : value)" }
+    package var state: String { "\(setting.name) is \(value.isEmpty ? "empty" : value)" }
 }

@@ -1,12 +1,12 @@
 import CRtnetlink
 import Glibc
 import Netlink
-public import ServiceModel
+package import ServiceModel
 import SystemPackage
 
 /// A rule of the kernel's IPsec (xfrm) about packets that leave or pass.
-public struct IPsecPolicy: Hashable, Sendable {
-    public enum Action: String, Hashable, Sendable {
+package struct IPsecPolicy: Hashable, Sendable {
+    package enum Action: String, Hashable, Sendable {
         /// Packets are dropped.
         case block
         /// They leave encrypted, or arrived so.
@@ -15,15 +15,15 @@ public struct IPsecPolicy: Hashable, Sendable {
         case pass
     }
 
-    public var source: CIDR
-    public var destination: CIDR
-    public var action: Action
+    package var source: CIDR
+    package var destination: CIDR
+    package var action: Action
     /// The lowest counts.
-    public var priority: UInt32
+    package var priority: UInt32
     /// Whether it is about certain ports, a protocol, a device or a user only.
-    public var isNarrow: Bool
+    package var isNarrow: Bool
 
-    public init(source: CIDR, destination: CIDR, action: Action, priority: UInt32 = 0, isNarrow: Bool = false) {
+    package init(source: CIDR, destination: CIDR, action: Action, priority: UInt32 = 0, isNarrow: Bool = false) {
         self.source = source
         self.destination = destination
         self.action = action
@@ -35,7 +35,7 @@ public struct IPsecPolicy: Hashable, Sendable {
 extension Sequence<IPsecPolicy> {
     /// Where packets with an address of this node may not simply go, in order. What a policy says of ports and protocols
     /// does not count: rather closed than clear.
-    public func closedRanges(for addresses: some Sequence<IPAddress>) -> [CIDR] {
+    package func closedRanges(for addresses: some Sequence<IPAddress>) -> [CIDR] {
         let addresses = Array(addresses)
         let passing = filter { $0.action == .pass && !$0.isNarrow }
         let ranges = filter { policy in

@@ -1,28 +1,28 @@
-public import Netlink
+package import Netlink
 import SystemPackage
 
 /// Ports from `first` to `last`.
-public struct PortRange: Hashable, Sendable, CustomStringConvertible {
-    public var first: UInt16
-    public var last: UInt16
+package struct PortRange: Hashable, Sendable, CustomStringConvertible {
+    package var first: UInt16
+    package var last: UInt16
 
     /// Nil when there is no port between.
-    public init?(_ first: UInt16, _ last: UInt16) {
+    package init?(_ first: UInt16, _ last: UInt16) {
         guard first <= last else { return nil }
         self.first = first
         self.last = last
     }
 
-    public var count: Int { Int(last) - Int(first) + 1 }
+    package var count: Int { Int(last) - Int(first) + 1 }
 
-    public func overlaps(_ other: PortRange) -> Bool { first <= other.last && other.first <= last }
+    package func overlaps(_ other: PortRange) -> Bool { first <= other.last && other.first <= last }
 
-    public func contains(_ other: PortRange) -> Bool { first <= other.first && other.last <= last }
+    package func contains(_ other: PortRange) -> Bool { first <= other.first && other.last <= last }
 
-    public var description: String { first == last ? "\(first)" : "\(first)-\(last)" }
+    package var description: String { first == last ? "\(first)" : "\(first)-\(last)" }
 
     /// What Services get NodePorts from, unless an API server was told otherwise.
-    public static let usualNodePorts = PortRange(first: 30_000, last: 32_767)
+    package static let usualNodePorts = PortRange(first: 30_000, last: 32_767)
     /// All but those that only root may listen on.
     static let unprivileged = PortRange(first: 1_024, last: 65_535)
 
@@ -40,13 +40,13 @@ public struct PortRange: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// What the node's own connections use.
-public struct LocalPorts: Hashable, Sendable {
+package struct LocalPorts: Hashable, Sendable {
     /// `net.ipv4.ip_local_port_range`: where the kernel takes a port from when a program asks for none.
-    public var range: PortRange
+    package var range: PortRange
     /// `net.ipv4.ip_local_reserved_ports`: what it leaves out.
-    public var reserved: [PortRange]
+    package var reserved: [PortRange]
 
-    public init(range: PortRange, reserved: [PortRange] = []) {
+    package init(range: PortRange, reserved: [PortRange] = []) {
         self.range = range
         self.reserved = reserved
     }
@@ -65,21 +65,21 @@ extension PortRange {
 }
 
 /// The ports that flows which get an address of the node are given (spec 36, 52).
-public struct MasqueradePorts: Hashable, Sendable {
+package struct MasqueradePorts: Hashable, Sendable {
     /// In order, and apart from each other.
-    public let ranges: [PortRange]
+    package let ranges: [PortRange]
     /// Connections of the node may have the same ones.
-    public let isShared: Bool
+    package let isShared: Bool
 
     /// How many ranges the datapath has room for.
-    public static let maxRanges = 4
+    package static let maxRanges = 4
 
-    public var count: Int { ranges.reduce(0) { $0 + $1.count } }
+    package var count: Int { ranges.reduce(0) { $0 + $1.count } }
 
     /// - Parameters:
     ///   - chosen: `--masquerade-ports`; empty: what neither the node's connections nor NodePorts use.
     ///   - local: nil where it cannot be read: the kernel's default is assumed.
-    public init(chosen: [PortRange], nodePorts: PortRange, local: LocalPorts?) {
+    package init(chosen: [PortRange], nodePorts: PortRange, local: LocalPorts?) {
         let ofNode = local?.range ?? PortRange(32_768, 60_999)
         guard chosen.isEmpty else {
             ranges = chosen.sorted { $0.first < $1.first }
@@ -100,7 +100,7 @@ extension SysctlTree {
     static let reservedPorts = Sysctl("net", "ipv4", "ip_local_reserved_ports")
 
     /// What connections of the calling thread's network namespace use; nil without IPv4.
-    public func localPorts() throws(NetworkError) -> LocalPorts? {
+    package func localPorts() throws(NetworkError) -> LocalPorts? {
         guard let text = try text(Self.localPortRange) else { return nil }
         let numbers = text.split(whereSeparator: \.isWhitespace).compactMap { UInt16($0) }
         guard numbers.count == 2, let range = PortRange(numbers[0], numbers[1]) else {

@@ -1,17 +1,17 @@
 import Dispatch
-public import Netlink
+package import Netlink
 import Synchronization
 
 /// Follows the links, addresses, routes and IPsec policies of the network namespace of the thread that makes it.
 ///
 /// It owns netlink sockets and dispatch sources, which end with `stop()` or with the monitor itself.
-public final class NetworkMonitor: Sendable {
+package final class NetworkMonitor: Sendable {
     private let stream: AsyncStream<Result<NetworkSnapshot, NetworkError>>
     private let continuation: AsyncStream<Result<NetworkSnapshot, NetworkError>>.Continuation
     private let sources: Mutex<[any DispatchSourceRead]>
 
     /// Subscribes, then reads everything once: no change can fall between.
-    public init() throws(NetworkError) {
+    package init() throws(NetworkError) {
         // Whoever is slow sees the newest snapshot, never a queue.
         (stream, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         let follower = try NetworkFollower(continuation)
@@ -38,7 +38,7 @@ public final class NetworkMonitor: Sendable {
     deinit { stop() }
 
     /// Ends the stream of snapshots.
-    public func stop() {
+    package func stop() {
         cancelSources()
         continuation.finish()
     }
@@ -46,7 +46,7 @@ public final class NetworkMonitor: Sendable {
     private func cancelSources() { sources.withLock { for source in $0 { source.cancel() } } }
 
     /// The snapshots, that of the beginning first; for one reader. Each differs from the one before.
-    public func snapshots() -> NetworkSnapshots { NetworkSnapshots(monitor: self) }
+    package func snapshots() -> NetworkSnapshots { NetworkSnapshots(monitor: self) }
 
     fileprivate func iterator() -> NetworkSnapshots.AsyncIterator {
         NetworkSnapshots.AsyncIterator(monitor: self, results: stream.makeAsyncIterator())
@@ -54,20 +54,20 @@ public final class NetworkMonitor: Sendable {
 }
 
 /// The snapshots of a `NetworkMonitor`, which lives at least as long as they are read.
-public struct NetworkSnapshots: AsyncSequence, Sendable {
+package struct NetworkSnapshots: AsyncSequence, Sendable {
     fileprivate let monitor: NetworkMonitor
 
-    public struct AsyncIterator: AsyncIteratorProtocol {
+    package struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate let monitor: NetworkMonitor
         fileprivate var results: AsyncStream<Result<NetworkSnapshot, NetworkError>>.AsyncIterator
 
         /// The next snapshot; nil when the monitor was stopped or the task was cancelled.
-        public mutating func next(
+        package mutating func next(
             isolation actor: isolated (any Actor)?
         ) async throws(NetworkError) -> NetworkSnapshot? {
             try await results.next(isolation: actor)?.get()
         }
     }
 
-    public func makeAsyncIterator() -> AsyncIterator { monitor.iterator() }
+    package func makeAsyncIterator() -> AsyncIterator { monitor.iterator() }
 }

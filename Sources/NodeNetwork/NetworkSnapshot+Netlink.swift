@@ -1,12 +1,12 @@
 import CRtnetlink
-public import Netlink
+package import Netlink
 import Glibc
 import ServiceModel
 import SystemPackage
 
 extension NetworkSnapshot {
     /// Reads the network namespace of the calling thread once.
-    public static func read() throws(NetworkError) -> NetworkSnapshot {
+    package static func read() throws(NetworkError) -> NetworkSnapshot {
         try read(from: NetlinkSocket(), Result { () throws(NetworkError) in try IPsecSocket() })
     }
 

@@ -1,20 +1,20 @@
-public import Netlink
-public import ServiceModel
+package import Netlink
+package import ServiceModel
 
 /// The links, addresses and routes of a network namespace at one moment.
-public struct NetworkSnapshot: Hashable, Sendable {
+package struct NetworkSnapshot: Hashable, Sendable {
     /// By index.
-    public var links: [NetworkLink]
+    package var links: [NetworkLink]
     /// By link, then in the order of the kernel, in which it looks for a source address.
-    public var addresses: [LinkAddress]
+    package var addresses: [LinkAddress]
     /// Of the main table.
-    public let routes: RouteTable
+    package let routes: RouteTable
     /// What IPsec says of packets that leave or pass.
-    public let policies: [IPsecPolicy]
+    package let policies: [IPsecPolicy]
     /// Why `policies` is empty; nil if they could be read.
-    public let unreadablePolicies: NetworkError?
+    package let unreadablePolicies: NetworkError?
 
-    public init(
+    package init(
         links: [NetworkLink] = [], addresses: [LinkAddress] = [], routes: [NetworkRoute] = [],
         policies: Result<[IPsecPolicy], NetworkError> = .success([])
     ) {
@@ -28,53 +28,53 @@ public struct NetworkSnapshot: Hashable, Sendable {
     }
 
     /// Destinations that packets with an address of this node may not simply be sent to.
-    public var closedRanges: [CIDR] { policies.closedRanges(for: addresses.map(\.address)) }
+    package var closedRanges: [CIDR] { policies.closedRanges(for: addresses.map(\.address)) }
 
     /// By link; several routes of different metrics are one, and one with several next hops counts for each link.
-    public var defaultRoutes: [DefaultRoute] {
+    package var defaultRoutes: [DefaultRoute] {
         let found = routes.defaults.compactMap { route in
             route.link.map { DefaultRoute(link: $0, family: route.destination.family) }
         }
         return Set(found).sorted { ($0.link, $0.family) < ($1.link, $1.family) }
     }
 
-    public func link(named name: String) -> NetworkLink? { links.first { $0.name == name } }
-    public func link(_ index: LinkIndex) -> NetworkLink? { links.first { $0.index == index } }
+    package func link(named name: String) -> NetworkLink? { links.first { $0.name == name } }
+    package func link(_ index: LinkIndex) -> NetworkLink? { links.first { $0.index == index } }
 
     /// The addresses at which this node can be reached, loopback included; link-local ones mean nothing without a
     /// device and are left out.
-    public var usableAddresses: [IPAddress] {
+    package var usableAddresses: [IPAddress] {
         Set(addresses.filter { $0.isUsable && !$0.address.isLinkLocal }.map(\.address)).sorted()
     }
 }
 
 /// The kernel's number for a link, of which a network namespace never uses one twice at a time.
-public struct LinkIndex: RawRepresentable, Hashable, Sendable, Comparable {
-    public let rawValue: UInt32
+package struct LinkIndex: RawRepresentable, Hashable, Sendable, Comparable {
+    package let rawValue: UInt32
 
-    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    public static func < (left: LinkIndex, right: LinkIndex) -> Bool { left.rawValue < right.rawValue }
+    package static func < (left: LinkIndex, right: LinkIndex) -> Bool { left.rawValue < right.rawValue }
 }
 
 /// A network device as the kernel describes it.
-public struct NetworkLink: Hashable, Sendable {
-    public var index: LinkIndex
-    public var name: String
+package struct NetworkLink: Hashable, Sendable {
+    package var index: LinkIndex
+    package var name: String
     /// The driver's word for it, as `ip -details link` shows: "veth", "vlan", "wireguard"; nil for plain hardware.
-    public var kind: String?
+    package var kind: String?
     /// The word of the device that it is a port of: "bridge", "bond".
-    public var portKind: String?
+    package var portKind: String?
     /// The device that it is a port of.
-    public var master: LinkIndex?
+    package var master: LinkIndex?
     /// Set up by somebody, whether or not there is a carrier.
-    public var isUp: Bool
-    public var isLoopback: Bool
+    package var isUp: Bool
+    package var isLoopback: Bool
     /// Whether packets begin with an Ethernet header (ARPHRD_ETHER), or with the IP header at once.
-    public var hasEthernetHeader: Bool
-    public var mtu: UInt32
+    package var hasEthernetHeader: Bool
+    package var mtu: UInt32
 
-    public init(
+    package init(
         index: LinkIndex, name: String, kind: String? = nil, portKind: String? = nil, master: LinkIndex? = nil,
         isUp: Bool = true, isLoopback: Bool = false, hasEthernetHeader: Bool = true, mtu: UInt32 = 1500
     ) {
@@ -91,21 +91,21 @@ public struct NetworkLink: Hashable, Sendable {
 }
 
 /// An address of a link.
-public struct LinkAddress: Hashable, Sendable {
-    public var link: LinkIndex
-    public var address: IPAddress
+package struct LinkAddress: Hashable, Sendable {
+    package var link: LinkIndex
+    package var address: IPAddress
     /// The other end, on a link between two; the prefix is its then.
-    public var peer: IPAddress?
-    public var prefixLength: UInt8
-    public var scope: RouteScope
+    package var peer: IPAddress?
+    package var prefixLength: UInt8
+    package var scope: RouteScope
     /// Duplicate address detection is at work, or found somebody else: the address is not ours yet.
-    public var isTentative: Bool
+    package var isTentative: Bool
     /// Still valid for those who know it, and not to be chosen for anything new.
-    public var isDeprecated: Bool
+    package var isDeprecated: Bool
     /// Not the first of its subnet (IPv4), or made for privacy (IPv6).
-    public var isSecondary: Bool
+    package var isSecondary: Bool
 
-    public init(
+    package init(
         link: LinkIndex, address: IPAddress, peer: IPAddress? = nil, prefixLength: UInt8, scope: RouteScope = .global,
         isTentative: Bool = false, isDeprecated: Bool = false, isSecondary: Bool = false
     ) {
@@ -119,33 +119,33 @@ public struct LinkAddress: Hashable, Sendable {
         self.isSecondary = isSecondary
     }
 
-    public var family: IPFamily { address.family }
+    package var family: IPFamily { address.family }
     /// Whether the kernel takes packets for it. A deprecated address is one that does.
-    public var isUsable: Bool { !isTentative }
+    package var isUsable: Bool { !isTentative }
     /// The addresses that are its neighbours.
     var subnet: CIDR? { CIDR(network: peer ?? address, prefixLength: Int(prefixLength)) }
 }
 
 /// How far an address or a route is valid, as the kernel counts: the higher, the nearer.
-public struct RouteScope: RawRepresentable, Hashable, Sendable, Comparable {
-    public let rawValue: UInt8
+package struct RouteScope: RawRepresentable, Hashable, Sendable, Comparable {
+    package let rawValue: UInt8
 
-    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    public static func < (left: RouteScope, right: RouteScope) -> Bool { left.rawValue < right.rawValue }
+    package static func < (left: RouteScope, right: RouteScope) -> Bool { left.rawValue < right.rawValue }
 
-    public static let global = RouteScope(rawValue: 0)
-    public static let site = RouteScope(rawValue: 200)
-    public static let link = RouteScope(rawValue: 253)
-    public static let host = RouteScope(rawValue: 254)
+    package static let global = RouteScope(rawValue: 0)
+    package static let site = RouteScope(rawValue: 200)
+    package static let link = RouteScope(rawValue: 253)
+    package static let host = RouteScope(rawValue: 254)
 }
 
 /// A route for everything that has no better one.
-public struct DefaultRoute: Hashable, Sendable {
-    public var link: LinkIndex
-    public var family: IPFamily
+package struct DefaultRoute: Hashable, Sendable {
+    package var link: LinkIndex
+    package var family: IPFamily
 
-    public init(link: LinkIndex, family: IPFamily) {
+    package init(link: LinkIndex, family: IPFamily) {
         self.link = link
         self.family = family
     }

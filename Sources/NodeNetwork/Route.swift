@@ -1,24 +1,24 @@
 import CRtnetlink
-public import Netlink
+package import Netlink
 import Glibc
-public import ServiceModel
+package import ServiceModel
 import SystemPackage
 
 /// The way that the kernel would send a packet.
-public struct Route: Hashable, Sendable {
+package struct Route: Hashable, Sendable {
     /// The device that the packet leaves by; the loopback for an address of this node.
-    public let link: LinkIndex
+    package let link: LinkIndex
     /// The source address that the kernel would give it.
-    public let source: IPAddress?
+    package let source: IPAddress?
     /// The next router; nil when the destination is a neighbour.
-    public let gateway: IPAddress?
+    package let gateway: IPAddress?
     /// Whether the destination is this node.
-    public let isLocal: Bool
+    package let isLocal: Bool
 
     /// Asks the network namespace of the calling thread; nil when there is no way, or the way is forbidden.
     ///
     /// - Parameter link: only ways through this device, as its own source address is asked for.
-    public static func find(to destination: IPAddress, by link: LinkIndex? = nil) throws(NetworkError) -> Route? {
+    package static func find(to destination: IPAddress, by link: LinkIndex? = nil) throws(NetworkError) -> Route? {
         var head = rtmsg()
         head.rtm_family = UInt8(destination.family.addressFamily)
         head.rtm_dst_len = UInt8(destination.family.bitWidth)
@@ -35,7 +35,7 @@ public struct Route: Hashable, Sendable {
     }
 
     /// The source address that the kernel gives to packets towards a destination.
-    public static func sourceAddress(
+    package static func sourceAddress(
         towards destination: IPAddress, by link: LinkIndex? = nil
     ) throws(NetworkError) -> IPAddress? {
         try find(to: destination, by: link)?.source

@@ -1,19 +1,19 @@
-public import ServiceModel
+package import ServiceModel
 
 /// A route of the main table, to one next hop.
-public struct NetworkRoute: Hashable, Sendable {
-    public var destination: CIDR
+package struct NetworkRoute: Hashable, Sendable {
+    package var destination: CIDR
     /// Nil for a route that says there is no way: blackhole, unreachable, prohibit.
-    public var link: LinkIndex?
+    package var link: LinkIndex?
     /// The next router, if it has an address of the same family.
-    public var gateway: IPAddress?
+    package var gateway: IPAddress?
     /// The source address that it asks for.
-    public var source: IPAddress?
-    public var scope: RouteScope
+    package var source: IPAddress?
+    package var scope: RouteScope
     /// The kernel takes the lowest of those with one destination.
-    public var metric: UInt32
+    package var metric: UInt32
 
-    public init(
+    package init(
         destination: CIDR, link: LinkIndex?, gateway: IPAddress? = nil, source: IPAddress? = nil,
         scope: RouteScope = .global, metric: UInt32 = 0
     ) {
@@ -30,16 +30,16 @@ public struct NetworkRoute: Hashable, Sendable {
 }
 
 /// Routes, to be asked for the way to an address.
-public struct RouteTable: Hashable, Sendable {
+package struct RouteTable: Hashable, Sendable {
     /// Shorter prefixes first, of one prefix those with the lowest metric.
-    public let routes: [NetworkRoute]
+    package let routes: [NetworkRoute]
     /// The places of the routes to each destination in `routes`.
     private let places: [CIDR: Range<Int>]
     /// The lengths that there are, the longest first.
     private let lengths4: [Int]
     private let lengths6: [Int]
 
-    public init(_ routes: [NetworkRoute] = []) {
+    package init(_ routes: [NetworkRoute] = []) {
         self.routes = routes.enumerated().sorted { left, right in
             let (one, other) = (left.element, right.element)
             if one.destination != other.destination { return one.destination.comes(before: other.destination) }
@@ -57,7 +57,7 @@ public struct RouteTable: Hashable, Sendable {
     }
 
     /// The best routes to an address: those with the longest prefix and the lowest metric, one for each next hop.
-    public func best(to address: IPAddress) -> ArraySlice<NetworkRoute> {
+    package func best(to address: IPAddress) -> ArraySlice<NetworkRoute> {
         for length in address.family == .v4 ? lengths4 : lengths6 {
             guard let key = CIDR(network: address, prefixLength: length), let range = places[key] else { continue }
             let metric = routes[range.lowerBound].metric
@@ -67,10 +67,10 @@ public struct RouteTable: Hashable, Sendable {
     }
 
     /// Those for everything that has no better one.
-    public var defaults: some Sequence<NetworkRoute> { routes.prefix { $0.destination.prefixLength == 0 } }
+    package var defaults: some Sequence<NetworkRoute> { routes.prefix { $0.destination.prefixLength == 0 } }
 
-    public static func == (left: RouteTable, right: RouteTable) -> Bool { left.routes == right.routes }
-    public func hash(into hasher: inout Hasher) { hasher.combine(routes) }
+    package static func == (left: RouteTable, right: RouteTable) -> Bool { left.routes == right.routes }
+    package func hash(into hasher: inout Hasher) { hasher.combine(routes) }
 }
 
 extension CIDR {

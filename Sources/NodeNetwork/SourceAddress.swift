@@ -1,20 +1,20 @@
-public import ServiceModel
+package import ServiceModel
 
 /// The source addresses that the kernel gives to what leaves by one device: what `ip route get` shows (spec 54).
-public struct DeviceSources: Hashable, Sendable {
+package struct DeviceSources: Hashable, Sendable {
     /// Towards all that `others` does not have; nil where the kernel has none to give.
-    public var usual4: IPAddress?
-    public var usual6: IPAddress?
+    package var usual4: IPAddress?
+    package var usual6: IPAddress?
     /// Towards ranges of which it differs. The longest prefix wins.
-    public var others: [Exception]
+    package var others: [Exception]
 
-    public struct Exception: Hashable, Sendable {
-        public var range: CIDR
-        public var address: IPAddress
+    package struct Exception: Hashable, Sendable {
+        package var range: CIDR
+        package var address: IPAddress
     }
 
     /// The source towards an address that is reached by this device.
-    public func address(towards destination: IPAddress) -> IPAddress? {
+    package func address(towards destination: IPAddress) -> IPAddress? {
         let around = others.filter { $0.range.contains(destination) }
         let best = around.max { $0.range.prefixLength < $1.range.prefixLength }
         return best?.address ?? (destination.family == .v4 ? usual4 : usual6)
@@ -23,7 +23,7 @@ public struct DeviceSources: Hashable, Sendable {
 
 extension NetworkSnapshot {
     /// What leaves by each of some devices comes from which address.
-    public func sources(by links: some Sequence<LinkIndex>) -> [LinkIndex: DeviceSources] {
+    package func sources(by links: some Sequence<LinkIndex>) -> [LinkIndex: DeviceSources] {
         let wanted = Set(links)
         var routes: [LinkIndex: [NetworkRoute]] = [:]
         for route in self.routes.routes {

@@ -3,23 +3,23 @@ import Netlink
 import SystemPackage
 
 /// A kernel setting of the calling thread's network namespace, by its path: `net`, `ipv4`, `conf`, `eth0.7`, `rp_filter`.
-public struct Sysctl: Hashable, Sendable {
+package struct Sysctl: Hashable, Sendable {
     let path: [String]
 
     init(_ path: String...) { self.path = path }
 
     /// The name that sysctl(8) takes: a dot in a device's name becomes a slash.
-    public var name: String {
+    package var name: String {
         path.map { part in String(part.map { $0 == "." ? "/" : $0 }) }.joined(separator: ".")
     }
 }
 
 /// Where settings are read and written.
-public struct SysctlTree: Hashable, Sendable {
+package struct SysctlTree: Hashable, Sendable {
     private let root: String
 
     /// - Parameter root: the kernel's directory, or one that looks like it.
-    public init(root: String = "/proc/sys") { self.root = root }
+    package init(root: String = "/proc/sys") { self.root = root }
 
     /// The number; nil where the kernel has no such setting, as when it runs without IPv6 or the device is gone.
     func number(_ setting: Sysctl) throws(NetworkError) -> Int? {

@@ -13,20 +13,20 @@ struct EndpointRequest: Sendable {
 }
 
 /// What an endpoint answers.
-public struct EndpointAnswer: Sendable, Hashable {
-    public enum Content: String, Sendable, Hashable {
+package struct EndpointAnswer: Sendable, Hashable {
+    package enum Content: String, Sendable, Hashable {
         case json = "application/json"
         case text = "text/plain; charset=utf-8"
         case metrics = "text/plain; version=0.0.4; charset=utf-8"
     }
 
-    public var status: Int
-    public var content: Content
-    public var body: String
+    package var status: Int
+    package var content: Content
+    package var body: String
     /// Headers beside those that every answer has.
-    public var headers: [String: String]
+    package var headers: [String: String]
 
-    public init(status: Int = 200, _ content: Content, _ body: String, headers: [String: String] = [:]) {
+    package init(status: Int = 200, _ content: Content, _ body: String, headers: [String: String] = [:]) {
         self.status = status
         self.content = content
         self.body = body

@@ -1,15 +1,15 @@
-public import Logging
-public import ServiceLifecycle
+package import Logging
+import ServiceLifecycle
 import Synchronization
 
 /// What a load balancer that asks a health check port is told (spec 26, 45).
-public struct HealthCheck: Sendable, Hashable {
-    public var namespace: String
-    public var name: String
+package struct HealthCheck: Sendable, Hashable {
+    package var namespace: String
+    package var name: String
     /// Ready endpoints of the Service on this node.
-    public var localEndpoints: Int
+    package var localEndpoints: Int
 
-    public init(namespace: String, name: String, localEndpoints: Int) {
+    package init(namespace: String, name: String, localEndpoints: Int) {
         self.namespace = namespace
         self.name = name
         self.localEndpoints = localEndpoints
@@ -32,7 +32,7 @@ public struct HealthCheck: Sendable, Hashable {
 /// Listens on the `healthCheckNodePort` of each Service that has one, and follows the set as it changes (spec 45).
 ///
 /// A port that cannot be had disturbs no other; a count that changes is a new answer and nothing else.
-public final class HealthCheckPorts: Service {
+package final class HealthCheckPorts: Service {
     private struct Wanted: Sendable {
         var checks: [UInt16: HealthCheck] = [:]
         var hosts: [String] = ["::"]
@@ -49,7 +49,7 @@ public final class HealthCheckPorts: Service {
     private let onListening: @Sendable (UInt16) -> Void
 
     /// - Parameter limit: on how many addresses it listens at most, so that descriptors are left for the rest of the process.
-    public convenience init(
+    package convenience init(
         proxyIsHealthy: @escaping @Sendable () -> Bool, problems: ListenProblems, log: Logger, limit: Int = .max
     ) {
         self.init(
@@ -72,12 +72,12 @@ public final class HealthCheckPorts: Service {
 
     /// Replaces the wanted set.
     /// - Parameter hosts: the IP addresses that serve NodePorts; nil for all addresses of the machine.
-    public func update(_ checks: [UInt16: HealthCheck], hosts: [String]? = nil) {
+    package func update(_ checks: [UInt16: HealthCheck], hosts: [String]? = nil) {
         wanted.withLock { $0 = Wanted(checks: checks, hosts: hosts ?? ["::"]) }
         signal.yield()
     }
 
-    public func run() async throws {
+    package func run() async throws {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
                 var open: [ListenAddress: OpenPort] = [:]

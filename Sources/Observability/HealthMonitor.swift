@@ -1,13 +1,13 @@
 import Synchronization
 
 /// The health of the proxy as all parts of the process share it: the control plane tells, the endpoints ask.
-public final class HealthMonitor: Sendable {
+package final class HealthMonitor: Sendable {
     /// How often `/healthz` and `/livez` gave each code.
-    public struct Probes: Sendable, Hashable {
-        public var healthz: [Int: UInt64] = [200: 0, 503: 0]
-        public var livez: [Int: UInt64] = [200: 0, 503: 0]
+    package struct Probes: Sendable, Hashable {
+        package var healthz: [Int: UInt64] = [200: 0, 503: 0]
+        package var livez: [Int: UInt64] = [200: 0, 503: 0]
 
-        public init() {}
+        package init() {}
     }
 
     private struct State {
@@ -18,32 +18,32 @@ public final class HealthMonitor: Sendable {
     private let state: Mutex<State>
     private let now: @Sendable () -> Moment
 
-    public init(syncPeriod: Duration = .seconds(30), now: @escaping @Sendable () -> Moment = { .now }) {
+    package init(syncPeriod: Duration = .seconds(30), now: @escaping @Sendable () -> Moment = { .now }) {
         state = Mutex(State(health: ProxyHealth(syncPeriod: syncPeriod)))
         self.now = now
     }
 
     /// A change was seen that is not programmed yet.
-    public func queued(_ families: some Sequence<HealthFamily> = HealthFamily.allCases) {
+    package func queued(_ families: some Sequence<HealthFamily> = HealthFamily.allCases) {
         let moment = now()
         state.withLock { state in families.forEach { state.health.queue($0, at: moment) } }
     }
 
     /// Everything that was seen is programmed.
-    public func updated(_ families: some Sequence<HealthFamily> = HealthFamily.allCases) {
+    package func updated(_ families: some Sequence<HealthFamily> = HealthFamily.allCases) {
         let moment = now()
         state.withLock { state in families.forEach { state.health.update($0, at: moment) } }
     }
 
-    public func setNode(_ node: NodeCondition) { state.withLock { $0.health.node = node } }
+    package func setNode(_ node: NodeCondition) { state.withLock { $0.health.node = node } }
 
     /// Whether changes are programmed in time, whatever becomes of the node.
-    public var isHealthy: Bool {
+    package var isHealthy: Bool {
         let moment = now()
         return state.withLock { $0.health.isHealthy(at: moment) }
     }
 
-    public var probes: Probes { state.withLock(\.probes) }
+    package var probes: Probes { state.withLock(\.probes) }
 
     func healthz() -> EndpointAnswer { answer(\.healthz) { $0.healthz(at: $1) } }
 

@@ -1,29 +1,29 @@
 /// How many observations fell below each of some bounds, and their sum.
-public struct Histogram: Sendable, Hashable {
+package struct Histogram: Sendable, Hashable {
     /// Upper bounds, ascending; what is above the last one counts in `+Inf` alone.
-    public let bounds: [Double]
+    package let bounds: [Double]
     /// Observations in each bucket alone, the one without an upper bound last.
     private var counts: [UInt64]
-    public private(set) var sum = 0.0
+    package private(set) var sum = 0.0
 
     /// - Parameter bounds: upper bounds, ascending.
-    public init(bounds: [Double]) {
+    package init(bounds: [Double]) {
         precondition(zip(bounds, bounds.dropFirst()).allSatisfy { $0 < $1 }, "the bounds of a histogram ascend")
         self.bounds = bounds
         counts = Array(repeating: 0, count: bounds.count + 1)
     }
 
-    public mutating func observe(_ value: Double) {
+    package mutating func observe(_ value: Double) {
         counts[bounds.firstIndex { value <= $0 } ?? bounds.count] += 1
         sum += value
     }
 
-    public mutating func observe(_ duration: Duration) { observe(duration / .seconds(1)) }
+    package mutating func observe(_ duration: Duration) { observe(duration / .seconds(1)) }
 
-    public var count: UInt64 { counts.reduce(0, +) }
+    package var count: UInt64 { counts.reduce(0, +) }
 
     /// Observations at or below each bound.
-    public var cumulative: [UInt64] {
+    package var cumulative: [UInt64] {
         var total: UInt64 = 0
         return counts.dropLast().map { count in
             total += count
@@ -34,7 +34,7 @@ public struct Histogram: Sendable, Hashable {
 
 extension Histogram {
     /// `count` bounds, each `factor` times the one before.
-    public static func exponential(from first: Double, factor: Double, count: Int) -> Histogram {
+    package static func exponential(from first: Double, factor: Double, count: Int) -> Histogram {
         var bound = first
         return Histogram(
             bounds: (0..<count).map { _ in
@@ -44,10 +44,10 @@ extension Histogram {
     }
 
     /// As kube-proxy's durations of a sync: 1 ms to 16.384 s (spec 48).
-    public static var syncDuration: Histogram { exponential(from: 0.001, factor: 2, count: 15) }
+    package static var syncDuration: Histogram { exponential(from: 0.001, factor: 2, count: 15) }
 
     /// As kube-proxy's time from a change to the data plane: 0.25 s to 5 min (spec 48).
-    public static var networkProgramming: Histogram {
+    package static var networkProgramming: Histogram {
         let seconds = Array(stride(from: 1, through: 59, by: 1)) + Array(stride(from: 60, through: 115, by: 5))
         return Histogram(
             bounds: [0.25, 0.5] + (seconds + Array(stride(from: 120, through: 300, by: 30))).map(Double.init))

@@ -1,16 +1,16 @@
 import Glibc
 
 /// An IP address and a port to listen on.
-public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
+package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     /// Four or sixteen bytes, as they are written.
     let bytes: [UInt8]
     /// The address as text, without brackets.
-    public let host: String
+    package let host: String
     /// 0 lets the kernel choose one.
-    public let port: UInt16
+    package let port: UInt16
 
     /// - Parameter host: an IPv4 or IPv6 address without brackets; nil if it is none.
-    public init?(host: String, port: UInt16) {
+    package init?(host: String, port: UInt16) {
         guard let bytes = Self.bytes(of: host) else { return nil }
         self.bytes = bytes
         self.host = host
@@ -19,7 +19,7 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
 
     /// Reads what the bind address flags take: `0.0.0.0:10256`, `[::]:10256`, or an address alone.
     /// - Returns: nil for an empty text, which means not to listen.
-    public static func parse(_ text: String, defaultPort: UInt16) throws(ListenAddressError) -> ListenAddress? {
+    package static func parse(_ text: String, defaultPort: UInt16) throws(ListenAddressError) -> ListenAddress? {
         if text.isEmpty { return nil }
         if let alone = ListenAddress(host: unbracketed(text), port: defaultPort) { return alone }
         guard let colon = text.lastIndex(of: ":") else {
@@ -39,9 +39,9 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// All addresses of the machine: `0.0.0.0` means those of IPv6 as well, as it does to kube-proxy.
-    public var isUnspecified: Bool { bytes.allSatisfy { $0 == 0 } }
+    package var isUnspecified: Bool { bytes.allSatisfy { $0 == 0 } }
 
-    public var description: String { bytes.count == 4 ? "\(host):\(port)" : "[\(host)]:\(port)" }
+    package var description: String { bytes.count == 4 ? "\(host):\(port)" : "[\(host)]:\(port)" }
 
     private static func unbracketed(_ text: String) -> String {
         text.hasPrefix("[") && text.hasSuffix("]") ? String(text.dropFirst().dropLast()) : text
@@ -55,8 +55,8 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// A bind address that cannot be understood.
-public struct ListenAddressError: Error, Sendable, Hashable, CustomStringConvertible {
-    public let description: String
+package struct ListenAddressError: Error, Sendable, Hashable, CustomStringConvertible {
+    package let description: String
 
     init(_ text: String, _ cause: String) {
         description =

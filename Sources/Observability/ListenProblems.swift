@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Addresses that cannot be listened on now, each with the reason: for `status` and the metrics.
-public final class ListenProblems: Sendable {
+package final class ListenProblems: Sendable {
     private struct State {
         var texts: [ListenAddress: String] = [:]
         var overLimit: String?
@@ -13,15 +13,15 @@ public final class ListenProblems: Sendable {
 
     private let state = Mutex(State())
 
-    public init() {}
+    package init() {}
 
     /// Sorted; empty when everything that should be listened on is.
-    public var all: [String] {
+    package var all: [String] {
         state.withLock { state in (state.overLimit.map { [$0] } ?? []) + state.texts.values.sorted() }
     }
 
     /// Has all be tried now that wait for their next attempt, and returns when they have been.
-    public func tryNow() async {
+    package func tryNow() async {
         let woken = state.withLock { state in
             state.trying.formUnion(state.waiting.keys)
             defer { state.waiting = [:] }

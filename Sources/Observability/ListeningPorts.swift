@@ -1,7 +1,7 @@
 /// The TCP ports on which sockets of this network namespace listen, whatever their addresses.
-public enum ListeningPorts {
+package enum ListeningPorts {
     /// Reads two files of /proc, which takes a millisecond for some thousand sockets. Nobody listens where it cannot.
-    public static func tcp() -> Set<UInt16> {
+    package static func tcp() -> Set<UInt16> {
         ["/proc/net/tcp", "/proc/net/tcp6"].reduce(into: []) { $0.formUnion(read(ProcFile.text($1) ?? "")) }
     }
 

@@ -1,17 +1,17 @@
-public import Logging
-public import ServiceLifecycle
+package import Logging
+import ServiceLifecycle
 
 /// The endpoints for those who operate the node: `/healthz` and `/livez` on one address, `/metrics`, `/proxyMode`,
 /// `/healthz` and `/configz` on another (spec 46, 47).
-public struct OperatorEndpoints: Service {
+package struct OperatorEndpoints: Service {
     /// What the metrics address shows; asked anew at every request.
-    public struct Content: Sendable {
-        public var metrics: @Sendable () async -> [MetricFamily]
-        public var proxyMode: String
+    package struct Content: Sendable {
+        package var metrics: @Sendable () async -> [MetricFamily]
+        package var proxyMode: String
         /// JSON.
-        public var configuration: @Sendable () async -> String
+        package var configuration: @Sendable () async -> String
 
-        public init(
+        package init(
             metrics: @escaping @Sendable () async -> [MetricFamily], proxyMode: String,
             configuration: @escaping @Sendable () async -> String
         ) {
@@ -26,7 +26,7 @@ public struct OperatorEndpoints: Service {
     /// - Parameters:
     ///   - healthAddress: nil to do without.
     ///   - metricsAddress: nil to do without.
-    public init(
+    package init(
         healthAddress: ListenAddress?, metricsAddress: ListenAddress?, health: HealthMonitor, content: Content,
         problems: ListenProblems, log: Logger
     ) {
@@ -55,7 +55,7 @@ public struct OperatorEndpoints: Service {
         }
     }
 
-    public func run() async throws {
+    package func run() async throws {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
                 for listener in listeners { group.addTask { await listener.run() } }

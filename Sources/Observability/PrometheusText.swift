@@ -1,6 +1,6 @@
 /// The text format of Prometheus, version 0.0.4.
-public enum PrometheusText {
-    public static func text(of families: [MetricFamily]) -> String {
+package enum PrometheusText {
+    package static func text(of families: [MetricFamily]) -> String {
         var text = ""
         for family in families where !family.samples.isEmpty {
             text += "# HELP \(family.name) \(escapedHelp(family.help))\n# TYPE \(family.name) \(family.kind.rawValue)\n"

@@ -1,35 +1,35 @@
-public import FoundationEssentials
+package import FoundationEssentials
 
 /// The IP families, as kube-proxy writes them in bodies and labels.
-public enum HealthFamily: String, Sendable, Hashable, CaseIterable {
+package enum HealthFamily: String, Sendable, Hashable, CaseIterable {
     case ipv4 = "IPv4"
     case ipv6 = "IPv6"
 }
 
 /// A moment on two clocks: the date is shown, the instant measures, since dates may be set back.
-public struct Moment: Sendable, Hashable {
-    public var date: Date
-    public var instant: ContinuousClock.Instant
+package struct Moment: Sendable, Hashable {
+    package var date: Date
+    package var instant: ContinuousClock.Instant
 
-    public init(date: Date, instant: ContinuousClock.Instant) {
+    package init(date: Date, instant: ContinuousClock.Instant) {
         self.date = date
         self.instant = instant
     }
 
-    public static var now: Moment { Moment(date: Date(), instant: .now) }
+    package static var now: Moment { Moment(date: Date(), instant: .now) }
 }
 
 /// What the cluster says of the node (spec 46).
-public enum NodeCondition: Sendable, Hashable {
+package enum NodeCondition: Sendable, Hashable {
     /// The cluster autoscaler puts it on a node that it is about to delete.
-    public static let deletionTaint = "ToBeDeletedByClusterAutoscaler"
+    package static let deletionTaint = "ToBeDeletedByClusterAutoscaler"
 
     /// Nothing was heard of it yet: it is eligible while we start.
     case unknown
     case present(isBeingDeleted: Bool, taints: [String])
     case gone
 
-    public var isEligible: Bool {
+    package var isEligible: Bool {
         switch self {
         case .unknown: true
         case .present(let isBeingDeleted, let taints): !isBeingDeleted && !taints.contains(Self.deletionTaint)
@@ -39,32 +39,32 @@ public enum NodeCondition: Sendable, Hashable {
 }
 
 /// Whether what was queued gets programmed in time (spec 46). A value: it is told what happens and when.
-public struct ProxyHealth: Sendable {
+package struct ProxyHealth: Sendable {
     /// An update that waits longer than this makes the proxy stale.
     private let limit: Duration
     private var lastUpdate: [HealthFamily: Moment] = [:]
     private var oldestQueued: [HealthFamily: Moment] = [:]
-    public var node = NodeCondition.unknown
+    package var node = NodeCondition.unknown
 
     /// - Parameter syncPeriod: an update is late after twice this time.
-    public init(syncPeriod: Duration = .seconds(30)) { limit = syncPeriod * 2 }
+    package init(syncPeriod: Duration = .seconds(30)) { limit = syncPeriod * 2 }
 
     /// A change was seen that concerns the family and is not programmed yet.
-    public mutating func queue(_ family: HealthFamily, at moment: Moment) {
+    package mutating func queue(_ family: HealthFamily, at moment: Moment) {
         if oldestQueued[family] == nil { oldestQueued[family] = moment }
     }
 
     /// All that was seen of the family is programmed.
-    public mutating func update(_ family: HealthFamily, at moment: Moment) {
+    package mutating func update(_ family: HealthFamily, at moment: Moment) {
         oldestQueued[family] = nil
         lastUpdate[family] = moment
     }
 
-    public func isHealthy(at moment: Moment) -> Bool {
+    package func isHealthy(at moment: Moment) -> Bool {
         HealthFamily.allCases.allSatisfy { isHealthy($0, at: moment) }
     }
 
-    public func isHealthy(_ family: HealthFamily, at moment: Moment) -> Bool {
+    package func isHealthy(_ family: HealthFamily, at moment: Moment) -> Bool {
         guard let oldest = oldestQueued[family] else { return true }
         return moment.instant - oldest.instant < limit
     }
@@ -74,12 +74,12 @@ public struct ProxyHealth: Sendable {
 
 extension ProxyHealth {
     /// `/healthz`: 503 too if the node should get no new traffic.
-    public func healthz(at moment: Moment) -> EndpointAnswer {
+    package func healthz(at moment: Moment) -> EndpointAnswer {
         answer(isWell: isHealthy(at: moment) && node.isEligible, showsNode: true, at: moment)
     }
 
     /// `/livez`: whether a restart could help, so whatever the node is about to do.
-    public func livez(at moment: Moment) -> EndpointAnswer {
+    package func livez(at moment: Moment) -> EndpointAnswer {
         answer(isWell: isHealthy(at: moment), showsNode: false, at: moment)
     }
 

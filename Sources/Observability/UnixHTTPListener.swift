@@ -5,20 +5,20 @@ import NIOPosix
 /// A unix socket on which requests are answered, for its owner alone.
 ///
 /// It listens from the start on: who asks before it runs waits.
-public final class UnixHTTPListener: Sendable {
+package final class UnixHTTPListener: Sendable {
     /// Why the socket cannot be made.
-    public struct Failure: Error, Sendable {
-        public var errno: Int32
+    package struct Failure: Error, Sendable {
+        package var errno: Int32
     }
 
-    public let path: String
+    package let path: String
     private let descriptor: Int32
     private let service: HTTPService
 
     /// - Parameters:
     ///   - path: what is there is replaced.
     ///   - answer: asked with the path of each GET and POST.
-    public init(
+    package init(
         path: String, answer: @escaping @Sendable (String) async -> EndpointAnswer
     ) throws(Failure) {
         self.path = path
@@ -54,7 +54,7 @@ public final class UnixHTTPListener: Sendable {
     }
 
     /// Answers until the task is cancelled, and removes the socket. To be called once.
-    public func run() async throws {
+    package func run() async throws {
         let server = try await service.bootstrap().withBoundSocket(descriptor).get()
         await HTTPService.serve(on: server)
         unlink(path)

@@ -1,10 +1,10 @@
 /// A process that has a port which the daemon wants, and that the daemon may not look at. Whoever reads the daemon's
 /// complaint as root may.
-public enum UnseenHolder {
+package enum UnseenHolder {
     static let text = "a process that the daemon may not look at"
 
     /// The same complaint with the process named, if it is about one, and if the caller may look at it.
-    public static func named(in complaint: String) -> String {
+    package static func named(in complaint: String) -> String {
         // "cannot listen on ADDRESS for PURPOSE: address already in use by …"
         let words = complaint.split(separator: " ")
         guard complaint.contains(text), words.count > 3,

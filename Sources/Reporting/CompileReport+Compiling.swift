@@ -1,19 +1,19 @@
-public import KubernetesObjects
-public import ServiceModel
+package import KubernetesObjects
+package import ServiceModel
 
 /// Everything that decides a compile beside the objects; nothing is taken from the machine.
-public struct CompileSettings: Sendable {
+package struct CompileSettings: Sendable {
     /// What `swiftlet run` can be told, too.
-    public var node: NodeSettings
+    package var node: NodeSettings
     /// Stands for the addresses of the node's devices; empty: those of the Node object.
-    public var nodeAddresses: [IPAddress] = []
+    package var nodeAddresses: [IPAddress] = []
 
-    public init(nodeName: String) { node = NodeSettings(name: nodeName) }
+    package init(nodeName: String) { node = NodeSettings(name: nodeName) }
 }
 
 extension CompileReport {
     /// Compiles what the manifests define, for one node.
-    public init(events: [ClusterEvent], problems: [StateProblem] = [], settings: CompileSettings) {
+    package init(events: [ClusterEvent], problems: [StateProblem] = [], settings: CompileSettings) {
         var state = ClusterState(ownNode: settings.node.name)
         let dirty = state.apply(events)
         let object = state.node(named: settings.node.name)

@@ -1,6 +1,6 @@
 extension CompileReport {
     /// The report for people: the node, a table of frontends, then a line for everything else that there is.
-    public var text: String {
+    package var text: String {
         var lines = [node.text, "", table.text]
         let rest =
             retainedBackends.map(\.text)
@@ -69,7 +69,7 @@ extension CompileReport.RetainedBackend {
 
 extension CompileReport.Conflict {
     /// `default/b cannot have 198.51.100.1:80/TCP: default/a holds it`.
-    public var text: String {
+    package var text: String {
         "\(service) cannot have \(socketText(address, port))/\(`protocol`): \(heldBy) holds it"
     }
 }

@@ -1,14 +1,14 @@
 /// Rows of text in aligned columns, as kubectl prints them.
-public struct Table {
+package struct Table {
     private let header: [String]
     private var rows: [[String]] = []
 
-    public init(_ header: String...) { self.header = header }
+    package init(_ header: String...) { self.header = header }
 
-    public mutating func add(_ cells: String...) { rows.append(cells) }
+    package mutating func add(_ cells: String...) { rows.append(cells) }
 
     /// The table, one line a row; cells may not hold line breaks.
-    public var text: String {
+    package var text: String {
         let all = [header] + rows
         let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
         return all.map { row in

@@ -1,14 +1,14 @@
-public import ServiceModel
+package import ServiceModel
 
 /// A frontend that has begun to lead somewhere: it is new, or had no endpoint before.
-public struct AwakenedFrontend: Sendable, Hashable {
-    public var address: IPAddress
-    public var port: UInt16
-    public var service: ServicePortName
+package struct AwakenedFrontend: Sendable, Hashable {
+    package var address: IPAddress
+    package var port: UInt16
+    package var service: ServicePortName
     /// A ClusterIP is nobody else's address: who is connected to it without us waits for this Service.
-    public var isClusterIP: Bool
+    package var isClusterIP: Bool
 
-    public init(address: IPAddress, port: UInt16, service: ServicePortName, isClusterIP: Bool) {
+    package init(address: IPAddress, port: UInt16, service: ServicePortName, isClusterIP: Bool) {
         self.address = address
         self.port = port
         self.service = service

@@ -1,8 +1,8 @@
-public import BPFLoader
+package import BPFLoader
 internal import SystemPackage
 
 /// The pinned maps of the kernel.
-public struct BPFMapStore: MapStore, Sendable {
+package struct BPFMapStore: MapStore, Sendable {
     /// A map can have one owner only, and a dictionary copies.
     private final class OpenMap: Sendable {
         let map: BPFMap
@@ -13,10 +13,10 @@ public struct BPFMapStore: MapStore, Sendable {
     private let maps: [ServiceMap: OpenMap]
 
     /// The maps that the control plane writes or reads back.
-    public static let needed: [ServiceMap] = MapCatalog.all.filter { $0.isState || $0.size.group != nil }.map(\.map)
+    package static let needed: [ServiceMap] = MapCatalog.all.filter { $0.isState || $0.size.group != nil }.map(\.map)
 
     /// Opens the maps that are needed, each with `open`: from its pin, or from a loaded object.
-    public init(open: (ServiceMap) throws(BPFError) -> BPFMap) throws(BPFError) {
+    package init(open: (ServiceMap) throws(BPFError) -> BPFMap) throws(BPFError) {
         var maps: [ServiceMap: OpenMap] = [:]
         for map in Self.needed { maps[map] = OpenMap(try open(map)) }
         self.maps = maps
@@ -37,13 +37,13 @@ public struct BPFMapStore: MapStore, Sendable {
         }
     }
 
-    public func update<Key: BitwiseCopyable, Value: BitwiseCopyable>(
+    package func update<Key: BitwiseCopyable, Value: BitwiseCopyable>(
         _ map: ServiceMap, keys: [Key], values: [Value]
     ) -> WriteOutcome {
         outcome(opened(map).map.updateBatch(keys: keys, values: values), map)
     }
 
-    public func delete<Key: BitwiseCopyable>(_ map: ServiceMap, keys: [Key]) -> WriteOutcome {
+    package func delete<Key: BitwiseCopyable>(_ map: ServiceMap, keys: [Key]) -> WriteOutcome {
         outcome(opened(map).map.deleteBatch(keys: keys), map)
     }
 
@@ -52,27 +52,27 @@ public struct BPFMapStore: MapStore, Sendable {
             completed: outcome.completed, failure: outcome.failure.map { MapError(map, $0, capacity(of: map)) })
     }
 
-    public func forEach<Key: BitwiseCopyable, Value: BitwiseCopyable>(
+    package func forEach<Key: BitwiseCopyable, Value: BitwiseCopyable>(
         in map: ServiceMap, _ body: (Key, Value) -> Void
     ) throws(MapError) {
         let entries = try reading(map) { map throws(BPFError) in try map.entries(key: Key.self, value: Value.self) }
         for entry in entries { body(entry.key, entry.value) }
     }
 
-    public func elements<Value: BitwiseCopyable>(
+    package func elements<Value: BitwiseCopyable>(
         _ map: ServiceMap, at indices: Range<UInt32>, as _: Value.Type
     ) throws(MapError) -> [Value] {
         try reading(map) { map throws(BPFError) in try map.values(in: indices, as: Value.self) }
     }
 
-    public func perCPU<Value: BitwiseCopyable>(
+    package func perCPU<Value: BitwiseCopyable>(
         _ map: ServiceMap, at index: UInt32, as _: Value.Type
     ) throws(MapError) -> [Value]? {
         guard index < capacity(of: map) else { return nil }
         return try reading(map) { map throws(BPFError) in try map.lookupPerCPU(index, as: Value.self) }
     }
 
-    public func forEachPerCPU<Value: BitwiseCopyable>(
+    package func forEachPerCPU<Value: BitwiseCopyable>(
         in map: ServiceMap, _ body: (UInt32, [Value]) -> Void
     ) throws(MapError) {
         let entries = try reading(map) { map throws(BPFError) in
@@ -81,12 +81,12 @@ public struct BPFMapStore: MapStore, Sendable {
         for entry in entries { body(entry.key, entry.value) }
     }
 
-    public func zeroPerCPU(_ map: ServiceMap, at index: UInt32) throws(MapError) {
+    package func zeroPerCPU(_ map: ServiceMap, at index: UInt32) throws(MapError) {
         guard index < capacity(of: map) else { return }
         try reading(map) { map throws(BPFError) in try map.zeroPerCPU(index) }
     }
 
-    public func capacity(of map: ServiceMap) -> UInt32 { UInt32(opened(map).map.maxEntries) }
+    package func capacity(of map: ServiceMap) -> UInt32 { UInt32(opened(map).map.maxEntries) }
 }
 
 extension MapError {
@@ -104,10 +104,10 @@ extension MapError {
 }
 
 /// A grace period of the kernel's RCU.
-public struct RCUGracePeriod: GracePeriod {
-    public init() {}
+package struct RCUGracePeriod: GracePeriod {
+    package init() {}
 
-    public func wait() throws(GracePeriodError) {
+    package func wait() throws(GracePeriodError) {
         do throws(BPFError) {
             try RCU.synchronize()
         } catch {

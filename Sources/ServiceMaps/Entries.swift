@@ -1,21 +1,21 @@
-public import ServiceModel
+package import ServiceModel
 
 /// The value of a frontend in `services4/6`.
-public struct ServiceEntry: Sendable, Hashable {
-    public var service: ServiceID
+package struct ServiceEntry: Sendable, Hashable {
+    package var service: ServiceID
     /// Where its backends are; `.none` unless the action is to balance and there is one.
-    public var run: SlotRun
+    package var run: SlotRun
     /// 0 without session affinity.
-    public var affinitySeconds: UInt32
-    public var kind: DesiredFrontend.Kind
-    public var action: DesiredFrontend.Action
-    public var policy: Service.TrafficPolicy
-    public var hostOnly: Bool
-    public var hasOutside: Bool
+    package var affinitySeconds: UInt32
+    package var kind: DesiredFrontend.Kind
+    package var action: DesiredFrontend.Action
+    package var policy: Service.TrafficPolicy
+    package var hostOnly: Bool
+    package var hasOutside: Bool
     /// `source_ranges4/6` must allow the client (spec 24).
-    public var isRestricted: Bool
+    package var isRestricted: Bool
     /// They allow the node itself, whose sockets may have no address yet.
-    public var allowsHost: Bool
+    package var allowsHost: Bool
 
     /// The datapath picks one of the slots without asking how many there are, so none of them means to reject.
     init(_ frontend: DesiredFrontend, of service: ServiceID, run: SlotRun, affinitySeconds: UInt32) {
@@ -46,52 +46,52 @@ public struct ServiceEntry: Sendable, Hashable {
 }
 
 /// One element of `slots4/6` that is taken.
-public struct SlotEntry: Sendable, Hashable {
-    public var service: ServiceID
-    public var backend: BackendID
-    public var address: IPAddress
-    public var port: UInt16
+package struct SlotEntry: Sendable, Hashable {
+    package var service: ServiceID
+    package var backend: BackendID
+    package var address: IPAddress
+    package var port: UInt16
 }
 
 /// One endpoint of one service port in `backends4/6`.
-public struct BackendEntry: Sendable, Hashable {
-    public var service: ServiceID
-    public var address: IPAddress
-    public var port: Port
-    public var proto: IPProtocol
-    public var state: DesiredBackend.State
-    public var isLocal: Bool
-    public var inCluster: Bool
-    public var inLocal: Bool
+package struct BackendEntry: Sendable, Hashable {
+    package var service: ServiceID
+    package var address: IPAddress
+    package var port: Port
+    package var proto: IPProtocol
+    package var state: DesiredBackend.State
+    package var isLocal: Bool
+    package var inCluster: Bool
+    package var inLocal: Bool
     /// Empty if unknown; at most 31 bytes, longer ones are cut.
-    public var zone: String
+    package var zone: String
 }
 
 /// The value of an address in `vips4/6`: a port there that nobody serves is refused (spec 28).
-public struct VIPEntry: Sendable, Hashable {
+package struct VIPEntry: Sendable, Hashable {
     /// How many entries of `services4/6` have this address.
-    public var frontends: UInt32
+    package var frontends: UInt32
 }
 
 /// The key of `node_ports`.
-public struct NodePortKey: Sendable, Hashable, Comparable {
-    public var port: Port
-    public var proto: IPProtocol
+package struct NodePortKey: Sendable, Hashable, Comparable {
+    package var port: Port
+    package var proto: IPProtocol
 
-    public static func < (left: NodePortKey, right: NodePortKey) -> Bool {
+    package static func < (left: NodePortKey, right: NodePortKey) -> Bool {
         (left.port, left.proto) < (right.port, right.proto)
     }
 }
 
 /// What `service_counts` counted for a service port, added up over the CPUs.
-public struct ServiceCounter: Sendable, Hashable {
+package struct ServiceCounter: Sendable, Hashable {
     /// Connections, and UDP sends to a backend that the socket did not have.
-    public var forwarded: UInt64 = 0
+    package var forwarded: UInt64 = 0
     /// Connects and sends that were refused; a reason that never came up has no entry.
-    public var refusals: [RefusalReason: UInt64] = [:]
+    package var refusals: [RefusalReason: UInt64] = [:]
 
     /// For whatever reason.
-    public var refused: UInt64 { refusals.values.reduce(0, &+) }
+    package var refused: UInt64 { refusals.values.reduce(0, &+) }
 
     static func += (left: inout ServiceCounter, right: ServiceCounter) {
         left.forwarded &+= right.forwarded
@@ -100,7 +100,7 @@ public struct ServiceCounter: Sendable, Hashable {
 }
 
 /// Why a service port refuses a client, by the names that people see in metrics and reports.
-public enum RefusalReason: String, Sendable, Hashable, CaseIterable {
+package enum RefusalReason: String, Sendable, Hashable, CaseIterable {
     /// No endpoint anywhere (spec 27).
     case noEndpoints = "no_endpoints"
     /// Local policy, and endpoints on other nodes only (spec 17, 19).

@@ -1,24 +1,24 @@
 /// Names a service port of one IP family in the maps. Dense from 1, because it indexes `service_counts`.
-public struct ServiceID: Sendable, Hashable, Comparable, CustomStringConvertible {
-    public let number: UInt32
+package struct ServiceID: Sendable, Hashable, Comparable, CustomStringConvertible {
+    package let number: UInt32
 
-    public init(_ number: UInt32) { self.number = number }
+    package init(_ number: UInt32) { self.number = number }
 
-    public var description: String { "\(number)" }
+    package var description: String { "\(number)" }
 
-    public static func < (left: ServiceID, right: ServiceID) -> Bool { left.number < right.number }
+    package static func < (left: ServiceID, right: ServiceID) -> Bool { left.number < right.number }
 }
 
 /// Names an endpoint of one service port. Not reused before 2³² others were given out, so that what a client's
 /// affinity or an open socket remembers never means another backend.
-public struct BackendID: Sendable, Hashable, Comparable, CustomStringConvertible {
-    public let number: UInt32
+package struct BackendID: Sendable, Hashable, Comparable, CustomStringConvertible {
+    package let number: UInt32
 
-    public init(_ number: UInt32) { self.number = number }
+    package init(_ number: UInt32) { self.number = number }
 
-    public var description: String { "\(number)" }
+    package var description: String { "\(number)" }
 
-    public static func < (left: BackendID, right: BackendID) -> Bool { left.number < right.number }
+    package static func < (left: BackendID, right: BackendID) -> Bool { left.number < right.number }
 }
 
 /// Gives out the lowest free service id.

@@ -14,7 +14,7 @@ struct FrontendFilter: Sendable, Hashable {
 }
 
 /// The number of a bit in `vip_filter`.
-public struct FilterBit: Sendable, Hashable {
+package struct FilterBit: Sendable, Hashable {
     let number: UInt32
 
     /// Which of the map's words has it.

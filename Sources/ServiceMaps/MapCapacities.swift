@@ -1,24 +1,24 @@
 internal import CDatapath
 
 /// How many entries each map may hold. A hash map takes memory for what it holds, an array for all of it.
-public struct MapCapacities: Sendable, Hashable {
+package struct MapCapacities: Sendable, Hashable {
     /// Frontends per IP family; also VIPs per family and NodePorts. There is room for twice as many names of service
     /// ports, because both families share that map.
-    public var services: UInt32
+    package var services: UInt32
     /// Slots per IP family: about one for each endpoint of each service port, and room to replace a run.
-    public var slots: UInt32
+    package var slots: UInt32
     /// Endpoints of service ports per IP family.
-    public var backends: UInt32
+    package var backends: UInt32
     /// Ranges of `loadBalancerSourceRanges` per IP family: one for each range of each restricted service port.
-    public var sourceRanges: UInt32
+    package var sourceRanges: UInt32
     /// Clients with session affinity that are remembered; the oldest are forgotten first.
-    public var affinity: UInt32
+    package var affinity: UInt32
     /// Flows that are translated at tc, per IP family. An established one is never forgotten for a new one.
-    public var flows: UInt32
+    package var flows: UInt32
     /// Service ports that are counted one by one: those with an id below this.
-    public var serviceCounters: UInt32
+    package var serviceCounters: UInt32
     /// Backends that are counted one by one, of both families; 1 when they are not.
-    public var backendCounters: UInt32
+    package var backendCounters: UInt32
 
     /// Memory that the per-CPU counters of service ports may take.
     static let serviceCounterMemory = 32 << 20
@@ -26,7 +26,7 @@ public struct MapCapacities: Sendable, Hashable {
     /// - Parameters:
     ///   - countsBackends: room for a counter of each backend.
     ///   - possibleCPUs: what the kernel keeps a counter for, online or not.
-    public init(
+    package init(
         services: UInt32 = 65_536, slots: UInt32 = 262_144, backends: UInt32 = 131_072,
         sourceRanges: UInt32 = 65_536, affinity: UInt32 = 65_536, flows: UInt32 = maxFlows,
         countsBackends: Bool = false, possibleCPUs: Int
@@ -48,20 +48,20 @@ public struct MapCapacities: Sendable, Hashable {
     }
 
     /// As many flows as the kernel tracks connections by default on a large machine.
-    public static let maxFlows: UInt32 = 262_144
+    package static let maxFlows: UInt32 = 262_144
 
     /// The flows of each family to keep on a machine with so many bytes of memory: one for each 64 KiB, which is as many
     /// as the kernel tracks connections, up to `maxFlows`. What they take of memory before there are any is their array,
     /// 160 bytes for both families.
-    public static func flows(forMemory bytes: UInt64) -> UInt32 {
+    package static func flows(forMemory bytes: UInt64) -> UInt32 {
         UInt32(clamping: min(max(bytes >> 16, 8_192), UInt64(maxFlows)))
     }
 
     /// Whether each backend has a counter of its own.
-    public var countsBackends: Bool { backendCounters > 1 }
+    package var countsBackends: Bool { backendCounters > 1 }
 
     /// The configured number of entries; nil for maps whose size is not ours to choose.
-    public subscript(map: ServiceMap) -> UInt32? {
+    package subscript(map: ServiceMap) -> UInt32? {
         switch map.about.size {
         case .services: services
         case .servicePorts: services * 2
@@ -82,7 +82,7 @@ public struct MapCapacities: Sendable, Hashable {
     }
 
     /// The same, with no less than maps have that were pinned before: those may have grown.
-    public func raised(to pinned: (ServiceMap) -> UInt32?) -> MapCapacities {
+    package func raised(to pinned: (ServiceMap) -> UInt32?) -> MapCapacities {
         func most(_ own: UInt32, _ size: MapSize) -> UInt32 {
             MapCatalog.all.filter { $0.size == size }.compactMap { pinned($0.map) }.reduce(own, max)
         }

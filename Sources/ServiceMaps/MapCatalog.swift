@@ -1,8 +1,8 @@
 internal import CDatapath
 
 /// All maps of the datapath, a row for each.
-public enum MapCatalog {
-    public static let all: [MapDescription] = [
+package enum MapCatalog {
+    package static let all: [MapDescription] = [
         .init(.services4, .hash, service4_key.self, service.self, .services, .frontends),
         .init(.services6, .hash, service6_key.self, service.self, .services, .frontends),
         .init(.slots4, .array, UInt32.self, slot4.self, .slots, .slots),
@@ -49,7 +49,7 @@ public enum MapCatalog {
 
     private static let byMap = Dictionary(uniqueKeysWithValues: all.map { ($0.map, $0) })
 
-    public static func description(of map: ServiceMap) -> MapDescription {
+    package static func description(of map: ServiceMap) -> MapDescription {
         guard let row = byMap[map] else { preconditionFailure("\(map) has no row in the catalogue") }
         return row
     }

@@ -1,7 +1,7 @@
-public import ServiceModel
+package import ServiceModel
 
 /// How many entries Services need in the maps, in the family that needs more.
-public struct MapDemand: Sendable, Hashable {
+package struct MapDemand: Sendable, Hashable {
     fileprivate struct Count: Sendable, Hashable {
         var frontends = 0
         var slots = 0
@@ -13,10 +13,10 @@ public struct MapDemand: Sendable, Hashable {
     /// Of both families, which share the map of names.
     private var ports = 0
 
-    public init() {}
+    package init() {}
 
     /// Adds what a compiled Service needs, with its backends.
-    public mutating func add(_ service: DesiredService) {
+    package mutating func add(_ service: DesiredService) {
         for port in service.ports {
             ports += 1
             counts[port.name.family, default: Count()].add(port)
@@ -36,7 +36,7 @@ public struct MapDemand: Sendable, Hashable {
     }
 
     /// The groups that would be crowded, over four fifths full.
-    public func crowded(_ capacities: MapCapacities) -> [MapGroup] {
+    package func crowded(_ capacities: MapCapacities) -> [MapGroup] {
         MapGroup.allCases.filter { entries(of: $0) * 5 > Int(capacities.entries(of: $0)) * 4 }
     }
 }
@@ -45,7 +45,7 @@ extension MapDemand {
     /// What objects need at most, by counting what they name and compiling nothing.
     ///
     /// - Parameter nodePortAddresses: how many addresses serve each NodePort.
-    public init(atMost events: [ClusterEvent], nodePortAddresses: Int) {
+    package init(atMost events: [ClusterEvent], nodePortAddresses: Int) {
         var (backends, frontends) = (0, Count())
         for event in events {
             switch event {
@@ -99,7 +99,7 @@ extension MapGrowth {
     /// The capacities with groups doubled until none is crowded by a demand, or as far as the limit allows.
     ///
     /// - Returns: the groups that are larger, and the capacities.
-    public func fitted(
+    package func fitted(
         _ capacities: MapCapacities, to demand: MapDemand
     ) -> (groups: [MapGroup], capacities: MapCapacities) {
         var (fitted, groups) = (capacities, Set<MapGroup>())

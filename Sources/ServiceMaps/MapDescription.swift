@@ -1,37 +1,37 @@
 /// What a map is: the one description that sizes, growth, hand-over, inspection, metrics and documentation read.
-public struct MapDescription: Sendable, Hashable {
-    public var map: ServiceMap
-    public var kind: MapKind
+package struct MapDescription: Sendable, Hashable {
+    package var map: ServiceMap
+    package var kind: MapKind
     /// The C types of the map ABI.
-    public var key: String
-    public var value: String
+    package var key: String
+    package var value: String
     /// In bytes.
-    public var keySize: Int
-    public var valueSize: Int
+    package var keySize: Int
+    package var valueSize: Int
     /// What decides how many entries there are.
-    public var size: MapSize
-    public var words: Words
+    package var size: MapSize
+    package var words: Words
 
     /// In the words of `swiftlet maps list` and of the documentation.
-    public struct Words: Sendable, Hashable {
-        public var purpose: String
+    package struct Words: Sendable, Hashable {
+        package var purpose: String
         /// What the numbers in it mean.
-        public var units: String
-        public var writer = "control plane"
-        public var reader = "datapath"
-        public var lifetime: String
+        package var units: String
+        package var writer = "control plane"
+        package var reader = "datapath"
+        package var lifetime: String
     }
 
     /// The kind, as bpftool names it.
-    public var type: String { kind.rawValue }
+    package var type: String { kind.rawValue }
 
     /// Full is how it works: what needs the room takes it from the least used, or does without. Nobody has to act.
-    public var isFullByNature: Bool {
+    package var isFullByNature: Bool {
         kind == .lruHash || size.isOfPrograms || [.flows, .tuples, .node(1)].contains(size)
     }
 
     /// Its entries say what Services there are: the control plane writes them, and reads them back at its start.
-    public var isState: Bool { words.writer == "control plane" && size != .devices && !isOfNode }
+    package var isState: Bool { words.writer == "control plane" && size != .devices && !isOfNode }
 
     private var isOfNode: Bool {
         if case .node = size { true } else { false }
@@ -60,7 +60,7 @@ public struct MapDescription: Sendable, Hashable {
 }
 
 /// The kinds of maps, with the kernel's names.
-public enum MapKind: String, Sendable, Hashable {
+package enum MapKind: String, Sendable, Hashable {
     case hash, array
     case lruHash = "lru_hash"
     case trie = "lpm_trie"
@@ -69,11 +69,11 @@ public enum MapKind: String, Sendable, Hashable {
     case perCPUHash = "percpu_hash"
 
     /// It takes its memory when it is made, and has all its entries always.
-    public var isArray: Bool { self == .array || self == .perCPUArray }
+    package var isArray: Bool { self == .array || self == .perCPUArray }
 }
 
 /// What decides how many entries a map has room for.
-public enum MapSize: Sendable, Hashable {
+package enum MapSize: Sendable, Hashable {
     /// Frontends per IP family, and what follows from them.
     case services
     /// Names of service ports, of both families.
@@ -93,12 +93,12 @@ public enum MapSize: Sendable, Hashable {
     /// As many sockets as there are.
     case sockets
 
-    public var isOfPrograms: Bool {
+    package var isOfPrograms: Bool {
         if case .programs = self { true } else { false }
     }
 
     /// The maps that are sized, and grow, together.
-    public var group: MapGroup? {
+    package var group: MapGroup? {
         switch self {
         case .services, .servicePorts, .serviceCounters: .services
         case .slots: .slots
@@ -109,7 +109,7 @@ public enum MapSize: Sendable, Hashable {
     }
 
     /// The flag that says what it begins with.
-    public var flag: String? {
+    package var flag: String? {
         switch group {
         case .services: "--max-services"
         case .slots: "--max-slots"
@@ -122,5 +122,5 @@ public enum MapSize: Sendable, Hashable {
 
 extension ServiceMap {
     /// See `MapCatalog`.
-    public var about: MapDescription { MapCatalog.description(of: self) }
+    package var about: MapDescription { MapCatalog.description(of: self) }
 }

@@ -1,19 +1,19 @@
 internal import CDatapath
 
 /// How far the maps of the control plane may grow.
-public struct MapGrowth: Sendable, Hashable {
+package struct MapGrowth: Sendable, Hashable {
     /// What these maps may take together when all of them are full, in bytes.
-    public var memoryLimit: Int
+    package var memoryLimit: Int
     private let possibleCPUs: Int
 
     /// - Parameter possibleCPUs: what the kernel keeps a counter for, online or not.
-    public init(memoryLimit: Int, possibleCPUs: Int) {
+    package init(memoryLimit: Int, possibleCPUs: Int) {
         self.memoryLimit = memoryLimit
         self.possibleCPUs = max(possibleCPUs, 1)
     }
 
     /// The capacities with those of a group doubled; nil if that would be more than the limit.
-    public func grown(_ capacities: MapCapacities, _ group: MapGroup) -> MapCapacities? {
+    package func grown(_ capacities: MapCapacities, _ group: MapGroup) -> MapCapacities? {
         var grown = capacities
         switch group {
         case .services:
@@ -34,7 +34,7 @@ public struct MapGrowth: Sendable, Hashable {
     private func doubled(_ count: UInt32) -> UInt32 { min(count, 1 << 28) * 2 }
 
     /// What the maps that grow take in kernel memory when they are full, in bytes.
-    public func memory(of capacities: MapCapacities) -> Int {
+    package func memory(of capacities: MapCapacities) -> Int {
         MapGroup.allCases.flatMap(\.maps).reduce(0) { sum, map in
             sum + Int(capacities[map] ?? 0) * bytes(of: map)
         }

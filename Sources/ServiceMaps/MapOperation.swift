@@ -1,7 +1,7 @@
-public import ServiceModel
+package import ServiceModel
 
 /// One thing to write, small enough to succeed or fail as a whole.
-public enum MapOperation: Sendable, Hashable {
+package enum MapOperation: Sendable, Hashable {
     /// Counting of a service port starts at zero, whoever had its id before.
     case resetCounter(ServiceID)
     case putName(ServiceID, ServicePortName)
@@ -28,7 +28,7 @@ public enum MapOperation: Sendable, Hashable {
     case deleteName(ServiceID)
 
     /// The map that it writes.
-    public var map: ServiceMap {
+    package var map: ServiceMap {
         switch self {
         case .resetCounter: .serviceCounters
         case .putName, .deleteName: .frontends

@@ -1,7 +1,7 @@
 /// Where the entries are: the pinned maps, or a test's memory. Keys and values are the structs of the map ABI.
 ///
 /// The operations do what the kernel does: each entry is replaced atomically, and a batch is entry after entry.
-public protocol MapStore {
+package protocol MapStore {
     /// Writes entries in order until one fails. In an array the key is the index.
     func update<Key: BitwiseCopyable, Value: BitwiseCopyable>(
         _ map: ServiceMap, keys: [Key], values: [Value]
@@ -38,21 +38,21 @@ public protocol MapStore {
 }
 
 /// How far a batch came.
-public struct WriteOutcome: Sendable {
+package struct WriteOutcome: Sendable {
     /// The first so many entries are done.
-    public var completed: Int
+    package var completed: Int
     /// What became of the entry after them; nil when all are done.
-    public var failure: MapError?
+    package var failure: MapError?
 
-    public init(completed: Int, failure: MapError? = nil) {
+    package init(completed: Int, failure: MapError? = nil) {
         self.completed = completed
         self.failure = failure
     }
 }
 
 /// Why a map could not be read or written: which, what happened and what to do.
-public struct MapError: Error, Sendable, Hashable, CustomStringConvertible {
-    public enum Cause: Sendable, Hashable {
+package struct MapError: Error, Sendable, Hashable, CustomStringConvertible {
+    package enum Cause: Sendable, Hashable {
         /// No room for what a service port needs.
         case full(capacity: UInt32)
         /// Enough slots are free, but no stretch of them is long enough.
@@ -61,18 +61,18 @@ public struct MapError: Error, Sendable, Hashable, CustomStringConvertible {
         case kernel(errno: Int32, text: String)
     }
 
-    public var map: ServiceMap
-    public var cause: Cause
+    package var map: ServiceMap
+    package var cause: Cause
     /// What to do about it.
-    public var advice: String?
+    package var advice: String?
 
-    public init(_ map: ServiceMap, _ cause: Cause, advice: String? = nil) {
+    package init(_ map: ServiceMap, _ cause: Cause, advice: String? = nil) {
         self.map = map
         self.cause = cause
         self.advice = advice ?? Self.usualAdvice(map, cause)
     }
 
-    public var description: String {
+    package var description: String {
         let what =
             switch cause {
             case .full(let capacity): "\(map) is full (\(capacity))"
@@ -84,7 +84,7 @@ public struct MapError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     /// It lacks room, and nothing else.
-    public var isShortage: Bool {
+    package var isShortage: Bool {
         if case .kernel = cause { return false }
         return true
     }

@@ -1,30 +1,30 @@
-public import BPFLoader
+package import BPFLoader
 internal import CDatapath
-public import ServiceModel
+package import ServiceModel
 
 /// What the programs at tc are told about the node, apart from its devices.
-public struct NodeMapEntries: Hashable, Sendable {
+package struct NodeMapEntries: Hashable, Sendable {
     /// Where flows that get an address of the node take their ports from: four ranges at most, in order.
-    public var masqueradePorts: [ClosedRange<UInt16>]
+    package var masqueradePorts: [ClosedRange<UInt16>]
     /// The node's address towards ranges of endpoints, where it is not the device's own.
-    public var sources: [Source]
+    package var sources: [Source]
     /// Where nothing may go that has got an address of the node: an IPsec policy is about it.
-    public var closedRanges: [CIDR]
+    package var closedRanges: [CIDR]
 
-    public struct Source: Hashable, Sendable {
+    package struct Source: Hashable, Sendable {
         /// The index of the interface that they are reached by.
-        public var device: UInt32
-        public var range: CIDR
-        public var address: IPAddress
+        package var device: UInt32
+        package var range: CIDR
+        package var address: IPAddress
 
-        public init(device: UInt32, range: CIDR, address: IPAddress) {
+        package init(device: UInt32, range: CIDR, address: IPAddress) {
             self.device = device
             self.range = range
             self.address = address
         }
     }
 
-    public init(
+    package init(
         masqueradePorts: [ClosedRange<UInt16>] = [], sources: [Source] = [], closedRanges: [CIDR] = []
     ) {
         self.masqueradePorts = masqueradePorts
@@ -34,7 +34,7 @@ public struct NodeMapEntries: Hashable, Sendable {
 }
 
 /// Writes what the programs at tc are told about the node: `masq_ports`, `node_sources4/6` and `ipsec4/6`.
-public struct NodeMaps: ~Copyable {
+package struct NodeMaps: ~Copyable {
     private let ports: BPFMap
     private let sources4: BPFMap
     private let sources6: BPFMap
@@ -42,7 +42,7 @@ public struct NodeMaps: ~Copyable {
     private let ipsec6: BPFMap
 
     /// Opens the maps, each with `open`: from its pin, or from a loaded object.
-    public init(open: (ServiceMap) throws(BPFError) -> BPFMap) throws(BPFError) {
+    package init(open: (ServiceMap) throws(BPFError) -> BPFMap) throws(BPFError) {
         let ports = try open(.masqueradePorts)
         let sources4 = try open(.nodeSources4)
         let sources6 = try open(.nodeSources6)
@@ -56,7 +56,7 @@ public struct NodeMaps: ~Copyable {
     }
 
     /// Writes what there is and then removes what is no more: at no moment is a range open that stays closed.
-    public func write(_ entries: NodeMapEntries) throws(BPFError) {
+    package func write(_ entries: NodeMapEntries) throws(BPFError) {
         try write(closed(entries.closedRanges, .v4).map(ipsec4_key.init), ipsec4)
         try write(closed(entries.closedRanges, .v6).map(ipsec6_key.init), ipsec6)
         try write(entries.sources, .v4, sources4, node_source4_key.self, node_source4.self)

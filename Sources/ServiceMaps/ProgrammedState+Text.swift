@@ -4,7 +4,7 @@ extension ProgrammedState {
     /// What the maps say, sorted, one fact a line: the text that `swiftlet maps dump` prints and tests compare.
     ///
     /// Ids are left out on purpose: they tell nothing about what a client meets.
-    public var dump: String {
+    package var dump: String {
         var lines: [String] = []
         for port in ports {
             let name = port.name.map { "\($0) \($0.proto) IPv\($0.family.rawValue)" } ?? "service \(port.id)"

@@ -1,49 +1,49 @@
 internal import CDatapath
-public import ServiceModel
+package import ServiceModel
 
 /// What the maps say, and nothing else: for people, when the daemon is away or is not to be believed.
-public struct ProgrammedState: Sendable, Hashable {
+package struct ProgrammedState: Sendable, Hashable {
     /// A service port of one family.
-    public struct Port: Sendable, Hashable {
-        public var id: ServiceID
+    package struct Port: Sendable, Hashable {
+        package var id: ServiceID
         /// Nil if the map of names has none for this id.
-        public var name: ServicePortName?
+        package var name: ServicePortName?
         /// Sorted by key.
-        public var frontends: [Frontend] = []
+        package var frontends: [Frontend] = []
         /// Sorted by address and port.
-        public var backends: [Backend] = []
+        package var backends: [Backend] = []
         /// Where the clients of its restricted frontends may come from, sorted (spec 24).
-        public var sourceRanges: [CIDR] = []
+        package var sourceRanges: [CIDR] = []
         /// Nil past the end of the array of counters.
-        public var counter: ServiceCounter?
+        package var counter: ServiceCounter?
     }
 
     /// A front door.
-    public struct Frontend: Sendable, Hashable {
-        public var key: FrontendKey
-        public var entry: ServiceEntry
+    package struct Frontend: Sendable, Hashable {
+        package var key: FrontendKey
+        package var entry: ServiceEntry
         /// Where a client may be sent, in the order of the slots. A nil is a slot of somebody else.
-        public var slots: [SlotEntry?] = []
+        package var slots: [SlotEntry?] = []
     }
 
-    public struct Backend: Sendable, Hashable {
-        public var id: BackendID
-        public var entry: BackendEntry
+    package struct Backend: Sendable, Hashable {
+        package var id: BackendID
+        package var entry: BackendEntry
         /// How often it was chosen; nil if backends are not counted one by one.
-        public var forwarded: UInt64?
+        package var forwarded: UInt64?
     }
 
     /// Sorted by name; those without one come last, by id.
-    public var ports: [Port] = []
+    package var ports: [Port] = []
     /// Addresses that refuse a port which nobody serves.
-    public var vips: [IPAddress: VIPEntry] = [:]
+    package var vips: [IPAddress: VIPEntry] = [:]
     /// NodePorts on which nobody else may listen.
-    public var nodePorts: [NodePortKey: ServiceID] = [:]
+    package var nodePorts: [NodePortKey: ServiceID] = [:]
     /// Entries of `services4/6` that do not belong to their key, or are not understood.
-    public var unreadable = 0
+    package var unreadable = 0
 
     /// Reads all maps. Entries that are written meanwhile may be missed.
-    public static func read<Store: MapStore>(from store: Store) throws(MapError) -> ProgrammedState {
+    package static func read<Store: MapStore>(from store: Store) throws(MapError) -> ProgrammedState {
         var reader = Reader()
         if store.capacity(of: .backendCounters) > 1 {
             var counts: [BackendID: UInt64] = [:]

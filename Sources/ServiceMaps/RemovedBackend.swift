@@ -1,13 +1,13 @@
-public import ServiceModel
+package import ServiceModel
 
 /// A backend that no program can find any more: it serves nobody, and sockets that are connected to it are stuck.
-public struct RemovedBackend: Sendable, Hashable {
-    public var id: BackendID
-    public var address: IPAddress
-    public var port: UInt16
-    public var service: ServicePortName
+package struct RemovedBackend: Sendable, Hashable {
+    package var id: BackendID
+    package var address: IPAddress
+    package var port: UInt16
+    package var service: ServicePortName
 
-    public init(id: BackendID, address: IPAddress, port: UInt16, service: ServicePortName) {
+    package init(id: BackendID, address: IPAddress, port: UInt16, service: ServicePortName) {
         self.id = id
         self.address = address
         self.port = port

@@ -1,7 +1,7 @@
 internal import ServiceModel
 
 /// A map of the datapath; the raw value is its name as pinned.
-public enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringConvertible {
+package enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringConvertible {
     case services4, services6
     case slots4, slots6
     case backends4, backends6
@@ -32,7 +32,7 @@ public enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringCo
     case serviceCounters = "service_counts"
     case backendCounters = "backend_counts"
 
-    public var description: String { rawValue }
+    package var description: String { rawValue }
 
     static func services(_ family: IPFamily) -> ServiceMap { family == .v4 ? .services4 : .services6 }
     static func slots(_ family: IPFamily) -> ServiceMap { family == .v4 ? .slots4 : .slots6 }

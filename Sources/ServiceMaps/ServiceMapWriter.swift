@@ -1,10 +1,10 @@
-public import ServiceModel
+package import ServiceModel
 
 /// Makes the maps follow the desired state. It is the only one who writes them, so it lives in one actor.
 ///
 /// What it wrote it remembers, so it writes only what differs. A service port whose entries could not all be written
 /// stays pending until an `apply` that tries such ports again.
-public struct ServiceMapWriter<Store: MapStore> {
+package struct ServiceMapWriter<Store: MapStore> {
     var store: Store
     private let grace: any GracePeriod
     var mirror: Mirror
@@ -15,7 +15,7 @@ public struct ServiceMapWriter<Store: MapStore> {
     private let portion = 512
 
     /// Starts from what the maps hold: after a restart, every service port keeps its id, backends and slots.
-    public init(store: Store, grace: any GracePeriod, capacities: MapCapacities) throws(MapError) {
+    package init(store: Store, grace: any GracePeriod, capacities: MapCapacities) throws(MapError) {
         self.store = store
         self.grace = grace
         mirror = try Mirror(restoring: store, capacities: capacities)
@@ -31,7 +31,7 @@ public struct ServiceMapWriter<Store: MapStore> {
     ///     first complete list (spec 10), with which all desired Services have been seen.
     ///   - spared: Services that are not pruned, because what they are now cannot be read.
     ///   - retries: which of the pending service ports are tried again with it.
-    public mutating func apply(
+    package mutating func apply(
         upserts: [DesiredService] = [], removals: [ObjectName] = [], prune: Bool = false,
         sparing spared: Set<ObjectName> = [], retries: Retries = .all
     ) -> ApplyReport {
@@ -64,7 +64,7 @@ public struct ServiceMapWriter<Store: MapStore> {
     }
 
     /// Which of the pending service ports are tried again.
-    public enum Retries: Sendable {
+    package enum Retries: Sendable {
         /// None: a change costs the same however many are pending.
         case none
         /// Those whose turn it is: each waits for twice as many calls as the time before, up to twelve.
@@ -170,17 +170,17 @@ public struct ServiceMapWriter<Store: MapStore> {
 
 extension ServiceMapWriter {
     /// Names the grace period after which `finishReclaim` may free what was retired before it began.
-    public struct ReclaimTicket: Sendable {
+    package struct ReclaimTicket: Sendable {
         let epoch: Epoch
     }
 
     /// Whether there is anything to free.
-    public var needsReclaim: Bool { !mirror.retired.isEmpty }
+    package var needsReclaim: Bool { !mirror.retired.isEmpty }
 
     /// Waits for a grace period and frees what nobody reads any more: slots, backends, ids.
     ///
     /// This blocks. An actor calls `beginReclaim`, waits elsewhere, and calls `finishReclaim`.
-    public mutating func reclaim() throws(GracePeriodError) -> ApplyReport {
+    package mutating func reclaim() throws(GracePeriodError) -> ApplyReport {
         guard needsReclaim else { return ApplyReport() }
         let ticket = beginReclaim()
         try grace.wait()
@@ -188,10 +188,10 @@ extension ServiceMapWriter {
     }
 
     /// To be followed by a grace period that begins after this call.
-    public mutating func beginReclaim() -> ReclaimTicket { ReclaimTicket(epoch: mirror.endEpoch()) }
+    package mutating func beginReclaim() -> ReclaimTicket { ReclaimTicket(epoch: mirror.endEpoch()) }
 
     /// Frees what was retired before the ticket. What fails is tried again at the next reclaim.
-    public mutating func finishReclaim(_ ticket: ReclaimTicket) -> ApplyReport {
+    package mutating func finishReclaim(_ ticket: ReclaimTicket) -> ApplyReport {
         var outcome = Applier<Store>.Outcome()
         let plan = mirror.planReclaim(upTo: ticket.epoch)
         var removed = mirror.backends(removedBy: plan)
@@ -209,7 +209,7 @@ extension ServiceMapWriter {
 
 extension ServiceMapWriter {
     /// How full each map is, with what it has room for.
-    public var statistics: [ServiceMap: (entries: Int, capacity: Int)] {
+    package var statistics: [ServiceMap: (entries: Int, capacity: Int)] {
         var statistics: [ServiceMap: (entries: Int, capacity: Int)] = [:]
         for about in MapCatalog.all where about.isState && !about.kind.isArray {
             statistics[about.map] = (mirror.fill[about.map], Int(mirror.capacities[about.map] ?? 0))
@@ -223,37 +223,37 @@ extension ServiceMapWriter {
     }
 
     /// Services that were found in the maps at the start and have not been desired since, sorted.
-    public var unconfirmedServices: [ObjectName] {
+    package var unconfirmedServices: [ObjectName] {
         Set(mirror.unconfirmed.compactMap { mirror.records[$0]?.name?.service }).sorted()
     }
 
     /// Tells which addresses are the node's own: there a ClusterIP takes its own ports and refuses no others.
     /// - Returns: whether something is to be written for it.
-    public mutating func setNodeAddresses(_ addresses: Set<IPAddress>) -> Bool {
+    package mutating func setNodeAddresses(_ addresses: Set<IPAddress>) -> Bool {
         mirror.shared.setNodeAddresses(addresses)
         return !mirror.shared.changedVIPs.isEmpty
     }
 
     /// Whether no frontend is in the maps.
-    public var isEmpty: Bool { mirror.fill[.services4] + mirror.fill[.services6] == 0 }
+    package var isEmpty: Bool { mirror.fill[.services4] + mirror.fill[.services6] == 0 }
 
     /// The id of a service port, which stays the same for as long as the maps live.
-    public func id(of port: ServicePortName) -> ServiceID? { mirror.id(of: port) }
+    package func id(of port: ServicePortName) -> ServiceID? { mirror.id(of: port) }
 
     /// Where the frontends of a service port lead now, without doubles.
-    public func runs(of port: ServicePortName) -> [SlotRun] {
+    package func runs(of port: ServicePortName) -> [SlotRun] {
         guard let id = mirror.id(of: port), let record = mirror.records[id] else { return [] }
         return Set(record.frontends.map(\.entry.run)).filter { $0.count > 0 }.sorted { $0.first < $1.first }
     }
 
     /// Service ports that are not yet as they should be, sorted. The cost is that of all of them: see `isPending`.
-    public var pending: [ServicePortName] {
+    package var pending: [ServicePortName] {
         let shared = mirror.shared.plan().map(\.owner)
         return names(of: unfinished.removals.union(shared)).union(unfinished.names).sorted()
     }
 
     /// Whether something is not yet as it should be.
-    public var isPending: Bool { !unfinished.isEmpty || mirror.shared.isBehind }
+    package var isPending: Bool { !unfinished.isEmpty || mirror.shared.isBehind }
 }
 
 extension Applier.Outcome {

@@ -1,27 +1,27 @@
 internal import CDatapath
-public import ServiceModel
+package import ServiceModel
 
 /// How often a service port was used, by name.
-public struct ServiceUse: Sendable, Hashable {
-    public struct Backend: Sendable, Hashable {
-        public var address: IPAddress
-        public var port: Port
+package struct ServiceUse: Sendable, Hashable {
+    package struct Backend: Sendable, Hashable {
+        package var address: IPAddress
+        package var port: Port
         /// As `ServiceCounter.forwarded`.
-        public var forwarded: UInt64
+        package var forwarded: UInt64
 
-        public init(address: IPAddress, port: Port, forwarded: UInt64) {
+        package init(address: IPAddress, port: Port, forwarded: UInt64) {
             self.address = address
             self.port = port
             self.forwarded = forwarded
         }
     }
 
-    public var name: ServicePortName
-    public var counter: ServiceCounter
+    package var name: ServicePortName
+    package var counter: ServiceCounter
     /// Sorted by address and port; empty if backends are not counted one by one.
-    public var backends: [Backend]
+    package var backends: [Backend]
 
-    public init(name: ServicePortName, counter: ServiceCounter, backends: [Backend] = []) {
+    package init(name: ServicePortName, counter: ServiceCounter, backends: [Backend] = []) {
         self.name = name
         self.counter = counter
         self.backends = backends
@@ -29,7 +29,7 @@ public struct ServiceUse: Sendable, Hashable {
 
     /// Reads the service ports with the lowest ids, which stay the same while others come and go.
     /// - Returns: at most `limit` of them, by id and each name once, and how many there are.
-    public static func read<Store: MapStore>(
+    package static func read<Store: MapStore>(
         from store: Store, limit: Int
     ) throws(MapError) -> (uses: [ServiceUse], total: Int) {
         var names: [(id: ServiceID, name: ServicePortName)] = []

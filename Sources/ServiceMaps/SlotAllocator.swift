@@ -1,15 +1,15 @@
 /// A stretch of `slots4` or `slots6`: the backends that a frontend chooses from.
-public struct SlotRun: Sendable, Hashable {
-    public var first: UInt32
-    public var count: UInt32
+package struct SlotRun: Sendable, Hashable {
+    package var first: UInt32
+    package var count: UInt32
 
-    public init(first: UInt32, count: UInt32) {
+    package init(first: UInt32, count: UInt32) {
         self.first = first
         self.count = count
     }
 
     /// No backend at all. Slot 0 is never part of a run, so `first_slot: 0` reads as what it is.
-    public static let none = SlotRun(first: 0, count: 0)
+    package static let none = SlotRun(first: 0, count: 0)
 
     var end: UInt32 { first + count }
 }

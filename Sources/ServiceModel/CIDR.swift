@@ -1,18 +1,18 @@
 /// A range of addresses with a common prefix; host bits are cleared, so that equal ranges are equal values.
-public struct CIDR: Sendable, Hashable, LosslessStringConvertible {
+package struct CIDR: Sendable, Hashable, LosslessStringConvertible {
     /// The first address of the range.
-    public let network: IPAddress
-    public let prefixLength: Int
+    package let network: IPAddress
+    package let prefixLength: Int
 
     /// Nil when the prefix is longer than the address.
-    public init?(network: IPAddress, prefixLength: Int) {
+    package init?(network: IPAddress, prefixLength: Int) {
         guard (0...network.family.bitWidth).contains(prefixLength) else { return nil }
         self.network = network.masked(to: prefixLength)
         self.prefixLength = prefixLength
     }
 
     /// Reads `10.0.0.0/8` or `fd00::/8`; a mapped range (`::ffff:10.0.0.0/104`) is the IPv4 range that it stands for.
-    public init?(_ text: String) { self.init(text) { IPAddress($0) } }
+    package init?(_ text: String) { self.init(text) { IPAddress($0) } }
 
     private init?(_ text: String, _ address: (Substring) -> IPAddress?) {
         guard let slash = text.utf8.lastIndex(of: UInt8(ascii: "/")),
@@ -24,7 +24,7 @@ public struct CIDR: Sendable, Hashable, LosslessStringConvertible {
     }
 
     /// Reads what an object of the Kubernetes API may hold: see `IPAddress.lenient`.
-    public static func lenient(_ text: String) -> CIDR? { CIDR(text) { IPAddress.lenient(String($0)) } }
+    package static func lenient(_ text: String) -> CIDR? { CIDR(text) { IPAddress.lenient(String($0)) } }
 
     private static func prefixLength(_ text: Substring) -> Int? {
         guard (1...3).contains(text.utf8.count), text.utf8.allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains),
@@ -33,19 +33,19 @@ public struct CIDR: Sendable, Hashable, LosslessStringConvertible {
         return Int(text)
     }
 
-    public var family: IPFamily { network.family }
+    package var family: IPFamily { network.family }
 
     /// An address of the other family is never inside.
-    public func contains(_ address: IPAddress) -> Bool {
+    package func contains(_ address: IPAddress) -> Bool {
         address.family == family && address.masked(to: prefixLength) == network
     }
 
-    public var description: String { "\(network)/\(prefixLength)" }
+    package var description: String { "\(network)/\(prefixLength)" }
 }
 
 extension IPFamily {
     /// Bits in an address.
-    public var bitWidth: Int {
+    package var bitWidth: Int {
         switch self {
         case .v4: 32
         case .v6: 128

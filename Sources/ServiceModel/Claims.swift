@@ -1,20 +1,20 @@
 /// A frontend that a Service asks for and another one holds (spec 25).
-public struct Conflict: Sendable, Hashable, Comparable, CustomStringConvertible {
+package struct Conflict: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// The Service that goes without.
-    public var service: ObjectName
+    package var service: ObjectName
     /// Both scopes are lost together; this is the one of the node.
-    public var frontend: FrontendKey
-    public var heldBy: ObjectName
+    package var frontend: FrontendKey
+    package var heldBy: ObjectName
 
-    public init(service: ObjectName, frontend: FrontendKey, heldBy: ObjectName) {
+    package init(service: ObjectName, frontend: FrontendKey, heldBy: ObjectName) {
         self.service = service
         self.frontend = frontend
         self.heldBy = heldBy
     }
 
-    public var description: String { "\(service) cannot have \(frontend): \(heldBy) holds it" }
+    package var description: String { "\(service) cannot have \(frontend): \(heldBy) holds it" }
 
-    public static func < (left: Conflict, right: Conflict) -> Bool {
+    package static func < (left: Conflict, right: Conflict) -> Bool {
         (left.service, left.frontend) < (right.service, right.frontend)
     }
 }
@@ -23,15 +23,15 @@ public struct Conflict: Sendable, Hashable, Comparable, CustomStringConvertible 
 ///
 /// What the API server or a controller assigns goes before what anybody may write into `externalIPs`; then the older Service
 /// goes first, so that a newcomer takes nothing from those who are there, then the first by name.
-public struct ClaimPrecedence: Sendable, Hashable, Comparable {
-    public enum Title: Int, Sendable, Hashable {
+package struct ClaimPrecedence: Sendable, Hashable, Comparable {
+    package enum Title: Int, Sendable, Hashable {
         /// The API server gives each to one Service.
         case clusterIP
         /// A NodePort, or an address in the status of a load balancer.
         case assigned
         case chosen
 
-        public init(_ kind: DesiredFrontend.Kind) {
+        package init(_ kind: DesiredFrontend.Kind) {
             switch kind {
             case .clusterIP: self = .clusterIP
             case .nodePort, .loadBalancer: self = .assigned
@@ -40,18 +40,18 @@ public struct ClaimPrecedence: Sendable, Hashable, Comparable {
         }
     }
 
-    public var title: Title
+    package var title: Title
     /// Nil, as in manifests, counts as the youngest.
-    public var created: UnixTime?
-    public var service: ObjectName
+    package var created: UnixTime?
+    package var service: ObjectName
 
-    public init(_ title: Title, created: UnixTime?, service: ObjectName) {
+    package init(_ title: Title, created: UnixTime?, service: ObjectName) {
         self.title = title
         self.created = created
         self.service = service
     }
 
-    public static func < (left: ClaimPrecedence, right: ClaimPrecedence) -> Bool {
+    package static func < (left: ClaimPrecedence, right: ClaimPrecedence) -> Bool {
         let latest = UnixTime(nanoseconds: .max)
         return (left.title.rawValue, left.created ?? latest, left.service)
             < (right.title.rawValue, right.created ?? latest, right.service)

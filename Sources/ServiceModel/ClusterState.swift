@@ -3,7 +3,7 @@
 /// Slices are kept one by one, because endpoints move between them, and are merged when a Service is compiled.
 /// Only what decides a translation is kept: other labels and all annotations are dropped, and changing them makes
 /// nothing dirty.
-public struct ClusterState: Sendable {
+package struct ClusterState: Sendable {
     /// A Service and its slices, of which either may come first.
     fileprivate struct Entry: Sendable {
         var service: Service?
@@ -19,23 +19,23 @@ public struct ClusterState: Sendable {
     private let ownNode: String?
 
     /// - Parameter ownNode: the node whose changes concern all the Services; nil if any node's do.
-    public init(ownNode: String? = nil) { self.ownNode = ownNode }
+    package init(ownNode: String? = nil) { self.ownNode = ownNode }
 
-    public func service(named name: ObjectName) -> Service? { entries[name]?.service }
+    package func service(named name: ObjectName) -> Service? { entries[name]?.service }
 
     /// The slices of a Service, sorted by name, whether or not the Service is known.
-    public func slices(of service: ObjectName) -> [EndpointSlice] { entries[service]?.slices ?? [] }
+    package func slices(of service: ObjectName) -> [EndpointSlice] { entries[service]?.slices ?? [] }
 
     /// The Node, with what decides nothing here but whether it may get traffic from outside (spec 46).
-    public func node(named name: String) -> Node? { nodes[name] }
+    package func node(named name: String) -> Node? { nodes[name] }
 
     /// The names of all the Services, unsorted.
-    public var serviceNames: [ObjectName] { entries.compactMap { $1.service == nil ? nil : $0 } }
+    package var serviceNames: [ObjectName] { entries.compactMap { $1.service == nil ? nil : $0 } }
 
-    public var sliceCount: Int { owners.count }
+    package var sliceCount: Int { owners.count }
 
     /// Every endpoint of a Service with addresses of its own, in no order; one of two Services comes twice.
-    public func forEachEndpoint(_ body: (Endpoint) -> Void) {
+    package func forEachEndpoint(_ body: (Endpoint) -> Void) {
         for entry in entries.values {
             guard let service = entry.service, !service.isHeadless, service.kind != .externalName else { continue }
             for slice in entry.slices { slice.endpoints.forEach(body) }
@@ -43,14 +43,14 @@ public struct ClusterState: Sendable {
     }
 
     /// Every object, as the event that would bring it here; unsorted.
-    public var events: [ClusterEvent] {
+    package var events: [ClusterEvent] {
         let known = entries.values
         return known.compactMap { $0.service.map(ClusterEvent.service) }
             + known.flatMap { $0.slices.lazy.map(ClusterEvent.slice) } + nodes.values.map(ClusterEvent.node)
     }
 
     /// The ends of the objects that a complete list does not name: it replaces what was known before.
-    public func endings(missingFrom list: [ClusterEvent]) -> [ClusterEvent] {
+    package func endings(missingFrom list: [ClusterEvent]) -> [ClusterEvent] {
         var ends = Set(entries.compactMap { $1.service == nil ? nil : ClusterEvent.serviceGone($0) })
         ends.formUnion(owners.keys.lazy.map(ClusterEvent.sliceGone))
         ends.formUnion(nodes.keys.lazy.map(ClusterEvent.nodeGone))
@@ -67,7 +67,7 @@ public struct ClusterState: Sendable {
     }
 
     /// Takes note of a change and returns the Services that need compiling; none if nothing changed.
-    public mutating func apply(_ event: ClusterEvent) -> Set<ObjectName> {
+    package mutating func apply(_ event: ClusterEvent) -> Set<ObjectName> {
         switch event {
         case .service(let service): put(service.onlyDecisive)
         case .serviceGone(let name): removeService(name)
@@ -79,7 +79,7 @@ public struct ClusterState: Sendable {
     }
 
     /// Applies a burst, so that it costs one compile of each dirty Service.
-    public mutating func apply(_ events: some Sequence<ClusterEvent>) -> Set<ObjectName> {
+    package mutating func apply(_ events: some Sequence<ClusterEvent>) -> Set<ObjectName> {
         events.reduce(into: []) { $0.formUnion(apply($1)) }
     }
 

@@ -1,7 +1,7 @@
 /// What the datapath must do for a Service: a pure function, the same for the same values in any order.
 ///
 /// It knows one Service only: frontends that another Service claims too are settled by `Compiler` (spec 25).
-public func compile(service: Service, slices: [EndpointSlice], node: NodeConfiguration) -> DesiredService {
+package func compile(service: Service, slices: [EndpointSlice], node: NodeConfiguration) -> DesiredService {
     if let reason = service.reasonToLeaveAlone(for: node.proxyName) {
         return DesiredService(name: service.name, leftAlone: reason)
     }

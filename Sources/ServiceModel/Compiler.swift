@@ -1,7 +1,7 @@
 /// Compiles what is dirty, settles frontends that several Services claim, and tells what changed.
-public struct Compiler: Sendable {
+package struct Compiler: Sendable {
     /// What the last update wanted.
-    public private(set) var desired = DesiredState()
+    package private(set) var desired = DesiredState()
     private var claims = Claims()
     /// What each Service asks for and does not have, without scope.
     private var lost: [ObjectName: [FrontendKey]] = [:]
@@ -10,16 +10,16 @@ public struct Compiler: Sendable {
 
     /// - Parameter keepsBackends: false to save the memory of all the backends: `desired` then counts them only, and
     ///   every dirty Service with backends counts as changed.
-    public init(keepsBackends: Bool = true) { self.keepsBackends = keepsBackends }
+    package init(keepsBackends: Bool = true) { self.keepsBackends = keepsBackends }
 
     /// Frontends that a Service asks for and another one holds, sorted (spec 25).
-    public var conflicts: [Conflict] { claims.conflicts }
+    package var conflicts: [Conflict] { claims.conflicts }
 
     /// Compiles the dirty Services, and all of them if the node's configuration is another one than last time.
     ///
     /// The cost is that of the dirty Services and of those that lose a frontend to them or get one from them.
     /// - Returns: the Services whose result differs from the last one.
-    public mutating func update(
+    package mutating func update(
         dirty: Set<ObjectName>, state: ClusterState, node: NodeConfiguration
     ) -> DesiredChanges {
         var names = dirty
@@ -80,13 +80,13 @@ public struct Compiler: Sendable {
 }
 
 /// The Services whose compiled result changed; each list is sorted by name.
-public struct DesiredChanges: Sendable, Hashable {
-    public var upserts: [DesiredService] = []
-    public var removals: [ObjectName] = []
+package struct DesiredChanges: Sendable, Hashable {
+    package var upserts: [DesiredService] = []
+    package var removals: [ObjectName] = []
 
-    public init() {}
+    package init() {}
 
-    public var isEmpty: Bool { upserts.isEmpty && removals.isEmpty }
+    package var isEmpty: Bool { upserts.isEmpty && removals.isEmpty }
 }
 
 extension ClusterState {

@@ -1,18 +1,18 @@
 extension FrontendKey: CustomStringConvertible {
     /// As people write it: `10.96.0.15:80/TCP`, `[fd00::15]:80/TCP`; the scope is left out.
-    public var description: String { "\(socketText(address, port))/\(proto)" }
+    package var description: String { "\(socketText(address, port))/\(proto)" }
 }
 
 extension SourceRanges: CustomStringConvertible {
     /// `10.0.0.0/8,192.0.2.0/24+vip`, or `none`.
-    public var description: String {
+    package var description: String {
         ranges.isEmpty ? "none" : ranges.map(\.description).joined(separator: ",") + (admitsVIP ? "+vip" : "")
     }
 }
 
 extension DesiredFrontend.Kind {
     /// As Kubernetes writes it.
-    public var text: String {
+    package var text: String {
         switch self {
         case .clusterIP: "ClusterIP"
         case .nodePort: "NodePort"
@@ -28,7 +28,7 @@ extension DesiredState: CustomStringConvertible {
     ///     frontend 10.96.0.15:80/TCP clusterIP cluster → default/my-api 3 backends
     ///     backend default/my-api v4 10.0.0.1:8080 active cluster local
     ///     service default/my-db left alone: headless
-    public var description: String {
+    package var description: String {
         let sorted = services.values.sorted { $0.name < $1.name }
         let ports = sorted.flatMap(\.ports)
         let frontends = ports.flatMap { port in port.frontends.map { (key: $0.key, text: $0.text(of: port)) } }

@@ -1,25 +1,25 @@
 /// What the datapath must do on this node: the result of compiling all the Services.
-public struct DesiredState: Sendable, Hashable {
-    public var services: [ObjectName: DesiredService]
+package struct DesiredState: Sendable, Hashable {
+    package var services: [ObjectName: DesiredService]
 
-    public init(services: [ObjectName: DesiredService] = [:]) { self.services = services }
+    package init(services: [ObjectName: DesiredService] = [:]) { self.services = services }
 }
 
 /// What the datapath must do for one Service on this node: the result of compiling it.
-public struct DesiredService: Sendable, Hashable {
-    public var name: ObjectName
+package struct DesiredService: Sendable, Hashable {
+    package var name: ObjectName
     /// One for each service port and IP family, sorted by name.
-    public var ports: [DesiredServicePort]
+    package var ports: [DesiredServicePort]
     /// Why the Service has no frontend at all (headless, ExternalName, not ours); nil when it has some.
-    public var leftAlone: LeftAlone?
+    package var leftAlone: LeftAlone?
     /// Where the count of local endpoints is to be served, for a LoadBalancer with the Local policy (spec 26).
-    public var healthCheckNodePort: Port?
+    package var healthCheckNodePort: Port?
     /// What is served there (spec 45); 0 without such a port.
-    public var localReadyEndpoints: Int
+    package var localReadyEndpoints: Int
     /// Backends that were left out of the ports to save memory; none in a result that is to be programmed.
-    public private(set) var omittedBackends = 0
+    package private(set) var omittedBackends = 0
 
-    public init(
+    package init(
         name: ObjectName, ports: [DesiredServicePort] = [], leftAlone: LeftAlone? = nil,
         healthCheckNodePort: Port? = nil, localReadyEndpoints: Int = 0
     ) {
@@ -42,7 +42,7 @@ public struct DesiredService: Sendable, Hashable {
 }
 
 /// Why a Service is rightly not programmed (spec 1-3).
-public enum LeftAlone: String, Sendable, Hashable {
+package enum LeftAlone: String, Sendable, Hashable {
     case headless
     case externalName
     case noClusterIP
@@ -50,18 +50,18 @@ public enum LeftAlone: String, Sendable, Hashable {
 }
 
 /// One service port in one family: its endpoints and the frontends that lead to them.
-public struct DesiredServicePort: Sendable, Hashable {
-    public var name: ServicePortName
+package struct DesiredServicePort: Sendable, Hashable {
+    package var name: ServicePortName
     /// 0 without session affinity (spec 34).
-    public var affinitySeconds: UInt32
+    package var affinitySeconds: UInt32
     /// Usable and still serving ones, sorted by address and port, without duplicates (spec 9).
-    public var backends: [DesiredBackend]
+    package var backends: [DesiredBackend]
     /// Sorted by address, port, protocol and scope.
-    public var frontends: [DesiredFrontend]
+    package var frontends: [DesiredFrontend]
     /// Why there is no usable backend; nil when there is one.
-    public var emptyReason: EmptyReason?
+    package var emptyReason: EmptyReason?
 
-    public init(
+    package init(
         name: ServicePortName, affinitySeconds: UInt32 = 0, backends: [DesiredBackend] = [],
         frontends: [DesiredFrontend] = [], emptyReason: EmptyReason? = nil
     ) {
@@ -75,7 +75,7 @@ public struct DesiredServicePort: Sendable, Hashable {
 
 extension DesiredServicePort {
     /// The set of usable backends that one of its frontends takes; empty if it refuses or drops.
-    public func backends(of frontend: DesiredFrontend) -> [DesiredBackend] {
+    package func backends(of frontend: DesiredFrontend) -> [DesiredBackend] {
         switch frontend.policy {
         case .cluster: backends.filter(\.inCluster)
         case .local: backends.filter(\.inLocal)
@@ -84,7 +84,7 @@ extension DesiredServicePort {
 }
 
 /// Why a service port has no backend, in the words that `swiftlet services` shows.
-public enum EmptyReason: String, Sendable, Hashable {
+package enum EmptyReason: String, Sendable, Hashable {
     case noEndpoints = "no endpoints"
     case selectorMatchesNothing = "selector matches no pod"
     case notReady = "endpoints not ready"
@@ -94,26 +94,26 @@ public enum EmptyReason: String, Sendable, Hashable {
 }
 
 /// An endpoint that a frontend may use, or that still serves the flows it has.
-public struct DesiredBackend: Sendable, Hashable {
-    public enum State: Sendable, Hashable {
+package struct DesiredBackend: Sendable, Hashable {
+    package enum State: Sendable, Hashable {
         /// In a set of usable backends; or in none, but a UDP flow that it has must live on (spec 32): check the sets.
         case active
         /// Keeps its flows and gets no new ones.
         case terminating
     }
 
-    public var address: IPAddress
-    public var port: Port
-    public var state: State
+    package var address: IPAddress
+    package var port: Port
+    package var state: State
     /// Runs on this node (spec 8).
-    public var isLocal: Bool
+    package var isLocal: Bool
     /// Usable for frontends with the Cluster policy (spec 12).
-    public var inCluster: Bool
+    package var inCluster: Bool
     /// Usable for frontends with the Local policy (spec 13).
-    public var inLocal: Bool
-    public var zone: String?
+    package var inLocal: Bool
+    package var zone: String?
 
-    public init(
+    package init(
         address: IPAddress, port: Port, state: State = .active, isLocal: Bool = false,
         inCluster: Bool = true, inLocal: Bool = false, zone: String? = nil
     ) {
@@ -128,43 +128,43 @@ public struct DesiredBackend: Sendable, Hashable {
 }
 
 /// What a client addresses: the identity of a frontend.
-public struct FrontendKey: Sendable, Hashable, Comparable {
-    public enum Scope: UInt8, Sendable, Hashable, Comparable {
+package struct FrontendKey: Sendable, Hashable, Comparable {
+    package enum Scope: UInt8, Sendable, Hashable, Comparable {
         /// Sockets and pods of this node.
         case fromNode = 0
         /// Packets that arrive on a device.
         case fromOutside = 1
 
-        public static func < (left: Scope, right: Scope) -> Bool { left.rawValue < right.rawValue }
+        package static func < (left: Scope, right: Scope) -> Bool { left.rawValue < right.rawValue }
     }
 
-    public var address: IPAddress
-    public var port: Port
-    public var proto: IPProtocol
-    public var scope: Scope
+    package var address: IPAddress
+    package var port: Port
+    package var proto: IPProtocol
+    package var scope: Scope
 
-    public init(address: IPAddress, port: Port, proto: IPProtocol, scope: Scope = .fromNode) {
+    package init(address: IPAddress, port: Port, proto: IPProtocol, scope: Scope = .fromNode) {
         self.address = address
         self.port = port
         self.proto = proto
         self.scope = scope
     }
 
-    public static func < (left: FrontendKey, right: FrontendKey) -> Bool {
+    package static func < (left: FrontendKey, right: FrontendKey) -> Bool {
         (left.address, left.port, left.proto, left.scope) < (right.address, right.port, right.proto, right.scope)
     }
 }
 
 /// One front door of a service port and what happens to those who knock.
-public struct DesiredFrontend: Sendable, Hashable {
-    public enum Kind: UInt8, Sendable, Hashable {
+package struct DesiredFrontend: Sendable, Hashable {
+    package enum Kind: UInt8, Sendable, Hashable {
         case clusterIP = 1
         case nodePort = 2
         case loadBalancer = 3
         case externalIP = 4
     }
 
-    public enum Action: Sendable, Hashable {
+    package enum Action: Sendable, Hashable {
         case balance
         /// No endpoint anywhere (spec 27, 29).
         case reject
@@ -172,19 +172,19 @@ public struct DesiredFrontend: Sendable, Hashable {
         case drop
     }
 
-    public var key: FrontendKey
-    public var kind: Kind
-    public var action: Action
+    package var key: FrontendKey
+    package var kind: Kind
+    package var action: Action
     /// Which of the two sets of backends this frontend takes.
-    public var policy: Service.TrafficPolicy
+    package var policy: Service.TrafficPolicy
     /// Only for sockets in the node's own network namespace: NodePorts on a loopback address.
-    public var hostOnly: Bool
+    package var hostOnly: Bool
     /// The same frontend has an entry of its own for clients outside the node (spec 18).
-    public var hasOutside: Bool
+    package var hasOutside: Bool
     /// Which clients are admitted; nil for everybody, and for all kinds but `loadBalancer` (spec 24).
-    public var sourceRanges: SourceRanges?
+    package var sourceRanges: SourceRanges?
 
-    public init(
+    package init(
         key: FrontendKey, kind: Kind, action: Action = .balance, policy: Service.TrafficPolicy = .cluster,
         hostOnly: Bool = false, hasOutside: Bool = false, sourceRanges: SourceRanges? = nil
     ) {
@@ -204,7 +204,7 @@ extension DesiredService {
     ///
     /// The same for each NodePort on which a program of the node listens: it gets no connections to it any more.
     /// - Parameter listening: the TCP ports of the node that are listened on.
-    public func doubts(onNodeWith addresses: Set<IPAddress>, listening: Set<UInt16> = []) -> [String] {
+    package func doubts(onNodeWith addresses: Set<IPAddress>, listening: Set<UInt16> = []) -> [String] {
         let frontends = ports.lazy.flatMap(\.frontends)
         let taken = Set(frontends.filter { $0.kind == .clusterIP }.map(\.key.address)).intersection(addresses)
         return nodePortDoubts(listening)
@@ -215,7 +215,7 @@ extension DesiredService {
     }
 
     /// TCP NodePorts, sorted.
-    public var nodePorts: [UInt16] {
+    package var nodePorts: [UInt16] {
         let frontends = ports.lazy.flatMap(\.frontends).filter { $0.kind == .nodePort && $0.key.proto == .tcp }
         return Set(frontends.map(\.key.port.number)).sorted()
     }

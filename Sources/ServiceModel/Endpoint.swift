@@ -1,15 +1,15 @@
 /// One endpoint of a slice: its first address (spec 5) and its conditions with defaults applied (spec 7).
 ///
 /// A cluster has many of them, so where an endpoint runs is kept out of line and shared: 32 bytes each.
-public struct Endpoint: Sendable, Hashable {
-    public var address: IPAddress
-    public var ready: Bool
-    public var serving: Bool
-    public var terminating: Bool
+package struct Endpoint: Sendable, Hashable {
+    package var address: IPAddress
+    package var ready: Bool
+    package var serving: Bool
+    package var terminating: Bool
     /// Nil when nothing is known about where it runs.
     var placement: Placement?
 
-    public init(
+    package init(
         address: IPAddress, ready: Bool = true, serving: Bool = true, terminating: Bool = false,
         nodeName: String? = nil, zone: String? = nil, zoneHints: [String] = [], nodeHints: [String] = []
     ) {
@@ -20,24 +20,24 @@ public struct Endpoint: Sendable, Hashable {
         placement = Placement(nodeName: nodeName, zone: zone, zoneHints: zoneHints, nodeHints: nodeHints).unlessEmpty
     }
 
-    public var nodeName: String? {
+    package var nodeName: String? {
         get { placement?.nodeName }
         set { place { $0.nodeName = newValue } }
     }
 
-    public var zone: String? {
+    package var zone: String? {
         get { placement?.zone }
         set { place { $0.zone = newValue } }
     }
 
     /// Zones whose clients should prefer this endpoint (spec 15).
-    public var zoneHints: [String] {
+    package var zoneHints: [String] {
         get { placement?.zoneHints ?? [] }
         set { place { $0.zoneHints = newValue } }
     }
 
     /// Nodes whose clients should prefer this endpoint (spec 15).
-    public var nodeHints: [String] {
+    package var nodeHints: [String] {
         get { placement?.nodeHints ?? [] }
         set { place { $0.nodeHints = newValue } }
     }
@@ -80,14 +80,14 @@ final class Placement: Sendable, Hashable {
 }
 
 /// The placements in use, one object for each content.
-public struct PlacementPool: Sendable {
+package struct PlacementPool: Sendable {
     private var placements: [Placement.Content: Placement] = [:]
     private var sweepAt = 1024
 
-    public init() {}
+    package init() {}
 
     /// Replaces the placement of each endpoint by the pool's equal one; an array that shares already stays as it is.
-    public mutating func share(_ endpoints: inout [Endpoint]) {
+    package mutating func share(_ endpoints: inout [Endpoint]) {
         for index in endpoints.indices {
             guard let own = endpoints[index].placement else { continue }
             let shared = shared(own)

@@ -3,14 +3,14 @@ extension IPAddress: LosslessStringConvertible {
     ///
     /// Refused: octets with leading zeros (some read them as octal), short forms (`10.1`), zone ids (`fe80::1%eth0`),
     /// brackets, prefixes and white space.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         let parsed = text.utf8.withContiguousStorageIfAvailable { IPAddress(ascii: $0[...]) }
         guard let address = parsed ?? Self.copying(text.utf8) else { return nil }
         self = address
     }
 
     /// Reads an address out of a longer text, without copying it.
-    public init?(_ text: Substring) {
+    package init?(_ text: Substring) {
         let parsed = text.utf8.withContiguousStorageIfAvailable { IPAddress(ascii: $0[...]) }
         guard let address = parsed ?? Self.copying(text.utf8) else { return nil }
         self = address
@@ -22,7 +22,7 @@ extension IPAddress: LosslessStringConvertible {
 
     /// Reads what an object of the Kubernetes API may hold: API servers before 1.36 accept IPv4 octets with leading
     /// zeros, which are decimal (spec 58).
-    public static func lenient(_ text: String) -> IPAddress? {
+    package static func lenient(_ text: String) -> IPAddress? {
         let parsed = text.utf8.withContiguousStorageIfAvailable { IPAddress(ascii: $0[...], isLenient: true) }
         return parsed ?? copying(text.utf8, isLenient: true)
     }
@@ -45,7 +45,7 @@ extension IPAddress: LosslessStringConvertible {
     }
 
     /// A dotted quad, or IPv6 as RFC 5952 wants it: lower case, no leading zeros, the longest run of zeros as `::`.
-    public var description: String {
+    package var description: String {
         String(unsafeUninitializedCapacity: Self.longestText) { buffer in
             var text = ASCIIWriter(buffer: buffer)
             switch family {

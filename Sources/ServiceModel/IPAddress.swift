@@ -1,35 +1,35 @@
 /// The IP family that an address, a frontend or a backend belongs to.
-public enum IPFamily: UInt8, Sendable, Hashable, CaseIterable, Comparable {
+package enum IPFamily: UInt8, Sendable, Hashable, CaseIterable, Comparable {
     case v4 = 4
     case v6 = 6
 
-    public static func < (left: IPFamily, right: IPFamily) -> Bool { left.rawValue < right.rawValue }
+    package static func < (left: IPFamily, right: IPFamily) -> Bool { left.rawValue < right.rawValue }
 }
 
 /// An IPv4 or IPv6 address, a value of 17 bytes that is compared byte by byte.
 ///
 /// An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`) parses as the IPv4 address that it stands for.
-public struct IPAddress: Sendable, Hashable {
+package struct IPAddress: Sendable, Hashable {
     /// The address in network order: IPv6's first and last eight bytes, or IPv4's four in the low half.
-    public let high: UInt64
-    public let low: UInt64
+    package let high: UInt64
+    package let low: UInt64
     /// Last, so that what follows an address in a structure fills its padding.
-    public let family: IPFamily
+    package let family: IPFamily
 
-    public init(v4 value: UInt32) {
+    package init(v4 value: UInt32) {
         high = 0
         low = UInt64(value)
         family = .v4
     }
 
-    public init(v6 high: UInt64, _ low: UInt64) {
+    package init(v6 high: UInt64, _ low: UInt64) {
         self.high = high
         self.low = low
         family = .v6
     }
 
     /// The bytes as they are written: four for IPv4, sixteen for IPv6.
-    public var bytes: [UInt8] {
+    package var bytes: [UInt8] {
         switch family {
         case .v4: (0..<4).map { UInt8(truncatingIfNeeded: low >> (24 - 8 * $0)) }
         case .v6: (0..<16).map { UInt8(truncatingIfNeeded: ($0 < 8 ? high : low) >> (56 - 8 * ($0 % 8))) }
@@ -39,14 +39,14 @@ public struct IPAddress: Sendable, Hashable {
 
 extension IPAddress: Comparable {
     /// IPv4 before IPv6, then numerically.
-    public static func < (left: IPAddress, right: IPAddress) -> Bool {
+    package static func < (left: IPAddress, right: IPAddress) -> Bool {
         (left.family, left.high, left.low) < (right.family, right.high, right.low)
     }
 }
 
 extension IPAddress {
     /// `127.0.0.0/8` or `::1`.
-    public var isLoopback: Bool {
+    package var isLoopback: Bool {
         switch family {
         case .v4: low >> 24 == 127
         case .v6: high == 0 && low == 1
@@ -54,10 +54,10 @@ extension IPAddress {
     }
 
     /// `0.0.0.0` or `::`.
-    public var isUnspecified: Bool { high == 0 && low == 0 }
+    package var isUnspecified: Bool { high == 0 && low == 0 }
 
     /// `224.0.0.0/4` or `ff00::/8`.
-    public var isMulticast: Bool {
+    package var isMulticast: Bool {
         switch family {
         case .v4: low >> 28 == 0xe
         case .v6: high >> 56 == 0xff
@@ -65,7 +65,7 @@ extension IPAddress {
     }
 
     /// `169.254.0.0/16` or `fe80::/10`.
-    public var isLinkLocal: Bool {
+    package var isLinkLocal: Bool {
         switch family {
         case .v4: low >> 16 == 0xa9fe
         case .v6: high >> 54 == 0x3fa

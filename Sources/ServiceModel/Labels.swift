@@ -27,7 +27,7 @@ extension Service {
 
 extension EndpointSlice {
     /// The slice without labels that decide nothing, and without the time of its change.
-    public var onlyDecisive: EndpointSlice {
+    package var onlyDecisive: EndpointSlice {
         var slice = self
         slice.lastChangeTrigger = nil
         slice.labels = labels.only(Label.headless)
@@ -41,7 +41,7 @@ extension EndpointSlice {
     var service: ObjectName { ObjectName(namespace: name.namespace, name: serviceName) }
 
     /// Nil for names, which are no addresses.
-    public var family: IPFamily? {
+    package var family: IPFamily? {
         switch addressType {
         case .ipv4: .v4
         case .ipv6: .v6
@@ -71,8 +71,8 @@ extension Node {
 extension Service {
     /// On a Service: connections of TCP to a backend that goes away are destroyed too. Without it they are left to end by
     /// themselves, as with kube-proxy (spec 33).
-    public static let destroyTCPAnnotation = "swiftlet.io/destroy-tcp-on-backend-removal"
+    package static let destroyTCPAnnotation = "swiftlet.io/destroy-tcp-on-backend-removal"
 
     /// Whether it has the annotation.
-    public var destroysTCP: Bool { annotations[Self.destroyTCPAnnotation] == "true" }
+    package var destroysTCP: Bool { annotations[Self.destroyTCPAnnotation] == "true" }
 }

@@ -1,5 +1,5 @@
 /// How packets of the cluster's own pods are told from others: the detector of local traffic (spec 36c).
-public enum LocalTraffic: Sendable, Hashable {
+package enum LocalTraffic: Sendable, Hashable {
     /// By their source address. A family without a range cannot be told.
     case sources([CIDR])
     /// By the bridge that they come from.
@@ -8,10 +8,10 @@ public enum LocalTraffic: Sendable, Hashable {
     case devices(prefix: String)
 
     /// Nothing is known: traffic to a ClusterIP is not masqueraded.
-    public static let unknown = LocalTraffic.sources([])
+    package static let unknown = LocalTraffic.sources([])
 
     /// Whether local traffic of this family can be told at all.
-    public func isKnown(for family: IPFamily) -> Bool {
+    package func isKnown(for family: IPFamily) -> Bool {
         switch self {
         case .sources(let ranges): ranges.contains { $0.family == family }
         case .bridge, .devices: true
@@ -19,7 +19,7 @@ public enum LocalTraffic: Sendable, Hashable {
     }
 
     /// Whether all that comes from a device is pods'.
-    public func includes(device name: String) -> Bool {
+    package func includes(device name: String) -> Bool {
         switch self {
         case .sources: false
         case .bridge(let bridge): name == bridge
@@ -28,14 +28,14 @@ public enum LocalTraffic: Sendable, Hashable {
     }
 
     /// The ranges that pods are told by; none if it is not by ranges.
-    public var ranges: [CIDR] {
+    package var ranges: [CIDR] {
         if case .sources(let ranges) = self { ranges } else { [] }
     }
 
     /// Whether a packet is one of a pod.
     ///
     /// - Parameter device: where it came from; empty for one that a socket of the node sent.
-    public func includes(source: IPAddress, device: String) -> Bool {
+    package func includes(source: IPAddress, device: String) -> Bool {
         switch self {
         case .sources(let ranges): ranges.contains { $0.contains(source) }
         case .bridge, .devices: includes(device: device)
@@ -44,7 +44,7 @@ public enum LocalTraffic: Sendable, Hashable {
 }
 
 /// What a detector of local traffic goes by, in kube-proxy's words.
-public enum LocalTrafficMode: String, Sendable, Hashable, CaseIterable {
+package enum LocalTrafficMode: String, Sendable, Hashable, CaseIterable {
     /// The ranges that are given for the pods of the whole cluster.
     case clusterCIDR = "ClusterCIDR"
     /// The ranges that the Node object has for the pods of this node.
@@ -54,16 +54,16 @@ public enum LocalTrafficMode: String, Sendable, Hashable, CaseIterable {
 }
 
 /// The settings that a detector of local traffic is made from.
-public struct LocalTrafficSettings: Sendable, Hashable {
-    public var mode: LocalTrafficMode = .clusterCIDR
-    public var clusterCIDRs: [CIDR] = []
-    public var bridgeInterface = ""
-    public var interfaceNamePrefix = ""
+package struct LocalTrafficSettings: Sendable, Hashable {
+    package var mode: LocalTrafficMode = .clusterCIDR
+    package var clusterCIDRs: [CIDR] = []
+    package var bridgeInterface = ""
+    package var interfaceNamePrefix = ""
 
-    public init() {}
+    package init() {}
 
     /// - Parameter podCIDRs: the Node object's; empty without one.
-    public func detector(podCIDRs: [CIDR]) -> LocalTraffic {
+    package func detector(podCIDRs: [CIDR]) -> LocalTraffic {
         switch mode {
         case .clusterCIDR: .sources(clusterCIDRs)
         case .nodeCIDR: .sources(podCIDRs)

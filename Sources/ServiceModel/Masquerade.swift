@@ -3,7 +3,7 @@
 /// It says what kube-proxy's nftables mode does with packets that reach this node. A socket of this node that is
 /// translated when it connects never comes by: it gets its source address for the way to the backend, a pod's own
 /// or the node's own (spec 37). An endpoint that reaches itself through a VIP is masqueraded in any case (spec 36d).
-public enum Masquerade: String, Sendable, Hashable, CaseIterable {
+package enum Masquerade: String, Sendable, Hashable, CaseIterable {
     /// Everybody's: the backend may be on another node, and its answers must come back here (spec 36a, 36e).
     case always
     /// All but those of the cluster's pods, as the detector of local traffic knows them (spec 36c).
@@ -15,7 +15,7 @@ public enum Masquerade: String, Sendable, Hashable, CaseIterable {
 }
 
 /// Where a packet comes from.
-public enum PacketOrigin: Sendable, Hashable, CaseIterable {
+package enum PacketOrigin: Sendable, Hashable, CaseIterable {
     /// A source address of this node's own.
     case host
     /// A pod, as the detector of local traffic knows it.
@@ -24,7 +24,7 @@ public enum PacketOrigin: Sendable, Hashable, CaseIterable {
 }
 
 extension Masquerade {
-    public func includes(_ origin: PacketOrigin) -> Bool {
+    package func includes(_ origin: PacketOrigin) -> Bool {
         switch self {
         case .always: true
         case .fromOutside: origin != .pod
@@ -35,7 +35,7 @@ extension Masquerade {
 }
 
 extension DesiredFrontend {
-    public func masquerade(on node: NodeConfiguration) -> Masquerade {
+    package func masquerade(on node: NodeConfiguration) -> Masquerade {
         if kind == .clusterIP {
             if node.masqueradesAll { return .always }
             return node.localTraffic.isKnown(for: key.address.family) ? .fromOutside : .never

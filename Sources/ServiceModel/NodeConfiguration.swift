@@ -1,23 +1,23 @@
 /// What compiling needs to know of the node that it compiles for.
-public struct NodeConfiguration: Sendable, Hashable {
+package struct NodeConfiguration: Sendable, Hashable {
     /// Endpoints with this node name are local (spec 8); empty if unknown.
-    public var name: String
+    package var name: String
     /// The node's zone; hints count only if it is known (spec 15).
-    public var zone: String?
+    package var zone: String?
     /// Where NodePorts are served (spec 21).
-    public var nodePortAddresses: [NodePortAddress]
+    package var nodePortAddresses: [NodePortAddress]
     /// The Node object's first address of each family, or all local ones without it, for source ranges (spec 24).
-    public var primaryAddresses: [IPAddress]
+    package var primaryAddresses: [IPAddress]
     /// Nil for the default proxy; otherwise only Services that carry this name are ours (spec 2).
-    public var proxyName: String?
+    package var proxyName: String?
     /// Tells the cluster's pods from other clients (spec 36c).
-    public var localTraffic = LocalTraffic.unknown
+    package var localTraffic = LocalTraffic.unknown
     /// Masquerade everything that goes to a ClusterIP (spec 36e).
-    public var masqueradesAll = false
+    package var masqueradesAll = false
     /// False: externalIPs are not served, as the gate `AllowServiceExternalIPs` says (spec 23).
-    public var servesExternalIPs = true
+    package var servesExternalIPs = true
 
-    public init(
+    package init(
         name: String, zone: String? = nil, nodePortAddresses: [NodePortAddress] = [],
         primaryAddresses: [IPAddress] = [], proxyName: String? = nil
     ) {
@@ -29,7 +29,7 @@ public struct NodeConfiguration: Sendable, Hashable {
     }
 
     /// Derives the configuration from the Node object, if there is one, and the addresses of the node's devices.
-    public init(_ settings: NodeSettings, node: Node?, localAddresses: [IPAddress]) {
+    package init(_ settings: NodeSettings, node: Node?, localAddresses: [IPAddress]) {
         self.init(
             name: settings.name, zone: node?.labels[Label.zone],
             nodePortAddresses: settings.nodePorts.select(node: node, localAddresses: localAddresses),
@@ -42,33 +42,33 @@ public struct NodeConfiguration: Sendable, Hashable {
 }
 
 /// What somebody chose for a node, whatever its Node object and its devices say.
-public struct NodeSettings: Sendable, Hashable {
+package struct NodeSettings: Sendable, Hashable {
     /// Endpoints with this node name are local (spec 8).
-    public var name: String
-    public var nodePorts: NodePortAddresses = .primary
+    package var name: String
+    package var nodePorts: NodePortAddresses = .primary
     /// Nil for the default proxy (spec 2).
-    public var proxyName: String?
-    public var localTraffic = LocalTrafficSettings()
+    package var proxyName: String?
+    package var localTraffic = LocalTrafficSettings()
     /// Masquerade everything that goes to a ClusterIP (spec 36e).
-    public var masqueradesAll = false
+    package var masqueradesAll = false
     /// The gate `AllowServiceExternalIPs` (spec 23).
-    public var servesExternalIPs = true
+    package var servesExternalIPs = true
 
-    public init(name: String) { self.name = name }
+    package init(name: String) { self.name = name }
 }
 
 /// An address on which NodePorts are served.
-public struct NodePortAddress: Sendable, Hashable, Comparable {
-    public var address: IPAddress
+package struct NodePortAddress: Sendable, Hashable, Comparable {
+    package var address: IPAddress
     /// Only for sockets in the node's own network namespace: loopback addresses mean something else in a pod.
-    public var hostOnly: Bool
+    package var hostOnly: Bool
 
-    public init(_ address: IPAddress, hostOnly: Bool = false) {
+    package init(_ address: IPAddress, hostOnly: Bool = false) {
         self.address = address
         self.hostOnly = hostOnly
     }
 
-    public static func < (left: NodePortAddress, right: NodePortAddress) -> Bool { left.address < right.address }
+    package static func < (left: NodePortAddress, right: NodePortAddress) -> Bool { left.address < right.address }
 }
 
 extension Node {
@@ -80,13 +80,13 @@ extension Node {
 }
 
 /// What the Node object said last: when it goes, or comes back without addresses, the node is still where it was (spec 56).
-public struct NodeMemory: Sendable {
+package struct NodeMemory: Sendable {
     private var known: Node?
 
-    public init() {}
+    package init() {}
 
     /// The Node as it counts: itself, with the addresses and pod ranges of before where it has none.
-    public mutating func recall(_ node: Node?) -> Node? {
+    package mutating func recall(_ node: Node?) -> Node? {
         if let node, !node.addresses.isEmpty {
             known = node
             return node

@@ -1,5 +1,5 @@
 /// Which of the node's addresses serve NodePorts (spec 21), as `--nodeport-addresses` says.
-public enum NodePortAddresses: Sendable, Hashable {
+package enum NodePortAddresses: Sendable, Hashable {
     /// The Node object's first address of each family, and loopback.
     case primary
     /// Local addresses inside one of these ranges; loopback only if a range holds it.
@@ -12,7 +12,7 @@ public enum NodePortAddresses: Sendable, Hashable {
     /// The addresses, sorted, with 127.0.0.1 and ::1 flagged host-only.
     ///
     /// Before there is a Node object with an address `primary` means all local addresses.
-    public func select(node: Node?, localAddresses: [IPAddress]) -> [NodePortAddress] {
+    package func select(node: Node?, localAddresses: [IPAddress]) -> [NodePortAddress] {
         let loopback = [IPAddress(v4: 0x7f00_0001), IPAddress(v6: 0, 1)]
         let primary = (node?.primaryAddresses ?? localAddresses.filter { !$0.isLoopback }) + loopback
         func within(_ ranges: [CIDR]) -> [IPAddress] {

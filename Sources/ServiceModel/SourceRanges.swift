@@ -1,12 +1,12 @@
 /// The clients that a load balancer's address admits (spec 24); a frontend without one admits everybody.
-public struct SourceRanges: Sendable, Hashable {
+package struct SourceRanges: Sendable, Hashable {
     /// Of the frontend's family, sorted and distinct; nobody is admitted if there is none.
-    public var ranges: [CIDR]
+    package var ranges: [CIDR]
     /// The VIP itself is an admitted source: a range holds an address of the node, and where the VIP is bound to a
     /// device the node's own connections come from it.
-    public var admitsVIP: Bool
+    package var admitsVIP: Bool
 
-    public init(_ ranges: [CIDR], admitsVIP: Bool = false) {
+    package init(_ ranges: [CIDR], admitsVIP: Bool = false) {
         self.ranges = ranges
         self.admitsVIP = admitsVIP
     }
@@ -14,13 +14,13 @@ public struct SourceRanges: Sendable, Hashable {
 
 extension SourceRanges {
     /// Every range of clients that a VIP admits, itself among them where it is one.
-    public func admitted(by vip: IPAddress) -> [CIDR] {
+    package func admitted(by vip: IPAddress) -> [CIDR] {
         guard admitsVIP, let own = CIDR(network: vip, prefixLength: vip.family.bitWidth) else { return ranges }
         return ranges + [own]
     }
 
     /// A range as a person may write it, with white space at either end, which the API server lets pass.
-    public static func range(_ text: String) -> CIDR? { CIDR.lenient(text.trimmed) }
+    package static func range(_ text: String) -> CIDR? { CIDR.lenient(text.trimmed) }
 
     /// Reads `loadBalancerSourceRanges` for one family; nil if they restrict nobody.
     ///
@@ -46,7 +46,7 @@ extension Service {
 
 extension CIDR: Comparable {
     /// By the first address, the wider range first.
-    public static func < (left: CIDR, right: CIDR) -> Bool {
+    package static func < (left: CIDR, right: CIDR) -> Bool {
         (left.network, left.prefixLength) < (right.network, right.prefixLength)
     }
 }

@@ -1,8 +1,8 @@
 /// A moment of the wall clock, as nanoseconds since the beginning of 1970 (UTC).
-public struct UnixTime: Sendable, Hashable, Comparable {
-    public var nanoseconds: Int64
+package struct UnixTime: Sendable, Hashable, Comparable {
+    package var nanoseconds: Int64
 
-    public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+    package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
-    public static func < (left: UnixTime, right: UnixTime) -> Bool { left.nanoseconds < right.nanoseconds }
+    package static func < (left: UnixTime, right: UnixTime) -> Bool { left.nanoseconds < right.nanoseconds }
 }

@@ -4,20 +4,20 @@ internal import ServiceModel
 internal import SystemPackage
 
 /// The mechanism that this kernel and the rights of this process allow.
-public struct DestroyChoice: Sendable {
+package struct DestroyChoice: Sendable {
     /// Nil: sockets cannot be destroyed.
-    public let destroyer: (any SocketDestroyer)?
+    package let destroyer: (any SocketDestroyer)?
     /// Nil: UDP sockets are not connected anew.
-    public let reviver: SocketReviver?
+    package let reviver: SocketReviver?
     /// Why a mechanism that was tried is not taken.
-    public let reasons: [String]
+    package let reasons: [String]
     /// Why no other network namespace than the own can be entered; nil when it can.
-    public let confinement: String?
+    package let confinement: String?
 
     /// Tries the mechanisms, the better one first.
     ///
     /// - Parameter wanted: the only one to try.
-    public static func make(_ paths: DatapathPaths, wanted: DestroyMechanism? = nil) async -> DestroyChoice {
+    package static func make(_ paths: DatapathPaths, wanted: DestroyMechanism? = nil) async -> DestroyChoice {
         var reasons: [String] = []
         var destroyer: (any SocketDestroyer)?
         for mechanism in wanted.map({ [$0] }) ?? DestroyMechanism.allCases where destroyer == nil {
@@ -109,5 +109,5 @@ extension SocketDiagnosis {
 
 extension DestroyChoice {
     /// For who does not want any.
-    public static var none: DestroyChoice { DestroyChoice(destroyer: nil, reviver: nil, reasons: [], confinement: nil) }
+    package static var none: DestroyChoice { DestroyChoice(destroyer: nil, reviver: nil, reasons: [], confinement: nil) }
 }

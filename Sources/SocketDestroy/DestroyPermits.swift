@@ -1,21 +1,21 @@
 /// How many sockets may be destroyed: so many a second, and no more at once than a second's worth.
-public struct DestroyPermits: Sendable {
+package struct DestroyPermits: Sendable {
     private let rate: Int
     private var left: Double
     private var last: ContinuousClock.Instant
 
-    public init(perSecond rate: Int, now: ContinuousClock.Instant = .now) {
+    package init(perSecond rate: Int, now: ContinuousClock.Instant = .now) {
         self.rate = rate
         left = Double(rate)
         last = now
     }
 
     /// What may be destroyed now.
-    public mutating func available(at now: ContinuousClock.Instant = .now) -> Int {
+    package mutating func available(at now: ContinuousClock.Instant = .now) -> Int {
         left = min(Double(rate), left + Double(rate) * ((now - last) / .seconds(1)))
         last = now
         return Int(left)
     }
 
-    public mutating func use(_ count: Int) { left -= Double(count) }
+    package mutating func use(_ count: Int) { left -= Double(count) }
 }

@@ -1,12 +1,12 @@
-public import BPFLoader
+package import BPFLoader
 internal import CDatapath
-public import ServiceMaps
+package import ServiceMaps
 internal import ServiceModel
 import Synchronization
 
 /// Destroys sockets by an iterator of BPF: the kernel goes over the sockets itself, and asks nobody outside.
-public final class IteratorDestroyer: SocketDestroyer {
-    public let mechanism = DestroyMechanism.bpf
+package final class IteratorDestroyer: SocketDestroyer {
+    package let mechanism = DestroyMechanism.bpf
     private let udp: BPFIterator
     private let tcp: BPFIterator
     private let gone: BPFMap
@@ -18,10 +18,10 @@ public final class IteratorDestroyer: SocketDestroyer {
     }
 
     /// Whether the kernel has what the program calls (6.5).
-    public static var isPossible: Bool { KernelFunction.exists("bpf_sock_destroy") }
+    package static var isPossible: Bool { KernelFunction.exists("bpf_sock_destroy") }
 
     /// Loads the program onto the maps of the datapath.
-    public init(_ paths: DatapathPaths) throws(BPFError) {
+    package init(_ paths: DatapathPaths) throws(BPFError) {
         let bytes = swiftlet_destroy_object()
         let object = try BPFObject(
             name: "destroy.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
@@ -40,7 +40,7 @@ public final class IteratorDestroyer: SocketDestroyer {
         self.order = Mutex(OrderMap(map: order))
     }
 
-    public func walk(
+    package func walk(
         _ backends: [RemovedBackend], _ order: DestroyOrder
     ) throws(BPFError) -> [RemovedBackend: SocketCounts] {
         var counts: [RemovedBackend: SocketCounts] = [:]

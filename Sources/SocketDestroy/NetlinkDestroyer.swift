@@ -1,21 +1,21 @@
-public import BPFLoader
+package import BPFLoader
 internal import CDatapath
 internal import CRtnetlink
 import Glibc
 internal import Netlink
-public import ServiceMaps
+package import ServiceMaps
 internal import ServiceModel
 internal import SystemPackage
 
 /// Destroys sockets one by one, by requests over netlink: for kernels whose BPF cannot.
-public final class NetlinkDestroyer: SocketDestroyer {
-    public let mechanism = DestroyMechanism.netlink
+package final class NetlinkDestroyer: SocketDestroyer {
+    package let mechanism = DestroyMechanism.netlink
     private let wayBack: WayBack
 
     /// Opens the maps of the datapath.
-    public init(_ paths: DatapathPaths) throws(BPFError) { wayBack = try WayBack(pins: paths) }
+    package init(_ paths: DatapathPaths) throws(BPFError) { wayBack = try WayBack(pins: paths) }
 
-    public func walk(_ gone: [RemovedBackend], _ order: DestroyOrder) throws -> [RemovedBackend: SocketCounts] {
+    package func walk(_ gone: [RemovedBackend], _ order: DestroyOrder) throws -> [RemovedBackend: SocketCounts] {
         var counts: [RemovedBackend: SocketCounts] = [:]
         var permits = 0
         if case .destroy(let count) = order { permits = count }

@@ -1,32 +1,32 @@
 internal import BPFLoader
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// A network namespace, by a path that leads to it for now.
-public struct NamespacePath: Sendable, Hashable {
-    public var path: FilePath
+package struct NamespacePath: Sendable, Hashable {
+    package var path: FilePath
     /// The kernel's number for it, as `lsns` shows it.
-    public var inode: UInt64
+    package var inode: UInt64
 }
 
 /// The network namespaces of a node, as far as a process or a file holds them.
-public struct NetworkNamespaces: Sendable, Hashable {
+package struct NetworkNamespaces: Sendable, Hashable {
     /// Each once; this process's own is the first.
-    public var places: [NamespacePath]
+    package var places: [NamespacePath]
     /// Processes whose namespace could not be looked up: another user's, without CAP_SYS_PTRACE.
-    public var hidden = 0
+    package var hidden = 0
 
     static let ownPath: FilePath = "/proc/self/ns/net"
     /// Where tools keep the namespaces that they have named.
     private static let directories: [FilePath] = ["/run/netns", "/run/docker/netns"]
 
     /// This process's own, and no other.
-    public static func own() -> NetworkNamespaces {
+    package static func own() -> NetworkNamespaces {
         NetworkNamespaces(places: [NamespacePath(path: ownPath, inode: identity(of: ownPath)?.inode ?? 0)])
     }
 
     /// Looks them all up: what processes are in, and what is kept by name.
-    public static func find() -> NetworkNamespaces {
+    package static func find() -> NetworkNamespaces {
         let own = identity(of: ownPath)
         var found = NetworkNamespaces.own()
         var known = Set(found.places.map(\.inode))

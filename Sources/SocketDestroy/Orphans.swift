@@ -1,17 +1,17 @@
 internal import BPFLoader
 internal import CDatapath
-public import ServiceMaps
+package import ServiceMaps
 internal import ServiceModel
-public import SystemPackage
+package import SystemPackage
 
 /// Sockets whose backend went while nobody watched: a process that ended between removing the backend and destroying
 /// its sockets leaves them.
-public enum Orphans {
+package enum Orphans {
     /// The backends that connected sockets are recorded with, and that are in no map.
     ///
     /// They are taken for UDP's: whether connections of TCP are to be destroyed cannot be known any more.
     /// - Parameter backends: where `backends4` and `backends6` are pinned.
-    public static func find(_ paths: DatapathPaths, backends: [FilePath]) throws -> [RemovedBackend] {
+    package static func find(_ paths: DatapathPaths, backends: [FilePath]) throws -> [RemovedBackend] {
         // The records before the backends: who is recorded later is not looked at, and so never an orphan by mistake.
         let records = try BPFMap(pinnedAt: paths.origin).entries(key: UInt32.self, value: origin.self).map(\.value)
             // Who waits at a VIP has no backend.

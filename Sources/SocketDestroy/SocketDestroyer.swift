@@ -1,11 +1,11 @@
-public import ServiceMaps
+package import ServiceMaps
 
 /// Finds and destroys the sockets that are connected to backends which are gone, in the network namespace of the calling
 /// thread.
 ///
 /// It never touches a socket that swiftlet did not translate: a socket must have a way back that names the backend, and
 /// the kernel must have it connected there still.
-public protocol SocketDestroyer: Sendable {
+package protocol SocketDestroyer: Sendable {
     /// How it does it.
     var mechanism: DestroyMechanism { get }
 
@@ -18,7 +18,7 @@ public protocol SocketDestroyer: Sendable {
 }
 
 /// The kernel's ways to destroy the socket of somebody else.
-public enum DestroyMechanism: String, Sendable, CaseIterable {
+package enum DestroyMechanism: String, Sendable, CaseIterable {
     /// An iterator over sockets that calls `bpf_sock_destroy`: kernel 6.5.
     case bpf
     /// A request of type SOCK_DESTROY for each socket: a kernel with CONFIG_INET_DIAG_DESTROY.
@@ -26,7 +26,7 @@ public enum DestroyMechanism: String, Sendable, CaseIterable {
 }
 
 /// What a walk over the sockets is to do.
-public enum DestroyOrder: Sendable, Hashable {
+package enum DestroyOrder: Sendable, Hashable {
     /// Counts what would be destroyed.
     case count
     /// Destroys so many sockets, and counts the others as postponed.
@@ -34,18 +34,18 @@ public enum DestroyOrder: Sendable, Hashable {
 }
 
 /// What a walk found.
-public struct SocketCounts: Sendable, Hashable {
+package struct SocketCounts: Sendable, Hashable {
     /// Sockets that are connected to a backend that is gone.
-    public var found = 0
-    public var destroyed = 0
+    package var found = 0
+    package var destroyed = 0
     /// UDP sockets that go on with another backend, destroyed before or not.
-    public var revived = 0
+    package var revived = 0
     /// The kernel would not destroy them.
-    public var refused = 0
+    package var refused = 0
     /// There was no permit left.
-    public var postponed = 0
+    package var postponed = 0
 
-    public init(found: Int = 0, destroyed: Int = 0, revived: Int = 0, refused: Int = 0, postponed: Int = 0) {
+    package init(found: Int = 0, destroyed: Int = 0, revived: Int = 0, refused: Int = 0, postponed: Int = 0) {
         self.found = found
         self.destroyed = destroyed
         self.revived = revived
@@ -53,7 +53,7 @@ public struct SocketCounts: Sendable, Hashable {
         self.postponed = postponed
     }
 
-    public static func + (left: SocketCounts, right: SocketCounts) -> SocketCounts {
+    package static func + (left: SocketCounts, right: SocketCounts) -> SocketCounts {
         SocketCounts(
             found: left.found + right.found, destroyed: left.destroyed + right.destroyed,
             revived: left.revived + right.revived, refused: left.refused + right.refused,
@@ -63,5 +63,5 @@ public struct SocketCounts: Sendable, Hashable {
 
 extension [RemovedBackend: SocketCounts] {
     /// All of it together.
-    public var total: SocketCounts { values.reduce(SocketCounts(), +) }
+    package var total: SocketCounts { values.reduce(SocketCounts(), +) }
 }

@@ -1,8 +1,8 @@
-public import BPFLoader
+package import BPFLoader
 internal import CDatapath
 internal import CRtnetlink
 import Glibc
-public import ServiceMaps
+package import ServiceMaps
 internal import ServiceModel
 internal import SystemPackage
 
@@ -12,11 +12,11 @@ internal import SystemPackage
 /// A destroyed UDP socket says EDESTADDRREQ for ever, which a program that looks at no error never learns. Here it is
 /// destroyed, so that who waits or looks is told as before, and connected again at once. Connected by hand, a socket
 /// that waits at a VIP for an endpoint loses nothing at all.
-public final class SocketReviver: Sendable {
+package final class SocketReviver: Sendable {
     private let wayBack: WayBack
 
     /// Opens the maps of the datapath.
-    public init(_ paths: DatapathPaths) throws(BPFError) { wayBack = try WayBack(pins: paths) }
+    package init(_ paths: DatapathPaths) throws(BPFError) { wayBack = try WayBack(pins: paths) }
 
     /// A socket that leads nowhere.
     struct Stuck: Sendable {
@@ -153,7 +153,7 @@ private struct Places {
 
 extension RemovedBackend {
     /// What the way back of a socket says that was connected to a VIP when nobody was behind it.
-    public init(waitingAt frontend: AwakenedFrontend) {
+    package init(waitingAt frontend: AwakenedFrontend) {
         self.init(
             id: BackendID(0), address: frontend.address, port: frontend.port, service: frontend.service)
     }

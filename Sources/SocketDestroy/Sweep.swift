@@ -1,10 +1,10 @@
 internal import BPFLoader
-public import ServiceMaps
+package import ServiceMaps
 internal import ServiceModel
 internal import SystemPackage
 
 /// One go over the sockets of all network namespaces: first it counts, then it destroys where it has found some.
-public struct Sweep: Sendable {
+package struct Sweep: Sendable {
     private let destroyer: any SocketDestroyer
     private let reviver: SocketReviver?
     private let namespaces: @Sendable () -> NetworkNamespaces
@@ -12,7 +12,7 @@ public struct Sweep: Sendable {
     /// - Parameters:
     ///   - reviver: connects UDP sockets anew; nil: they are destroyed, and that is all.
     ///   - namespaces: where to go, asked at each sweep.
-    public init(
+    package init(
         _ destroyer: any SocketDestroyer, reviver: SocketReviver? = nil,
         namespaces: @escaping @Sendable () -> NetworkNamespaces = { NetworkNamespaces.find() }
     ) {
@@ -22,20 +22,20 @@ public struct Sweep: Sendable {
     }
 
     /// What a sweep found and did.
-    public struct Outcome: Sendable {
-        public var counts: [RemovedBackend: SocketCounts] = [:]
+    package struct Outcome: Sendable {
+        package var counts: [RemovedBackend: SocketCounts] = [:]
         /// Those that were gone over.
-        public var namespaces = 0
+        package var namespaces = 0
         /// Why others could not be, by the first of them.
-        public var unreachable: Unreachable?
+        package var unreachable: Unreachable?
         /// Why a walk failed, by the first that did.
-        public var failure: String?
+        package var failure: String?
     }
 
     /// Network namespaces that were not gone over.
-    public struct Unreachable: Sendable, Hashable {
-        public var namespaces: Int
-        public var cause: String
+    package struct Unreachable: Sendable, Hashable {
+        package var namespaces: Int
+        package var cause: String
     }
 
     /// Goes over the sockets; a thread of its own does the work.
@@ -44,7 +44,7 @@ public struct Sweep: Sendable {
     ///   - awakened: frontends at which sockets may wait.
     ///   - permits: how many sockets may be destroyed.
     ///   - found: told what is about to be destroyed, once and only if there is something.
-    public func run(
+    package func run(
         _ gone: [RemovedBackend], awakened: [AwakenedFrontend] = [], permits: Int,
         found: @escaping @Sendable (SocketCounts, _ namespaces: Int) -> Void
     ) async -> Outcome {

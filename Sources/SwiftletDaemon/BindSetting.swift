@@ -1,15 +1,15 @@
-public import ManifestDirectory
-public import Observability
+package import ManifestDirectory
+package import Observability
 import ServiceModel
 
 /// A choice of where to listen, which may be nowhere.
-public struct BindSetting: Sendable, Hashable {
-    public var address: ListenAddress?
+package struct BindSetting: Sendable, Hashable {
+    package var address: ListenAddress?
 
-    public init(_ address: ListenAddress?) { self.address = address }
+    package init(_ address: ListenAddress?) { self.address = address }
 
     /// Reads an address, with or without a port; nothing, or `none`, is nowhere.
-    public init(_ text: String, for place: BindPlace) throws(SettingMistake) {
+    package init(_ text: String, for place: BindPlace) throws(SettingMistake) {
         if text == Self.nowhere {
             self.init(nil)
             return
@@ -23,7 +23,7 @@ public struct BindSetting: Sendable, Hashable {
     }
 
     /// The usual address with another port, where 0 is nowhere, as kube-proxy's deprecated flags have it.
-    public init(port: UInt16, for place: BindPlace) {
+    package init(port: UInt16, for place: BindPlace) {
         self.init(port == 0 ? nil : ListenAddress(host: place.host(for: .v4), port: port))
     }
 
@@ -33,7 +33,7 @@ public struct BindSetting: Sendable, Hashable {
 }
 
 /// The two places where a process answers operators, and kube-proxy's defaults for them.
-public enum BindPlace: Sendable {
+package enum BindPlace: Sendable {
     /// All addresses of a family.
     case healthz
     /// The loopback address of a family.

@@ -1,27 +1,27 @@
 import BPFLoader
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// Removes what swiftlet left in the kernel: links first, so that no program runs on maps that are going.
-public struct Cleanup {
+package struct Cleanup {
     /// What was done and what was left.
-    public struct Report: Sendable {
-        public var removedLinks: [FilePath] = []
-        public var removedMaps: [FilePath] = []
+    package struct Report: Sendable {
+        package var removedLinks: [FilePath] = []
+        package var removedMaps: [FilePath] = []
         /// In our directories, but not ours: not touched.
-        public var foreign: [FilePath] = []
+        package var foreign: [FilePath] = []
     }
 
     private let root: FilePath
     private let runDirectory: RunDirectory
 
-    public init(bpfRoot: FilePath) {
+    package init(bpfRoot: FilePath) {
         root = bpfRoot
         runDirectory = RunDirectory(bpfRoot: bpfRoot)
     }
 
     /// Refuses while a daemon runs: it would put everything back.
-    public func run() throws -> Report {
+    package func run() throws -> Report {
         if let holder = runDirectory.holder ?? RootLock.holder(of: root) {
             throw ConfigurationError(
                 "cannot clean up \(root): process \(holder) runs swiftlet on it; stop it first (kill \(holder))")

@@ -1,8 +1,8 @@
 import FoundationEssentials
 import KubernetesAPI
-public import KubernetesObjects
+package import KubernetesObjects
 import ManifestDirectory
-public import ServiceModel
+package import ServiceModel
 import SystemPackage
 
 extension ClusterAccess {
@@ -37,7 +37,7 @@ extension Configuration {
     }
 
     /// Reads everything once: the manifests, or the lists of the cluster.
-    public func listOnce() async throws -> (events: [ClusterEvent], problems: [StateProblem]) {
+    package func listOnce() async throws -> (events: [ClusterEvent], problems: [StateProblem]) {
         let source = try source()
         if let connection = try connection(of: source) {
             let batch = try await KubernetesSource.snapshot(

@@ -1,8 +1,8 @@
-public import SystemPackage
+package import SystemPackage
 
 extension Configuration {
     /// Writes the effective configuration as a file that `--config` reads.
-    public func write(to path: FilePath) throws(ConfigurationError) {
+    package func write(to path: FilePath) throws(ConfigurationError) {
         do {
             let file = try FileDescriptor.open(
                 path, .writeOnly, options: [.create, .truncate], permissions: .ownerReadWrite)

@@ -29,12 +29,12 @@ indirect enum SettingValue: Sendable, Hashable {
 extension Configuration {
     /// The effective configuration as a file that `--config` reads back: a `KubeProxyConfiguration`, and below
     /// `swiftlet` what has no home there.
-    public var fileText: String {
+    package var fileText: String {
         "# written by swiftlet run --write-config-to\n" + document.yaml(indented: "")
     }
 
     /// What `/configz` answers: JSON in kube-proxy's shape (spec 47).
-    public func configzBody() -> String {
+    package func configzBody() -> String {
         SettingValue.map([.init(key: "kubeproxy.config.k8s.io", value: document)]).json
     }
 

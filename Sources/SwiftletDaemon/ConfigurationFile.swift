@@ -23,7 +23,7 @@ enum ConfigurationKey: String, CaseIterable {
 extension ConfigurationLayer {
     /// Reads a file: swiftlet's own, or a `KubeProxyConfiguration`. A key that is not known is an error, so that a
     /// typing mistake is not silent.
-    public init(file path: String) throws(ConfigurationError) {
+    package init(file path: String) throws(ConfigurationError) {
         let file: SettingsFile
         do throws(ManifestSourceError) {
             file = try SettingsFile(path)

@@ -1,64 +1,64 @@
-public import Logging
-public import NodeNetwork
-public import ServiceModel
+package import Logging
+package import NodeNetwork
+package import ServiceModel
 import SystemPackage
 
 /// What one place says of the settings: the command line, or a file. Nil: it says nothing of this one.
-public struct ConfigurationLayer: Sendable {
-    public var kubeProxyReplacement: Bool?
-    public var manifests: [String]?
-    public var kubeconfig: String?
-    public var context: String?
-    public var apiServers: [String]?
-    public var nodeName: String?
+package struct ConfigurationLayer: Sendable {
+    package var kubeProxyReplacement: Bool?
+    package var manifests: [String]?
+    package var kubeconfig: String?
+    package var context: String?
+    package var apiServers: [String]?
+    package var nodeName: String?
     /// Empty: the default proxy.
-    public var proxyName: String?
-    public var nodePorts: NodePortAddresses?
-    public var clusterCIDRs: [CIDR]?
-    public var localTrafficMode: LocalTrafficMode?
-    public var bridgeInterface: String?
-    public var interfaceNamePrefix: String?
-    public var masqueradesAll: Bool?
-    public private(set) var featureGates: [String: Bool] = [:]
+    package var proxyName: String?
+    package var nodePorts: NodePortAddresses?
+    package var clusterCIDRs: [CIDR]?
+    package var localTrafficMode: LocalTrafficMode?
+    package var bridgeInterface: String?
+    package var interfaceNamePrefix: String?
+    package var masqueradesAll: Bool?
+    package private(set) var featureGates: [String: Bool] = [:]
     /// Empty: none.
-    public var stateDirectory: String?
-    public var cgroupRoot: String?
-    public var bpfRoot: String?
-    public var bindProtection: Bool?
-    public var sockets: SocketService?
-    public var socketDestroy: SocketService?
-    public var socketDestroyRate: UInt32?
-    public var socketDestroyBy: SocketDestroyBy?
-    public var devices: DeviceChoice?
-    public var podInterfaces: PodInterfaceChoice?
-    public var forwarding: ForwardingChoice?
-    public var masqueradePorts: [PortRange]?
-    public var nodePortRange: PortRange?
-    public var servesClusterIPsOutside: Bool?
-    public var serviceCIDRs: [CIDR]?
-    public var setsSysctls: Bool?
-    public var timeouts = FlowTimeouts.Choice()
-    public var maxServices: UInt32?
-    public var maxBackends: UInt32?
-    public var maxSlots: UInt32?
-    public var maxSourceRanges: UInt32?
-    public var mapMemoryLimit: UInt32?
+    package var stateDirectory: String?
+    package var cgroupRoot: String?
+    package var bpfRoot: String?
+    package var bindProtection: Bool?
+    package var sockets: SocketService?
+    package var socketDestroy: SocketService?
+    package var socketDestroyRate: UInt32?
+    package var socketDestroyBy: SocketDestroyBy?
+    package var devices: DeviceChoice?
+    package var podInterfaces: PodInterfaceChoice?
+    package var forwarding: ForwardingChoice?
+    package var masqueradePorts: [PortRange]?
+    package var nodePortRange: PortRange?
+    package var servesClusterIPsOutside: Bool?
+    package var serviceCIDRs: [CIDR]?
+    package var setsSysctls: Bool?
+    package var timeouts = FlowTimeouts.Choice()
+    package var maxServices: UInt32?
+    package var maxBackends: UInt32?
+    package var maxSlots: UInt32?
+    package var maxSourceRanges: UInt32?
+    package var mapMemoryLimit: UInt32?
     /// Only its family counts: the one in which health and metrics are served by default.
-    public var bindAddress: IPAddress?
-    public var healthz: BindSetting?
-    public var metrics: BindSetting?
-    public var metricsPerBackend: Bool?
-    public var recordsEvents: Bool?
-    public var syncPeriod: Duration?
-    public var oomScoreAdjustment: Int?
-    public var logLevel: Logger.Level?
-    public var logFormat: LogFormat?
-    public var withoutEffect: [WithoutEffect] = []
+    package var bindAddress: IPAddress?
+    package var healthz: BindSetting?
+    package var metrics: BindSetting?
+    package var metricsPerBackend: Bool?
+    package var recordsEvents: Bool?
+    package var syncPeriod: Duration?
+    package var oomScoreAdjustment: Int?
+    package var logLevel: Logger.Level?
+    package var logFormat: LogFormat?
+    package var withoutEffect: [WithoutEffect] = []
 
-    public init() {}
+    package init() {}
 
     /// Adds gates; those that swiftlet does not have are remembered as without effect.
-    public mutating func set(gates: [String: Bool]) {
+    package mutating func set(gates: [String: Bool]) {
         featureGates.merge(gates) { $1 }
         for name in gates.keys where !FeatureGate.known.contains(name) {
             withoutEffect.append(WithoutEffect("feature gate \(name)", .gate))
@@ -71,7 +71,7 @@ public struct ConfigurationLayer: Sendable {
 
 extension Configuration {
     /// Applies a layer above those that were applied before.
-    public mutating func apply(_ layer: ConfigurationLayer) throws(ConfigurationError) {
+    package mutating func apply(_ layer: ConfigurationLayer) throws(ConfigurationError) {
         try applySource(layer)
         applyNode(layer)
         applyAddresses(layer)
@@ -135,7 +135,7 @@ extension Configuration {
 }
 
 /// The gates of kube-proxy that change something here.
-public enum FeatureGate {
+package enum FeatureGate {
     /// Off: externalIPs are not served (spec 23).
     static let externalIPs = "AllowServiceExternalIPs"
     static let known: Set<String> = [externalIPs]

@@ -1,11 +1,11 @@
-public import FoundationEssentials
+package import FoundationEssentials
 import Glibc
 import Observability
 import ServiceLifecycle
 import SystemPackage
 
 /// What the command line asks a running daemon.
-public enum ControlRequest: String, Sendable {
+package enum ControlRequest: String, Sendable {
     case status
     case services
     /// Tries now to listen where that was not possible, instead of after a pause; answered when it has been tried.
@@ -39,8 +39,8 @@ struct ControlSocketService: Service {
 }
 
 /// Asks the daemon that runs on a bpf root; nil when none does or it does not answer in time.
-public enum ControlClient {
-    public static func ask(_ request: ControlRequest, at directory: RunDirectory) -> Data? {
+package enum ControlClient {
+    package static func ask(_ request: ControlRequest, at directory: RunDirectory) -> Data? {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return nil }
         let stream = UnixConnection(descriptor: descriptor)

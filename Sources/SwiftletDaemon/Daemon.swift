@@ -16,7 +16,7 @@ import UnixSignals
 
 /// `swiftlet run`: starts in phases, each with a log line, and then keeps the maps in step until it is told to end.
 /// The datapath stays when the process goes.
-public struct Daemon: Sendable {
+package struct Daemon: Sendable {
     let settings: Configuration
     let log: Logger
     let build: DatapathBuild
@@ -29,7 +29,7 @@ public struct Daemon: Sendable {
     /// - Parameters:
     ///   - build: the programs; others than this program's own are for tests.
     ///   - reached: told of each step from one version of the maps to another, for tests.
-    public init(
+    package init(
         _ settings: Configuration, build: DatapathBuild = .own,
         reached: @escaping @Sendable (String) -> Void = { _ in }
     ) {
@@ -39,7 +39,7 @@ public struct Daemon: Sendable {
         log = Logs.logger(level: settings.logLevel, format: settings.logFormat)
     }
 
-    public func run() async throws {
+    package func run() async throws {
         // Three watches and a few scrapes a minute: more threads would only take memory.
         NIOSingletons.groupLoopCountSuggestion = 1
         NIOSingletons.blockingPoolThreadCountSuggestion = 1

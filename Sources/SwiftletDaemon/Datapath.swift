@@ -1,14 +1,14 @@
-public import BPFLoader
+package import BPFLoader
 import CDatapath
-public import Logging
-public import ServiceMaps
-public import SystemPackage
+package import Logging
+package import ServiceMaps
+package import SystemPackage
 
 /// The socket datapath in the kernel: loads the object onto its pinned maps and attaches its programs.
 ///
 /// Everything is pinned. Dropping the value closes descriptors; the datapath works on.
-public struct Datapath: ~Copyable {
-    public let pins: DatapathPins
+package struct Datapath: ~Copyable {
+    package let pins: DatapathPins
     /// What both kinds of programs were told at load.
     let config: datapath_config
     private let object: LoadedBPFObject
@@ -18,7 +18,7 @@ public struct Datapath: ~Copyable {
     ///
     /// Maps that exist keep their size, whatever the capacities say: their entries are in use. The counters of
     /// backends are made anew when counting is switched on or off.
-    public init(
+    package init(
         build: DatapathBuild = .own, pins: DatapathPins, capacities: MapCapacities, features: KernelFeatures,
         hostNetnsCookie: UInt64?, sockets: SocketService = .full, atLeast sizes: [String: Int] = [:]
     ) throws(BPFError) {
@@ -69,11 +69,11 @@ public struct Datapath: ~Copyable {
     }
 
     /// How many programs the kernel verified.
-    public var programCount: Int { object.programs.count }
+    package var programCount: Int { object.programs.count }
 
     /// Makes every wanted hook of a cgroup run this object's program: a link that is pinned, by us or by another version,
     /// is updated in place, so that no call in between sees none; one of another or a removed cgroup is replaced.
-    public func attach(
+    package func attach(
         to cgroup: FilePath, bindProtection: Bool, takingOver others: [DatapathPins] = [], log: Logger? = nil,
         reached: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(BPFError) -> AttachSummary {
@@ -118,9 +118,9 @@ extension Datapath {
 }
 
 /// What attaching did.
-public struct AttachSummary: Sendable {
-    public var attached = 0
-    public var updated = 0
+package struct AttachSummary: Sendable {
+    package var attached = 0
+    package var updated = 0
 }
 
 extension CgroupAttachType {

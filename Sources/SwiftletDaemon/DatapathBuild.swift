@@ -1,8 +1,8 @@
-public import BPFLoader
+package import BPFLoader
 import CDatapath
 
 /// The compiled programs, and the version of the map layout that they were compiled with.
-public struct DatapathBuild: Sendable {
+package struct DatapathBuild: Sendable {
     enum Part: String, CaseIterable {
         /// The cgroup socket hooks.
         case sockets = "sock.bpf.o"
@@ -11,12 +11,12 @@ public struct DatapathBuild: Sendable {
     }
 
     /// `LB_MAP_VERSION`, as the objects themselves name it.
-    public let version: Int
+    package let version: Int
     /// Nil for the objects that are embedded.
     private let files: [Part: [UInt8]]?
 
     /// What is embedded in this program.
-    public static let own = DatapathBuild(version: Int(LB_MAP_VERSION), files: nil)
+    package static let own = DatapathBuild(version: Int(LB_MAP_VERSION), files: nil)
 
     private init(version: Int, files: [Part: [UInt8]]?) {
         self.version = version
@@ -24,7 +24,7 @@ public struct DatapathBuild: Sendable {
     }
 
     /// Objects from elsewhere, of the same sources with another version: tests hand over between two builds.
-    public init(sockets: [UInt8], packets: [UInt8]) throws(BPFError) {
+    package init(sockets: [UInt8], packets: [UInt8]) throws(BPFError) {
         let object = try BPFObject(name: Part.sockets.rawValue, bytes: sockets)
         let config = try object.initialValue(of: ".rodata.config", as: datapath_config.self)
         self.init(version: Int(config.map_version), files: [.sockets: sockets, .packets: packets])

@@ -1,23 +1,23 @@
-public import BPFLoader
+package import BPFLoader
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// Where the kernel's part of swiftlet is pinned: `ROOT/v<ABI>/maps/NAME` and `ROOT/v<ABI>/links/HOOK`.
 ///
 /// The ABI version is part of the path, so that another layout never opens these maps.
-public struct DatapathPins: Sendable {
-    public let root: FilePath
+package struct DatapathPins: Sendable {
+    package let root: FilePath
     /// The version of the map layout.
-    public let number: Int
-    public let version: FilePath
-    public let maps: FilePath
-    public let links: FilePath
+    package let number: Int
+    package let version: FilePath
+    package let maps: FilePath
+    package let links: FilePath
     /// What is attached to network devices.
-    public let devices: FilePath
+    package let devices: FilePath
     /// Maps that are being made anew with more room, beside those that serve.
     var growing: Set<String> = []
 
-    public init(root: FilePath, number: Int = Version.mapABI) {
+    package init(root: FilePath, number: Int = Version.mapABI) {
         self.root = root
         self.number = number
         version = root.appending("v\(number)")
@@ -26,15 +26,15 @@ public struct DatapathPins: Sendable {
         devices = version.appending("devices")
     }
 
-    public func map(_ name: String) -> FilePath { (growing.contains(name) ? next : maps).appending(name) }
+    package func map(_ name: String) -> FilePath { (growing.contains(name) ? next : maps).appending(name) }
     /// Where maps are that grow, until programs use them.
     var next: FilePath { version.appending("next") }
     /// What the maps mean, for other versions: see `LayoutNotes`.
     var layouts: FilePath { version.appending("layouts") }
-    public func link(_ hook: CgroupAttachType) -> FilePath { links.appending("\(hook)") }
+    package func link(_ hook: CgroupAttachType) -> FilePath { links.appending("\(hook)") }
 
     /// The hooks that the datapath uses, in the order in which they are attached: the way back before the way out.
-    public static let hooks: [CgroupAttachType] = [
+    package static let hooks: [CgroupAttachType] = [
         .socketRelease, .peerName4, .peerName6, .receiveMessage4, .receiveMessage6, .sendMessage4, .sendMessage6,
         .connect4, .connect6, .bind4, .bind6,
     ]
@@ -66,15 +66,15 @@ extension DatapathPins {
     var isComplete: Bool { map("services4").exists && !has(.unfinished) && !has(.superseded) }
 
     /// Whether the maps are being made, and say nothing yet.
-    public var isUnfinished: Bool { has(.unfinished) }
+    package var isUnfinished: Bool { has(.unfinished) }
 
     /// Whether sockets are served by programs of this version, or may be.
-    public var hasLinks: Bool {
+    package var hasLinks: Bool {
         get throws(ConfigurationError) { try !DirectoryListing.names(in: links).isEmpty }
     }
 
     /// The versions that have a directory, ascending.
-    public static func versions(at root: FilePath) throws(ConfigurationError) -> [DatapathPins] {
+    package static func versions(at root: FilePath) throws(ConfigurationError) -> [DatapathPins] {
         try DirectoryListing.names(in: root).compactMap { name in
             guard name.hasPrefix("v"), let number = Int(name.dropFirst()), "v\(number)" == name else { return nil }
             return DatapathPins(root: root, number: number)
@@ -84,7 +84,7 @@ extension DatapathPins {
 
 extension DatapathPins {
     /// Whether there is a datapath at all.
-    public var isLoaded: Bool {
+    package var isLoaded: Bool {
         get throws(BPFError) {
             guard let map = try openIfPinned("services4") else { return false }
             return map.maxEntries > 0

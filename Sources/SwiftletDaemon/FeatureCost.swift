@@ -1,8 +1,8 @@
-public import BPFLoader
+package import BPFLoader
 
 extension KernelFeature {
     /// What users notice where a kernel lacks the feature; nil if the socket datapath does not need it.
-    public var costWhenMissing: String? {
+    package var costWhenMissing: String? {
         switch self {
         case .setReturnValueInSocketAddress:
             "a refused connect goes to a closed port of loopback to get ECONNREFUSED; a refused sendmsg, and a listener "

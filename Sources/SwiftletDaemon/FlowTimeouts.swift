@@ -2,36 +2,36 @@ import CDatapath
 
 /// How long a flow that is translated at tc lives without a packet. Each time-out has the name that kube-proxy has for
 /// it, or else Cilium's.
-public struct FlowTimeouts: Codable, Sendable, Hashable {
+package struct FlowTimeouts: Codable, Sendable, Hashable {
     /// What is said of some of them; others are as they were.
-    public struct Choice: Sendable, Hashable {
-        public var tcpEstablished: Duration?
-        public var tcpCloseWait: Duration?
-        public var tcpSYN: Duration?
-        public var tcpFIN: Duration?
-        public var udp: Duration?
-        public var udpStream: Duration?
-        public var any: Duration?
+    package struct Choice: Sendable, Hashable {
+        package var tcpEstablished: Duration?
+        package var tcpCloseWait: Duration?
+        package var tcpSYN: Duration?
+        package var tcpFIN: Duration?
+        package var udp: Duration?
+        package var udpStream: Duration?
+        package var any: Duration?
 
-        public init() {}
+        package init() {}
     }
 
     /// Both sides of a TCP connection have been heard.
-    public var tcpEstablished = Duration.seconds(86_400)
+    package var tcpEstablished = Duration.seconds(86_400)
     /// One side of it has said FIN.
-    public var tcpCloseWait = Duration.seconds(3_600)
+    package var tcpCloseWait = Duration.seconds(3_600)
     /// The backend has not answered yet.
-    public var tcpSYN = Duration.seconds(60)
+    package var tcpSYN = Duration.seconds(60)
     /// Both sides have said FIN: as long as the kernel's connection tracking keeps TIME_WAIT (spec 59).
-    public var tcpFIN = Duration.seconds(120)
+    package var tcpFIN = Duration.seconds(120)
     /// No datagram has come back.
-    public var udp = Duration.seconds(30)
+    package var udp = Duration.seconds(30)
     /// Datagrams go both ways.
-    public var udpStream = Duration.seconds(120)
+    package var udpStream = Duration.seconds(120)
     /// SCTP.
-    public var any = Duration.seconds(60)
+    package var any = Duration.seconds(60)
 
-    public init() {}
+    package init() {}
 
     /// One side has said RST: the kernel's time, too.
     static let tcpReset = Duration.seconds(10)

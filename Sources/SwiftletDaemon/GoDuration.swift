@@ -1,8 +1,8 @@
-public import ManifestDirectory
+package import ManifestDirectory
 
 extension Duration {
     /// Reads a span as Go writes it: `30s`, `1m0s`, `1.5h`, `0`. None is negative here.
-    public init(goSetting text: String) throws(SettingMistake) {
+    package init(goSetting text: String) throws(SettingMistake) {
         guard let duration = Self.parse(Substring(text)) else {
             throw SettingMistake("write a span of time like 30s, 1m30s or 500ms")
         }
@@ -10,7 +10,7 @@ extension Duration {
     }
 
     /// The same, where nothing happens in no time.
-    public init(positiveGoSetting text: String) throws(SettingMistake) {
+    package init(positiveGoSetting text: String) throws(SettingMistake) {
         try self.init(goSetting: text)
         guard self > .zero else { throw SettingMistake("write a span of time that is longer than 0, like 30s") }
     }

@@ -1,13 +1,13 @@
 import BPFLoader
 import Glibc
-public import ServiceModel
-public import SystemPackage
+package import ServiceModel
+package import SystemPackage
 
 /// Whether the hooks do what they should: a process in a child cgroup asks a known ClusterIP for a port that it does
 /// not serve, with a TCP socket that does not wait. Only our hook can refuse such a connect at once (spec 28), and then
 /// nothing is sent. (UDP's is never refused, spec 55.)
-public enum HookProbe {
-    public enum Outcome: String, Sendable, Codable {
+package enum HookProbe {
+    package enum Outcome: String, Sendable, Codable {
         case effective
         /// The connect went through as if nothing were attached.
         case ineffective
@@ -18,7 +18,7 @@ public enum HookProbe {
     }
 
     /// Runs the probe in a process of its own, below the cgroup: this program's `probe-hook` joins it and connects.
-    public static func run(cgroup: FilePath, vip: IPAddress) -> Outcome {
+    package static func run(cgroup: FilePath, vip: IPAddress) -> Outcome {
         let child = cgroup.appending("swiftlet-probe-\(getpid())")
         guard child.withPlatformString({ mkdir($0, 0o755) }) == 0 else { return .failed }
         defer { _ = child.withPlatformString { rmdir($0) } }
@@ -48,7 +48,7 @@ public enum HookProbe {
     }
 
     /// Moves this process into a cgroup.
-    public static func join(_ cgroup: String) throws(ConfigurationError) {
+    package static func join(_ cgroup: String) throws(ConfigurationError) {
         let file = open(cgroup + "/cgroup.procs", O_WRONLY | O_CLOEXEC)
         guard file >= 0, write(file, "0", 1) == 1 else {
             throw ConfigurationError("cannot join cgroup \(cgroup): \(Errno(rawValue: errno)); run as root")
@@ -57,7 +57,7 @@ public enum HookProbe {
     }
 
     /// The child's part: joins the cgroup and connects. Linux has no port that is less likely to be served than 1.
-    public static func connect(in cgroup: String, to vip: IPAddress) throws(ConfigurationError) -> Outcome {
+    package static func connect(in cgroup: String, to vip: IPAddress) throws(ConfigurationError) -> Outcome {
         try join(cgroup)
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
         let descriptor = socket(vip.family == .v4 ? AF_INET : AF_INET6, type, 0)

@@ -2,9 +2,9 @@
 ///
 /// A Boolean flag may stand alone, `_` in a flag's name is `-`, verbosity is `-v=4`, and flags that change nothing
 /// become `--without-effect NAME`.
-public enum KubeProxyArguments {
+package enum KubeProxyArguments {
     /// The option that collects the names of flags without effect.
-    public static let withoutEffect = "without-effect"
+    package static let withoutEffect = "without-effect"
 
     private static let booleans: Set<String> = [
         "kube-proxy-replacement", "bind-protection", "masquerade-all", "metrics-per-backend", "event-recording",
@@ -17,7 +17,7 @@ public enum KubeProxyArguments {
     ]
 
     /// - Parameter arguments: without the program's name; those of other commands stay as they are.
-    public static func normalized(_ arguments: [String]) -> [String] {
+    package static func normalized(_ arguments: [String]) -> [String] {
         guard let command = arguments.first, commands.contains(command) else { return arguments }
         var result = [command]
         var rest = arguments.dropFirst()

@@ -1,10 +1,10 @@
 import FoundationEssentials
-public import Logging
+package import Logging
 import SystemPackage
 
 /// How swiftlet logs: to standard error, a constant message plus metadata, nothing per connection.
-public enum Logs {
-    public static func logger(level: Logger.Level, format: LogFormat) -> Logger {
+package enum Logs {
+    package static func logger(level: Logger.Level, format: LogFormat) -> Logger {
         var logger = Logger(label: "swiftlet") { _ in
             switch format {
             case .text: TextLogHandler()

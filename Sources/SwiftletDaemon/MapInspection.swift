@@ -1,13 +1,13 @@
-public import BPFLoader
+package import BPFLoader
 import CDatapath
-public import ServiceMaps
+package import ServiceMaps
 
 /// Reading pinned maps for people: how full they are, and what was counted.
-public enum MapInspection {
+package enum MapInspection {
     /// Every map with its number of entries, in the order of the catalogue. Of an array of slots the taken ones count.
     ///
     /// - Parameter known: entries that the caller knows, so that they need not be counted.
-    public static func fill(
+    package static func fill(
         of pins: DatapathPins, known: [ServiceMap: Int] = [:]
     ) throws(BPFError) -> [StatusReport.MapFill] {
         var fill: [StatusReport.MapFill] = []
@@ -46,7 +46,7 @@ public enum MapInspection {
     }
 
     /// The verdicts, by the name of their `enum counter`, added up over the CPUs.
-    public static func counters(of pins: DatapathPins) throws(BPFError) -> [String: UInt64] {
+    package static func counters(of pins: DatapathPins) throws(BPFError) -> [String: UInt64] {
         let map = try BPFMap(pinnedAt: pins.map(ServiceMap.counters.rawValue))
         var counters: [String: UInt64] = [:]
         for index in 0..<UInt32(COUNT_MAX.rawValue) {

@@ -1,39 +1,39 @@
-public import ManifestDirectory
-public import NodeNetwork
-public import ServiceModel
+package import ManifestDirectory
+package import NodeNetwork
+package import ServiceModel
 
 /// Which packets are translated at tc, and how.
-public struct PacketSettings: Sendable, Hashable {
-    public var devices = DeviceChoice.automatic
+package struct PacketSettings: Sendable, Hashable {
+    package var devices = DeviceChoice.automatic
     /// The node's side of devices of pods whose sockets cannot be hooked.
-    public var podInterfaces = PodInterfaceChoice()
+    package var podInterfaces = PodInterfaceChoice()
     /// How a packet goes on that was given its endpoint.
-    public var forwarding = ForwardingChoice.stack
+    package var forwarding = ForwardingChoice.stack
     /// Where flows that get an address of the node take their ports from; empty: what nothing else uses.
-    public var masqueradePorts: [PortRange] = []
+    package var masqueradePorts: [PortRange] = []
     /// Where Services get NodePorts from.
-    public var nodePortRange = PortRange.usualNodePorts
+    package var nodePortRange = PortRange.usualNodePorts
     /// ClusterIPs serve clients outside the node too, as with kube-proxy.
-    public var servesClusterIPsOutside = true
+    package var servesClusterIPsOutside = true
     /// Where ClusterIPs come from: what nobody has is dropped (spec 28).
-    public var serviceCIDRs: [CIDR] = []
+    package var serviceCIDRs: [CIDR] = []
     /// Change the kernel's settings that are in the way of forwarding.
-    public var setsSysctls = false
+    package var setsSysctls = false
     /// How long flows live without a packet.
-    public var timeouts = FlowTimeouts()
+    package var timeouts = FlowTimeouts()
 
-    public init() {}
+    package init() {}
 }
 
 /// Which devices towards the network get programs.
-public enum DeviceChoice: Sendable, Hashable {
+package enum DeviceChoice: Sendable, Hashable {
     case none
     /// Those that hold a node address or a default route, or lead to endpoints that are not on this node.
     case automatic
     case named(DevicePatterns)
 
     /// Reads `none`, `auto`, or patterns like `eth*,!eth9`.
-    public init(settings: [String]) throws(SettingMistake) {
+    package init(settings: [String]) throws(SettingMistake) {
         switch settings {
         case ["none"]: self = .none
         case ["auto"], []: self = .automatic
@@ -55,7 +55,7 @@ public enum DeviceChoice: Sendable, Hashable {
 }
 
 extension DevicePatterns {
-    public init(settings: [String], flag: String) throws(SettingMistake) {
+    package init(settings: [String], flag: String) throws(SettingMistake) {
         do {
             self = try DevicePatterns(settings, flag: flag)
         } catch {
@@ -67,15 +67,15 @@ extension DevicePatterns {
 }
 
 /// Which devices lead to pods whose sockets cannot be hooked.
-public struct PodInterfaceChoice: Sendable, Hashable {
-    public var patterns = DevicePatterns()
+package struct PodInterfaceChoice: Sendable, Hashable {
+    package var patterns = DevicePatterns()
     /// Also those that lead to this node's endpoints.
-    public var isAutomatic = false
+    package var isAutomatic = false
 
-    public init() {}
+    package init() {}
 
     /// Reads patterns like `veth*,!veth9`; the word `auto` among them adds what is found.
-    public init(settings: [String], flag: String) throws(SettingMistake) {
+    package init(settings: [String], flag: String) throws(SettingMistake) {
         let words = settings.flatMap { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
         isAutomatic = words.contains("auto")
         patterns = try DevicePatterns(settings: words.filter { $0 != "auto" }, flag: flag)
@@ -85,13 +85,13 @@ public struct PodInterfaceChoice: Sendable, Hashable {
 }
 
 /// How a packet goes on that was given its endpoint.
-public enum ForwardingChoice: String, Sendable, Hashable, CaseIterable {
+package enum ForwardingChoice: String, Sendable, Hashable, CaseIterable {
     /// The kernel routes it, with all that it knows of forwarding: netfilter, IPsec, reverse paths, fragments.
     case stack
     /// It is sent on at once, past all that.
     case redirect
 
-    public init(setting: String) throws(SettingMistake) {
+    package init(setting: String) throws(SettingMistake) {
         guard let choice = ForwardingChoice(rawValue: setting) else { throw SettingMistake("write stack or redirect") }
         self = choice
     }
@@ -109,7 +109,7 @@ public enum ForwardingChoice: String, Sendable, Hashable, CaseIterable {
 
 extension PortRange {
     /// Reads `30000-32767`, or one port.
-    public init(setting: String) throws(SettingMistake) {
+    package init(setting: String) throws(SettingMistake) {
         let ends = setting.filter { !$0.isWhitespace }.split(separator: "-", omittingEmptySubsequences: false)
         let numbers = ends.compactMap { UInt16($0) }.filter { $0 > 0 }
         guard (1...2).contains(ends.count), numbers.count == ends.count, let first = numbers.first,
@@ -119,7 +119,7 @@ extension PortRange {
     }
 
     /// Reads `auto`, which is none, or ranges separated by commas.
-    public static func masqueradePorts(setting: String) throws(SettingMistake) -> [PortRange] {
+    package static func masqueradePorts(setting: String) throws(SettingMistake) -> [PortRange] {
         if setting == "auto" { return [] }
         var ranges: [PortRange] = []
         for part in setting.split(separator: ",", omittingEmptySubsequences: false) {
@@ -135,14 +135,14 @@ extension PortRange {
 }
 
 /// Whose sockets are served by the hooks; what they leave is left to tc.
-public enum SocketService: String, Sendable, Hashable, CaseIterable {
+package enum SocketService: String, Sendable, Hashable, CaseIterable {
     /// All below the cgroup.
     case full
     /// Those in the node's own network namespace.
     case host
     case off
 
-    public init(setting: String) throws(SettingMistake) {
+    package init(setting: String) throws(SettingMistake) {
         guard let choice = SocketService(rawValue: setting) else { throw SettingMistake("write full, host or off") }
         self = choice
     }

@@ -1,17 +1,17 @@
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// Where a running daemon keeps its lock and its control socket: one directory for each bpf root.
-public struct RunDirectory: Sendable {
-    public let path: FilePath
+package struct RunDirectory: Sendable {
+    package let path: FilePath
 
-    public init(bpfRoot: FilePath) {
+    package init(bpfRoot: FilePath) {
         let name = bpfRoot.string.split(separator: "/").joined(separator: "-")
         path = FilePath("/run/swiftlet").appending(name)
     }
 
-    public var lock: FilePath { path.appending("lock") }
-    public var socket: FilePath { path.appending("control.sock") }
+    package var lock: FilePath { path.appending("lock") }
+    package var socket: FilePath { path.appending("control.sock") }
 
     func create() throws(ConfigurationError) {
         try createParent()
@@ -36,7 +36,7 @@ public struct RunDirectory: Sendable {
     }
 
     /// The process that holds the lock; nil when no daemon runs on this bpf root.
-    public var holder: Int32? {
+    package var holder: Int32? {
         let descriptor = lock.withPlatformString { open($0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) }
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }

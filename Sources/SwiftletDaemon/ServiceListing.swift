@@ -1,44 +1,44 @@
-public import ServiceMaps
+package import ServiceMaps
 import ServiceModel
 
 /// What `swiftlet services` prints: the maps' contents by Service, with the daemon's explanations where one runs.
 ///
 /// Addresses, ports, backends, affinity and counts are read from the maps, so they are what connects really meet.
-public struct ServiceListing: Codable, Sendable {
-    public struct Item: Codable, Sendable {
-        public var namespace: String
-        public var name: String
+package struct ServiceListing: Codable, Sendable {
+    package struct Item: Codable, Sendable {
+        package var namespace: String
+        package var name: String
         /// Kubernetes' type; "unknown" when no daemon can be asked.
-        public var type: String
-        public var externalTrafficPolicy: String?
-        public var internalTrafficPolicy: String?
+        package var type: String
+        package var externalTrafficPolicy: String?
+        package var internalTrafficPolicy: String?
         /// Why it is rightly not programmed: headless, ExternalName; nil when it is.
-        public var leftAlone: String?
-        public var ports: [Port]
-        public var problems: [String]
+        package var leftAlone: String?
+        package var ports: [Port]
+        package var problems: [String]
     }
 
-    public struct Port: Codable, Sendable {
-        public var name: String
-        public var `protocol`: String
-        public var family: Int
-        public var serviceID: UInt32?
-        public var affinitySeconds: UInt32
+    package struct Port: Codable, Sendable {
+        package var name: String
+        package var `protocol`: String
+        package var family: Int
+        package var serviceID: UInt32?
+        package var affinitySeconds: UInt32
         /// Why it has no backend; nil when it has one.
-        public var reason: String?
-        public var connections: Connections
+        package var reason: String?
+        package var connections: Connections
         /// Which clients the restricted frontends admit (spec 24).
-        public var sourceRanges: [String]
-        public var frontends: [Frontend]
-        public var backends: [Backend]
+        package var sourceRanges: [String]
+        package var frontends: [Frontend]
+        package var backends: [Backend]
     }
 
-    public struct Connections: Codable, Sendable {
-        public var forwarded: UInt64
+    package struct Connections: Codable, Sendable {
+        package var forwarded: UInt64
         /// For whatever reason.
-        public var refused: UInt64
+        package var refused: UInt64
         /// The same by the names of `RefusalReason`; a reason that never came up has no entry.
-        public var refusedByReason: [String: UInt64]
+        package var refusedByReason: [String: UInt64]
 
         /// - Parameter counter: nil for what is not counted one by one.
         init(_ counter: ServiceCounter?) {
@@ -49,32 +49,32 @@ public struct ServiceListing: Codable, Sendable {
         }
     }
 
-    public struct Frontend: Codable, Sendable {
-        public var address: String
-        public var port: Int
-        public var `protocol`: String
-        public var kind: String
-        public var action: String
-        public var policy: String
-        public var scope: String
+    package struct Frontend: Codable, Sendable {
+        package var address: String
+        package var port: Int
+        package var `protocol`: String
+        package var kind: String
+        package var action: String
+        package var policy: String
+        package var scope: String
         /// Only clients in the port's source ranges are admitted.
-        public var restricted: Bool
+        package var restricted: Bool
     }
 
-    public struct Backend: Codable, Sendable {
-        public var address: String
-        public var port: Int
-        public var state: String
-        public var local: Bool
-        public var zone: String
+    package struct Backend: Codable, Sendable {
+        package var address: String
+        package var port: Int
+        package var state: String
+        package var local: Bool
+        package var zone: String
         /// How often it was chosen; nil without --metrics-per-backend.
-        public var forwarded: UInt64?
+        package var forwarded: UInt64?
     }
 
-    public var services: [Item]
+    package var services: [Item]
 
     /// Joins what the maps say with what the daemon says, if there is one; sorted by name.
-    public init(programmed: ProgrammedState, reports: [ServiceReport]?) {
+    package init(programmed: ProgrammedState, reports: [ServiceReport]?) {
         var items: [ObjectName: Item] = [:]
         for report in reports ?? [] {
             items[ObjectName(namespace: report.namespace, name: report.name)] = Item(report)

@@ -1,13 +1,13 @@
 import KubernetesAPI
-public import Logging
-public import ManifestDirectory
-public import ServiceModel
+package import Logging
+package import ManifestDirectory
+package import ServiceModel
 
 // The forms of settings that are no plain text or number. Flags and files share them, and say the advice.
 
 extension NodePortAddresses {
     /// `primary`, `localhost`, `all` and CIDRs, in any mixture, each text with one or several between commas.
-    public init(settings: [String]) throws(SettingMistake) {
+    package init(settings: [String]) throws(SettingMistake) {
         var ranges: [CIDR] = []
         var hasPrimary = false
         let words = settings.flatMap { $0.split(separator: ",").map { String($0).withoutSpaces } }
@@ -43,7 +43,7 @@ extension NodePortAddresses {
 }
 
 extension LocalTrafficMode {
-    public init(setting: String) throws(SettingMistake) {
+    package init(setting: String) throws(SettingMistake) {
         guard let mode = LocalTrafficMode(rawValue: setting) else {
             throw SettingMistake("write one of \(Self.allCases.map(\.rawValue).joined(separator: ", "))")
         }
@@ -53,7 +53,7 @@ extension LocalTrafficMode {
 
 extension CIDR {
     /// Ranges separated by commas.
-    public static func list(setting: String) throws(SettingMistake) -> [CIDR] {
+    package static func list(setting: String) throws(SettingMistake) -> [CIDR] {
         var ranges: [CIDR] = []
         for text in setting.split(separator: ",") {
             guard let range = CIDR(String(text).withoutSpaces) else {
@@ -66,14 +66,14 @@ extension CIDR {
 }
 
 extension IPAddress {
-    public init(setting: String) throws(SettingMistake) {
+    package init(setting: String) throws(SettingMistake) {
         guard let address = IPAddress(setting) else { throw SettingMistake("write an IP address") }
         self = address
     }
 }
 
 extension Logger.Level {
-    public init(setting: String) throws(SettingMistake) {
+    package init(setting: String) throws(SettingMistake) {
         guard let level = Logger.Level(rawValue: setting) else {
             throw SettingMistake("write one of \(Self.allCases.map(\.rawValue).joined(separator: ", "))")
         }
@@ -81,7 +81,7 @@ extension Logger.Level {
     }
 
     /// kube-proxy's `--v`, where 2 is usual, 4 shows each change and 6 everything.
-    public init(verbosity: UInt32) {
+    package init(verbosity: UInt32) {
         switch verbosity {
         case 0..<4: self = .info
         case 4..<6: self = .debug
@@ -91,14 +91,14 @@ extension Logger.Level {
 }
 
 extension LogFormat {
-    public init(setting: String) throws(SettingMistake) {
+    package init(setting: String) throws(SettingMistake) {
         guard let format = LogFormat(rawValue: setting) else { throw SettingMistake("write text or json") }
         self = format
     }
 }
 
 /// A number that the kernel takes for `oom_score_adj`.
-public func oomScoreAdjustment(setting: String) throws(SettingMistake) -> Int {
+package func oomScoreAdjustment(setting: String) throws(SettingMistake) -> Int {
     guard let number = Int(setting), (-1000...1000).contains(number) else {
         throw SettingMistake("write a number from -1000 to 1000")
     }
@@ -106,7 +106,7 @@ public func oomScoreAdjustment(setting: String) throws(SettingMistake) -> Int {
 }
 
 /// `A=true,B=false`, as kube-proxy takes its gates.
-public func featureGates(setting: String) throws(SettingMistake) -> [String: Bool] {
+package func featureGates(setting: String) throws(SettingMistake) -> [String: Bool] {
     var gates: [String: Bool] = [:]
     for entry in setting.split(separator: ",") {
         let parts = entry.split(separator: "=", omittingEmptySubsequences: false).map { String($0).withoutSpaces }
@@ -119,14 +119,14 @@ public func featureGates(setting: String) throws(SettingMistake) -> [String: Boo
 }
 
 /// The name of a node as the API has it: kube-proxy trims it and makes it lower case, too.
-public func nodeName(setting: String) throws(SettingMistake) -> String {
+package func nodeName(setting: String) throws(SettingMistake) -> String {
     let words = setting.split(whereSeparator: \.isWhitespace)
     guard words.count == 1 else { throw SettingMistake("write the name of a Node object") }
     return words[0].lowercased()
 }
 
 /// Refuses what is no URL of an API server.
-public func checkAPIServer(setting: String) throws(SettingMistake) {
+package func checkAPIServer(setting: String) throws(SettingMistake) {
     do throws(KubernetesError) {
         _ = try APIAddress(setting)
     } catch {

@@ -5,27 +5,27 @@ import ServiceModel
 import SystemPackage
 
 /// Where Services and endpoints come from.
-public enum StateSource: Sendable, Hashable {
+package enum StateSource: Sendable, Hashable {
     /// Directories of manifests.
     case manifests([String])
     case cluster(ClusterAccess)
 }
 
 /// What a process finds around it when it runs in a pod.
-public struct PodEnvironment: Sendable {
+package struct PodEnvironment: Sendable {
     /// Host and port of the API server: `KUBERNETES_SERVICE_HOST` is set.
-    public var namesAPIServer: Bool
+    package var namesAPIServer: Bool
     /// The files of a service account are there.
-    public var hasServiceAccount: Bool
+    package var hasServiceAccount: Bool
 
     static let serviceAccount = FilePath(InClusterConfiguration.directory)
 
-    public init(namesAPIServer: Bool, hasServiceAccount: Bool) {
+    package init(namesAPIServer: Bool, hasServiceAccount: Bool) {
         self.namesAPIServer = namesAPIServer
         self.hasServiceAccount = hasServiceAccount
     }
 
-    public static var current: PodEnvironment {
+    package static var current: PodEnvironment {
         let files = ["token", "ca.crt"].map { serviceAccount.appending($0) }
         return PodEnvironment(
             namesAPIServer: getenv("KUBERNETES_SERVICE_HOST").map { $0.pointee != 0 } ?? false,
@@ -35,7 +35,7 @@ public struct PodEnvironment: Sendable {
 
 extension Configuration {
     /// Where to read from: what was named, or else the cluster whose pod this is.
-    public func source(in pod: PodEnvironment = .current) throws(ConfigurationError) -> StateSource {
+    package func source(in pod: PodEnvironment = .current) throws(ConfigurationError) -> StateSource {
         if !manifests.isEmpty { return .manifests(manifests) }
         if cluster.context != nil && cluster.kubeconfig == nil {
             throw ConfigurationError("cannot choose a context of no kubeconfig: name the file with --kubeconfig FILE")
@@ -51,7 +51,7 @@ extension Configuration {
     }
 
     /// What only shows when all layers are applied.
-    public func check() throws(ConfigurationError) {
+    package func check() throws(ConfigurationError) {
         try checkRanges(node.localTraffic.clusterCIDRs, of: "--cluster-cidr (clusterCIDR)")
         try checkRanges(packets.serviceCIDRs, of: "--service-cidr (serviceCIDR)")
         let local = node.localTraffic

@@ -1,60 +1,60 @@
-public import BPFLoader
+package import BPFLoader
 import FoundationEssentials
 import Observability
-public import ServiceMaps
+package import ServiceMaps
 import ServiceModel
 import SystemPackage
 
 /// What `swiftlet status` prints: the kernel's own word on hooks and maps, a probe through a real hook, and what a
 /// running daemon says of itself.
-public struct StatusReport: Codable, Sendable {
-    public struct Hook: Codable, Sendable {
-        public var name: String
-        public var program: String?
-        public var programID: UInt32?
-        public var linkID: UInt32?
-        public var isAttached: Bool
+package struct StatusReport: Codable, Sendable {
+    package struct Hook: Codable, Sendable {
+        package var name: String
+        package var program: String?
+        package var programID: UInt32?
+        package var linkID: UInt32?
+        package var isAttached: Bool
         /// Programs of others on the same hook of the same cgroup, in the order in which they run.
-        public var foreign: [String]
+        package var foreign: [String]
     }
 
-    public struct Feature: Codable, Sendable {
-        public var name: String
-        public var since: String
-        public var isPresent: Bool
+    package struct Feature: Codable, Sendable {
+        package var name: String
+        package var since: String
+        package var isPresent: Bool
         /// What is lost without it.
-        public var cost: String?
+        package var cost: String?
     }
 
-    public struct MapFill: Codable, Sendable {
-        public var name: String
-        public var entries: Int
-        public var capacity: Int
+    package struct MapFill: Codable, Sendable {
+        package var name: String
+        package var entries: Int
+        package var capacity: Int
         /// Kernel memory in bytes.
-        public var memory: Int
+        package var memory: Int
     }
 
-    public var kernel: String
-    public var bpfRoot: String
-    public var cgroupRoot: String
-    public var daemon: DaemonReport?
-    public var hooks: [Hook]
-    public var probe: HookProbe.Outcome
-    public var features: [Feature]
-    public var maps: [MapFill]
-    public var counters: [String: UInt64]
+    package var kernel: String
+    package var bpfRoot: String
+    package var cgroupRoot: String
+    package var daemon: DaemonReport?
+    package var hooks: [Hook]
+    package var probe: HookProbe.Outcome
+    package var features: [Feature]
+    package var maps: [MapFill]
+    package var counters: [String: UInt64]
     /// What is in our directories on bpffs and should not be there.
-    public var pins: [String]
-    public var draining: [DrainingBackend]
+    package var pins: [String]
+    package var draining: [DrainingBackend]
     /// What of a kube-proxy is here too, or was; nil if nothing is known of one.
-    public var kubeProxy: String?
+    package var kubeProxy: String?
     /// What a person must act on; empty when all is well.
-    public var degraded: [String]
+    package var degraded: [String]
 }
 
 extension StatusReport {
     /// Looks at the datapath that is pinned; nil when there is none.
-    public static func collect(pins: DatapathPins) throws -> StatusReport? {
+    package static func collect(pins: DatapathPins) throws -> StatusReport? {
         let directory = RunDirectory(bpfRoot: pins.root)
         let daemon = ControlClient.ask(.status, at: directory)
             .flatMap { try? ReportCoding.decoder().decode(DaemonReport.self, from: $0) }
@@ -205,7 +205,7 @@ extension ProgrammedState {
 
 extension BPFMapStore {
     /// The maps of a pin directory.
-    public init(pins: DatapathPins) throws(BPFError) {
+    package init(pins: DatapathPins) throws(BPFError) {
         try self.init { map throws(BPFError) in try BPFMap(pinnedAt: pins.map(map.rawValue)) }
     }
 }

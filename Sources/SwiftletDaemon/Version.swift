@@ -1,8 +1,8 @@
 import CDatapath
 
 /// What this build is.
-public enum Version {
-    public static let swiftlet = "0.1.0-dev"
+package enum Version {
+    package static let swiftlet = "0.1.0-dev"
     /// The layout of the maps, part of the pin directory.
-    public static let mapABI = Int(LB_MAP_VERSION)
+    package static let mapABI = Int(LB_MAP_VERSION)
 }

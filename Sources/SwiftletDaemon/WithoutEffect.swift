@@ -1,11 +1,11 @@
 /// A setting of kube-proxy that is accepted and changes nothing here.
-public struct WithoutEffect: Sendable, Hashable {
+package struct WithoutEffect: Sendable, Hashable {
     /// The flag with its dashes, or the field's path in a file.
-    public var name: String
-    public var reason: Reason
+    package var name: String
+    package var reason: Reason
 
     /// Why a setting changes nothing; settings share them.
-    public enum Reason: String, Sendable, CaseIterable {
+    package enum Reason: String, Sendable, CaseIterable {
         case mode = "swiftlet has one mode, which needs no iptables, IPVS or nftables"
         case conntrack = "the kernel's connection tracking is left as it is"
         case watching = "changes are watched, and written at once"
@@ -24,7 +24,7 @@ public struct WithoutEffect: Sendable, Hashable {
 
 extension Configuration {
     /// All that was accepted in vain, by reason, in one line: `--ipvs-scheduler, mode: swiftlet has one mode, …`.
-    public var withoutEffectText: String? {
+    package var withoutEffectText: String? {
         let groups = WithoutEffect.Reason.allCases.compactMap { reason in
             let names = Set(withoutEffect.filter { $0.reason == reason }.map(\.name)).sorted()
             return names.isEmpty ? nil : "\(names.joined(separator: ", ")): \(reason.rawValue)"
@@ -77,13 +77,13 @@ extension WithoutEffect {
     }
 
     /// A flag by its name without dashes; nil if it is none of these.
-    public init?(flag name: String) {
+    package init?(flag name: String) {
         guard let flag = Self.flags.first(where: { $0.name == name }) else { return nil }
         self.init("--\(name)", flag.reason)
     }
 
     /// The flags by reason, for the help: `--ipvs-scheduler, --proxy-mode: swiftlet has one mode, …`.
-    public static let flagsText = Reason.allCases.compactMap { reason in
+    package static let flagsText = Reason.allCases.compactMap { reason in
         let names = flags.filter { $0.reason == reason }.map { "--\($0.name)" }.sorted()
         return names.isEmpty ? nil : "\(reason.rawValue): \(names.joined(separator: ", "))"
     }.joined(separator: "\n")

@@ -1,34 +1,34 @@
-public import ServiceModel
+package import ServiceModel
 
 /// What kube-proxy has in one place, and the scripts that remove it and put it back.
-public struct FoundRules: Sendable, Equatable {
-    public let place: RulePlace
+package struct FoundRules: Sendable, Equatable {
+    package let place: RulePlace
     /// What there is, for people: `nat: 12 chains, 30 rules`.
-    public var summary: [String] = []
+    package var summary: [String] = []
     /// What these rules translate, or refuse for want of an endpoint.
-    public var frontends: Set<RuleFrontend> = []
+    package var frontends: Set<RuleFrontend> = []
     /// The local addresses to which NodePorts are served; empty if they are to none.
-    public var nodePortAddresses: Set<NodePortRange> = []
+    package var nodePortAddresses: Set<NodePortRange> = []
     /// Why they cannot be removed; empty when they can.
-    public var obstacles: [String] = []
+    package var obstacles: [String] = []
     /// What stays although it is kube-proxy's, and why.
-    public var kept: [String] = []
+    package var kept: [String] = []
     /// For the place's tool. Connections that these rules have translated go on.
-    public var removal = ""
+    package var removal = ""
     /// For the same tool: puts back all that the removal takes, where it was.
-    public var restoration = ""
+    package var restoration = ""
     /// What is there of others: it must be the same afterwards.
-    public var foreign = ""
+    package var foreign = ""
 }
 
 /// Addresses to which rules serve NodePorts.
-public enum NodePortRange: Hashable, Sendable {
+package enum NodePortRange: Hashable, Sendable {
     /// All local addresses of a family.
     case local(IPFamily)
     case within(CIDR)
 
     /// Whether a local address is among them.
-    public func contains(_ address: IPAddress) -> Bool {
+    package func contains(_ address: IPAddress) -> Bool {
         switch self {
         case .local(let family): address.family == family
         case .within(let range): range.contains(address)
@@ -37,21 +37,21 @@ public enum NodePortRange: Hashable, Sendable {
 }
 
 /// A front door that kube-proxy's rules have.
-public struct RuleFrontend: Hashable, Sendable, Comparable, CustomStringConvertible {
+package struct RuleFrontend: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// Nil of a NodePort.
-    public var address: IPAddress?
-    public var port: UInt16
-    public var proto: IPProtocol
-    public var family: IPFamily
+    package var address: IPAddress?
+    package var port: UInt16
+    package var proto: IPProtocol
+    package var family: IPFamily
 
-    public init(address: IPAddress?, port: UInt16, proto: IPProtocol, family: IPFamily) {
+    package init(address: IPAddress?, port: UInt16, proto: IPProtocol, family: IPFamily) {
         self.address = address
         self.port = port
         self.proto = proto
         self.family = family
     }
 
-    public var description: String {
+    package var description: String {
         switch (address, family) {
         case (let address?, .v4): "\(address):\(port)/\(proto)"
         case (let address?, .v6): "[\(address)]:\(port)/\(proto)"
@@ -59,7 +59,7 @@ public struct RuleFrontend: Hashable, Sendable, Comparable, CustomStringConverti
         }
     }
 
-    public static func < (left: RuleFrontend, right: RuleFrontend) -> Bool {
+    package static func < (left: RuleFrontend, right: RuleFrontend) -> Bool {
         if left.family != right.family { return left.family.rawValue < right.family.rawValue }
         switch (left.address, right.address) {
         case (nil, _?): return false
@@ -72,7 +72,7 @@ public struct RuleFrontend: Hashable, Sendable, Comparable, CustomStringConverti
 
 extension RulePlace {
     /// Looks for rules of kube-proxy; nil where there are none, or where the tool is not installed.
-    public func find() throws(TakeoverError) -> FoundRules? {
+    package func find() throws(TakeoverError) -> FoundRules? {
         guard let reader else { return nil }
         switch tool {
         case .nft:

@@ -1,11 +1,11 @@
 import Glibc
 
 /// A kube-proxy that runs in this network namespace, and would put its rules back.
-public struct KubeProxyProcess: Sendable, Hashable {
-    public let pid: Int32
+package struct KubeProxyProcess: Sendable, Hashable {
+    package let pid: Int32
 
     /// All that can be seen from here.
-    public static func all(in root: String = "/proc") -> [KubeProxyProcess] {
+    package static func all(in root: String = "/proc") -> [KubeProxyProcess] {
         let own = linkTarget("\(root)/self/ns/net")
         return entries(of: root).compactMap { Int32($0) }.filter { pid in
             text(of: "\(root)/\(pid)/comm").map { $0.hasPrefix("kube-proxy\n") } == true
@@ -46,9 +46,9 @@ public struct KubeProxyProcess: Sendable, Hashable {
 }
 
 /// kube-proxy's ipvs mode, whose traces are virtual servers in the kernel and a device that holds their addresses.
-public enum IPVS {
+package enum IPVS {
     /// What of it is in this network namespace; nil if nothing is.
-    public static func trace(table: String = "/proc/self/net/ip_vs") -> String? {
+    package static func trace(table: String = "/proc/self/net/ip_vs") -> String? {
         if if_nametoindex("kube-ipvs0") != 0 { return "the device kube-ipvs0" }
         guard let stream = fopen(table, "r") else { return nil }
         defer { fclose(stream) }

@@ -1,29 +1,29 @@
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// The rules that were removed, on disk: for each place a script of its tool, and `SHA256SUMS` over them.
 ///
 /// The scripts can be used by hand: `nft -f FILE`, `iptables-nft-restore --noflush FILE`. Who puts them back is root, so
 /// nobody else may have a hand in them: directory and files are the caller's own, and no link is followed.
-public struct RuleArchive: Sendable {
-    public let directory: FilePath
+package struct RuleArchive: Sendable {
+    package let directory: FilePath
 
-    public init(directory: FilePath) { self.directory = directory }
+    package init(directory: FilePath) { self.directory = directory }
 
     private static let sums = "SHA256SUMS"
 
     /// Whether rules were removed and can be put back. Another user than root cannot look, and has to take it for granted.
-    public var exists: Bool {
+    package var exists: Bool {
         directory.appending(Self.sums).withPlatformString { access($0, F_OK) == 0 } || errno == EACCES
     }
 
     /// Where the rules of a place are.
-    public func file(of place: RulePlace) -> FilePath { directory.appending(place.fileName) }
+    package func file(of place: RulePlace) -> FilePath { directory.appending(place.fileName) }
 
     /// Writes what puts these rules back. What is there of other places stays.
     ///
     /// - Returns: what was there before, for `restore`.
-    public func save(_ rules: [FoundRules]) throws(TakeoverError) -> [RulePlace: String] {
+    package func save(_ rules: [FoundRules]) throws(TakeoverError) -> [RulePlace: String] {
         let before = exists ? try read() : [:]
         var scripts = before
         for found in rules { scripts[found.place] = found.restoration }
@@ -32,7 +32,7 @@ public struct RuleArchive: Sendable {
     }
 
     /// Makes the archive what it was before it was saved to.
-    public func restore(_ scripts: [RulePlace: String]) throws(TakeoverError) {
+    package func restore(_ scripts: [RulePlace: String]) throws(TakeoverError) {
         if scripts.isEmpty { return try remove() }
         try write(scripts)
     }
@@ -52,7 +52,7 @@ public struct RuleArchive: Sendable {
     /// The scripts by place.
     ///
     /// - Throws: if one is missing, or is not what was written.
-    public func read() throws(TakeoverError) -> [RulePlace: String] {
+    package func read() throws(TakeoverError) -> [RulePlace: String] {
         let folder = try OwnDirectory(directory)
         var scripts: [RulePlace: String] = [:]
         for line in try folder.text(of: Self.sums).split(separator: "\n") {
@@ -72,7 +72,7 @@ public struct RuleArchive: Sendable {
     }
 
     /// Forgets the rules.
-    public func remove() throws(TakeoverError) {
+    package func remove() throws(TakeoverError) {
         let folder = try OwnDirectory(directory)
         for name in [Self.sums] + RulePlace.all.map(\.fileName) { try folder.remove(name) }
         guard directory.withPlatformString({ rmdir($0) }) == 0 || errno == ENOENT else {

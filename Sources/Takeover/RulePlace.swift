@@ -1,24 +1,24 @@
-public import ServiceModel
+package import ServiceModel
 
 /// A program that writes rules for packets into the kernel.
 ///
 /// iptables exists twice: its old tables, and those that it keeps in nftables. A node may hold rules in both.
-public enum RuleTool: String, CaseIterable, Sendable, Codable {
+package enum RuleTool: String, CaseIterable, Sendable, Codable {
     case nft
     case iptablesNFT = "iptables-nft"
     case iptablesLegacy = "iptables-legacy"
 }
 
 /// Where rules of kube-proxy may be: one tool's, for one IP family.
-public struct RulePlace: Hashable, Sendable, CustomStringConvertible {
-    public let tool: RuleTool
-    public let family: IPFamily
+package struct RulePlace: Hashable, Sendable, CustomStringConvertible {
+    package let tool: RuleTool
+    package let family: IPFamily
 
-    public static let all = RuleTool.allCases.flatMap { tool in
+    package static let all = RuleTool.allCases.flatMap { tool in
         IPFamily.allCases.map { RulePlace(tool: tool, family: $0) }
     }
 
-    public var description: String { "\(tool.rawValue), IPv\(family == .v4 ? 4 : 6)" }
+    package var description: String { "\(tool.rawValue), IPv\(family == .v4 ? 4 : 6)" }
 
     /// nftables' name of the family.
     var keyword: String { family == .v4 ? "ip" : "ip6" }
@@ -30,9 +30,9 @@ public struct RulePlace: Hashable, Sendable, CustomStringConvertible {
     var reader: String? { ToolRun.path(of: readerName) }
 
     /// Whether it can be looked at: whether the tool is installed.
-    public var isReadable: Bool { reader != nil }
+    package var isReadable: Bool { reader != nil }
 
-    public var readerName: String {
+    package var readerName: String {
         switch tool {
         case .nft: "nft"
         case .iptablesNFT, .iptablesLegacy: "\(iptables)-save"

@@ -1,11 +1,11 @@
 /// Takes kube-proxy's rules away, and puts them back.
-public struct RuleSwap: Sendable {
+package struct RuleSwap: Sendable {
     private let archive: RuleArchive
 
-    public init(_ archive: RuleArchive) { self.archive = archive }
+    package init(_ archive: RuleArchive) { self.archive = archive }
 
     /// What became of the saved rules of a place.
-    public enum Restored: Sendable, Hashable {
+    package enum Restored: Sendable, Hashable {
         case putBack
         /// kube-proxy has written them anew.
         case wereThere
@@ -14,7 +14,7 @@ public struct RuleSwap: Sendable {
     /// Saves the rules, then removes them. What fails is undone: then the rules of all places are as they were.
     ///
     /// - Parameter verify: asked when the rules are gone; what it throws undoes the removal.
-    public func remove(_ rules: [FoundRules], verify: () throws -> Void) throws {
+    package func remove(_ rules: [FoundRules], verify: () throws -> Void) throws {
         for found in rules { try Self.check(found) }
         let before = try archive.save(rules)
         let saved = try archive.read()
@@ -70,7 +70,7 @@ public struct RuleSwap: Sendable {
     }
 
     /// Puts back what was removed, and forgets it.
-    public func rollback() throws(TakeoverError) -> [RulePlace: Restored] {
+    package func rollback() throws(TakeoverError) -> [RulePlace: Restored] {
         var outcome: [RulePlace: Restored] = [:]
         // All of them, before anything is changed.
         let scripts = try archive.read()
@@ -88,7 +88,7 @@ public struct RuleSwap: Sendable {
     }
 
     /// Forgets what was removed, and no longer keeps the connections of then.
-    public func finish() throws(TakeoverError) -> [RulePlace] {
+    package func finish() throws(TakeoverError) -> [RulePlace] {
         let places = try archive.read().keys.sorted { $0.fileName < $1.fileName }
         for place in places { try place.apply(place.keeperRemoval) }
         try archive.remove()

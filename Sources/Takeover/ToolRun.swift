@@ -5,14 +5,14 @@ import Glibc
 ///
 /// Its input and output are files in memory, however long they are: nobody waits for a pipe that the other one does not
 /// read.
-public struct ToolRun: Sendable {
-    public let output: String
-    public let complaint: String
+package struct ToolRun: Sendable {
+    package let output: String
+    package let complaint: String
     /// Nil when a signal ended it.
-    public let exitCode: Int32?
+    package let exitCode: Int32?
 
     /// Where a program is, by PATH and then where administrators' tools are; nil if it is not installed.
-    public static func path(of program: String) -> String? {
+    package static func path(of program: String) -> String? {
         let search = getenv("PATH").map { String(cString: $0) } ?? ""
         let directories = search.split(separator: ":").map(String.init) + ["/usr/sbin", "/sbin", "/usr/bin", "/bin"]
         return directories.lazy.map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
@@ -21,7 +21,7 @@ public struct ToolRun: Sendable {
     /// Runs a program with these arguments, the first of which is its name.
     ///
     /// - Parameter seconds: how long it may take before it is killed.
-    public init(
+    package init(
         _ path: String, _ arguments: [String], input: String = "", within seconds: Int = 60
     ) throws(TakeoverError) {
         let subject = arguments.joined(separator: " ")

@@ -1,5 +1,5 @@
-public import ArgumentParser
-public import NetworkLab
+import ArgumentParser
+package import NetworkLab
 
 @main
 struct SwiftletLab: AsyncParsableCommand {
@@ -19,7 +19,7 @@ struct SwiftletLab: AsyncParsableCommand {
 }
 
 extension SocketAddress: ExpressibleByArgument {
-    public init?(argument: String) { self.init(argument) }
+    package init?(argument: String) { self.init(argument) }
 }
 
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {

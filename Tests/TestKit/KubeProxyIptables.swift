@@ -1,25 +1,25 @@
-public import NetworkLab
+package import NetworkLab
 
 /// What kube-proxy keeps in its iptables mode for a service port of one IP family, and the tables that it makes of them.
-public struct KubeProxyIptables {
+package struct KubeProxyIptables {
     /// A port of a Service.
-    public struct Service {
+    package struct Service {
         /// `default/web:http`.
-        public var name: String
-        public var clusterIP: SocketAddress
+        package var name: String
+        package var clusterIP: SocketAddress
         /// `tcp`, `udp`, `sctp`.
-        public var proto = "tcp"
-        public var nodePort: UInt16?
-        public var externalIPs: [String] = []
-        public var loadBalancerIPs: [String] = []
+        package var proto = "tcp"
+        package var nodePort: UInt16?
+        package var externalIPs: [String] = []
+        package var loadBalancerIPs: [String] = []
         /// Who may use the load balancer's addresses; everybody if there are none.
-        public var sourceRanges: [String] = []
-        public var endpoints: [SocketAddress]
+        package var sourceRanges: [String] = []
+        package var endpoints: [SocketAddress]
         /// With the external policy Local: those of this node.
-        public var localEndpoints: [SocketAddress]?
-        public var affinitySeconds: Int?
+        package var localEndpoints: [SocketAddress]?
+        package var affinitySeconds: Int?
 
-        public init(_ name: String, _ clusterIP: SocketAddress, endpoints: [SocketAddress]) {
+        package init(_ name: String, _ clusterIP: SocketAddress, endpoints: [SocketAddress]) {
             self.name = name
             self.clusterIP = clusterIP
             self.endpoints = endpoints
@@ -33,7 +33,7 @@ public struct KubeProxyIptables {
     private let bits: Int
 
     /// - Parameter services: all of one family, which that of the range is too.
-    public init(_ services: [Service], clusterRange: String, masqueradesAll: Bool = false) {
+    package init(_ services: [Service], clusterRange: String, masqueradesAll: Bool = false) {
         self.services = services
         self.clusterRange = clusterRange
         self.masqueradesAll = masqueradesAll
@@ -41,7 +41,7 @@ public struct KubeProxyIptables {
     }
 
     /// For `iptables-restore --noflush`.
-    public var text: String {
+    package var text: String {
         table("nat", natChains, natRules) + table("filter", filterChains, filterRules)
             + table("mangle", ["KUBE-PROXY-CANARY"], [])
     }
@@ -236,9 +236,9 @@ public struct KubeProxyIptables {
 }
 
 /// Chains and rules of a kubelet, of a network plugin and of a person, before and behind which kube-proxy's stand.
-public enum ForeignIptables {
+package enum ForeignIptables {
     /// For `iptables-restore --noflush`, before kube-proxy's.
-    public static func before(clusterRange: String) -> String {
+    package static func before(clusterRange: String) -> String {
         """
         *nat
         :CNI-POSTRTG - [0:0]
@@ -267,7 +267,7 @@ public enum ForeignIptables {
     }
 
     /// On top of kube-proxy's.
-    public static let after = """
+    package static let after = """
         *nat
         -I PREROUTING 1 -p tcp -m tcp --dport 4243 -j RETURN
         COMMIT

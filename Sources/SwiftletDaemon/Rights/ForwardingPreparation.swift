@@ -2,11 +2,11 @@ import NodeNetwork
 import ServiceModel
 
 /// The kernel's settings that are in the way of forwarding, changed once by root: for a daemon that may not.
-public enum ForwardingPreparation {
+package enum ForwardingPreparation {
     /// Changes what `swiftlet run --set-sysctls` would change for the devices that it chooses by itself.
     ///
     /// - Returns: what was changed, as lines for people.
-    public static func run() throws -> [String] {
+    package static func run() throws -> [String] {
         let network = try NetworkSnapshot.read()
         let selection = DeviceSelection(
             of: network, nodeAddresses: [], named: DevicePatterns(), podInterfaces: DevicePatterns())

@@ -1,20 +1,20 @@
 import Glibc
 
 /// Whose the daemon's files are: the user and the group that it runs as.
-public struct Owner: Hashable, Sendable {
-    public let user: UInt32
-    public let group: UInt32
+package struct Owner: Hashable, Sendable {
+    package let user: UInt32
+    package let group: UInt32
 
-    public init(user: UInt32, group: UInt32) {
+    package init(user: UInt32, group: UInt32) {
         self.user = user
         self.group = group
     }
 
     /// Who runs this process.
-    public static var current: Owner { Owner(user: geteuid(), group: getegid()) }
+    package static var current: Owner { Owner(user: geteuid(), group: getegid()) }
 
     /// Reads the name of a user, or `UID:GID`.
-    public init(_ text: String) throws(ConfigurationError) {
+    package init(_ text: String) throws(ConfigurationError) {
         let numbers = text.split(separator: ":", omittingEmptySubsequences: false).map { UInt32($0) }
         if numbers.count == 2, let user = numbers[0], let group = numbers[1] {
             self.init(user: user, group: group)

@@ -1,14 +1,14 @@
 import BPFLoader
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// What the daemon needs and may not do itself, done by root before it starts: bpffs, and directories of its own.
-public struct Preparation: Sendable {
+package struct Preparation: Sendable {
     private let bpfRoot: FilePath
     private let stateDirectory: FilePath?
     private let owner: Owner
 
-    public init(bpfRoot: FilePath, stateDirectory: FilePath?, owner: Owner) {
+    package init(bpfRoot: FilePath, stateDirectory: FilePath?, owner: Owner) {
         self.bpfRoot = bpfRoot
         self.stateDirectory = stateDirectory
         self.owner = owner
@@ -17,7 +17,7 @@ public struct Preparation: Sendable {
     /// Does what is still to be done. Refuses while a daemon runs: it would lose its own pins.
     ///
     /// - Returns: what was changed, as lines for people.
-    public func run() throws -> [String] {
+    package func run() throws -> [String] {
         let directory = RunDirectory(bpfRoot: bpfRoot)
         if let holder = directory.holder ?? RootLock.holder(of: bpfRoot) {
             throw ConfigurationError(

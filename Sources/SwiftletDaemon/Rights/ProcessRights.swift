@@ -50,7 +50,7 @@ enum ProcessRights {
 
 extension Daemon {
     /// Does what comes before the process has a second thread: from here on it has no more rights than it needs.
-    public func settled() throws -> Daemon {
+    package func settled() throws -> Daemon {
         var daemon = self
         sayHello()
         // What shows the rules of kube-proxy may need more of them than are kept.
@@ -71,14 +71,14 @@ extension Configuration {
 
 extension DaemonReport {
     /// With what rights the daemon runs.
-    public struct Rights: Codable, Sendable, Hashable {
-        public var user: UInt32
+    package struct Rights: Codable, Sendable, Hashable {
+        package var user: UInt32
         /// `CAP_BPF` and so on.
-        public var capabilities: [String]
+        package var capabilities: [String]
         /// Those that have no effect but in a thread that enters the namespaces of pods.
-        public var reserved: [String]
+        package var reserved: [String]
         /// What does not work for want of others, and what to do.
-        public var lacking: [String]
+        package var lacking: [String]
 
         init(_ settings: Configuration) {
             user = geteuid()

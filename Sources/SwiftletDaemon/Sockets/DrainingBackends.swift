@@ -4,18 +4,18 @@ import ServiceMaps
 import ServiceModel
 
 /// A backend that gets no new connections, and what it still has.
-public struct DrainingBackend: Codable, Sendable, Hashable {
-    public var namespace: String
-    public var service: String
-    public var port: String
-    public var `protocol`: String
-    public var family: Int
+package struct DrainingBackend: Codable, Sendable, Hashable {
+    package var namespace: String
+    package var service: String
+    package var port: String
+    package var `protocol`: String
+    package var family: Int
     /// `10.244.1.5:8080`.
-    public var backend: String
+    package var backend: String
     /// Sockets that are connected to it by a VIP; those that had to spill are not among them.
-    public var sockets: Int
+    package var sockets: Int
     /// Flows of packets that are not over.
-    public var flows: Int
+    package var flows: Int
 }
 
 extension DrainingBackend {

@@ -1,33 +1,33 @@
 /// What `status` says of sockets whose backend is gone.
-public struct SocketDestroyReport: Codable, Sendable, Hashable {
+package struct SocketDestroyReport: Codable, Sendable, Hashable {
     /// `bpf` or `netlink`; nil: none are destroyed.
-    public var mechanism: String?
+    package var mechanism: String?
     /// `full`, `host` or `off`, as it was set.
-    public var whose: String
+    package var whose: String
     /// Why a mechanism is not used.
-    public var reasons: [String] = []
+    package var reasons: [String] = []
     /// Why pods' network namespaces cannot be entered; nil when they can.
-    public var confinement: String?
+    package var confinement: String?
     /// Network namespaces that the last sweep went over.
-    public var namespaces: Int?
+    package var namespaces: Int?
     /// Of it: those that it could not, and why.
-    public var unreachable: String?
+    package var unreachable: String?
     /// Sockets that were destroyed since the daemon started, by protocol.
-    public var destroyed: [String: Int] = [:]
+    package var destroyed: [String: Int] = [:]
     /// UDP sockets that go on with another backend; most of them are among the destroyed ones.
-    public var revived: Int?
+    package var revived: Int?
     /// Sockets that the kernel would not destroy.
-    public var refused = 0
+    package var refused = 0
     /// Sockets that wait for the limit of each second.
-    public var postponed = 0
+    package var postponed = 0
     /// Backends whose sockets are being looked for.
-    public var pendingBackends = 0
-    public var sweeps = 0
-    public var failures = 0
-    public var lastFailure: String?
+    package var pendingBackends = 0
+    package var sweeps = 0
+    package var failures = 0
+    package var lastFailure: String?
 
     /// One line for people.
-    public var text: String {
+    package var text: String {
         if whose == SocketService.off.rawValue { return "their sockets are left alone, as it was set" }
         guard let mechanism else { return "their sockets cannot be destroyed: \(reasons.joined(separator: "; "))" }
         var text = "\(destroyed.values.reduce(0, +)) sockets destroyed, by "

@@ -1,25 +1,25 @@
-public import ManifestDirectory
+package import ManifestDirectory
 import SocketDestroy
 
 /// What becomes of sockets whose backend is gone.
-public struct SocketDestroySettings: Sendable, Hashable {
+package struct SocketDestroySettings: Sendable, Hashable {
     /// Whose are destroyed: everybody's, those in the node's own network namespace, or nobody's.
-    public var whose = SocketService.full
+    package var whose = SocketService.full
     /// How many a second at most.
-    public var perSecond: UInt32 = 5_000
-    public var by = SocketDestroyBy.auto
+    package var perSecond: UInt32 = 5_000
+    package var by = SocketDestroyBy.auto
 
-    public init() {}
+    package init() {}
 }
 
 /// How sockets are destroyed.
-public enum SocketDestroyBy: String, Sendable, Hashable, CaseIterable {
+package enum SocketDestroyBy: String, Sendable, Hashable, CaseIterable {
     /// By what the kernel has.
     case auto
     case bpf
     case netlink
 
-    public init(setting: String) throws(SettingMistake) {
+    package init(setting: String) throws(SettingMistake) {
         guard let choice = SocketDestroyBy(rawValue: setting) else {
             throw SettingMistake("write auto, bpf or netlink")
         }

@@ -1,6 +1,6 @@
 import Glibc
 import Observability
-public import ServiceModel
+package import ServiceModel
 import SystemPackage
 import Takeover
 
@@ -8,20 +8,20 @@ import Takeover
 ///
 /// No packet is sent: a UDP socket sends none to connect, and a TCP socket that is being repaired is connected without.
 /// Rules for packets have no part in the answer: only a hook can have changed the address.
-public enum FrontendProbe {
+package enum FrontendProbe {
     /// What a socket is to be connected to: `TCP/10.96.0.1/443`.
-    public struct Target: Sendable, Hashable, CustomStringConvertible {
-        public var address: IPAddress
-        public var port: UInt16
-        public var proto: IPProtocol
+    package struct Target: Sendable, Hashable, CustomStringConvertible {
+        package var address: IPAddress
+        package var port: UInt16
+        package var proto: IPProtocol
 
-        public init(address: IPAddress, port: UInt16, proto: IPProtocol) {
+        package init(address: IPAddress, port: UInt16, proto: IPProtocol) {
             self.address = address
             self.port = port
             self.proto = proto
         }
 
-        public init?(_ text: String) {
+        package init?(_ text: String) {
             let parts = text.split(separator: "/")
             guard parts.count == 3, let proto = IPProtocol(String(parts[0])), let address = IPAddress(parts[1]),
                 let port = UInt16(parts[2])
@@ -29,10 +29,10 @@ public enum FrontendProbe {
             self.init(address: address, port: port, proto: proto)
         }
 
-        public var description: String { "\(proto)/\(address)/\(port)" }
+        package var description: String { "\(proto)/\(address)/\(port)" }
     }
 
-    public enum Outcome: Sendable, Hashable {
+    package enum Outcome: Sendable, Hashable {
         /// Where the socket is connected to in truth.
         case connected(IPAddress, port: UInt16)
         /// ECONNREFUSED, or what stands for it on old kernels.
@@ -61,7 +61,7 @@ public enum FrontendProbe {
     }
 
     /// The child's part, in the cgroup already: one connect.
-    public static func connect(to target: Target) -> Outcome {
+    package static func connect(to target: Target) -> Outcome {
         let family = target.address.family == .v4 ? AF_INET : AF_INET6
         let kind = target.proto == .udp ? SOCK_DGRAM : SOCK_STREAM
         let descriptor = socket(family, Int32(kind.rawValue), 0)
@@ -90,7 +90,7 @@ public enum FrontendProbe {
 
 extension FrontendProbe.Outcome: CustomStringConvertible {
     /// One line, which `init(line:)` reads.
-    public var description: String {
+    package var description: String {
         switch self {
         case .connected(let address, let port): "connected \(address) \(port)"
         case .refused: "refused"

@@ -1,31 +1,31 @@
-public import Takeover
+package import Takeover
 
 /// `swiftlet takeover`: takes kube-proxy's rules away once swiftlet is seen to serve what they serve.
 ///
 /// Programs and hooks translate before rules for packets see anything, so that rules which go, and come back, take
 /// nothing from new connections.
-public struct KubeProxyTakeover {
+package struct KubeProxyTakeover {
     private let pins: DatapathPins
     private let archive: RuleArchive
     private let acceptsUnserved: Bool
 
-    public init(pins: DatapathPins, acceptsUnserved: Bool = false) {
+    package init(pins: DatapathPins, acceptsUnserved: Bool = false) {
         self.pins = pins
         self.acceptsUnserved = acceptsUnserved
         archive = RunDirectory(bpfRoot: pins.root).archive
     }
 
     /// What is there, what would be done, and whether it may be.
-    public struct Plan: Sendable {
-        public var traces: KubeProxyTraces
-        public var checks: [TakeoverCheck]
-        public var obstacles: [String]
+    package struct Plan: Sendable {
+        package var traces: KubeProxyTraces
+        package var checks: [TakeoverCheck]
+        package var obstacles: [String]
 
-        public var mayRemove: Bool { obstacles.isEmpty && checks.allSatisfy(\.isGood) }
+        package var mayRemove: Bool { obstacles.isEmpty && checks.allSatisfy(\.isGood) }
     }
 
     /// Looks and asks; changes nothing.
-    public func plan() throws -> Plan {
+    package func plan() throws -> Plan {
         let traces = KubeProxyTraces.find(archive)
         let checks = traces.rules.isEmpty ? [] : try checks(traces.rules)
         return Plan(traces: traces, checks: checks, obstacles: obstacles(traces))
@@ -50,7 +50,7 @@ public struct KubeProxyTakeover {
     }
 
     /// Removes the rules of a plan that may be carried out, asks all again, and puts them back if an answer is bad.
-    public func remove(_ plan: Plan) throws {
+    package func remove(_ plan: Plan) throws {
         precondition(plan.mayRemove, "the plan has obstacles, which its caller has to heed")
         try RuleSwap(archive).remove(plan.traces.rules) {
             let bad = try checks(plan.traces.rules).filter { !$0.isGood }
@@ -62,7 +62,7 @@ public struct KubeProxyTakeover {
     }
 
     /// Puts back what was removed.
-    public func rollback() throws -> [RulePlace: RuleSwap.Restored] {
+    package func rollback() throws -> [RulePlace: RuleSwap.Restored] {
         guard archive.exists else {
             throw ConfigurationError(
                 "cannot put back rules of kube-proxy: none are saved in \(archive.directory); "
@@ -72,7 +72,7 @@ public struct KubeProxyTakeover {
     }
 
     /// Forgets what was removed: there is no way back.
-    public func finish() throws -> [RulePlace] {
+    package func finish() throws -> [RulePlace] {
         guard archive.exists else {
             throw ConfigurationError("there is nothing to finish: no rules are saved in \(archive.directory)")
         }

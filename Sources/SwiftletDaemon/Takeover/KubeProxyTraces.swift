@@ -1,21 +1,21 @@
 import SystemPackage
-public import Takeover
+package import Takeover
 
 /// What of a kube-proxy is on this node: its processes, and what it has written into the kernel.
-public struct KubeProxyTraces: Sendable {
-    public var rules: [FoundRules] = []
-    public var processes: [KubeProxyProcess] = []
+package struct KubeProxyTraces: Sendable {
+    package var rules: [FoundRules] = []
+    package var processes: [KubeProxyProcess] = []
     /// What its ipvs mode has left; nil if it has left nothing.
-    public var ipvs: String?
+    package var ipvs: String?
     /// Places that cannot be looked at for want of a tool, and why.
-    public var unseen: [String] = []
+    package var unseen: [String] = []
     /// Places that a tool could not look at, and why.
-    public var closed: [String] = []
+    package var closed: [String] = []
     /// Rules were removed, and can be put back.
-    public var hasArchive = false
+    package var hasArchive = false
 
     /// Looks; changes nothing.
-    public static func find(_ archive: RuleArchive) -> KubeProxyTraces {
+    package static func find(_ archive: RuleArchive) -> KubeProxyTraces {
         var traces = KubeProxyTraces()
         for place in RulePlace.all {
             guard place.isReadable else {
@@ -42,10 +42,10 @@ public struct KubeProxyTraces: Sendable {
     var mayHaveConnections: Bool { hasArchive || isPresent || !isWhole }
 
     /// All places were looked at.
-    public var isWhole: Bool { unseen.isEmpty && closed.isEmpty }
+    package var isWhole: Bool { unseen.isEmpty && closed.isEmpty }
 
     /// One line for people; nil if there is nothing to say.
-    public var summary: String? {
+    package var summary: String? {
         var parts: [String] = []
         if !rules.isEmpty { parts.append("rules in \(rules.map { "\($0.place)" }.joined(separator: " and "))") }
         if let ipvs { parts.append(ipvs) }
@@ -62,7 +62,7 @@ public struct KubeProxyTraces: Sendable {
 
 extension RunDirectory {
     /// Where the rules of kube-proxy are kept that were removed: in a directory of root, not of the daemon.
-    public var archive: RuleArchive {
+    package var archive: RuleArchive {
         RuleArchive(directory: FilePath("/run/swiftlet-takeover").appending(path.lastComponent?.string ?? ""))
     }
 }

@@ -3,15 +3,15 @@ import NodeNetwork
 import ServiceMaps
 import ServiceModel
 import SystemPackage
-public import Takeover
+package import Takeover
 
 /// One question that is asked before rules of kube-proxy go, and its answer.
-public struct TakeoverCheck: Codable, Sendable, Hashable {
+package struct TakeoverCheck: Codable, Sendable, Hashable {
     /// What was asked: `LoadBalancer, IPv6, UDP`.
-    public var subject: String
-    public var isGood: Bool
+    package var subject: String
+    package var isGood: Bool
     /// What was seen, and what to do if that is not good.
-    public var finding: String
+    package var finding: String
 
     static func good(_ subject: String, _ finding: String) -> TakeoverCheck {
         TakeoverCheck(subject: subject, isGood: true, finding: finding)
@@ -23,18 +23,18 @@ public struct TakeoverCheck: Codable, Sendable, Hashable {
 }
 
 /// Whether swiftlet serves all that kube-proxy's rules serve: asked of the daemon, of the maps, and of the hooks.
-public struct TakeoverChecks {
+package struct TakeoverChecks {
     private let pins: DatapathPins
     /// Removes rules also for what swiftlet does not serve.
     private let acceptsUnserved: Bool
 
-    public init(pins: DatapathPins, acceptsUnserved: Bool) {
+    package init(pins: DatapathPins, acceptsUnserved: Bool) {
         self.pins = pins
         self.acceptsUnserved = acceptsUnserved
     }
 
     /// All of them, whatever the first ones say.
-    public func run(for rules: [FoundRules]) throws -> [TakeoverCheck] {
+    package func run(for rules: [FoundRules]) throws -> [TakeoverCheck] {
         // What stood in the way when it was tried last, some time ago, may be gone: a kube-proxy that has ended.
         _ = ControlClient.ask(.listen, at: RunDirectory(bpfRoot: pins.root))
         guard let report = try StatusReport.collect(pins: pins) else {

@@ -1,4 +1,4 @@
-public import NetworkLab
+import NetworkLab
 import Testing
 
 /// Expects bytes to be a packet, checksums included, and says in which fields they are not.

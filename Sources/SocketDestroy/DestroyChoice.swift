@@ -109,5 +109,7 @@ extension SocketDiagnosis {
 
 extension DestroyChoice {
     /// For who does not want any.
-    package static var none: DestroyChoice { DestroyChoice(destroyer: nil, reviver: nil, reasons: [], confinement: nil) }
+    package static var none: DestroyChoice {
+        DestroyChoice(destroyer: nil, reviver: nil, reasons: [], confinement: nil)
+    }
 }

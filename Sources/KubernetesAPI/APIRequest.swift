@@ -35,6 +35,7 @@ struct APIResource: Sendable, Hashable {
     static let services = APIResource(group: "", plural: "services")
     static let slices = APIResource(group: "discovery.k8s.io", plural: "endpointslices")
     static let nodes = APIResource(group: "", plural: "nodes")
+    static let pods = APIResource(group: "", plural: "pods")
     static let events = APIResource(group: "events.k8s.io", plural: "events")
 
     /// Where all of them are, in all namespaces.

@@ -43,9 +43,17 @@ extension ControlPlane {
         report.desired = compiler.desired.totals
         report.pending = reportedFailures.lines(for: writer?.pending ?? [])
         report.residentBytes = Self.residentBytes
+        report.withoutBackends = compiler.desired.services.values.reduce(0) { count, service in
+            count + service.ports.count { $0.emptyReason != nil }
+        }
         report.problems =
             problems.filter(\.isRefusal).map(\.description).sorted() + compiler.conflicts.map(\.description)
             + attention.values.sorted() + endpoints.problems.all + keptServices
+        if hasCompleteList, configuration.manifests.isEmpty, state.node(named: nodeName) == nil {
+            report.risks.append(
+                "no Node is named \(nodeName): zones, Local policies and the node's addresses are not known; set --node-name"
+            )
+        }
         // One odd value of a tenant's is no reason to call the node degraded.
         report.risks +=
             problems.filter { !$0.isRefusal }.map(\.description).sorted() + doubtful.values.flatMap(\.self).sorted()

@@ -11,7 +11,7 @@ import ServiceModel
 
 /// The one who decides and writes: events in, maps out. See docs/architecture.md for the path through it.
 actor ControlPlane {
-    private let configuration: Configuration
+    let configuration: Configuration
     let log: Logger
     private(set) var state: ClusterState
     private(set) var compiler = Compiler(keepsBackends: false)

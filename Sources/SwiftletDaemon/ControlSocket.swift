@@ -8,6 +8,8 @@ import SystemPackage
 package enum ControlRequest: String, Sendable {
     case status
     case services
+    /// What is compiled for.
+    case node
     /// Tries now to listen where that was not possible, instead of after a pause; answered when it has been tried.
     case listen
 }
@@ -16,12 +18,19 @@ package enum ControlRequest: String, Sendable {
 struct ControlSocketService: Service {
     private let listener: UnixHTTPListener
 
-    /// - Parameter respond: gives JSON.
+    /// - Parameters:
+    ///   - look: gives JSON for `/look/SUBJECT`, empty where nothing can be looked at.
+    ///   - respond: gives JSON.
     init(
-        directory: RunDirectory, respond: @escaping @Sendable (ControlRequest) async -> Data
+        directory: RunDirectory, look: @escaping @Sendable (String) async -> Data = { _ in Data() },
+        respond: @escaping @Sendable (ControlRequest) async -> Data
     ) throws(ConfigurationError) {
         do throws(UnixHTTPListener.Failure) {
             listener = try UnixHTTPListener(path: directory.socket.string) { path in
+                if path.hasPrefix(ControlClient.lookPrefix) {
+                    let subject = String(path.dropFirst(ControlClient.lookPrefix.count))
+                    return EndpointAnswer(.json, String(decoding: await look(subject), as: UTF8.self))
+                }
                 guard let request = ControlRequest(rawValue: String(path.dropFirst())) else {
                     return EndpointAnswer(status: 404, .text, "there is no \(path)\n")
                 }
@@ -41,13 +50,24 @@ struct ControlSocketService: Service {
 /// Asks the daemon that runs on a bpf root; nil when none does or it does not answer in time.
 package enum ControlClient {
     package static func ask(_ request: ControlRequest, at directory: RunDirectory) -> Data? {
+        ask(path: "/\(request.rawValue)", at: directory)
+    }
+
+    static let lookPrefix = "/look/"
+
+    /// Asks for a close look at `NAMESPACE/NAME` or an address.
+    package static func ask(look subject: String, at directory: RunDirectory) -> Data? {
+        ask(path: lookPrefix + subject, at: directory)
+    }
+
+    private static func ask(path: String, at directory: RunDirectory) -> Data? {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return nil }
         let stream = UnixConnection(descriptor: descriptor)
         let status = withSocketAddress(directory.socket) { connect(descriptor, $0, $1) }
         guard status == 0 else { return nil }
         stream.write(
-            Data("GET /\(request.rawValue) HTTP/1.1\r\nHost: swiftlet\r\nConnection: close\r\n\r\n".utf8))
+            Data("GET \(path) HTTP/1.1\r\nHost: swiftlet\r\nConnection: close\r\n\r\n".utf8))
         // Not to the end of the stream: a program that the daemon has started meanwhile may hold the connection.
         var answer = Data()
         while true {

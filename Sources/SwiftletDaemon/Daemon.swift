@@ -113,7 +113,7 @@ package struct Daemon: Sendable {
             parts += devices.map { [EndpointDeviceService(control: control, devices: $0)] } ?? []
             parts += recorder.map { [EventService(recorder: $0)] } ?? []
             // Whoever reads "ready" may ask for the status at once.
-            parts.append(try controlSocket(control, directory, cgroup, devices, sockets, statistics))
+            parts.append(try controlSocket(control, directory, cgroup, devices, sockets, connection, statistics))
         }
         if connection == nil { sayReady() }
         try await serve(parts, until: signals)
@@ -259,10 +259,17 @@ extension Daemon {
 
     private func controlSocket(
         _ control: ControlPlane, _ directory: RunDirectory, _ cgroup: FilePath, _ devices: DeviceKeeper?,
-        _ sockets: SocketDestroyKeeper?, _ statistics: @escaping @Sendable () -> SourceStatistics?
+        _ sockets: SocketDestroyKeeper?, _ connection: APIConnection?,
+        _ statistics: @escaping @Sendable () -> SourceStatistics?
     ) throws -> ControlSocketService {
         let base = report(cgroup: cgroup)
-        return try ControlSocketService(directory: directory) { request in
+        let look: @Sendable (String) async -> Data = { subject in
+            guard let connection else { return Data() }
+            let seen = await CloseLook.take(connection, of: await control.subject(of: subject), time: .real)
+            let report = LookReport(list: seen.list, unseen: seen.unseen)
+            return (try? ReportCoding.encoder().encode(report)) ?? Data()
+        }
+        return try ControlSocketService(directory: directory, look: look) { request in
             let encoder = ReportCoding.encoder()
             let answer: Data? =
                 switch request {
@@ -271,6 +278,7 @@ extension Daemon {
                         await control.report(base).with(statistics())
                             .with(devices?.report(nodePorts: control.nodePortAddresses)).with(sockets?.report))
                 case .services: try? encoder.encode(await control.serviceReports())
+                case .node: try? encoder.encode(await control.nodeReport)
                 case .listen: try? encoder.encode(await control.tryToListen())
                 }
             return answer ?? Data()

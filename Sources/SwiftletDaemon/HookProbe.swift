@@ -1,5 +1,5 @@
 import BPFLoader
-import Glibc
+package import Glibc
 package import ServiceModel
 package import SystemPackage
 
@@ -71,7 +71,7 @@ package enum HookProbe {
 
 extension IPAddress {
     /// The address as the kernel wants it.
-    func withSocketAddress<Result>(
+    package func withSocketAddress<Result>(
         port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
     ) -> Result {
         switch family {

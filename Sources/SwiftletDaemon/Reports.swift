@@ -32,6 +32,8 @@ package struct DaemonReport: Codable, Sendable {
     /// In force for flows at tc.
     package var flowTimeouts: FlowTimeouts
     package var residentBytes: Int
+    /// Service ports that refuse or drop because they have no backend; nil of a daemon that does not count them.
+    package var withoutBackends: Int?
 
     /// A network device, and why it has programs or not.
     package struct Device: Codable, Sendable, Hashable {

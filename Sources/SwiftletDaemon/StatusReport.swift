@@ -34,6 +34,8 @@ package struct StatusReport: Codable, Sendable {
         package var memory: Int
     }
 
+    /// Raised by a change that could surprise a reader.
+    package var schema = 1
     package var kernel: String
     package var bpfRoot: String
     package var cgroupRoot: String

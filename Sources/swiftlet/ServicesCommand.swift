@@ -2,6 +2,7 @@ import ArgumentParser
 import FoundationEssentials
 import Reporting
 import ServiceMaps
+import ServiceModel
 import SwiftletDaemon
 
 struct ServicesCommand: ParsableCommand {
@@ -15,12 +16,24 @@ struct ServicesCommand: ParsableCommand {
             Examples:
               swiftlet services
               swiftlet services my-api
-              swiftlet services kube-system/kube-dns
+              swiftlet services kube-system/kube-dns:dns
+              swiftlet services 10.96.0.15:80
+              swiftlet services -n prod --broken
               swiftlet services -o json
             """)
 
-    @Argument(help: ArgumentHelp("One Service: NAME, or NAMESPACE/NAME.", valueName: "name"))
-    var name: String?
+    @Argument(
+        help: ArgumentHelp("[NAMESPACE/]NAME[:PORT], or ADDRESS[:PORT]; several may be named.", valueName: "name"))
+    var names: [String] = []
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("Only Services of this namespace.", valueName: "namespace"))
+    var namespace: String?
+
+    @Flag(name: [.customShort("A"), .long], help: "Services of all namespaces, which is the default.")
+    var allNamespaces = false
+
+    @Flag(help: "Only service ports without a backend, and Services with a problem.")
+    var broken = false
 
     @OptionGroup var pins: PinOptions
     @OptionGroup var format: OutputOptions
@@ -31,21 +44,28 @@ struct ServicesCommand: ParsableCommand {
             .flatMap { try? ReportCoding.decoder().decode([ServiceReport].self, from: $0) }
         let programmed = try ProgrammedState.read(from: BPFMapStore(pins: pins.pins))
         var listing = ServiceListing(programmed: programmed, reports: reports)
-        if let name {
-            listing.services = listing.services.filter { $0.name == name || "\($0.namespace)/\($0.name)" == name }
-            guard !listing.services.isEmpty else {
-                throw ConfigurationError("no Service \(name) is known; `swiftlet services` lists them")
-            }
-        }
+        let selection = ServiceSelection(words: names, namespace: allNamespaces ? nil : namespace, broken: broken)
+        listing = try selection.apply(to: listing)
         if format.output == .json { return try printJSON(listing) }
-        if name != nil {
-            for service in listing.services { print(service.description) }
+        if !names.isEmpty {
+            let explainer = try? ClusterLook.explainer(of: listing.services.first, pins: pins)
+            for service in listing.services { print(service.description + endpoints(of: service, explainer)) }
         } else {
             print(table(of: listing))
         }
         if reports == nil {
             Terminal.write(error: "no daemon answers: types and reasons are unknown")
         }
+    }
+
+    /// Every endpoint of its slices, used or not; empty where they cannot be looked at.
+    private func endpoints(of service: ServiceListing.Item, _ explainer: Explainer?) -> String {
+        let name = ObjectName(namespace: service.namespace, name: service.name)
+        let groups = explainer?.endpoints(of: name) ?? []
+        return groups.map { group in
+            "\n\n  endpoints of \(group.port)\n"
+                + Explanation.Endpoint.rows(group.endpoints).map { "    \($0)" }.joined(separator: "\n")
+        }.joined()
     }
 
     private func table(of listing: ServiceListing) -> String {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
+import Glibc
 import Reporting
 import SwiftletDaemon
 
@@ -13,21 +14,48 @@ struct StatusCommand: ParsableCommand {
 
             Examples:
               swiftlet status
+              swiftlet status --brief
+              swiftlet status --wait 30
               swiftlet status -o json
             """)
 
     @OptionGroup var pins: PinOptions
     @OptionGroup var format: OutputOptions
 
+    @Flag(help: "Print one line: ok, or degraded and how many reasons there are.")
+    var brief = false
+
+    @Option(help: ArgumentHelp("Wait so long for all to be well.", valueName: "seconds"))
+    var wait: Int = 0
+
+    func validate() throws {
+        guard (0...86_400).contains(wait) else { throw ValidationError("write --wait with seconds from 0 to 86400") }
+    }
+
     func run() throws {
         if let daemon = observer { return try printObserver(daemon) }
-        guard let report = try StatusReport.collect(pins: pins.pins) else { return try pins.requireDatapath() }
+        guard let report = try patientReport() else { return try pins.requireDatapath() }
+        if brief {
+            print(report.degraded.isEmpty ? "ok" : "degraded: \(report.degraded.count)")
+            if !report.degraded.isEmpty { throw ExitCode.degraded }
+            return
+        }
         if format.output == .json {
             try printJSON(report)
         } else {
             printText(report, wide: format.output == .wide)
         }
         if !report.degraded.isEmpty { throw ExitCode.degraded }
+    }
+
+    /// The report once all is well, or when the wait is over; nil when nothing is loaded by then.
+    private func patientReport() throws -> StatusReport? {
+        let end = ContinuousClock.now + .seconds(wait)
+        while true {
+            let report = try StatusReport.collect(pins: pins.pins)
+            if report?.degraded.isEmpty == true || ContinuousClock.now >= end { return report }
+            usleep(1_000_000)
+        }
     }
 
     /// The daemon that runs here and programs nothing, if there is one: then there is no datapath to look at.
@@ -50,6 +78,7 @@ struct StatusCommand: ParsableCommand {
     }
 
     private func printText(_ report: StatusReport, wide: Bool) {
+        printVerdict(report)
         printSummary(report)
         printHooks(report)
         printDevices(report, all: wide)
@@ -59,7 +88,10 @@ struct StatusCommand: ParsableCommand {
         printCounters(report)
         if !report.pins.isEmpty { print("\nin \(report.bpfRoot), and should not be:") }
         for finding in report.pins { print("  - \(finding)") }
-        print("")
+    }
+
+    /// What a person must know, before what there is.
+    private func printVerdict(_ report: StatusReport) {
         for risk in report.daemon?.risks ?? [] { print("\(Terminal.styled("risk:", .warning)) \(risk)") }
         if report.degraded.isEmpty {
             print(Terminal.styled("all is well", .good))
@@ -67,6 +99,10 @@ struct StatusCommand: ParsableCommand {
             print(Terminal.styled("degraded:", .bad))
             for complaint in report.degraded { print("  - \(complaint)") }
         }
+        if let count = report.daemon?.withoutBackends, count > 0 {
+            print("\(count) service \(count == 1 ? "port has" : "ports have") no backend: `swiftlet services --broken`")
+        }
+        print("")
     }
 
     private func printSummary(_ report: StatusReport) {

@@ -11,14 +11,17 @@ struct Swiftlet: ParsableCommand {
               swiftlet run --kube-proxy-replacement=true --manifests /etc/swiftlet/manifests
               swiftlet status
               swiftlet services my-api
+              swiftlet explain 10.96.0.15:80
               swiftlet bench connect
               bpftool map dump pinned /sys/fs/bpf/swiftlet/v\(Version.mapABI)/maps/services4
 
-            Exit codes: 0 good, 1 failed, 2 wrong usage; status: 3 when degraded.
+            Exit codes: 0 good, 1 failed, 2 wrong usage; status: 3 when degraded; explain: 4 when a
+            connection would not arrive. `swiftlet help reasons` prints every reason.
             """,
         version: "swiftlet \(Version.swiftlet)",
         subcommands: [
-            RunCommand.self, StatusCommand.self, ServicesCommand.self, CompileCommand.self, MapsCommand.self,
+            RunCommand.self, StatusCommand.self, ServicesCommand.self, ExplainCommand.self, CompileCommand.self,
+            MapsCommand.self,
             BenchCommand.self, TakeoverCommand.self, PrepareCommand.self, CleanupCommand.self, VersionCommand.self,
             ProbeCommand.self, ProbeFrontendsCommand.self,
         ])
@@ -27,8 +30,10 @@ struct Swiftlet: ParsableCommand {
     ///
     /// Not asynchronous, so that a command begins in the only thread of the process: `run` gives up rights there.
     static func main() {
+        if CommandLine.arguments.dropFirst() == ["help", "reasons"] { return print(ReasonReference.text) }
         do {
-            var command = try parseAsRoot(KubeProxyArguments.normalized(Array(CommandLine.arguments.dropFirst())))
+            var command = try parseAsRoot(
+                KubeProxyArguments.normalized(Aliases.rewritten(Array(CommandLine.arguments.dropFirst()))))
             try command.run()
         } catch {
             let code = exitCode(for: error)

@@ -148,6 +148,17 @@ package struct Explainer {
             unseen: view.unseen)
     }
 
+    /// The endpoints of each service port, with what became of them.
+    package func endpoints(of name: ObjectName) -> [(port: ServicePortName, endpoints: [Explanation.Endpoint])] {
+        guard let service = state.service(named: name), let trace = trace(of: name) else { return [] }
+        let question = ExplainQuestion(.service(namespace: name.namespace, name: name.name, port: nil))
+        return trace.ports.filter { !$0.endpoints.isEmpty }.map { port in
+            var route = Route(service: service, port: port, question: question)
+            route.frontend = route.choose(among: port.frontends, asked: nil)
+            return (port.name, endpoints(route))
+        }
+    }
+
     func answer(_ question: ExplainQuestion, steps: [String], _ reason: Reason) -> Explanation {
         Explanation(
             question: question.text, works: false, steps: steps.map { .init(text: $0) }, verdict: .init(reason),

@@ -1,0 +1,72 @@
+import KubernetesAPI
+package import ServiceModel
+import SystemPackage
+
+/// What a running daemon compiles for, so that an explanation compiles for the same.
+package struct NodeReport: Codable, Sendable, Hashable {
+    package struct NodePortAddress: Codable, Sendable, Hashable {
+        package var address: String
+        package var hostOnly: Bool
+    }
+
+    package var name: String
+    package var zone: String?
+    package var nodePortAddresses: [NodePortAddress]
+    package var primaryAddresses: [String]
+    package var proxyName: String?
+    package var servesExternalIPs: Bool
+    /// The directories that it reads; none where it follows a cluster.
+    package var manifests: [String]
+
+    init(_ node: NodeConfiguration, manifests: [String]) {
+        name = node.name
+        zone = node.zone
+        nodePortAddresses = node.nodePortAddresses.map { .init(address: "\($0.address)", hostOnly: $0.hostOnly) }
+        primaryAddresses = node.primaryAddresses.map(\.description)
+        proxyName = node.proxyName
+        servesExternalIPs = node.servesExternalIPs
+        self.manifests = manifests
+    }
+
+    /// The node to compile for. Masquerading, which no explanation asks for, is left out.
+    package var configuration: NodeConfiguration {
+        var node = NodeConfiguration(
+            name: name, zone: zone,
+            nodePortAddresses: nodePortAddresses.compactMap { entry in
+                IPAddress(entry.address).map { ServiceModel.NodePortAddress($0, hostOnly: entry.hostOnly) }
+            },
+            primaryAddresses: primaryAddresses.compactMap { IPAddress($0) }, proxyName: proxyName)
+        node.servesExternalIPs = servesExternalIPs
+        return node
+    }
+}
+
+/// What the API server lists for an explanation, as the daemon passes it on.
+package struct LookReport: Codable, Sendable {
+    /// JSON: a List.
+    package var list: String
+    package var unseen: [String]
+}
+
+extension ControlPlane {
+    var nodeReport: NodeReport {
+        NodeReport(node, manifests: configuration.manifests)
+    }
+
+    /// What an explanation of `NAMESPACE/NAME`, or of `ADDRESS`, is to look at.
+    func subject(of text: String) -> CloseLook.Subject {
+        let address = IPAddress(text)
+        let parts = text.split(separator: "/").map(String.init)
+        var name: ObjectName?
+        if let address {
+            name =
+                compiler.desired.services.values.first { service in
+                    service.ports.contains { $0.frontends.contains { $0.key.address == address } }
+                }?.name
+        } else if parts.count == 2 {
+            name = ObjectName(namespace: parts[0], name: parts[1])
+        }
+        let selector = name.flatMap { state.service(named: $0)?.selector } ?? [:]
+        return CloseLook.Subject(service: name, selector: selector, address: address)
+    }
+}

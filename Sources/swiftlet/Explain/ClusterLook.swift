@@ -1,0 +1,44 @@
+import FoundationEssentials
+import KubernetesObjects
+import ManifestDirectory
+import Reporting
+import ServiceModel
+import SwiftletDaemon
+
+/// A close look at what the daemon that runs here compiles: its manifests, or what it lists of its cluster.
+enum ClusterLook {
+    static func explainer(of question: ExplainQuestion, pins: PinOptions) throws -> Explainer {
+        switch question.subject {
+        case .address(let address, _): try explainer(path: "\(address)", pins: pins)
+        case .service(let namespace, let name, _):
+            try explainer(path: "\(namespace ?? "default")/\(name)", pins: pins)
+        }
+    }
+
+    /// Nil where there is no Service to look at.
+    static func explainer(of service: ServiceListing.Item?, pins: PinOptions) throws -> Explainer? {
+        guard let service else { return nil }
+        return try explainer(path: "\(service.namespace)/\(service.name)", pins: pins)
+    }
+
+    private static func explainer(path: String, pins: PinOptions) throws -> Explainer {
+        guard
+            let report = ControlClient.ask(.node, at: pins.runDirectory)
+                .flatMap({ try? ReportCoding.decoder().decode(NodeReport.self, from: $0) })
+        else {
+            throw ConfigurationError(
+                "no daemon answers below \(pins.bpfRoot); start `swiftlet run`, or name --manifests DIR and --node NAME"
+            )
+        }
+        if !report.manifests.isEmpty {
+            return Explainer(view: ManifestLoader.view(of: report.manifests), node: report.configuration)
+        }
+        guard
+            let look = ControlClient.ask(look: path, at: pins.runDirectory)
+                .flatMap({ try? ReportCoding.decoder().decode(LookReport.self, from: $0) })
+        else { throw ConfigurationError("the daemon cannot ask the API server now; look at its log") }
+        var view = ManifestLoader.view(ofList: Array(look.list.utf8), from: "the API server")
+        view.unseen = look.unseen
+        return Explainer(view: view, node: report.configuration)
+    }
+}

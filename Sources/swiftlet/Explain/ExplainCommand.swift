@@ -1,0 +1,125 @@
+import ArgumentParser
+import KubernetesObjects
+import ManifestDirectory
+import Reporting
+import ServiceMaps
+import ServiceModel
+import SwiftletDaemon
+
+struct ExplainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain",
+        abstract: "Say why traffic to a Service does not arrive, and what to change.",
+        discussion: """
+            Follows a connection from the address to the endpoint. Each step is the compiler's own decision, checked against
+            the kernel's maps where they are; the last line names the object, the field and the remedy. It asks the daemon
+            that runs here, or works from --manifests alone. Exit code 0: it would work; 4: it would not.
+
+            Examples:
+              swiftlet explain my-api
+              swiftlet explain 10.96.0.15:80 --connect
+              swiftlet explain prod/web:http --pid 411
+              swiftlet explain 192.0.2.1:30080 --outside 198.51.100.7
+              swiftlet explain my-api --manifests ./examples --node demo-node
+            """)
+
+    enum Format: String, ExpressibleByArgument, CaseIterable {
+        case text
+        case json
+    }
+
+    @Argument(help: ArgumentHelp("ADDRESS:PORT, or [NAMESPACE/]NAME[:PORT].", valueName: "subject"))
+    var subject: String
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("Namespace of a name that has none.", valueName: "namespace"))
+    var namespace: String?
+
+    @Option(help: ArgumentHelp("The client is this pod.", valueName: "namespace/pod"))
+    var from: String?
+
+    @Option(help: ArgumentHelp("The client is this process.", valueName: "pid"))
+    var pid: Int32?
+
+    @Option(
+        help: ArgumentHelp("The client is outside the node and has this address.", valueName: "ip"),
+        transform: IPAddress.init(setting:))
+    var outside: IPAddress?
+
+    @Flag(help: "Ask for UDP.")
+    var udp = false
+
+    @Flag(help: "Connect to each endpoint once (TCP, 1 s each), in the network namespace of --pid if there is one.")
+    var connect = false
+
+    @Option(
+        help: ArgumentHelp("Read this directory of manifests and ask no daemon; may be repeated.", valueName: "dir"))
+    var manifests: [String] = []
+
+    @Option(help: ArgumentHelp("With --manifests: the node to explain for.", valueName: "name"))
+    var node: String?
+
+    @Option(
+        help: ArgumentHelp("With --manifests: an address of the node; may be repeated.", valueName: "ip"),
+        transform: IPAddress.init(setting:))
+    var nodeAddress: [IPAddress] = []
+
+    @OptionGroup var pins: PinOptions
+
+    @Option(name: .shortAndLong, help: "How to print.")
+    var output: Format = .text
+
+    func validate() throws {
+        guard [from != nil, pid != nil, outside != nil].count(where: \.self) <= 1 else {
+            throw ValidationError("write one of --from, --pid and --outside")
+        }
+        if !manifests.isEmpty, node == nil { throw ValidationError("name the node: --node NAME") }
+    }
+
+    func run() throws {
+        let question = try question()
+        let explainer = try explainer(question)
+        var look = NodeLook(pins: pins)
+        let destination = explainer.destination(of: question)
+        var facts = manifests.isEmpty ? look.facts(for: destination, question.client) : ExplainFacts()
+        if connect, let destination { look.connect(destination, of: question.client, noting: &facts) }
+        let explanation = explainer.with(facts).explain(question)
+        switch output {
+        case .text: print(explanation.text)
+        case .json: print(try explanation.json())
+        }
+        if !explanation.works { throw ExitCode.wouldNotWork }
+    }
+
+    private func question() throws -> ExplainQuestion {
+        guard let subject = ExplainQuestion.Subject(subject, namespace: namespace) else {
+            throw ValidationError("\(subject) is neither ADDRESS:PORT nor [NAMESPACE/]NAME[:PORT]")
+        }
+        var question = ExplainQuestion(subject, proto: udp ? .udp : nil)
+        if let outside { question.client = .outside(outside) }
+        if let pid {
+            guard let command = ProcessEntry.command(of: pid) else {
+                throw ConfigurationError("there is no process \(pid); write the pid as this namespace has it")
+            }
+            question.client = .process(pid, command: command)
+        }
+        if let from {
+            let parts = from.split(separator: "/").map(String.init)
+            guard let name = parts.last, parts.count <= 2 else { throw ValidationError("write --from NAMESPACE/POD") }
+            question.client = .pod(
+                ObjectName(namespace: parts.count == 2 ? parts[0] : namespace ?? "default", name: name))
+        }
+        return question
+    }
+
+    private func explainer(_ question: ExplainQuestion) throws -> Explainer {
+        if manifests.isEmpty { return try ClusterLook.explainer(of: question, pins: pins) }
+        var settings = CompileSettings(nodeName: node ?? "")
+        settings.nodeAddresses = nodeAddress
+        return Explainer(view: ManifestLoader.view(of: manifests), settings: settings)
+    }
+}
+
+extension ExitCode {
+    /// `explain`: a connection would not arrive.
+    static let wouldNotWork = ExitCode(4)
+}

@@ -1,0 +1,151 @@
+import BPFLoader
+import FoundationEssentials
+import Glibc
+import NodeNetwork
+import Reporting
+import ServiceMaps
+import ServiceModel
+import SwiftletDaemon
+import SystemPackage
+
+/// What the node itself says to an explanation: maps, hooks, devices, the client's cgroup, and connects to endpoints.
+struct NodeLook {
+    private let pins: PinOptions
+    private let daemon: DaemonReport?
+
+    init(pins: PinOptions) {
+        self.pins = pins
+        daemon = ControlClient.ask(.status, at: pins.runDirectory)
+            .flatMap { try? ReportCoding.decoder().decode(DaemonReport.self, from: $0) }
+    }
+
+    func facts(for destination: Explainer.Destination?, _ client: ExplainQuestion.Client) -> ExplainFacts {
+        var facts = ExplainFacts()
+        facts.daemonRuns = daemon != nil
+        facts.servedCgroup = daemon?.cgroupRoot
+        if case .process(let pid, _) = client, let root = daemon?.cgroupRoot {
+            facts.isClientServed = ProcessEntry.isBelow(root, pid)
+        }
+        // A daemon that only observes has programmed nothing, and is not to be blamed for it.
+        guard let destination, daemon?.kubeProxyReplacement != false else { return facts }
+        facts.hooksAttached = (try? CgroupLink(pinnedAt: pins.pins.link(.connect4)).info.isAttached) ?? false
+        facts.maps = maps(of: destination)
+        let service = "\(destination.port.service)"
+        facts.keptFromBefore = daemon?.problems.first { $0.hasPrefix("\(service) is served as it was before") }
+            .map { _ in "what may define it cannot be used; `swiftlet status` names it" }
+        if case .outside = client {
+            facts.deviceWithoutPrograms = deviceWithoutPrograms(destination.frontend.key.address)
+        }
+        return facts
+    }
+
+    private func maps(of destination: Explainer.Destination) -> ExplainFacts.Maps? {
+        guard let programmed = try? ProgrammedState.read(from: BPFMapStore(pins: pins.pins)) else { return nil }
+        let port = programmed.ports.first { $0.name == destination.port }
+        let pending = daemon?.pending.first { $0.contains("\(destination.port)") }
+        guard let port, let frontend = port.frontends.first(where: { $0.key == destination.frontend.key }) else {
+            return .init(isProgrammed: false, text: "they have no such frontend", pending: pending)
+        }
+        let wanted = Set(destination.endpoints.map { Socket(address: $0.address, port: $0.port.number) })
+        let held = Set(frontend.slots.compactMap { $0.map { Socket(address: $0.address, port: $0.port) } })
+        let count = "\(frontend.slots.count) \(frontend.slots.count == 1 ? "slot" : "slots")"
+        guard wanted == held else {
+            return .init(
+                isProgrammed: false, text: "frontend \(port.id.number) has \(count) for \(wanted.count) endpoints",
+                pending: pending)
+        }
+        return .init(isProgrammed: true, text: "frontend \(port.id.number), \(count)", pending: pending)
+    }
+
+    private struct Socket: Hashable {
+        var address: IPAddress
+        var port: UInt16
+    }
+
+    /// The device that holds an address, if packets that come by it meet no program.
+    private func deviceWithoutPrograms(_ address: IPAddress) -> String? {
+        guard let daemon, let network = try? NetworkSnapshot.read(),
+            let holder = network.addresses.first(where: { $0.address == address })?.link,
+            let link = network.link(holder), !link.isLoopback
+        else { return nil }
+        return daemon.devices.first { $0.name == link.name && $0.role == nil }?.name
+    }
+
+    /// Connects to each endpoint once, at most sixteen of them.
+    mutating func connect(
+        _ destination: Explainer.Destination, of client: ExplainQuestion.Client, noting facts: inout ExplainFacts
+    ) {
+        // A datagram that nothing answers proves nothing.
+        guard destination.port.proto == .tcp else { return }
+        facts.connectPlace = "from this network namespace"
+        if case .process(let pid, _) = client {
+            do throws(BPFError) {
+                // The last thing that this thread, and this process, does in its own.
+                try NetworkNamespace.enter(FilePath("/proc/\(pid)/ns/net"))
+                facts.connectPlace = "from there"
+            } catch {
+                facts.connectPlace = "from this network namespace, as the client's cannot be entered (\(error.cause))"
+            }
+        }
+        var outcomes: [String: ExplainFacts.Connect] = [:]
+        for endpoint in destination.endpoints.prefix(16) {
+            let host = endpoint.address.family == .v6 ? "[\(endpoint.address)]" : "\(endpoint.address)"
+            outcomes["\(host):\(endpoint.port)"] = ConnectTrial.run(endpoint.address, endpoint.port)
+        }
+        facts.connects = outcomes
+    }
+}
+
+/// One TCP connect that waits for a second at most.
+enum ConnectTrial {
+    static func run(_ address: IPAddress, _ port: Port) -> ExplainFacts.Connect {
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let descriptor = socket(address.family == .v4 ? AF_INET : AF_INET6, type, 0)
+        guard descriptor >= 0 else { return .noRoute }
+        defer { close(descriptor) }
+        let error = address.withSocketAddress(port: port.number) {
+            Glibc.connect(descriptor, $0, $1) == 0 ? 0 : errno
+        }
+        guard error == EINPROGRESS else { return outcome(error) }
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        guard poll(&waiting, 1, 1000) > 0 else { return .timedOut }
+        var pending: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &pending, &size)
+        return outcome(pending)
+    }
+
+    private static func outcome(_ error: Int32) -> ExplainFacts.Connect {
+        switch error {
+        case 0: .works
+        case ECONNREFUSED: .refused
+        case ENETUNREACH, EHOSTUNREACH: .noRoute
+        case EPERM, EACCES: .notPermitted
+        default: .timedOut
+        }
+    }
+}
+
+/// What /proc says of a process.
+enum ProcessEntry {
+    static func command(of pid: Int32) -> String? {
+        read("/proc/\(pid)/comm").map { String($0.prefix { $0 != "\n" }) }
+    }
+
+    /// Whether it is below a cgroup of version 2; nil if that cannot be told.
+    static func isBelow(_ root: String, _ pid: Int32) -> Bool? {
+        guard let mount = try? CgroupFileSystem.root().string, let text = read("/proc/\(pid)/cgroup"),
+            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("0::") })
+        else { return nil }
+        let path = mount + (line == "0::/" ? "" : String(line.dropFirst(3)))
+        return path == root || path.hasPrefix(root == "/" ? root : root + "/")
+    }
+
+    private static func read(_ path: String) -> String? {
+        guard let file = try? FileDescriptor.open(path, .readOnly) else { return nil }
+        defer { try? file.close() }
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        guard let count = try? bytes.withUnsafeMutableBytes({ try file.read(into: $0) }) else { return nil }
+        return String(decoding: bytes.prefix(count), as: UTF8.self)
+    }
+}

@@ -97,6 +97,8 @@ let package = Package(
             name: "Takeover",
             dependencies: ["CMemoryFile", "ServiceModel", .product(name: "SystemPackage", package: "swift-system")],
             swiftSettings: strict),
+        // Where the C library looks up names.
+        .systemLibrary(name: "CNameLookup"),
         // What commands print of values, as text and JSON.
         .target(name: "Reporting", dependencies: ["KubernetesObjects", "ServiceModel"], swiftSettings: strict),
         .target(
@@ -133,8 +135,8 @@ let package = Package(
         .executableTarget(
             name: "swiftlet",
             dependencies: [
-                "BPFLoader", "ConnectBenchmark", "KubernetesObjects", "ManifestDirectory", "NetworkLab", "NodeNetwork",
-                "Reporting",
+                "BPFLoader", "CNameLookup", "ConnectBenchmark", "KubernetesObjects", "ManifestDirectory", "NetworkLab",
+                "NodeNetwork", "Reporting",
                 "ServiceMaps", "ServiceModel", "SwiftletDaemon", "Takeover",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -203,7 +205,7 @@ let package = Package(
             name: "ConfigurationTests",
             dependencies: [
                 "KubernetesAPI", "ManifestDirectory", "NetworkLab", "NodeNetwork", "Observability", "ServiceModel",
-                "SwiftletDaemon", "swiftlet",
+                "SwiftletDaemon", "TestKit", "swiftlet",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],

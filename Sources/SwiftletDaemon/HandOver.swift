@@ -88,7 +88,7 @@ struct HandOver: Sendable {
     /// from under the other version's programs.
     private static let written = Set(MapCatalog.all.filter(\.isState).map(\.map))
     /// Who has which number. Everything that the datapath remembers speaks in these numbers.
-    private static let numbering: [ServiceMap] = [.frontends, .backends4, .backends6]
+    private static let numbering: [ServiceMap] = [.servicePorts, .backends4, .backends6]
     /// Their size is a constant of the programs.
     private static let sizedByPrograms = Set(MapCatalog.all.filter { $0.size.isOfPrograms }.map(\.map))
 

@@ -134,7 +134,10 @@ struct DatapathOptions: ParsableArguments {
     @Flag(help: "Change the kernel's settings that are in the way of forwarding.")
     var setSysctls = false
 
-    @Option(help: ArgumentHelp("Frontends per IP family that the maps have room for.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Frontends per IP family that the maps have room for: one for each port of each address of a Service.",
+            valueName: "n"))
     var maxServices: UInt32?
 
     @Option(help: ArgumentHelp("Backends per IP family that the maps have room for.", valueName: "n"))

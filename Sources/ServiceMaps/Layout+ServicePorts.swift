@@ -1,10 +1,10 @@
 internal import CDatapath
 internal import ServiceModel
 
-/// `frontends`: the key is the service id, the value the names that people use.
+/// `service_ports`: the key is the service id, the value the names that people use.
 ///
 /// Kubernetes' names fit; a longer one is cut, and then the port gets a new id at each restart.
-extension frontend {
+extension service_port {
     init(_ port: ServicePortName) {
         self.init()
         FixedText.store(port.service.namespace, in: &namespace_)

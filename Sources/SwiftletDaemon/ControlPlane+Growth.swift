@@ -1,3 +1,4 @@
+import DatapathInstall
 import Logging
 import ServiceLifecycle
 import ServiceMaps
@@ -80,7 +81,7 @@ extension ControlPlane {
         }
         log.notice(
             "gave the maps more room",
-            metadata: ["of": "\(Self.names(groups))", "duration": "\(Daemon.text(ContinuousClock.now - start))"])
+            metadata: ["of": "\(Self.names(groups))", "duration": "\((ContinuousClock.now - start).roundedText)"])
         return nil
     }
 

@@ -1,4 +1,5 @@
 import BPFLoader
+import DatapathInstall
 import Dispatch
 import FoundationEssentials
 import Glibc
@@ -8,6 +9,7 @@ import Logging
 import Observability
 import ServiceMaps
 import ServiceModel
+import Settings
 
 /// The one who decides and writes: events in, maps out. See docs/architecture.md for the path through it.
 actor ControlPlane {

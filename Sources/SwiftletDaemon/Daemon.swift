@@ -1,4 +1,5 @@
 import BPFLoader
+package import DatapathInstall
 import FoundationEssentials
 import Glibc
 import KubernetesAPI
@@ -11,6 +12,7 @@ import Observability
 import ServiceLifecycle
 import ServiceMaps
 import ServiceModel
+package import Settings
 import SystemPackage
 import UnixSignals
 
@@ -154,13 +156,15 @@ extension Daemon {
         }
     }
 
-    private func sayReady() { log.info("ready", metadata: ["duration": "\(Self.text(ContinuousClock.now - started))"]) }
+    private func sayReady() {
+        log.info("ready", metadata: ["duration": "\((ContinuousClock.now - started).roundedText)"])
+    }
 
     private func sayInitialised(withList: Bool) {
         guard !withList else { return log.info("initialised; the datapath works on, and follows no changes") }
         log.warning(
             "initialised without a list of the API server; the datapath serves what was known before",
-            metadata: ["waited": "\(Self.text(InitDeadlineService.patience))"])
+            metadata: ["waited": "\(InitDeadlineService.patience.roundedText)"])
     }
 
     private func sayProgrammed(_ summary: IngestSummary) {
@@ -168,7 +172,7 @@ extension Daemon {
             settings.kubeProxyReplacement ? "programmed the first list" : "observed the first list",
             metadata: [
                 "services": "\(summary.services)", "writes": "\(summary.writes)",
-                "compile": "\(Self.text(summary.compile))", "duration": "\(Self.text(summary.apply))",
+                "compile": "\(summary.compile.roundedText)", "duration": "\(summary.apply.roundedText)",
             ])
     }
 }

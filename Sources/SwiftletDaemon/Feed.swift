@@ -1,10 +1,11 @@
+import DatapathInstall
 import KubernetesAPI
 import KubernetesObjects
 import Logging
 import ManifestDirectory
 import NodeNetwork
-import enum ServiceModel.ClusterEvent
 import ServiceLifecycle
+import enum ServiceModel.ClusterEvent
 
 /// Feeds batches to the control plane, one after the other.
 struct FeedService<Batches: AsyncSequence & Sendable>: Service

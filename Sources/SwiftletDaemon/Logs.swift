@@ -1,5 +1,6 @@
 import FoundationEssentials
 package import Logging
+package import Settings
 import SystemPackage
 
 /// How swiftlet logs: to standard error, a constant message plus metadata, nothing per connection.

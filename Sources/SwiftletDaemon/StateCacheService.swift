@@ -1,3 +1,4 @@
+import DatapathInstall
 import Dispatch
 import FoundationEssentials
 import KubernetesObjects

@@ -3,8 +3,8 @@ import KubernetesObjects
 import Logging
 import Observability
 import ServiceModel
+import Settings
 import Testing
-
 @testable import SwiftletDaemon
 
 extension ControlPlane {

@@ -202,7 +202,7 @@ let package = Package(
 
         .target(
             name: "TestKit",
-            dependencies: ["BPFLoader", "NetworkLab", "ServiceModel"],
+            dependencies: ["BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel"],
             path: "Tests/TestKit", swiftSettings: strict),
         // An API server that speaks the real protocol over TLS, and errs on demand.
         .target(

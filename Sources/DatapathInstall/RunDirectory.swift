@@ -30,7 +30,7 @@ package struct RunDirectory: Sendable {
 
     package static let advice = "run as root, or let root run `swiftlet prepare --user USER` first"
 
-    func remove() {
+    package func remove() {
         for file in [socket, lock] { _ = file.withPlatformString { Glibc.unlink($0) } }
         _ = path.withPlatformString { rmdir($0) }
     }

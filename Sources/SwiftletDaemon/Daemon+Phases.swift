@@ -45,7 +45,7 @@ extension Daemon {
     }
 
     /// Nil when the maps keep their size.
-    func growthPlan(_ keeper: DatapathKeeper?) -> GrowthPlan? {
+    func growthPlan(_ keeper: DatapathKeeper?) -> GrowthPlan<BPFMapStore>? {
         guard let keeper, settings.mapMemoryLimit > 0 else { return nil }
         let limits = MapGrowth(memoryLimit: Int(settings.mapMemoryLimit) << 20, possibleCPUs: CPUs.possible)
         return GrowthPlan(limits: limits) { capacities in try await keeper.grow(to: capacities) }

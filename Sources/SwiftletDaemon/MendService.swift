@@ -4,7 +4,7 @@ import ServiceLifecycle
 /// Looks after the kernel's part from time to time: neither an unmounted file system nor a removed link tells anybody.
 struct MendService: ServiceLifecycle.Service {
     let keeper: DatapathKeeper
-    let control: ControlPlane
+    let control: KernelControlPlane
     /// A few dozen calls of the kernel each.
     private static let pause = Duration.seconds(5)
 

@@ -1,5 +1,6 @@
 import CDatapath
 import ServiceModel
+import TestKit
 import Testing
 
 @testable import ServiceMaps
@@ -58,7 +59,9 @@ struct WriterTests {
         var bench = try Bench()
         expectDone(bench.writer.apply(upserts: [Bench.service("web", at: 1, pods: 1...2)]))
         #expect(
-            bench.writtenMaps == [.servicePorts, .backends4, .backends4, .slots4, .slots4, .vipFilter, .services4, .vips4])
+            bench.writtenMaps == [
+                .servicePorts, .backends4, .backends4, .slots4, .slots4, .vipFilter, .services4, .vips4,
+            ])
     }
 
     @Test("one more endpoint writes one backend, a new run and the frontend; the old run goes after the grace period")

@@ -1,16 +1,18 @@
-import CDatapath
-import ServiceMaps
-import ServiceModel
+package import CDatapath
+package import ServiceMaps
 
 /// Maps in memory, which do what the kernel's do, and fail when told to.
-final class FakeStore: MapStore {
-    typealias Bytes = [UInt8]
+/// Safety: a test, or the one actor that it gave the store to, uses it at a time.
+package final class FakeStore: MapStore, @unchecked Sendable {
+    package typealias Bytes = [UInt8]
 
     /// What every map holds. An array is a hash of the elements that are not zero.
-    struct Contents: Equatable {
-        var maps: [ServiceMap: [Bytes: Bytes]] = [:]
+    package struct Contents: Equatable {
+        package var maps: [ServiceMap: [Bytes: Bytes]] = [:]
 
-        mutating func perform(_ event: Event) {
+        package init() {}
+
+        package mutating func perform(_ event: Event) {
             switch event {
             case .put(let map, let key, let value):
                 let isEmptyElement = FakeStore.isArray(map) && value.allSatisfy { $0 == 0 }
@@ -20,32 +22,32 @@ final class FakeStore: MapStore {
             }
         }
 
-        func value<Key: BitwiseCopyable, Value: BitwiseCopyable>(_ map: ServiceMap, _ key: Key) -> Value? {
+        package func value<Key: BitwiseCopyable, Value: BitwiseCopyable>(_ map: ServiceMap, _ key: Key) -> Value? {
             maps[map]?[bytes(key)].map { load($0) }
         }
     }
 
     /// One atomic step of the kernel.
-    enum Event: Equatable {
+    package enum Event: Equatable {
         case put(ServiceMap, Bytes, Bytes)
         case delete(ServiceMap, Bytes)
         case grace
     }
 
-    var contents: Contents
-    var log: [Event] = []
-    var capacities: MapCapacities
+    package var contents: Contents
+    package var log: [Event] = []
+    package var capacities: MapCapacities
     /// Says whether a write fails, by its number and map.
-    var refuses: (Int, ServiceMap) -> Bool = { _, _ in false }
+    package var refuses: (Int, ServiceMap) -> Bool = { _, _ in false }
     private var writes = 0
-    var counters: [UInt32: [service_counter]] = [:]
+    package var counters: [UInt32: [service_counter]] = [:]
 
-    init(_ contents: Contents = Contents(), capacities: MapCapacities = .small) {
+    package init(_ contents: Contents = Contents(), capacities: MapCapacities = .small) {
         self.contents = contents
         self.capacities = capacities
     }
 
-    static func isArray(_ map: ServiceMap) -> Bool { map == .slots4 || map == .slots6 || map == .vipFilter }
+    package static func isArray(_ map: ServiceMap) -> Bool { map == .slots4 || map == .slots6 || map == .vipFilter }
 
     private func write(_ event: Event, _ map: ServiceMap) -> MapError? {
         defer { writes += 1 }
@@ -60,7 +62,7 @@ final class FakeStore: MapStore {
         return nil
     }
 
-    func update<Key: BitwiseCopyable, Value: BitwiseCopyable>(
+    package func update<Key: BitwiseCopyable, Value: BitwiseCopyable>(
         _ map: ServiceMap, keys: [Key], values: [Value]
     ) -> WriteOutcome {
         for (index, (key, value)) in zip(keys, values).enumerated() {
@@ -71,7 +73,7 @@ final class FakeStore: MapStore {
         return WriteOutcome(completed: keys.count)
     }
 
-    func delete<Key: BitwiseCopyable>(_ map: ServiceMap, keys: [Key]) -> WriteOutcome {
+    package func delete<Key: BitwiseCopyable>(_ map: ServiceMap, keys: [Key]) -> WriteOutcome {
         for (index, key) in keys.enumerated() {
             if let error = write(.delete(map, bytes(key)), map) {
                 return WriteOutcome(completed: index, failure: error)
@@ -80,13 +82,13 @@ final class FakeStore: MapStore {
         return WriteOutcome(completed: keys.count)
     }
 
-    func forEach<Key: BitwiseCopyable, Value: BitwiseCopyable>(
+    package func forEach<Key: BitwiseCopyable, Value: BitwiseCopyable>(
         in map: ServiceMap, _ body: (Key, Value) -> Void
     ) throws(MapError) {
         for (key, value) in contents.maps[map] ?? [:] { body(load(key), load(value)) }
     }
 
-    func elements<Value: BitwiseCopyable>(
+    package func elements<Value: BitwiseCopyable>(
         _ map: ServiceMap, at indices: Range<UInt32>, as _: Value.Type
     ) throws(MapError) -> [Value] {
         indices.map { index in
@@ -95,43 +97,44 @@ final class FakeStore: MapStore {
         }
     }
 
-    func perCPU<Value: BitwiseCopyable>(
+    package func perCPU<Value: BitwiseCopyable>(
         _ map: ServiceMap, at index: UInt32, as _: Value.Type
     ) throws(MapError) -> [Value]? {
         guard index < capacity(of: map) else { return nil }
         return (counters[index] ?? [service_counter()]).map { load(bytes($0)) }
     }
 
-    func forEachPerCPU<Value: BitwiseCopyable>(
+    package func forEachPerCPU<Value: BitwiseCopyable>(
         in map: ServiceMap, _ body: (UInt32, [Value]) -> Void
     ) throws(MapError) {
         for (key, value) in contents.maps[map] ?? [:] { body(load(key), [load(value)]) }
     }
 
-    func zeroPerCPU(_ map: ServiceMap, at index: UInt32) throws(MapError) {
+    package func zeroPerCPU(_ map: ServiceMap, at index: UInt32) throws(MapError) {
         defer { writes += 1 }
         if refuses(writes, map) { throw MapError(map, .kernel(errno: 12, text: "no memory")) }
         counters[index] = nil
     }
 
-    func capacity(of map: ServiceMap) -> UInt32 { capacities[map] ?? 0 }
+    package func capacity(of map: ServiceMap) -> UInt32 { capacities[map] ?? 0 }
 }
 
 extension MapCapacities {
-    static let small = MapCapacities(
+    package static let small = MapCapacities(
         services: 256, slots: 512, backends: 256, affinity: 16, countsBackends: true, possibleCPUs: 2)
 }
 
 /// A grace period that is entered into the log of a store.
-struct LoggedGrace: GracePeriod {
-    // Safety: tests use a store and its grace period from one thread.
-    nonisolated(unsafe) let store: FakeStore
+package struct LoggedGrace: GracePeriod {
+    let store: FakeStore
 
-    func wait() throws(GracePeriodError) { store.log.append(.grace) }
+    package init(store: FakeStore) { self.store = store }
+
+    package func wait() throws(GracePeriodError) { store.log.append(.grace) }
 }
 
-func bytes<Value: BitwiseCopyable>(_ value: Value) -> [UInt8] { withUnsafeBytes(of: value) { Array($0) } }
+package func bytes<Value: BitwiseCopyable>(_ value: Value) -> [UInt8] { withUnsafeBytes(of: value) { Array($0) } }
 
-func load<Value: BitwiseCopyable>(_ bytes: [UInt8]) -> Value {
+package func load<Value: BitwiseCopyable>(_ bytes: [UInt8]) -> Value {
     bytes.withUnsafeBytes { $0.loadUnaligned(as: Value.self) }
 }

@@ -109,7 +109,7 @@ struct DatapathModel {
 
     func ranges(of port: ServicePortName) -> [CIDR] {
         (contents.maps[.servicePorts] ?? [:]).flatMap { key, value -> [CIDR] in
-            guard (load(value) as frontend).decoded == port else { return [] }
+            guard (load(value) as service_port).decoded == port else { return [] }
             let id = ServiceID(load(key))
             return port.family == .v4 ? ranges(of: id, Model4.self) : ranges(of: id, Model6.self)
         }

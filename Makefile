@@ -19,7 +19,9 @@ C_FILES := $(shell find bpf Sources -name '*.[ch]' 2>/dev/null)
 
 # One file that needs no other, whatever distribution it is copied to (docs/building.md).
 # SwiftPM follows #embed only when it looks for changed headers; a new object has a new time.
-SWIFT_RELEASE := swift build -c release -Xswiftc -static-executable --product
+# LINK=-static-stdlib leaves the C library, libelf and zlib out.
+LINK ?= -static-executable
+SWIFT_RELEASE := swift build -c release -Xswiftc $(LINK) --product
 
 .PHONY: setup bpf build lab install install-service uninstall deb image release test-packages \
 	test test-pure test-kernel test-e2e test-kernels root demo bench bench-packets soak fmt check clean

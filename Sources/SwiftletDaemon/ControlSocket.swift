@@ -1,3 +1,4 @@
+package import DatapathInstall
 package import FoundationEssentials
 import Glibc
 import Observability
@@ -24,7 +25,7 @@ struct ControlSocketService: Service {
     init(
         directory: RunDirectory, look: @escaping @Sendable (String) async -> Data = { _ in Data() },
         respond: @escaping @Sendable (ControlRequest) async -> Data
-    ) throws(ConfigurationError) {
+    ) throws(DaemonError) {
         do throws(UnixHTTPListener.Failure) {
             listener = try UnixHTTPListener(path: directory.socket.string) { path in
                 if path.hasPrefix(ControlClient.lookPrefix) {
@@ -37,7 +38,7 @@ struct ControlSocketService: Service {
                 return EndpointAnswer(.json, String(decoding: await respond(request), as: UTF8.self))
             }
         } catch {
-            throw ConfigurationError(
+            throw DaemonError(
                 "cannot listen on \(directory.socket): \(Errno(rawValue: error.errno)); check that /run is writable")
         }
     }

@@ -1,6 +1,6 @@
 import KubernetesAPI
 package import ServiceModel
-import SystemPackage
+import Settings
 
 /// What a running daemon compiles for, so that an explanation compiles for the same.
 package struct NodeReport: Codable, Sendable, Hashable {

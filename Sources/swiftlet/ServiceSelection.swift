@@ -14,7 +14,7 @@ struct ServiceSelection {
 
     /// The listing with what is selected.
     /// - Throws: for a word that nothing answers to, with the nearest name.
-    func apply(to listing: ServiceListing) throws(ConfigurationError) -> ServiceListing {
+    func apply(to listing: ServiceListing) throws(CommandError) -> ServiceListing {
         var chosen = listing
         if words.isEmpty {
             if let namespace { chosen.services.removeAll { $0.namespace != namespace } }
@@ -65,14 +65,14 @@ struct ServiceSelection {
         return found
     }
 
-    private func missing(_ word: String, in listing: ServiceListing) -> ConfigurationError {
+    private func missing(_ word: String, in listing: ServiceListing) -> CommandError {
         let bare = word.split(separator: "/").last.map(String.init) ?? word
         let name = bare.split(separator: ":").first.map(String.init) ?? bare
         let near = Set(listing.services.map(\.name)).sorted().nearest(to: name)
         let others = listing.services.filter { $0.name == name }.map { "\($0.namespace)/\($0.name)" }
         let hint =
             others.first.map { $0 == word ? "" : "; there is \($0)" } ?? near.map { "; did you mean \($0)?" } ?? ""
-        return ConfigurationError("no Service \"\(word)\"\(hint) (`swiftlet services` lists all)")
+        return CommandError("no Service \"\(word)\"\(hint) (`swiftlet services` lists all)")
     }
 }
 

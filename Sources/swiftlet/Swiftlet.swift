@@ -1,4 +1,5 @@
 import ArgumentParser
+import Settings
 import SwiftletDaemon
 
 @main
@@ -21,15 +22,15 @@ struct Swiftlet: ParsableCommand {
         version: "swiftlet \(Version.swiftlet)",
         subcommands: [
             RunCommand.self, StatusCommand.self, ServicesCommand.self, ExplainCommand.self, CompileCommand.self,
-            MapsCommand.self,
-            BenchCommand.self, TakeoverCommand.self, PrepareCommand.self, CleanupCommand.self, VersionCommand.self,
-            ProbeCommand.self, ProbeFrontendsCommand.self,
+            MapsCommand.self, BenchCommand.self, TakeoverCommand.self, PrepareCommand.self, CleanupCommand.self,
+            CompletionCommand.self, VersionCommand.self, ProbeCommand.self, ProbeFrontendsCommand.self,
         ])
 
     /// ArgumentParser's own code for wrong usage is 64; here it is 2.
     ///
     /// Not asynchronous, so that a command begins in the only thread of the process: `run` gives up rights there.
     static func main() {
+        NameLookup.useNoModules()
         if CommandLine.arguments.dropFirst() == ["help", "reasons"] { return print(ReasonReference.text) }
         do {
             var command = try parseAsRoot(

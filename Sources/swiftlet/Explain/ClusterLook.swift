@@ -1,3 +1,4 @@
+import DatapathInstall
 import FoundationEssentials
 import KubernetesObjects
 import ManifestDirectory
@@ -26,7 +27,7 @@ enum ClusterLook {
             let report = ControlClient.ask(.node, at: pins.runDirectory)
                 .flatMap({ try? ReportCoding.decoder().decode(NodeReport.self, from: $0) })
         else {
-            throw ConfigurationError(
+            throw CommandError(
                 "no daemon answers below \(pins.bpfRoot); start `swiftlet run`, or name --manifests DIR and --node NAME"
             )
         }
@@ -36,7 +37,7 @@ enum ClusterLook {
         guard
             let look = ControlClient.ask(look: path, at: pins.runDirectory)
                 .flatMap({ try? ReportCoding.decoder().decode(LookReport.self, from: $0) })
-        else { throw ConfigurationError("the daemon cannot ask the API server now; look at its log") }
+        else { throw CommandError("the daemon cannot ask the API server now; look at its log") }
         var view = ManifestLoader.view(ofList: Array(look.list.utf8), from: "the API server")
         view.unseen = look.unseen
         return Explainer(view: view, node: report.configuration)

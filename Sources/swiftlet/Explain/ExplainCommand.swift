@@ -1,4 +1,5 @@
 import ArgumentParser
+import DatapathInstall
 import KubernetesObjects
 import ManifestDirectory
 import Reporting
@@ -98,7 +99,7 @@ struct ExplainCommand: ParsableCommand {
         if let outside { question.client = .outside(outside) }
         if let pid {
             guard let command = ProcessEntry.command(of: pid) else {
-                throw ConfigurationError("there is no process \(pid); write the pid as this namespace has it")
+                throw CommandError("there is no process \(pid); write the pid as this namespace has it")
             }
             question.client = .process(pid, command: command)
         }

@@ -1,4 +1,5 @@
 import BPFLoader
+import DatapathInstall
 import FoundationEssentials
 import Glibc
 import NodeNetwork

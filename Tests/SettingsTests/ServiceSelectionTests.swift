@@ -1,0 +1,74 @@
+import Foundation
+import SwiftletDaemon
+import Testing
+
+@testable import swiftlet
+
+@Suite("services: what people type")
+struct ServiceSelectionTests {
+    private let listing: ServiceListing
+
+    init() throws {
+        let port = { (address: String, number: Int, reason: String) in
+            """
+            {"name": "http", "protocol": "TCP", "family": 4, "affinitySeconds": 0, \(reason)
+             "connections": {"forwarded": 0, "refused": 0, "refusedByReason": {}}, "sourceRanges": [], "backends": [],
+             "frontends": [{"address": "\(address)", "port": \(number), "protocol": "TCP", "kind": "ClusterIP",
+              "action": "balance", "policy": "Cluster", "scope": "fromNode", "restricted": false}]}
+            """
+        }
+        let item = { (namespace: String, name: String, ports: String) in
+            """
+            {"namespace": "\(namespace)", "name": "\(name)", "type": "ClusterIP", "ports": [\(ports)], "problems": []}
+            """
+        }
+        let services = [
+            item("default", "works", port("10.96.0.1", 80, "")),
+            item("prod", "empty", port("10.96.0.2", 80, #""reason": "no endpoints","#)),
+            item("prod", "works", port("fd00::3", 443, "")),
+        ]
+        listing = try ReportCoding.decoder().decode(
+            ServiceListing.self, from: Data(#"{"services": [\#(services.joined(separator: ","))]}"#.utf8))
+    }
+
+    private func names(_ words: [String], namespace: String? = nil, broken: Bool = false) throws -> [String] {
+        try ServiceSelection(words: words, namespace: namespace, broken: broken).apply(to: listing).services
+            .map { "\($0.namespace)/\($0.name)" }
+    }
+
+    @Test(
+        "by name, namespace, port and address",
+        arguments: [
+            ("works", ["default/works", "prod/works"]), ("prod/works", ["prod/works"]),
+            ("default/works:http", ["default/works"]), ("works:443", ["prod/works"]), ("10.96.0.2", ["prod/empty"]),
+            ("10.96.0.2:80", ["prod/empty"]), ("[fd00::3]:443", ["prod/works"]), ("fd00::3", ["prod/works"]),
+        ])
+    func words(word: String, expected: [String]) throws { #expect(try names([word]) == expected) }
+
+    @Test("a namespace, and what is broken")
+    func lists() throws {
+        #expect(try names([]).count == 3)
+        #expect(try names([], namespace: "prod") == ["prod/empty", "prod/works"])
+        #expect(try names([], broken: true) == ["prod/empty"])
+    }
+
+    @Test(
+        "a miss names what is near",
+        arguments: [
+            ("wrks", #"no Service "wrks"; did you mean works? (`swiftlet services` lists all)"#),
+            ("test/empty", #"no Service "test/empty"; there is prod/empty (`swiftlet services` lists all)"#),
+            ("10.96.0.9", #"no Service "10.96.0.9" (`swiftlet services` lists all)"#),
+        ])
+    func misses(word: String, message: String) {
+        let error = #expect(throws: CommandError.self) { try names([word]) }
+        #expect(error?.description == message)
+    }
+
+    @Test("what Cilium's users type")
+    func aliases() {
+        #expect(Aliases.rewritten(["service", "list", "-o", "json"]) == ["services", "-o", "json"])
+        #expect(Aliases.rewritten(["bpf", "lb", "list"]) == ["services"])
+        #expect(Aliases.rewritten(["map", "list"]) == ["maps"])
+        #expect(Aliases.rewritten(["services", "map"]) == ["services", "map"])
+    }
+}

@@ -178,7 +178,7 @@ let package = Package(
         .testTarget(
             name: "ScenarioTests",
             dependencies: ["ManifestDirectory", "KubernetesObjects", "Reporting", "ServiceModel"],
-            exclude: ["README.md", "Scenarios", "Schema"], swiftSettings: strict),
+            exclude: ["README.md", "Faults", "Scenarios", "Schema"], swiftSettings: strict),
         .testTarget(
             name: "ServiceMapsTests",
             dependencies: ["BPFLoader", "CDatapath", "ServiceMaps", "ServiceModel", "TestKit"],

@@ -6,9 +6,11 @@ package enum FieldName: String, CaseIterable, Sendable {
     case externalName, externalTrafficPolicy, forNodes, forZones, healthCheckNodePort, hints, ingress
     case initContainers, internalTrafficPolicy, ip, ipFamilies, ipMode, items, key, kind, labels, loadBalancer
     case loadBalancerSourceRanges, message, metadata, name, namespace, nodeName, nodePort, notReadyAddresses
-    case object, phase, podCIDR, podCIDRs, podIP, podIPs, port, ports, `protocol`, publishNotReadyAddresses, ready
+    case object, ownerReferences, phase, podCIDR, podCIDRs, podIP, podIPs, port, ports, `protocol`,
+        publishNotReadyAddresses, ready
     case reason, resourceVersion, restartPolicy, retryAfterSeconds, selector, serving, sessionAffinity
-    case sessionAffinityConfig, spec, status, subsets, taints, targetPort, terminating, timeoutSeconds, type, zone
+    case sessionAffinityConfig, spec, status, subsets, taints, targetPort, targetRef, terminating, timeoutSeconds, type,
+        zone
 
     /// The keys below it are anybody's choice.
     package var hasFreeKeys: Bool {
@@ -17,6 +19,9 @@ package enum FieldName: String, CaseIterable, Sendable {
         default: false
         }
     }
+
+    /// A reference to another object, of which only a few members are read.
+    var isReference: Bool { self == .ownerReferences || self == .targetRef }
 
     /// The annotation that is kubectl's copy of the whole object: of no use here, and bigger than all the rest.
     static let lastApplied = "kubectl.kubernetes.io/last-applied-configuration"

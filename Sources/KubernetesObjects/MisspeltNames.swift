@@ -17,7 +17,7 @@ extension Field {
         while let field = rest.popLast(), found.count < most {
             for member in field.memberKeys {
                 if let name = member.name {
-                    if !name.hasFreeKeys { rest.append(member.value) }
+                    if !name.hasFreeKeys, !name.isReference { rest.append(member.value) }
                 } else if !Self.unread.contains(member.text), found.count < most {
                     let advice = Self.known.nearest(to: member.text).map { "write \($0)" } ?? "remove it"
                     found.append((member.path, advice))

@@ -16,15 +16,23 @@ struct ParsedFile {
     var passedOver: Set<String> = []
     /// False when something could not be told apart at all: the file may still define what it defined before.
     var isComplete = true
+    /// What a close look sees; empty unless the parser looks closely.
+    var closeObjects: [CloseObject] = []
 }
 
 /// Reads manifest texts into objects.
 struct ManifestParser: Sendable {
     private let reader = ObjectReader()
     private let nodePorts: ClosedRange<Int>
+    private let looksClosely: Bool
 
-    /// - Parameter nodePorts: a NodePort outside this range is told of.
-    init(nodePorts: ClosedRange<Int> = Service.usualNodePorts) { self.nodePorts = nodePorts }
+    /// - Parameters:
+    ///   - nodePorts: a NodePort outside this range is told of.
+    ///   - looksClosely: also reads what only an explanation needs.
+    init(nodePorts: ClosedRange<Int> = Service.usualNodePorts, looksClosely: Bool = false) {
+        self.nodePorts = nodePorts
+        self.looksClosely = looksClosely
+    }
 
     /// Reads a text in the format that the file's name says.
     func parse(_ bytes: [UInt8], file: String) -> ParsedFile {
@@ -109,6 +117,9 @@ struct ManifestParser: Sendable {
             field.findings, origin: file, document: document, object: "\(key)",
             hiding: HiddenObjects(content, key: key))
         if !isValid { return }
+        if looksClosely, let object = CloseObject(field.apart, key: key, content: content) {
+            parsed.closeObjects.append(object)
+        }
         parsed.problems += doubts(about: content, field).map { doubt in
             StateProblem(
                 .doubtful, origin: file, document: document, object: "\(key)", field: doubt.field, cause: doubt.cause,

@@ -8,15 +8,18 @@ package struct Table {
     package mutating func add(_ cells: String...) { rows.append(cells) }
 
     /// The table, one line a row; cells may not hold line breaks.
-    package var text: String {
-        let all = [header] + rows
-        let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
-        return all.map { row in
+    package var text: String { Self.aligned([header] + rows, gap: 3).joined(separator: "\n") }
+
+    /// Rows of equally many cells, padded so that they stand in columns.
+    package static func aligned(_ rows: [[String]], gap: Int) -> [String] {
+        let columns = rows.first?.indices ?? 0..<0
+        let widths = columns.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
             let cells = zip(row, widths).map { cell, width in
                 cell + String(repeating: " ", count: width - cell.count)
             }
-            return cells.joined(separator: "   ").trimmingSuffix(while: { $0 == " " })
-        }.joined(separator: "\n")
+            return cells.joined(separator: String(repeating: " ", count: gap)).trimmingSuffix(while: { $0 == " " })
+        }
     }
 }
 

@@ -26,27 +26,43 @@ private func compile(
     node: NodeConfiguration
 ) -> DesiredServicePort {
     let family = clusterIP.family
-    let doors = FrontDoors(of: port, of: service, clusterIP: clusterIP, node: node)
-    let candidates = endpoints.candidates(for: port, family: family)
+    let parts = PortCompilation(port, of: service, clusterIP: clusterIP, endpoints: endpoints, node: node)
     let usable = UsableEndpoints(
-        candidates, node: node,
-        // Spec 14.
-        usesCluster: service.internalPolicy == .cluster || doors.areExternal,
-        usesLocal: service.internalPolicy == .local || (service.externalPolicy == .local && doors.areExternal),
+        parts.candidates, choice: parts.choice,
         // Whose connections end with their endpoint must not lose it to a hint or a policy (spec 32).
         keepsServing: port.proto == .udp || service.destroysTCP)
     return DesiredServicePort(
         name: ServicePortName(service: service.name, port: port.name, proto: port.proto, family: family),
         affinitySeconds: service.affinitySeconds ?? 0,
         backends: usable.backends,
-        frontends: doors.frontends(for: usable),
+        frontends: parts.doors.frontends(for: usable),
         emptyReason: usable.hasBackend
-            ? nil : endpoints.emptyReason(family: family, hasCandidates: !candidates.isEmpty, usable: usable))
+            ? nil : endpoints.emptyReason(family: family, hasCandidates: !parts.candidates.isEmpty, usable: usable))
+}
+
+/// What one service port of one family is compiled from; a trace looks at the same.
+struct PortCompilation {
+    let doors: FrontDoors
+    let candidates: [ServiceEndpoints.Candidate]
+    let choice: EndpointChoice
+
+    init(
+        _ port: Service.PortSpec, of service: Service, clusterIP: IPAddress, endpoints: ServiceEndpoints,
+        node: NodeConfiguration
+    ) {
+        doors = FrontDoors(of: port, of: service, clusterIP: clusterIP, node: node)
+        candidates = endpoints.candidates(for: port, family: clusterIP.family)
+        choice = EndpointChoice(
+            candidates, node: node,
+            // Spec 14.
+            usesCluster: service.internalPolicy == .cluster || doors.areExternal,
+            usesLocal: service.internalPolicy == .local || (service.externalPolicy == .local && doors.areExternal))
+    }
 }
 
 extension Service {
     /// Spec 1 to 3.
-    fileprivate func reasonToLeaveAlone(for proxyName: String?) -> LeftAlone? {
+    func reasonToLeaveAlone(for proxyName: String?) -> LeftAlone? {
         if kind == .externalName { return .externalName }
         if isHeadless || labels[Label.headless] != nil { return .headless }
         if labels[Label.proxyName] != proxyName { return .otherProxy }
@@ -54,12 +70,12 @@ extension Service {
     }
 
     /// A family without a ClusterIP has no frontend of any kind (spec 20).
-    fileprivate var clusterIPOfEachFamily: [IPAddress] {
+    var clusterIPOfEachFamily: [IPAddress] {
         IPFamily.allCases.compactMap { family in clusterIPs.first { $0.family == family } }
     }
 
     /// The API promises distinct names; where a manifest breaks the promise, the first port keeps the name.
-    fileprivate var portsWithDistinctNames: [PortSpec] {
+    var portsWithDistinctNames: [PortSpec] {
         if ports.count < 2 { return ports }
         var names: Set<String> = []
         return ports.filter { names.insert("\($0.name)/\($0.proto)").inserted }

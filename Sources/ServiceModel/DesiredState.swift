@@ -83,12 +83,17 @@ extension DesiredServicePort {
     }
 }
 
-/// Why a service port has no backend, in the words that `swiftlet services` shows.
-package enum EmptyReason: String, Sendable, Hashable {
+/// Why a service port has no backend, as far as a state without pods can tell; `ServiceTrace` names the endpoints.
+package enum EmptyReason: String, Sendable, Hashable, CaseIterable {
+    /// The slices are empty, and there is no selector.
     case noEndpoints = "no endpoints"
-    case selectorMatchesNothing = "selector matches no pod"
+    /// The Service has a selector, and no slice has come.
+    case noSlice = "no EndpointSlice"
+    /// The slices are empty: pods that are pending, over or without address are in none.
+    case selectorMatchesNothing = "no pod with an address matches the selector"
+    case otherFamily = "endpoints of the other IP family only"
     case notReady = "endpoints not ready"
-    case noMatchingPort = "no endpoint port with this name and protocol"
+    case noMatchingPort = "port names differ"
     /// Local policy, and the usable endpoints are all on other nodes (spec 17, 19).
     case notOnThisNode = "no endpoint on this node"
 }

@@ -42,12 +42,14 @@ struct ServiceEndpoints {
     func emptyReason(family: IPFamily, hasCandidates: Bool, usable: UsableEndpoints) -> EmptyReason {
         if usable.existAnywhere { return .notOnThisNode }
         if hasCandidates { return .notReady }
-        let endpointsOfFamily = slices.contains { slice in
+        let isOfFamily = { (slice: EndpointSlice) in
             slice.family == family && slice.endpoints.contains { $0.address.family == family }
         }
-        if endpointsOfFamily { return .noMatchingPort }
-        // The slice controller leaves an empty slice behind where a selector matches nothing.
-        return hasSelector && slices.allSatisfy(\.endpoints.isEmpty) ? .selectorMatchesNothing : .noEndpoints
+        if slices.contains(where: isOfFamily) { return .noMatchingPort }
+        if slices.contains(where: { !$0.endpoints.isEmpty }) { return .otherFamily }
+        if !hasSelector { return .noEndpoints }
+        // The slice controller leaves an empty slice behind where no pod that matches has an address.
+        return slices.isEmpty ? .noSlice : .selectorMatchesNothing
     }
 }
 

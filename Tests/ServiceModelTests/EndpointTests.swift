@@ -29,7 +29,7 @@ struct EndpointTests {
         #expect(
             outcome(service, first, second) == """
                 frontend 10.96.0.15:53/TCP clusterIP cluster → default/api:dns-tcp reject: \
-                no endpoint port with this name and protocol
+                port names differ
                 frontend 10.96.0.15:53/UDP clusterIP cluster → default/api:dns 1 backend
                 frontend 10.96.0.15:80/TCP clusterIP cluster → default/api:web 2 backends
                 backend default/api:dns v4 10.0.0.1:5353 active cluster
@@ -108,13 +108,14 @@ struct EndpointTests {
     func emptyReasons() {
         let withoutSelector = Service.make { $0.selector = nil }
         let reject = "frontend 10.96.0.15:80/TCP clusterIP cluster → default/api reject: "
-        #expect(outcome(.make()) == reject + "selector matches no pod")
-        #expect(outcome(.make(), .make()) == reject + "selector matches no pod")
+        #expect(outcome(.make()) == reject + "no EndpointSlice")
+        #expect(outcome(.make(), .make()) == reject + "no pod with an address matches the selector")
         #expect(outcome(withoutSelector) == reject + "no endpoints")
-        #expect(outcome(.make(), .make(.ready("fd00::1"), type: .ipv6)) == reject + "no endpoints")
+        let otherFamily = EndpointSlice.make(.ready("fd00::1"), type: .ipv6)
+        #expect(outcome(.make(), otherFamily) == reject + "endpoints of the other IP family only")
         #expect(outcome(.make(), .make(.unready("10.0.0.1"), .dying("10.0.0.2"))) == reject + "endpoints not ready")
         let otherPort = EndpointSlice.make(.ready("10.0.0.1"), ports: [.init(name: "web", port: 8080)])
-        #expect(outcome(.make(), otherPort) == reject + "no endpoint port with this name and protocol")
+        #expect(outcome(.make(), otherPort) == reject + "port names differ")
     }
 
     @Test("spec 32: UDP keeps every serving endpoint in the list, used or not")

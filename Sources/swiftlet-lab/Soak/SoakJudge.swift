@@ -72,8 +72,8 @@ struct SoakJudge {
         }
         let proto = record.isUDP ? "UDP" : "TCP"
         let kind = "\(frontend.kind.rawValue)/\(frontend.address.isV4 ? "IPv4" : "IPv6")/\(proto)"
-        // Packets of a flow go to its backend while the maps have that at all (spec 32).
-        let isRemembered = record.act == .exchange && place == .outside
+        // A flow keeps its backend while the maps have that at all (spec 31, 32).
+        let isRemembered = record.act == .exchange
         let states = histories[number].states(from: record.start, to: record.end, remembered: isRemembered)
         // An established connection lives on, whatever became of its backend (spec 33).
         let isEstablished = record.act == .exchange && !record.isUDP
@@ -107,7 +107,9 @@ struct SoakJudge {
             switch state {
             case .serving(let pods) where !pods.isEmpty:
                 record.result == "ok" && pods.contains { record.backend == "pod-\($0):\(port)" }
-            case .serving: record.result == "ECONNREFUSED"
+            // connect() of a UDP socket sends nothing and is not refused: it meets the routes to the VIP, of which there may
+            // be none.
+            case .serving: record.result == "ECONNREFUSED" || (record.isUDP && record.result == "ENETUNREACH")
             // Nobody listens on a node's port, and no route leads to an address that is nobody's. A ClusterIP refuses
             // other ports while one of its frontends is there (spec 28).
             case .absent where frontend.kind == .nodePort: record.result == "ECONNREFUSED"

@@ -218,9 +218,11 @@ final class SharedJudge: Sendable {
 
 /// The thread that reads what a client tells, to its end.
 final class SoakReader {
+    private let client: SoakProcess
     private var thread: LabThread.Running?
 
     init(_ client: SoakProcess, _ place: SoakJudge.Place, _ judge: SharedJudge) throws {
+        self.client = client
         thread = try LabThread.start {
             do {
                 while let line = try client.readLine() {
@@ -235,6 +237,9 @@ final class SoakReader {
             }
         }
     }
+
+    /// A client that nobody has asked to end would be read for ever.
+    deinit { client.askToEnd() }
 
     func join() { thread = nil }
 }

@@ -1,0 +1,138 @@
+package import ServiceModel
+
+/// A close look at the objects round a Service, for explanations: with what a translation does not need, such as the names
+/// of pods and the labels of slices that belong to nothing. It is taken when it is asked for and is never kept.
+package struct ClusterView: Sendable {
+    package var services: [ObjectName: ServiceView] = [:]
+    /// Sorted by name.
+    package var slices: [SliceView] = []
+    /// Sorted by name.
+    package var pods: [PodView] = []
+    package var nodes: [String: Node] = [:]
+    /// What the objects come to, slices made from pods and Endpoints included.
+    package var events: [ClusterEvent] = []
+    package var problems: [StateProblem] = []
+    /// What could not be looked at, and why.
+    package var unseen: [String] = []
+
+    package init() {}
+
+    package mutating func add(_ object: CloseObject) {
+        switch object {
+        case .service(let view): services[view.service.name] = services[view.service.name] ?? view
+        case .slice(let view): slices.append(view)
+        case .pod(let view): pods.append(view)
+        case .node(let node): nodes[node.name] = nodes[node.name] ?? node
+        }
+    }
+
+    package mutating func sort() {
+        slices.sort { $0.slice.name < $1.slice.name }
+        pods.sort { $0.name < $1.name }
+    }
+
+    /// The pod that has an address; the slice's word counts before the pods' own.
+    package func podName(of address: IPAddress, in slice: ObjectName) -> String? {
+        if let named = slices.first(where: { $0.slice.name == slice })?.pods[address] { return named }
+        return pods.first { $0.name.namespace == slice.namespace && !$0.isOver && $0.addresses.contains(address) }?.name
+            .name
+    }
+}
+
+/// One object of a `ClusterView`.
+package enum CloseObject: Sendable, Hashable {
+    case service(ServiceView)
+    case slice(SliceView)
+    case pod(PodView)
+    case node(Node)
+}
+
+/// A Service with what its ports lead to.
+package struct ServiceView: Sendable, Hashable {
+    package var service: Service
+    /// As written for each of its ports: `8080`, `http`; empty where nothing is.
+    package var targets: [String]
+}
+
+/// A slice with what tells whose it might be.
+package struct SliceView: Sendable, Hashable {
+    package var slice: EndpointSlice
+    package var labels: [String: String]
+    /// The Service in `metadata.ownerReferences`.
+    package var owner: String?
+    /// Names from `targetRef`.
+    package var pods: [IPAddress: String]
+}
+
+/// A pod as an explanation needs it.
+package struct PodView: Sendable, Hashable {
+    package struct Port: Sendable, Hashable {
+        /// Empty where it has none.
+        package var name: String
+        package var proto: IPProtocol
+        package var number: ServiceModel.Port
+    }
+
+    package var name: ObjectName
+    package var labels: [String: String] = [:]
+    /// `Running`; empty where the status says none.
+    package var phase = ""
+    package var addresses: [IPAddress] = []
+    package var nodeName: String?
+    package var ports: [Port] = []
+    package var isReady = false
+    package var isTerminating = false
+
+    package var isOver: Bool { phase == "Succeeded" || phase == "Failed" }
+}
+
+extension CloseObject {
+    /// Reads what `ObjectReader` leaves out; what is wrong in it is no matter here.
+    package init?(_ field: Field, key: ObjectKey, content: KubernetesObject) {
+        switch content {
+        case .service(let object):
+            let targets = object.targets.map { target in
+                switch target {
+                case .samePort: ""
+                case .number(let number): "\(number)"
+                case .named(let name): name
+                }
+            }
+            self = .service(ServiceView(service: object.service, targets: targets))
+        case .slice(let slice): self = .slice(SliceView(slice, field))
+        case .pod(let pod): self = .pod(PodView(pod, key.name, field))
+        case .node(let node): self = .node(node)
+        case .endpoints: return nil
+        }
+    }
+}
+
+extension SliceView {
+    fileprivate init(_ slice: EndpointSlice, _ field: Field) {
+        self.init(slice: slice, labels: field[.metadata]?.textMap(.labels) ?? [:], owner: nil, pods: [:])
+        let owners = field[.metadata]?.list(.ownerReferences) ?? []
+        owner = owners.first { $0.text(.kind) == "Service" }?.text(.name)
+        for endpoint in field.list(.endpoints) {
+            guard let address = endpoint.list(.addresses).first?.address, let target = endpoint[.targetRef],
+                target.text(.kind) ?? "Pod" == "Pod"
+            else { continue }
+            pods[address] = target.text(.name)
+        }
+    }
+}
+
+extension PodView {
+    fileprivate init(_ pod: PodObject, _ name: ObjectName, _ field: Field) {
+        self.init(name: name)
+        labels = pod.labels
+        phase = field[.status]?.text(.phase) ?? ""
+        addresses = pod.addresses
+        nodeName = pod.nodeName
+        isReady = pod.isReady
+        isTerminating = pod.isTerminating
+        for port in (field[.spec]?.list(.containers) ?? []).flatMap({ $0.list(.ports) }) {
+            guard let number = port.port(.containerPort) else { continue }
+            ports.append(Port(name: port.text(.name) ?? "", proto: port.proto, number: number))
+        }
+    }
+}

@@ -1,0 +1,39 @@
+/// What was seen of the node beside the objects; nil for what was not looked at.
+package struct ExplainFacts: Codable, Sendable, Hashable {
+    /// What the kernel's maps hold of the frontend that was asked for.
+    package struct Maps: Codable, Sendable, Hashable {
+        package var isProgrammed: Bool
+        /// `frontend 17, 1 slot`, or what differs.
+        package var text: String
+        /// Why the daemon could not write it.
+        package var pending: String?
+
+        package init(isProgrammed: Bool, text: String, pending: String? = nil) {
+            self.isProgrammed = isProgrammed
+            self.text = text
+            self.pending = pending
+        }
+    }
+
+    /// What came of one connect to an endpoint.
+    package enum Connect: String, Codable, Sendable, Hashable {
+        case works, refused, timedOut, noRoute, notPermitted
+    }
+
+    /// The client is below the cgroup whose sockets are translated.
+    package var isClientServed: Bool?
+    package var servedCgroup: String?
+    package var hooksAttached: Bool?
+    package var daemonRuns: Bool?
+    /// The device that packets of a client outside come in by, where it has no programs.
+    package var deviceWithoutPrograms: String?
+    package var maps: Maps?
+    /// Why a Service is served as it was before the start.
+    package var keptFromBefore: String?
+    /// By endpoint: `10.244.0.11:8080`.
+    package var connects: [String: Connect]?
+    /// Where the connects were made: `in the client's network namespace`.
+    package var connectPlace: String?
+
+    package init() {}
+}

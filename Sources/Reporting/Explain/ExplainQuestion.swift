@@ -1,0 +1,58 @@
+package import ServiceModel
+
+/// What `swiftlet explain` is asked.
+package struct ExplainQuestion: Sendable, Hashable {
+    package enum Subject: Sendable, Hashable {
+        case address(IPAddress, Port)
+        /// A namespace of nil stands for any; the port is a name or a number, or nil for each of them.
+        case service(namespace: String?, name: String, port: String?)
+    }
+
+    /// Where the client is.
+    package enum Client: Sendable, Hashable {
+        /// Any process or pod of this node.
+        case node
+        case pod(ObjectName)
+        case process(Int32, command: String)
+        case outside(IPAddress)
+    }
+
+    package var subject: Subject
+    /// Nil for TCP where an address is asked, and for any where a Service is.
+    package var proto: IPProtocol?
+    package var client = Client.node
+
+    package init(_ subject: Subject, proto: IPProtocol? = nil, client: Client = .node) {
+        self.subject = subject
+        self.proto = proto
+        self.client = client
+    }
+}
+
+extension ExplainQuestion.Subject {
+    /// Reads `10.96.0.15:80`, `[fd00::15]:80`, `NAME`, `NAME:PORT`, `NAMESPACE/NAME` and `NAMESPACE/NAME:PORT`; nil for none
+    /// of these.
+    ///
+    /// - Parameter namespace: stands where none is written; nil for any.
+    package init?(_ text: String, namespace: String? = nil) {
+        if let (address, port) = Self.socketAddress(text) {
+            self = .address(address, port)
+            return
+        }
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard let last = parts.last else { return nil }
+        let name = last.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard let first = name.first, !first.isEmpty, parts.count == 1 || !parts[0].isEmpty else { return nil }
+        self = .service(
+            namespace: parts.count == 2 ? parts[0] : namespace, name: first, port: name.count == 2 ? name[1] : nil)
+    }
+
+    private static func socketAddress(_ text: String) -> (IPAddress, Port)? {
+        guard let colon = text.lastIndex(of: ":"), let number = Int(text[text.index(after: colon)...]),
+            let port = Port(number)
+        else { return nil }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        return IPAddress(String(host)).map { ($0, port) }
+    }
+}

@@ -1,0 +1,190 @@
+import KubernetesObjects
+import ServiceModel
+
+/// Addresses and names that lead to nothing, and what was probably meant.
+extension Explainer {
+    /// Why no frontend has this key.
+    func missed(_ key: FrontendKey, _ question: ExplainQuestion) -> Reason {
+        for service in services {
+            if let reason = miss(key, of: service) { return reason }
+        }
+        if let slice = state.events.lazy.compactMap({ event -> EndpointSlice? in
+            if case .slice(let slice) = event { return slice }
+            return nil
+        }).first(where: { $0.endpoints.contains { $0.address == key.address } }) {
+            let pod = view.podName(of: key.address, in: slice.name) ?? "an endpoint"
+            return Reason(
+                .podAddress, object: "Service \(slice.name.namespace)/\(slice.serviceName)",
+                text: "\(key.address) is \(pod) itself: no Service is asked",
+                remedy: "ask \(slice.serviceName)'s address")
+        }
+        if let pod = view.pods.first(where: { $0.addresses.contains(key.address) }) {
+            return Reason(
+                .podAddress, object: "Pod \(pod.name)",
+                text: "\(key.address) is pod \(pod.name) itself: no Service is asked")
+        }
+        let known = services.flatMap { service in service.clusterIPs.map { ("\($0)", service.name) } }
+        let near = known.map(\.0).filter { $0.count > 4 }.nearest(to: "\(key.address)")
+        guard let near, let owner = known.first(where: { $0.0 == near }) else {
+            return Reason(.notAFrontend, text: "no Service has the address \(key.address)")
+        }
+        return Reason(
+            .notAFrontend, object: "Service \(owner.1)",
+            text: "no Service has the address \(key.address); did you mean \(near) (\(owner.1))?", remedy: "")
+    }
+
+    private func miss(_ key: FrontendKey, of service: Service) -> Reason? {
+        let object = "Service \(service.name)"
+        let ingress = service.ingress.first { $0.address == key.address }
+        let own = service.clusterIPs + service.externalIPs + service.ingress.map(\.address)
+        if own.contains(key.address) {
+            if let alone = trace(of: service.name)?.leftAlone { return left(alone, service) }
+            if let conflict = compiler.conflicts.first(where: {
+                $0.service == service.name && $0.frontend.address == key.address && $0.frontend.port == key.port
+            }) {
+                return held(conflict)
+            }
+            if ingress?.mode == .proxy {
+                return Reason(
+                    .addressOfProxy, object: object,
+                    text: "\(key.address) has ipMode: Proxy, so that it is left to the load balancer")
+            }
+            if service.externalIPs.contains(key.address), !node.servesExternalIPs {
+                return Reason(
+                    .externalIPsOff, object: object,
+                    text: "\(key.address) is an external IP of \(service.name), and those are switched off")
+            }
+            return otherPort(key, of: service)
+        }
+        guard service.ports.contains(where: { $0.nodePort == key.port && $0.proto == key.proto }),
+            view.nodes.values.contains(where: { $0.addresses.contains(key.address) })
+                || node.nodePortAddresses.isEmpty || node.primaryAddresses.contains(key.address)
+        else { return nil }
+        return nodePort(key, of: service)
+    }
+
+    private func nodePort(_ key: FrontendKey, of service: Service) -> Reason {
+        let served = node.nodePortAddresses.filter { !$0.hostOnly }.map { "\($0.address)" }
+        let other = view.nodes.values.first { $0.addresses.contains(key.address) && $0.name != node.name }
+        let list = served.isEmpty ? "on no address" : "on \(served.joined(separator: ", "))"
+        return Reason(
+            .nodePortElsewhere, object: "Node \(other?.name ?? node.name)",
+            text: "\(key.port) is a NodePort of \(service.name), which \(node.name) serves \(list)",
+            remedy: other.map { "\(key.address) is \($0.name)'s: explain it there" }
+                ?? "ask one of these, or change --nodeport-addresses")
+    }
+
+    private func otherPort(_ key: FrontendKey, of service: Service) -> Reason {
+        let list = service.ports.map { "\($0.port)/\($0.proto)" + ($0.name.isEmpty ? "" : " (\($0.name))") }
+        let text = "\(key.address) is \(service.name), which serves \(list.joined(separator: ", "))"
+        if let other = service.ports.first(where: { $0.port == key.port }) {
+            return Reason(
+                .otherProtocol, object: "Service \(service.name)", text: "\(text), not \(key.port)/\(key.proto)",
+                remedy: "ask \(other.proto), or add a port with protocol: \(key.proto) to spec.ports")
+        }
+        return Reason(
+            .portNotServed, object: "Service \(service.name)", text: "\(text), not \(key.port)/\(key.proto)",
+            remedy: "ask one of these, or add the port to spec.ports")
+    }
+
+    func noSuchPort(_ port: String?, of service: Service, _ proto: IPProtocol?) -> Reason {
+        let list = service.ports.map { "\($0.port)/\($0.proto)" + ($0.name.isEmpty ? "" : " (\($0.name))") }
+        let wanted = [port, proto.map { "\($0)" }].compactMap(\.self).joined(separator: "/")
+        let names = service.ports.map(\.name).filter { !$0.isEmpty }
+        let near = port.flatMap { names.nearest(to: $0) }.map { "; did you mean \($0)?" } ?? ""
+        return Reason(
+            service.ports.contains { "\($0.port)" == port || $0.name == port } ? .otherProtocol : .portNotServed,
+            object: "Service \(service.name)",
+            text:
+                "\(service.name) serves \(list.isEmpty ? "no port" : list.joined(separator: ", ")), not \(wanted)\(near)",
+            remedy: near.isEmpty ? "ask one of these, or add the port to spec.ports" : "")
+    }
+
+    func left(_ reason: LeftAlone, _ service: Service) -> Reason {
+        let object = "Service \(service.name)"
+        switch reason {
+        case .otherProxy:
+            let label = "service.kubernetes.io/service-proxy-name"
+            guard let value = service.labels[label] else {
+                return Reason(
+                    .otherProxy, object: object,
+                    text: "\(service.name) lacks the label \(label): \(node.proxyName ?? "")", remedy: "add it")
+            }
+            return Reason(
+                .otherProxy, object: object,
+                text: "\(service.name) has the label \(label)=\(value): served by that proxy",
+                remedy: "remove the label")
+        case .headless:
+            return Reason(.headless, object: object, text: "\(service.name) is headless: nothing is translated")
+        case .externalName:
+            return Reason(
+                .externalName, object: object,
+                text: "\(service.name) is a name in DNS only (\(service.externalName ?? ""))")
+        case .noClusterIP:
+            return Reason(
+                .noClusterIP, object: object,
+                text: "\(service.name) is not served: spec.clusterIP is empty, and nothing allocates one here")
+        }
+    }
+
+    func unknown(_ namespace: String?, _ name: String) -> Reason {
+        let wanted = namespace.map { "\($0)/\(name)" } ?? name
+        let refused = view.problems.first { problem in
+            problem.isRefusal && problem.object.map { $0.hasPrefix("Service ") && $0.hasSuffix("/\(name)") } ?? false
+        }
+        if let refused {
+            return Reason(
+                .refusedObject, object: refused.object, text: "\(refused)", remedy: "")
+        }
+        if let other = services.first(where: { $0.name.name == name }) {
+            return Reason(
+                .noSuchService, object: "Service \(wanted)", text: "no Service \(wanted); there is \(other.name)",
+                remedy: "write the namespace")
+        }
+        let near = services.map(\.name.name).nearest(to: name)
+        let unparsed = view.problems.first { $0.kind == .unparsable || $0.kind == .unreadable }
+        let meant = near.map { "; did you mean \($0)?" } ?? ""
+        if near == nil, let unparsed {
+            return Reason(
+                .refusedObject, object: unparsed.origin, text: "no Service \(wanted); \(unparsed)", remedy: "")
+        }
+        return Reason(
+            .noSuchService, object: "Service \(wanted)", text: "no Service \(wanted)\(meant)",
+            remedy: near == nil ? "`swiftlet services` lists all" : "")
+    }
+
+    private func held(_ conflict: Conflict) -> Reason {
+        Reason(
+            .conflict, object: "Service \(conflict.service)",
+            text: "\(conflict.frontend) of \(conflict.service) is held by \(conflict.heldBy)",
+            remedy: "give one of the two another address or port")
+    }
+
+    /// A Service without a frontend for this client.
+    func noDoor(_ route: Route) -> Reason {
+        let service = route.service
+        if let conflict = compiler.conflicts.first(where: { $0.service == service.name }) { return held(conflict) }
+        let object = "Service \(service.name)"
+        if service.kind == .loadBalancer && service.ingress.isEmpty {
+            return Reason(
+                .addressPending, object: object,
+                text: "\(service.name): status.loadBalancer.ingress is empty, no controller has given an address")
+        }
+        if service.kind == .nodePort && route.port.spec.nodePort == nil {
+            return Reason(
+                .nodePortUnset, object: object,
+                text: "\(service.name): \(route.field).nodePort is not set, and nothing allocates one here",
+                remedy: "write \(route.field).nodePort")
+        }
+        if service.kind == .clusterIP && route.isOutside {
+            return Reason(
+                .notAFrontend, object: object,
+                text: "\(service.name) is of type ClusterIP, which is no address for clients outside",
+                remedy: "set type: NodePort or LoadBalancer")
+        }
+        if let unknown = unknownNode() { return unknown }
+        return Reason(
+            .nodePortElsewhere, object: "Node \(node.name)", text: "\(node.name) serves NodePorts on no address",
+            remedy: "see --nodeport-addresses")
+    }
+}

@@ -1,0 +1,150 @@
+import KubernetesObjects
+package import ServiceModel
+
+/// The endpoints as a person knows them, and what came of a connect to each.
+extension Explainer {
+    func endpoints(_ route: Route) -> [Explanation.Endpoint] {
+        route.port.endpoints.map { endpoint in
+            let fate = route.fate(endpoint)
+            let word = outcomeWord(fate, endpoint, route)
+            return Explanation.Endpoint(
+                slice: endpoint.slice.name, address: "\(endpoint.endpoint.address)",
+                port: endpoint.port.map { Int($0.number) },
+                pod: view.podName(of: endpoint.endpoint.address, in: endpoint.slice), node: endpoint.endpoint.nodeName,
+                zone: endpoint.endpoint.zone, condition: endpoint.endpoint.conditionText, used: fate.isUsed,
+                outcome: fate.isUsed ? word : "left out: \(word)", reason: fate.code?.rawValue)
+        }
+    }
+
+    /// Why an endpoint is left out, or how it is used, in a word or two.
+    func outcomeWord(_ fate: EndpointFate, _ endpoint: ServiceTrace.Endpoint, _ route: Route) -> String {
+        switch fate {
+        case .used: "used"
+        case .fallback: "used: terminating, serving (fallback)"
+        case .unasked: "no frontend asks for it"
+        case .notReady: podState(of: endpoint) ?? "readiness"
+        case .draining: "terminating, serving: keeps its connections"
+        case .ended: "terminating"
+        case .hints: "hints of " + (endpoint.endpoint.zoneHints + endpoint.endpoint.nodeHints).joined(separator: ", ")
+        case .elsewhere: "on " + (endpoint.endpoint.nodeName ?? "no known node")
+        case .otherPort:
+            "offers " + (route.port.offered.isEmpty ? "no port" : route.port.offered.joined(separator: ", "))
+        case .otherFamily: "the other IP family"
+        case .repeated: "listed twice"
+        }
+    }
+
+    /// `web-a`, or the address where no pod is known.
+    func name(of endpoint: ServiceTrace.Endpoint) -> String {
+        view.podName(of: endpoint.endpoint.address, in: endpoint.slice)
+            ?? endpoint.port.map { "\(FrontendKey.socket(endpoint.endpoint.address, $0))" }
+            ?? "\(endpoint.endpoint.address)"
+    }
+
+    private func podState(of endpoint: ServiceTrace.Endpoint) -> String? {
+        let name = view.podName(of: endpoint.endpoint.address, in: endpoint.slice)
+        let pod = view.pods.first { $0.name.namespace == endpoint.slice.namespace && $0.name.name == name }
+        return pod.map(\.stateText)
+    }
+
+    /// What the connects to the endpoints say, as far as some were made.
+    func connects(_ route: Route, _ steps: inout [Explanation.Step]) -> Reason? {
+        guard let connects = facts.connects else { return nil }
+        let place = facts.connectPlace ?? "from this node"
+        var reason: Reason?
+        for endpoint in route.used {
+            guard let port = endpoint.port, let outcome = connects[FrontendKey.socket(endpoint.endpoint.address, port)]
+            else { continue }
+            let socket = FrontendKey.socket(endpoint.endpoint.address, port)
+            steps.append(.init(text: "connect to \(socket) \(place): \(words(outcome, endpoint, port))"))
+            if outcome != .works { reason = reason ?? failure(outcome, endpoint, port, route) }
+        }
+        return reason
+    }
+
+    private func words(_ outcome: ExplainFacts.Connect, _ endpoint: ServiceTrace.Endpoint, _ port: Port) -> String {
+        switch outcome {
+        case .works: "it answers"
+        case .refused: "refused, nothing listens on \(port) in \(name(of: endpoint))"
+        case .timedOut: "no answer in 1 s"
+        case .noRoute: "no route"
+        case .notPermitted: "a rule of this node forbids it"
+        }
+    }
+
+    private func failure(
+        _ outcome: ExplainFacts.Connect, _ endpoint: ServiceTrace.Endpoint, _ port: Port, _ route: Route
+    ) -> Reason {
+        let pod = name(of: endpoint)
+        let socket = FrontendKey.socket(endpoint.endpoint.address, port)
+        switch outcome {
+        case .refused: return nothingListens(pod, endpoint, port, route)
+        case .noRoute:
+            return Reason(
+                .noRoute, object: "Pod \(pod)", text: "there is no route to \(socket) (\(pod))",
+                remedy: "look at the CNI's routes for \(endpoint.endpoint.nodeName.map { "node \($0)" } ?? "it")")
+        case .notPermitted:
+            return Reason(.filtered, text: "a netfilter rule of this node rejects packets to \(socket) (\(pod))")
+        case .timedOut, .works:
+            return Reason(.noAnswer, object: "Pod \(pod)", text: "\(pod) does not answer on \(socket)")
+        }
+    }
+
+    private func nothingListens(
+        _ pod: String, _ endpoint: ServiceTrace.Endpoint, _ port: Port, _ route: Route
+    ) -> Reason {
+        let declared =
+            view.pods.first { $0.name.name == pod && $0.name.namespace == endpoint.slice.namespace }?.ports
+            .filter { $0.proto == route.port.spec.proto }.map { "\($0.number)" } ?? []
+        guard !declared.isEmpty, !declared.contains("\(port)") else {
+            return Reason(
+                .nothingListens, object: "Pod \(pod)", text: "nothing listens on \(port) in \(pod)",
+                remedy: "correct \(route.field).targetPort, or start the program there")
+        }
+        return Reason(
+            .nothingListens, object: "Service \(route.service.name)",
+            text:
+                "\(route.field).targetPort is \(port); \(pod) declares containerPort \(declared.joined(separator: ", "))",
+            remedy: "correct one of the two")
+    }
+}
+
+extension Endpoint {
+    fileprivate var conditionText: String {
+        if terminating { return serving ? "terminating, serving" : "terminating" }
+        return ready ? "ready" : "not ready"
+    }
+}
+
+extension EndpointFate {
+    /// In the catalogue of reasons; nil for an endpoint that is used.
+    package var code: ReasonCode? {
+        switch self {
+        case .used, .unasked, .repeated: nil
+        case .fallback: .fallback
+        case .notReady: .podNotReady
+        case .draining, .ended: .podTerminating
+        case .hints: .hints
+        case .elsewhere: .notOnThisNode
+        case .otherPort: .portNamesDiffer
+        case .otherFamily: .otherFamily
+        }
+    }
+}
+
+extension PodView {
+    /// What keeps it from being used: `Pending`, `readiness` …
+    var stateText: String {
+        if isTerminating { return "terminating" }
+        if isOver || phase == "Pending" { return phase }
+        if addresses.isEmpty { return "no address" }
+        return isReady ? "ready" : "readiness"
+    }
+}
+
+extension FrontendKey {
+    /// `10.244.0.11:8080`, an IPv6 address in brackets.
+    static func socket(_ address: IPAddress, _ port: Port) -> String {
+        address.family == .v6 ? "[\(address)]:\(port)" : "\(address):\(port)"
+    }
+}

@@ -1,0 +1,81 @@
+import KubernetesObjects
+import ServiceModel
+
+/// A selector that finds nothing that can be used.
+extension Explainer {
+    func matching(_ selector: [String: String], in namespace: String?) -> [PodView] {
+        view.pods.filter { pod in
+            (namespace == nil || pod.name.namespace == namespace)
+                && selector.allSatisfy { pod.labels[$0.key] == $0.value }
+        }
+    }
+
+    func pods(_ route: Route) -> Reason {
+        let name = route.service.name
+        let selector = route.service.selector ?? [:]
+        let matching = matching(selector, in: name.namespace)
+        if !matching.isEmpty { return unusable(matching, route) }
+        if let other = self.matching(selector, in: nil).first {
+            return Reason(
+                .podsElsewhere, object: "Service \(name)",
+                text:
+                    "pods with these labels are in namespace \(other.name.namespace) (\(other.name.name)), the Service is in "
+                    + name.namespace,
+                remedy: "create the Service in namespace \(other.name.namespace)")
+        }
+        if let near = almost(selector, in: name.namespace) { return near }
+        let text = selector.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
+        if view.pods.isEmpty && !view.unseen.isEmpty {
+            return Reason(
+                .noSlice, object: "Service \(name)", text: "\(name) has no endpoints, and pods cannot be seen")
+        }
+        return Reason(
+            .noPods, object: "Service \(name)", text: "no pod in namespace \(name.namespace) has the labels \(text)",
+            remedy: "correct spec.selector, or start the pods")
+    }
+
+    /// Pods that match, and are in no slice.
+    private func unusable(_ pods: [PodView], _ route: Route) -> Reason {
+        let texts = pods.prefix(4).map { "\($0.name.name) (\($0.stateText))" }
+        let count = pods.count
+        let list = texts.joined(separator: ", ") + (count > 4 ? ", …" : "")
+        let pod = "Pod \(pods[0].name)"
+        let title = "\(count) \(count == 1 ? "pod matches" : "pods match"), none usable: \(list)"
+        switch pods[0].stateText {
+        case "Pending": return Reason(.podPending, object: pod, text: title)
+        case "Succeeded", "Failed": return Reason(.podOver, object: pod, text: title)
+        case "no address": return Reason(.podWithoutAddress, object: pod, text: title)
+        case "terminating": return Reason(.podTerminating, object: pod, text: title)
+        default:
+            let families = route.port.name.family
+            if pods.allSatisfy({ pod in !pod.addresses.contains { $0.family == families } }) {
+                return Reason(
+                    .otherFamily, object: pod,
+                    text: "\(pods[0].name.name) has no \(families == .v4 ? "IPv4" : "IPv6") address",
+                    remedy: "see ipFamilies of the Service and the pod network")
+            }
+            return Reason(
+                .noSlice, object: "Service \(route.service.name)",
+                text:
+                    "\(count) \(count == 1 ? "pod matches" : "pods match"), and no EndpointSlice names \(pods[0].name.name)",
+                remedy: "see that kube-controller-manager runs, or write the slice")
+        }
+    }
+
+    /// A pod that has all the labels but one.
+    private func almost(_ selector: [String: String], in namespace: String) -> Reason? {
+        for pod in view.pods where pod.name.namespace == namespace && !pod.isOver {
+            let missing = selector.filter { pod.labels[$0.key] != $0.value }
+            guard missing.count == 1, let (key, value) = missing.first else { continue }
+            // Of one label alone only a slip of the pen is a near miss.
+            let has = pod.labels[key]
+            if selector.count == 1, has.flatMap({ [value].nearest(to: $0) }) == nil { continue }
+            let said = has.map { "has \(key)=\($0)" } ?? "lacks the label \(key)"
+            return Reason(
+                .labelsDiffer, object: "Pod \(pod.name)",
+                text: "\(pod.name.name) \(said), spec.selector wants \(key)=\(value)",
+                remedy: "correct the label of the pod, or spec.selector")
+        }
+        return nil
+    }
+}

@@ -1,0 +1,123 @@
+import KubernetesObjects
+import ServiceModel
+
+/// The sentences of the steps on the way, and what of them ends it.
+extension Explainer {
+    func door(_ route: Route) -> String {
+        guard let frontend = route.frontend else { return "" }
+        let port = route.port.spec.name.isEmpty ? "" : ", port \(route.port.spec.name)"
+        return "\(frontend.key) is the \(frontend.kind.text) of \(route.service.name)\(port)"
+    }
+
+    /// Where the client is, and who translates for it.
+    func client(_ route: Route, _ steps: inout [Explanation.Step]) -> Reason? {
+        let cgroup = facts.servedCgroup ?? "the served cgroup"
+        let name: String
+        switch route.question.client {
+        case .outside(let address):
+            steps.append(.init(text: "the client, \(address), is outside: its packets are translated at tc"))
+            return device(route, from: address)
+        case .node: name = "a process or pod of this node"
+        case .pod(let pod): name = "the client, pod \(pod),"
+        case .process(let pid, let command): name = "the client, process \(pid) (\(command)),"
+        }
+        guard facts.isClientServed == false else {
+            let said =
+                facts.isClientServed == true
+                ? "is below \(cgroup): its socket is translated" : "asks by a socket that the hooks translate"
+            steps.append(.init(text: "\(name) \(said)"))
+            return nil
+        }
+        steps.append(.init(text: "\(name) is not below \(cgroup): its socket is not translated"))
+        return Reason(
+            .clientOutsideCgroup, object: name,
+            text: "\(name.trimmingComma) is not below \(cgroup), so that its sockets are not translated")
+    }
+
+    private func device(_ route: Route, from address: IPAddress) -> Reason? {
+        guard let device = facts.deviceWithoutPrograms, let frontend = route.frontend else { return nil }
+        return Reason(
+            .deviceWithoutPrograms, object: "device \(device)",
+            text: "\(frontend.key) is asked by \(device), which has no programs",
+            remedy: "add \(device) to --devices")
+    }
+
+    func policy(_ route: Route) -> String {
+        let policy = route.frontend?.policy.rawValue ?? "Cluster"
+        let affinity = route.service.affinitySeconds.map { "affinity ClientIP for \($0) s" } ?? "no affinity"
+        let ranges = route.frontend?.sourceRanges.map { "source ranges \($0)" } ?? "no source ranges"
+        let hints = route.port.preferred.map { ", hints prefer \($0)" } ?? ""
+        return "policy \(policy), \(affinity), \(ranges)\(hints)"
+    }
+
+    func endpointsTitle(_ route: Route) -> String {
+        let all = route.port.endpoints.count
+        if all == 0 { return "no endpoints" }
+        return "\(route.used.count) of \(all) \(all == 1 ? "endpoint" : "endpoints") used"
+    }
+
+    /// The source ranges of the frontend, for a client whose address is known.
+    func sources(_ route: Route) -> Reason? {
+        guard let frontend = route.frontend, let ranges = frontend.sourceRanges else { return nil }
+        let address: IPAddress
+        switch route.question.client {
+        case .outside(let outside): address = outside
+        case .pod(let name):
+            let pod = view.pods.first { $0.name == name }
+            guard let own = pod?.addresses.first(where: { $0.family == frontend.key.address.family }) else {
+                return nil
+            }
+            address = own
+        case .node, .process: return nil
+        }
+        if ranges.admitted(by: frontend.key.address).contains(where: { $0.contains(address) }) { return nil }
+        let list = ranges.ranges.map(\.description).joined(separator: ", ")
+        return Reason(
+            .sourceRange, object: "Service \(route.service.name)",
+            text: "\(route.service.name): spec.loadBalancerSourceRanges (\(list)) does not admit \(address)",
+            remedy: "add a range that holds it")
+    }
+
+    /// What the node says of the maps and the hooks.
+    func programs(_ route: Route) -> Reason? {
+        let service = "Service \(route.service.name)"
+        if facts.hooksAttached == false { return Reason(.noPrograms) }
+        if let kept = facts.keptFromBefore {
+            return Reason(
+                .keptFromBefore, object: service,
+                text: "\(route.service.name) is served as it was before the start: \(kept)")
+        }
+        guard let maps = facts.maps, !maps.isProgrammed else { return nil }
+        if let pending = maps.pending {
+            let code: ReasonCode = pending.contains("full") ? .mapFull : .notProgrammed
+            return Reason(code, object: service, text: "\(route.service.name) is not programmed: \(pending)")
+        }
+        if facts.daemonRuns == false {
+            return Reason(.noDaemon, text: "\(route.service.name) is not in the maps, and no daemon runs")
+        }
+        return Reason(.mapsDiffer, object: service, text: "\(route.service.name): \(maps.text)")
+    }
+
+    func success(_ route: Route) -> Reason {
+        let used = route.used
+        let all = route.port.endpoints.count
+        var words = "works: "
+        if let only = used.first, used.count == 1 {
+            words += "it leads to \(name(of: only))"
+        } else {
+            words += "it leads to \(used.count) of \(all) endpoints"
+        }
+        let fallback = used.contains { route.fate($0) == .fallback }
+        if fallback { words += "; none is ready, and what terminates and serves is used (fallback)" }
+        let left = route.port.endpoints.filter { !route.fate($0).isUsed }
+        if !left.isEmpty {
+            let texts = left.prefix(4).map { "\(name(of: $0)) (\(outcomeWord(route.fate($0), $0, route)))" }
+            words += "; left out: " + texts.joined(separator: ", ") + (left.count > 4 ? ", …" : "")
+        }
+        return Reason(fallback ? .fallback : .works, object: "Service \(route.service.name)", text: words, remedy: "")
+    }
+}
+
+extension String {
+    fileprivate var trimmingComma: String { hasSuffix(",") ? String(dropLast()) : self }
+}

@@ -1,0 +1,233 @@
+package import KubernetesObjects
+package import ServiceModel
+
+/// Follows a connection from the address that a client asks to the endpoint that it gets, and stops at what is in the way.
+///
+/// Pure: it compiles what the objects say, by the program's own compiler with a trace, and joins it with what was seen of
+/// the node.
+package struct Explainer {
+    let view: ClusterView
+    let facts: ExplainFacts
+    let node: NodeConfiguration
+    let state: ClusterState
+    let compiler: Compiler
+    /// Every Service that is seen, sorted by name.
+    let services: [Service]
+
+    /// With a node as its Node object, the settings and the given addresses make it.
+    package init(view: ClusterView, facts: ExplainFacts = ExplainFacts(), settings: CompileSettings) {
+        let object = view.nodes[settings.node.name]
+        let addresses = settings.nodeAddresses.isEmpty ? object?.addresses ?? [] : settings.nodeAddresses
+        let node = NodeConfiguration(settings.node, node: object, localAddresses: addresses)
+        self.init(view: view, facts: facts, node: node)
+    }
+
+    /// With the node as a running daemon knows it.
+    package init(view: ClusterView, facts: ExplainFacts = ExplainFacts(), node: NodeConfiguration) {
+        self.view = view
+        self.facts = facts
+        self.node = node
+        var state = ClusterState(ownNode: node.name)
+        let dirty = state.apply(view.events)
+        var compiler = Compiler()
+        _ = compiler.update(dirty: dirty, state: state, node: node)
+        self.compiler = compiler
+        self.state = state
+        let seen = state
+        services = state.serviceNames.sorted().compactMap { seen.service(named: $0) }
+    }
+
+    /// The same with what was seen of the node.
+    package func with(_ facts: ExplainFacts) -> Explainer { Explainer(view: view, facts: facts, node: node) }
+
+    /// Where a question leads as far as the objects say: what is to be looked up in the maps, and tried.
+    package struct Destination: Sendable, Hashable {
+        package var port: ServicePortName
+        package var frontend: DesiredFrontend
+        package var endpoints: [DesiredBackend]
+    }
+
+    /// The first frontend that a question is about; nil if it is about none.
+    package func destination(of question: ExplainQuestion) -> Destination? {
+        routes(of: question).lazy.compactMap { route in
+            guard let frontend = held(route).flatMap({ route.choose(among: $0, asked: asked(question)) }),
+                let port = compiler.desired.services[route.service.name]?.ports.first(where: {
+                    $0.name == route.port.name
+                })
+            else { return nil }
+            return Destination(port: port.name, frontend: frontend, endpoints: port.backends(of: frontend))
+        }.first
+    }
+
+    /// The service ports that a question is about.
+    private func routes(of question: ExplainQuestion) -> [Route] {
+        let key = asked(question)
+        return services.flatMap { service -> [Route] in
+            if case .service(let namespace, let name, let port) = question.subject {
+                guard service.name == self.service(namespace, name)?.name else { return [] }
+                let ports = trace(of: service.name)?.ports.filter { $0.isMeant(by: port, question.proto) } ?? []
+                return ports.map { Route(service: service, port: $0, question: question) }
+            }
+            guard let key, let found = compiler.desired.services[service.name]?.ports.first(where: { $0.has(key) }),
+                let port = trace(of: service.name)?.ports.first(where: { $0.name == found.name })
+            else { return [] }
+            return [Route(service: service, port: port, question: question)]
+        }
+    }
+
+    /// The frontends of a route that no other Service holds.
+    private func held(_ route: Route) -> [DesiredFrontend]? {
+        compiler.desired.services[route.service.name]?.ports.first { $0.name == route.port.name }?.frontends
+    }
+
+    private func asked(_ question: ExplainQuestion) -> FrontendKey? {
+        guard case .address(let address, let port) = question.subject else { return nil }
+        return FrontendKey(address: address, port: port, proto: question.proto ?? .tcp)
+    }
+
+    private func service(_ namespace: String?, _ name: String) -> Service? {
+        let named = services.filter { $0.name.name == name && (namespace == nil || $0.name.namespace == namespace) }
+        return named.first { $0.name.namespace == "default" } ?? named.first
+    }
+
+    /// The answer to a question.
+    package func explain(_ question: ExplainQuestion) -> Explanation {
+        switch question.subject {
+        case .address(let address, let port): explain(address, port, question)
+        case .service(let namespace, let name, let port): explain(namespace, name, port, question)
+        }
+    }
+
+    /// How a Service was compiled; nil for one that is not there.
+    package func trace(of name: ObjectName) -> ServiceTrace? {
+        state.service(named: name).map { ServiceTrace(service: $0, slices: state.slices(of: name), node: node) }
+    }
+
+    private func explain(_ address: IPAddress, _ port: Port, _ question: ExplainQuestion) -> Explanation {
+        let key = FrontendKey(address: address, port: port, proto: question.proto ?? .tcp)
+        if let route = routes(of: question).first { return follow(route) }
+        return answer(question, steps: ["\(key) is no frontend on this node"], missed(key, question))
+    }
+
+    private func explain(
+        _ namespace: String?, _ name: String, _ port: String?, _ question: ExplainQuestion
+    ) -> Explanation {
+        guard let service = service(namespace, name), let trace = trace(of: service.name) else {
+            return answer(question, steps: [], unknown(namespace, name))
+        }
+        if let leftAlone = trace.leftAlone {
+            return answer(question, steps: ["\(service.name) is not served"], left(leftAlone, service))
+        }
+        let answers = routes(of: question).map(follow)
+        guard let first = answers.first else {
+            return answer(question, steps: [], noSuchPort(port, of: service, question.proto))
+        }
+        return answers.first { !$0.works } ?? first
+    }
+
+    /// From a frontend of a service port to its endpoints.
+    private func follow(_ start: Route) -> Explanation {
+        var route = start
+        let question = route.question
+        guard let frontend = route.choose(among: held(route) ?? [], asked: asked(question)) else {
+            return answer(question, steps: ["\(route.port.name) has no address for this client"], noDoor(route))
+        }
+        route.frontend = frontend
+        var steps = [Explanation.Step(text: door(route))]
+        let clientReason = client(route, &steps)
+        steps.append(.init(text: policy(route)))
+        steps.append(.init(text: endpointsTitle(route), endpoints: endpoints(route)))
+        if let maps = facts.maps {
+            let verb = maps.isProgrammed ? "agree" : "differ"
+            steps.append(.init(text: "the kernel's maps \(verb): \(maps.text)"))
+        }
+        let connectReason = connects(route, &steps)
+        let reason = clientReason ?? emptiness(route) ?? sources(route) ?? programs(route) ?? connectReason
+        return Explanation(
+            question: question.text, works: reason == nil, steps: steps, verdict: .init(reason ?? success(route)),
+            unseen: view.unseen)
+    }
+
+    func answer(_ question: ExplainQuestion, steps: [String], _ reason: Reason) -> Explanation {
+        Explanation(
+            question: question.text, works: false, steps: steps.map { .init(text: $0) }, verdict: .init(reason),
+            unseen: view.unseen)
+    }
+}
+
+/// What is followed.
+struct Route {
+    var service: Service
+    var port: ServiceTrace.Port
+    var question: ExplainQuestion
+    var frontend: DesiredFrontend?
+
+    /// Whether the Local set of endpoints counts.
+    var isLocal: Bool { frontend?.policy == .local }
+
+    func fate(_ endpoint: ServiceTrace.Endpoint) -> EndpointFate { isLocal ? endpoint.local : endpoint.cluster }
+
+    var used: [ServiceTrace.Endpoint] { port.endpoints.filter { fate($0).isUsed } }
+
+    var isOutside: Bool { if case .outside = question.client { true } else { false } }
+
+    /// `spec.ports[http]`, or `spec.ports[0]` of one without a name.
+    var field: String {
+        if !port.spec.name.isEmpty { return "spec.ports[\(port.spec.name)]" }
+        return "spec.ports[\(service.ports.firstIndex(of: port.spec) ?? 0)]"
+    }
+
+    /// The frontend that the client meets: of its side, where there are two.
+    func choose(among frontends: [DesiredFrontend], asked key: FrontendKey?) -> DesiredFrontend? {
+        var candidates = frontends.filter { frontend in key.map(frontend.key.isSamePlace) ?? true }
+        if key == nil && isOutside {
+            candidates = candidates.filter { $0.kind != .clusterIP && !$0.hostOnly }
+        } else if key == nil {
+            candidates = candidates.filter { $0.kind == .clusterIP }
+        }
+        let wanted: FrontendKey.Scope = isOutside ? .fromOutside : .fromNode
+        return candidates.first { $0.key.scope == wanted } ?? candidates.first { $0.key.scope == .fromNode }
+    }
+}
+
+extension FrontendKey {
+    fileprivate func isSamePlace(as other: FrontendKey) -> Bool {
+        address == other.address && port == other.port && proto == other.proto
+    }
+}
+
+extension DesiredServicePort {
+    fileprivate func has(_ key: FrontendKey) -> Bool { frontends.contains { $0.key.isSamePlace(as: key) } }
+}
+
+extension ServiceTrace.Port {
+    fileprivate func isMeant(by port: String?, _ proto: IPProtocol?) -> Bool {
+        if let proto, spec.proto != proto { return false }
+        guard let port else { return true }
+        return spec.name == port || "\(spec.port)" == port || spec.nodePort.map { "\($0)" == port } ?? false
+    }
+}
+
+extension Explanation.Verdict {
+    init(_ reason: Reason) {
+        self.init(code: reason.code.rawValue, object: reason.object, text: reason.text, remedy: reason.remedy)
+    }
+}
+
+extension ExplainQuestion {
+    var text: String {
+        let subject =
+            switch subject {
+            case .address(let address, let port):
+                "\(FrontendKey(address: address, port: port, proto: proto ?? .tcp))"
+            case .service(let namespace, let name, let port):
+                (namespace.map { "\($0)/" } ?? "") + name + (port.map { ":\($0)" } ?? "")
+            }
+        switch client {
+        case .node: return subject
+        case .pod(let name): return "\(subject) from pod \(name)"
+        case .process(let pid, let command): return "\(subject) from process \(pid) (\(command))"
+        case .outside(let address): return "\(subject) from \(address), outside the node"
+        }
+    }
+}

@@ -1,0 +1,258 @@
+/// Why a Service, an endpoint or a frontend is not used, or why it is used all the same: a stable word for programs.
+///
+/// The one catalogue of reasons. Every command, the JSON of every report, Events and metrics take their words from here;
+/// `swiftlet help reasons` prints it.
+package enum ReasonCode: String, Sendable, Hashable, CaseIterable, Codable {
+    case works
+    // The address that was asked for.
+    case noSuchService, notAFrontend, podAddress, portNotServed, otherProtocol, nodePortElsewhere, addressPending
+    case nodePortUnset, addressOfProxy, externalIPsOff, hostOnly, conflict
+    // The Service.
+    case headless, externalName, otherProxy, noClusterIP, familyMissing, refusedObject, keptFromBefore
+    // Its pods.
+    case noPods, labelsDiffer, podsElsewhere, podPending, podOver, podWithoutAddress, podNotReady, podTerminating
+    // Its slices.
+    case noEndpoints, noSlice, emptySlice, sliceLabelMissing, sliceLabelMisspelt, sliceElsewhere, sliceWithoutPorts
+    case portNamesDiffer, protocolsDiffer, targetPortName, otherFamily, fqdnSlice, notReady, fallback, nodeNameUnknown
+    case notOnThisNode, hints, sourceRange
+    // The client.
+    case clientOutsideCgroup, socketHooksOff, nothingListens, noRoute, noAnswer, filtered
+    // The node.
+    case nodeUnknown, noPrograms, deviceWithoutPrograms, mapFull, notProgrammed, mapsDiffer, noDaemon
+}
+
+/// What a catalogue entry says of a code: which object to look at, what the code means, what to do.
+package struct ReasonEntry: Sendable {
+    /// The kind of object that is to be changed.
+    package var object: String
+    package var meaning: String
+    package var remedy: String
+
+    fileprivate init(_ object: String, _ meaning: String, _ remedy: String) {
+        self.object = object
+        self.meaning = meaning
+        self.remedy = remedy
+    }
+}
+
+/// A reason as it applies to one object.
+package struct Reason: Sendable, Hashable, CustomStringConvertible {
+    package var code: ReasonCode
+    /// `Pod default/web-a`; the kind alone where there is no object.
+    package var object: String
+    /// What is the matter, names and numbers included.
+    package var text: String
+    /// What to do, with the field to change.
+    package var remedy: String
+
+    /// - Parameters:
+    ///   - object: nil for the kind that the catalogue names.
+    ///   - text: nil for the catalogue's meaning.
+    ///   - remedy: nil for the catalogue's.
+    package init(_ code: ReasonCode, object: String? = nil, text: String? = nil, remedy: String? = nil) {
+        self.code = code
+        self.object = object ?? code.entry.object
+        self.text = text ?? code.entry.meaning
+        self.remedy = remedy ?? code.entry.remedy
+    }
+
+    /// One line: what is the matter, and what to do.
+    package var description: String {
+        if remedy.isEmpty { return text }
+        return "\(text)\(text.contains(": ") ? ";" : ":") \(remedy)"
+    }
+}
+
+extension ReasonCode {
+    package var entry: ReasonEntry {
+        addressEntry ?? serviceEntry ?? podEntry ?? sliceEntry ?? nodeEntry ?? .init("", "it works", "")
+    }
+
+    private var addressEntry: ReasonEntry? {
+        switch self {
+        case .noSuchService: .init("Service", "there is no Service of that name", "correct the name")
+        case .notAFrontend: .init("Service", "no Service has this address", "ask `swiftlet services` for the addresses")
+        case .podAddress: .init("Pod", "the address is a pod's own: no Service is asked", "ask the Service's address")
+        case .portNotServed:
+            .init(
+                "Service", "the Service's address is right, and it serves other ports",
+                "correct the port, or add it to spec.ports")
+        case .otherProtocol:
+            .init(
+                "Service", "the port is served by another protocol",
+                "correct the protocol, or add the port to spec.ports")
+        case .nodePortElsewhere:
+            .init(
+                "Node", "the port is a NodePort, and this address serves none",
+                "ask an address that serves NodePorts, or see --nodeport-addresses")
+        case .addressPending:
+            .init(
+                "Service", "status.loadBalancer.ingress is empty: no controller has given an address",
+                "install a load balancer controller, or write externalIPs")
+        case .nodePortUnset:
+            .init("Service", "a port has no nodePort, and nothing allocates one here", "write spec.ports[].nodePort")
+        case .addressOfProxy:
+            .init(
+                "Service", "ipMode is Proxy: the load balancer itself must see the traffic",
+                "ask the load balancer from outside, or set ipMode: VIP")
+        case .externalIPsOff:
+            .init("Node", "externalIPs are switched off", "switch on the gate AllowServiceExternalIPs")
+        case .hostOnly:
+            .init("Service", "a loopback address is served for the node's own processes only", "ask another address")
+        case .conflict:
+            .init(
+                "Service", "another Service holds this address and port", "give one of the two another address or port")
+        default: nil
+        }
+    }
+
+    private var serviceEntry: ReasonEntry? {
+        switch self {
+        case .headless:
+            .init(
+                "Service", "headless: names lead to the pods, and nothing is translated",
+                "remove clusterIP: None, or ask the pods by name")
+        case .externalName:
+            .init("Service", "type ExternalName: it is a name in DNS only", "ask the name that spec.externalName has")
+        case .otherProxy:
+            .init(
+                "Service", "label service.kubernetes.io/service-proxy-name gives it to another proxy",
+                "remove the label, or set the proxy's name here")
+        case .noClusterIP:
+            .init(
+                "Service", "not served: spec.clusterIP is empty, and nothing allocates one here", "write spec.clusterIP"
+            )
+        case .familyMissing:
+            .init(
+                "Service", "the Service has no ClusterIP of this IP family",
+                "write an address of the family in spec.clusterIPs")
+        case .refusedObject: .init("manifest", "the object cannot be used as it is written", "correct it")
+        case .keptFromBefore:
+            .init(
+                "manifest", "served as it was before the start: what may define it cannot be used",
+                "correct the manifest")
+        default: nil
+        }
+    }
+
+    private var podEntry: ReasonEntry? {
+        switch self {
+        case .noPods:
+            .init("Service", "no pod has the labels of the selector", "correct spec.selector, or start the pods")
+        case .labelsDiffer:
+            .init("Pod", "a pod has all labels of the selector but one", "correct the label, or spec.selector")
+        case .podsElsewhere:
+            .init(
+                "Service", "pods of another namespace have these labels",
+                "create the Service in the namespace of the pods")
+        case .podPending: .init("Pod", "the pod is Pending", "ask `kubectl describe pod` why it does not start")
+        case .podOver: .init("Pod", "the pod has ended", "ask `kubectl logs` why, and start it again")
+        case .podWithoutAddress: .init("Pod", "the pod has no address", "look at the CNI's log on its node")
+        case .podNotReady: .init("Pod", "the pod is not ready", "look at its readiness probe")
+        case .podTerminating: .init("Pod", "the pod terminates", "start another one")
+        default: nil
+        }
+    }
+
+    private var sliceEntry: ReasonEntry? {
+        switch self {
+        case .noEndpoints:
+            .init(
+                "EndpointSlice", "no endpoints, and no selector that would find some",
+                "write an EndpointSlice, or a selector")
+        case .noSlice:
+            .init("EndpointSlice", "no EndpointSlice of the Service has come", "see that kube-controller-manager runs")
+        case .emptySlice: .init("EndpointSlice", "the slices hold no endpoint", "add endpoints to the slice")
+        case .sliceLabelMissing:
+            .init(
+                "EndpointSlice", "a slice looks like the Service's and lacks the label kubernetes.io/service-name",
+                "add the label")
+        case .sliceLabelMisspelt:
+            .init(
+                "EndpointSlice", "a slice names a Service that does not exist",
+                "correct the label kubernetes.io/service-name")
+        case .sliceElsewhere:
+            .init(
+                "EndpointSlice", "a slice of this name is in another namespace",
+                "create it in the namespace of the Service")
+        case .sliceWithoutPorts: .init("EndpointSlice", "the slice has no ports", "write ports")
+        case .portNamesDiffer:
+            .init("EndpointSlice", "the names of the Service's and the slice's port differ", "give both the same name")
+        case .protocolsDiffer:
+            .init(
+                "EndpointSlice", "the protocols of the Service's and the slice's port differ", "correct one of the two")
+        case .targetPortName:
+            .init(
+                "Service", "no pod has a container port of the name in targetPort",
+                "correct targetPort, or name the container port")
+        case .otherFamily:
+            .init("EndpointSlice", "the endpoints are of the other IP family", "add a slice of this family")
+        case .fqdnSlice: .init("EndpointSlice", "addressType FQDN: names cannot be translated to", "write addresses")
+        case .notReady: .init("EndpointSlice", "no endpoint is ready", "see the pods' readiness")
+        case .fallback: .init("Pod", "all endpoints terminate; those that serve still are used", "start new pods")
+        case .nodeNameUnknown: .init("EndpointSlice", "nodeName is no Node's name", "correct nodeName")
+        case .notOnThisNode:
+            .init(
+                "Service", "the policy is Local, and no usable endpoint is on this node",
+                "run a pod here, or set the policy to Cluster")
+        case .hints:
+            .init(
+                "EndpointSlice", "hints lead clients of this zone to other endpoints",
+                "none, unless it surprises: see spec.trafficDistribution")
+        case .sourceRange: .init("Service", "loadBalancerSourceRanges does not admit the client", "add its range")
+        default: nil
+        }
+    }
+
+    private var nodeEntry: ReasonEntry? {
+        switch self {
+        case .clientOutsideCgroup:
+            .init(
+                "process", "the client is not below the cgroup whose sockets are translated",
+                "set --cgroup-root to the root of cgroup2")
+        case .socketHooksOff:
+            .init("Node", "sockets are not translated here", "set --socket-lb, or see that packets of pods are")
+        case .nothingListens:
+            .init(
+                "Pod", "the endpoint refuses: nothing listens on the port", "correct targetPort, or start the program")
+        case .noRoute: .init("Node", "there is no route to the endpoint", "look at the CNI's routes")
+        case .noAnswer:
+            .init("Pod", "the endpoint does not answer", "look for a NetworkPolicy, a firewall, or a node that is down")
+        case .filtered: .init("Node", "a netfilter rule of this node drops the packets", "change the rule")
+        case .nodeUnknown: .init("Node", "no Node has the name of this node", "set --node-name")
+        case .noPrograms: .init("Node", "no program is attached", "start `swiftlet run`")
+        case .deviceWithoutPrograms: .init("device", "the device has no programs", "add it to --devices")
+        case .mapFull: .init("map", "not programmed: a map is full", "raise --map-memory-limit")
+        case .notProgrammed: .init("map", "not in the maps", "look at the daemon's log")
+        case .mapsDiffer:
+            .init("map", "the maps hold something else", "wait a moment; otherwise look at the daemon's log")
+        case .noDaemon: .init("Node", "no daemon runs: changes are not followed", "start `swiftlet run`")
+        default: nil
+        }
+    }
+}
+
+extension EmptyReason {
+    package var code: ReasonCode {
+        switch self {
+        case .noEndpoints: .noEndpoints
+        case .noSlice: .noSlice
+        case .selectorMatchesNothing: .emptySlice
+        case .otherFamily: .otherFamily
+        case .notReady: .notReady
+        case .noMatchingPort: .portNamesDiffer
+        case .notOnThisNode: .notOnThisNode
+        }
+    }
+}
+
+extension LeftAlone {
+    package var code: ReasonCode {
+        switch self {
+        case .headless: .headless
+        case .externalName: .externalName
+        case .noClusterIP: .noClusterIP
+        case .otherProxy: .otherProxy
+        }
+    }
+}

@@ -112,6 +112,7 @@ private struct History {
         #expect(owner == nil, "two are the same to \(connection.backend)\(text)")
         if kind != .service { expectNeeded(connection) }
         living.append(connection)
+        dead.removeAll { $0.origin == origin }
     }
 
     /// A bystander stays as it is, unless a flow has its ports.

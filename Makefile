@@ -112,6 +112,7 @@ check: bpf
 	swift format lint --strict -r Package.swift Sources Tests
 	$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
 	@scripts/check-links.sh
+	@scripts/check-rules.sh
 	@scripts/check-service.sh
 
 clean:

@@ -29,9 +29,24 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
     ],
     targets: [
+        // MARK: C
+
         // The map ABI and the embedded BPF objects; `make bpf` compiles these first.
         .target(name: "CDatapath", path: "bpf", sources: ["abi"], publicHeadersPath: "include"),
+        // What the test programs of bpf/tests are asked and answer.
+        .systemLibrary(name: "CSelect", path: "bpf/tests"),
         .systemLibrary(name: "CLibbpf"),
+        .systemLibrary(name: "CLibyaml"),
+        // The capabilities of a thread, which the daemon gives up but for a few.
+        .systemLibrary(name: "CCapabilities"),
+        // The rules that kube-proxy left in the kernel: found, removed and put back, by the tools that wrote them.
+        .systemLibrary(name: "CMemoryFile"),
+        // Network namespaces, veth pairs and cgroups of our own: for tests, the demo and benchmarks.
+        .systemLibrary(name: "CNetworkLab"),
+        // Messages to and from the kernel about links, addresses, routes and filters.
+        .systemLibrary(name: "CRtnetlink"),
+
+        // MARK: The kernel
 
         .target(
             name: "BPFLoader",
@@ -39,9 +54,6 @@ let package = Package(
                 "CLibbpf", "CRtnetlink", "Netlink", .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
-        .target(name: "ServiceModel", swiftSettings: strict),
-        // Messages to and from the kernel about links, addresses, routes and filters.
-        .systemLibrary(name: "CRtnetlink"),
         .target(
             name: "Netlink",
             dependencies: ["CRtnetlink", .product(name: "SystemPackage", package: "swift-system")],
@@ -52,12 +64,48 @@ let package = Package(
                 "CRtnetlink", "Netlink", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
+
+        // MARK: The model, and what is in the maps
+
+        .target(name: "ServiceModel", swiftSettings: strict),
         .target(
             name: "ServiceMaps",
             dependencies: [
                 "BPFLoader", "CDatapath", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
+
+        // MARK: Where Services come from
+
+        // Kubernetes' objects, as JSON or as values of any other notation, to values of the model.
+        .target(name: "KubernetesObjects", dependencies: ["ServiceModel"], swiftSettings: strict),
+        .target(
+            name: "ManifestDirectory", dependencies: ["CLibyaml", "KubernetesObjects", "ServiceModel"],
+            swiftSettings: strict),
+        .target(
+            name: "KubernetesAPI",
+            dependencies: [
+                "KubernetesObjects", "ServiceModel", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+
+        // MARK: What else the daemon is made of
+
+        .target(
+            name: "Observability",
+            dependencies: [
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        // What commands print of values, as text and JSON.
+        .target(name: "Reporting", dependencies: ["KubernetesObjects", "ServiceModel"], swiftSettings: strict),
         // Ends the sockets whose backend is gone, in every network namespace of the node.
         .target(
             name: "SocketDestroy",
@@ -66,16 +114,49 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
-        .systemLibrary(name: "CLibyaml"),
-        // The capabilities of a thread, which the daemon gives up but for a few.
-        .systemLibrary(name: "CCapabilities"),
-        // Kubernetes' objects, as JSON or as values of any other notation, to values of the model.
-        .target(name: "KubernetesObjects", dependencies: ["ServiceModel"], swiftSettings: strict),
         .target(
-            name: "ManifestDirectory", dependencies: ["CLibyaml", "KubernetesObjects", "ServiceModel"],
+            name: "Takeover",
+            dependencies: ["CMemoryFile", "ServiceModel", .product(name: "SystemPackage", package: "swift-system")],
             swiftSettings: strict),
-        // Network namespaces, veth pairs and cgroups of our own: for tests, the demo and benchmarks.
-        .systemLibrary(name: "CNetworkLab"),
+
+        // MARK: The daemon
+
+        // What can be set: flags' values, files and kube-proxy's names. Knows no map and no program.
+        .target(
+            name: "Settings",
+            dependencies: [
+                "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NodeNetwork", "Observability",
+                "ServiceModel",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+        // Programs, pins and links: put in, handed over between versions, grown, mended, taken out.
+        .target(
+            name: "DatapathInstall",
+            dependencies: [
+                "BPFLoader", "CDatapath", "Netlink", "NodeNetwork", "ServiceMaps", "ServiceModel", "Settings",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "SwiftletDaemon",
+            dependencies: [
+                "BPFLoader", "CCapabilities", "CDatapath", "DatapathInstall", "KubernetesAPI", "KubernetesObjects",
+                "ManifestDirectory",
+                "NodeNetwork", "Observability", "ServiceMaps", "ServiceModel", "Settings", "SocketDestroy",
+                "Takeover",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+
+        // MARK: Benchmarks and their networks
+
         .target(name: "NetworkLab", dependencies: ["CNetworkLab"], swiftSettings: strict),
         .target(
             name: "ConnectBenchmark",
@@ -91,51 +172,15 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
-        // The rules that kube-proxy left in the kernel: found, removed and put back, by the tools that wrote them.
-        .systemLibrary(name: "CMemoryFile"),
-        .target(
-            name: "Takeover",
-            dependencies: ["CMemoryFile", "ServiceModel", .product(name: "SystemPackage", package: "swift-system")],
-            swiftSettings: strict),
-        // What commands print of values, as text and JSON.
-        .target(name: "Reporting", dependencies: ["KubernetesObjects", "ServiceModel"], swiftSettings: strict),
-        .target(
-            name: "KubernetesAPI",
-            dependencies: [
-                "KubernetesObjects", "ServiceModel", .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            swiftSettings: strict),
-        .target(
-            name: "Observability",
-            dependencies: [
-                .product(name: "HummingbirdCore", package: "hummingbird"),
-                .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ],
-            swiftSettings: strict),
-        .target(
-            name: "SwiftletDaemon",
-            dependencies: [
-                "BPFLoader", "CCapabilities", "CDatapath", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory",
-                "NodeNetwork", "Observability", "ServiceMaps", "ServiceModel", "SocketDestroy", "Takeover",
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-                .product(name: "SystemPackage", package: "swift-system"),
-            ],
-            swiftSettings: strict),
+
+        // MARK: Executables
+
         .executableTarget(
             name: "swiftlet",
             dependencies: [
-                "BPFLoader", "ConnectBenchmark", "KubernetesObjects", "ManifestDirectory", "NetworkLab", "NodeNetwork",
-                "Reporting",
-                "ServiceMaps", "ServiceModel", "SwiftletDaemon", "Takeover",
+                "BPFLoader", "ConnectBenchmark", "DatapathInstall", "KubernetesObjects", "ManifestDirectory",
+                "NetworkLab",
+                "NodeNetwork", "Reporting", "ServiceMaps", "ServiceModel", "Settings", "SwiftletDaemon", "Takeover",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
@@ -145,16 +190,19 @@ let package = Package(
         .executableTarget(
             name: "swiftlet-lab",
             dependencies: [
-                "BPFLoader", "CDatapath", "ConnectBenchmark", "NetworkLab", "PacketBenchmark", "SwiftletDaemon",
-                "TestAPIServer",
+                "BPFLoader", "CDatapath", "ConnectBenchmark", "DatapathInstall", "NetworkLab", "PacketBenchmark",
+                "Settings",
+                "SwiftletDaemon", "TestAPIServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
 
+        // MARK: Test kits
+
         .target(
             name: "TestKit",
-            dependencies: ["BPFLoader", "NetworkLab", "ServiceModel"],
+            dependencies: ["BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel"],
             path: "Tests/TestKit", swiftSettings: strict),
         // An API server that speaks the real protocol over TLS, and errs on demand.
         .target(
@@ -165,14 +213,9 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             path: "Tests/TestAPIServer", swiftSettings: strict),
-        .testTarget(
-            name: "KubernetesAPITests",
-            dependencies: [
-                "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NetworkLab", "ServiceModel",
-                "TestAPIServer",
-                .product(name: "NIOCore", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
-            ],
-            swiftSettings: strict),
+
+        // MARK: Tests without privileges
+
         .testTarget(name: "ServiceModelTests", dependencies: ["ServiceModel", "TestKit"], swiftSettings: strict),
         // Objects in, compile report out: a folder of plain files for each rule.
         .testTarget(
@@ -190,41 +233,40 @@ let package = Package(
             name: "ManifestDirectoryTests",
             dependencies: ["KubernetesObjects", "ManifestDirectory", "ServiceModel", "TestKit"],
             swiftSettings: strict),
-        // Inputs that nobody would write, made from a corpus of good ones.
         .testTarget(
-            name: "FuzzTests",
+            name: "KubernetesAPITests",
             dependencies: [
-                "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "ServiceModel", "SwiftletDaemon", "TestKit",
-                .product(name: "NIOCore", package: "swift-nio"),
+                "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NetworkLab", "ServiceModel",
+                "TestAPIServer",
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
             ],
-            exclude: ["Corpus"], swiftSettings: strict),
+            swiftSettings: strict),
         // The command line and the files of kube-proxy.
         .testTarget(
-            name: "ConfigurationTests",
+            name: "SettingsTests",
             dependencies: [
-                "KubernetesAPI", "ManifestDirectory", "NetworkLab", "NodeNetwork", "Observability", "ServiceModel",
-                "SwiftletDaemon", "swiftlet",
+                "CDatapath", "DatapathInstall", "KubernetesAPI", "ManifestDirectory", "NetworkLab", "NodeNetwork",
+                "Observability", "ServiceModel", "Settings", "swiftlet",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
+        // The control plane on maps in memory: no root, no sleeping.
         .testTarget(
-            name: "BPFLoaderTests",
-            dependencies: ["BPFLoader", "CCapabilities", "CDatapath", "CLibbpf", "NetworkLab", "TestKit"],
-            swiftSettings: strict),
-        // Real sockets in real namespaces, and backends that go away.
-        .testTarget(
-            name: "SocketDestroyTests",
+            name: "SwiftletDaemonTests",
             dependencies: [
-                "BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel", "SocketDestroy",
-                "SwiftletDaemon", "TestKit",
-                .product(name: "SystemPackage", package: "swift-system"),
+                "CDatapath", "DatapathInstall", "KubernetesAPI", "KubernetesObjects", "ServiceMaps", "ServiceModel",
+                "Settings", "SwiftletDaemon", "TestKit", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+        // What a node's operator and load balancers see over HTTP; docs/metrics.md is compared with what is emitted.
         .testTarget(
-            name: "NodeNetworkTests",
+            name: "ObservabilityTests",
             dependencies: [
-                "Netlink", "NetworkLab", "NodeNetwork", "ServiceModel", "TestKit",
+                "BPFLoader", "KubernetesAPI", "KubernetesObjects", "NetworkLab", "Observability", "ServiceMaps",
+                "ServiceModel", "DatapathInstall", "Settings", "SwiftletDaemon", "TestKit",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
@@ -235,8 +277,29 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
-        // What the test programs of bpf/tests are asked and answer.
-        .systemLibrary(name: "CSelect", path: "bpf/tests"),
+        // Inputs that nobody would write, made from a corpus of good ones.
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: [
+                "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "ServiceModel", "DatapathInstall",
+                "Settings", "SwiftletDaemon", "TestKit",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            exclude: ["Corpus"], swiftSettings: strict),
+
+        // MARK: Tests with a kernel
+
+        .testTarget(
+            name: "BPFLoaderTests",
+            dependencies: ["BPFLoader", "CCapabilities", "CDatapath", "CLibbpf", "NetworkLab", "TestKit"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "NodeNetworkTests",
+            dependencies: [
+                "Netlink", "NetworkLab", "NodeNetwork", "ServiceModel", "TestKit",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "DatapathTests", dependencies: ["BPFLoader", "CDatapath", "CSelect", "NetworkLab", "TestKit"],
             swiftSettings: strict),
@@ -248,23 +311,24 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
+        // Real sockets in real namespaces, and backends that go away.
+        .testTarget(
+            name: "SocketDestroyTests",
+            dependencies: [
+                "BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel", "Settings", "SocketDestroy",
+                "DatapathInstall", "SwiftletDaemon", "TestKit",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "ConnectBenchmarkTests",
             dependencies: [
                 "ConnectBenchmark", "NetworkLab", "TestKit", .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: strict),
-        // What a node's operator and load balancers see over HTTP; docs/metrics.md is compared with what is emitted.
-        .testTarget(
-            name: "ObservabilityTests",
-            dependencies: [
-                "BPFLoader", "KubernetesAPI", "KubernetesObjects", "NetworkLab", "Observability", "ServiceMaps",
-                "ServiceModel", "SwiftletDaemon", "TestKit",
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "SystemPackage", package: "swift-system"),
-            ],
-            swiftSettings: strict),
+
+        // MARK: Tests of the whole
+
         .testTarget(
             name: "EndToEndTests",
             dependencies: [

@@ -3,7 +3,7 @@ import KubernetesObjects
 /// A YAML file of settings, read by the rules that hold for manifests.
 package struct SettingsFile {
     /// The map that the file is; empty if the file is.
-    package let settings: Settings
+    package let settings: SettingsSection
 
     /// Reads the file; an empty one sets nothing.
     package init(_ path: String) throws(ManifestSourceError) {
@@ -36,7 +36,7 @@ package struct SettingsFile {
             content = nothing
         }
         let field = Field(content)
-        settings = Settings(field)
+        settings = SettingsSection(field)
         for complaint in complaints { field.report(complaint.cause, complaint.advice) }
     }
 
@@ -61,7 +61,7 @@ package struct SettingMistake: Error, CustomStringConvertible, Sendable, Hashabl
 /// A map of names to scalars, lists and further maps.
 ///
 /// A reader gets nil both for what is absent and for what has the wrong form; the latter is in the file's mistakes.
-package struct Settings {
+package struct SettingsSection {
     let field: Field
 
     init(_ field: Field) { self.field = field }
@@ -74,9 +74,9 @@ package struct Settings {
     package func says(_ key: String) -> Bool { field[key]?.saysSomething ?? false }
 
     /// The map with this name.
-    package func section(_ key: String) -> Settings? {
+    package func section(_ key: String) -> SettingsSection? {
         guard let member = field[key] else { return nil }
-        if member.isMap { return Settings(member) }
+        if member.isMap { return SettingsSection(member) }
         member.report("is \(member.shown)", "write a map with keys and values")
         return nil
     }

@@ -74,11 +74,11 @@ struct Applier<Store: MapStore> {
             } delete: { operation, keys in
                 if case .deleteBackendCounter(let id) = operation { keys.append(id.number) }
             }
-        case .frontends:
+        case .servicePorts:
             write(operations, to: map) { operation, keys, values in
                 guard case .putName(let id, let name) = operation else { return }
                 keys.append(id.number)
-                values.append(frontend(name))
+                values.append(service_port(name))
             } delete: { operation, keys in
                 if case .deleteName(let id) = operation { keys.append(id.number) }
             }

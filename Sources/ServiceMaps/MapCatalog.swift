@@ -15,7 +15,7 @@ package enum MapCatalog {
         .init(.vips6, .hash, vip6_key.self, vip.self, .services, .vips),
         .init(.vipFilter, .array, UInt32.self, UInt64.self, .programs(UInt32(LB_FILTER_WORDS)), .vipFilter),
         .init(.nodePorts, .hash, node_port_key.self, node_port.self, .services, .nodePorts),
-        .init(.frontends, .hash, UInt32.self, frontend.self, .servicePorts, .names),
+        .init(.servicePorts, .hash, UInt32.self, service_port.self, .servicePorts, .names),
         .init(.affinity, .lruHash, affinity_key.self, CDatapath.affinity.self, .affinity, .affinity),
         .init(.socketOrigin, .array, UInt32.self, origin.self, .programs(UInt32(LB_ORIGINS)), .socketOrigin),
         .init(.socketSpill, .socketStorage, Int32.self, origin.self, .sockets, .socketSpill),

@@ -31,7 +31,7 @@ package enum MapOperation: Sendable, Hashable {
     package var map: ServiceMap {
         switch self {
         case .resetCounter: .serviceCounters
-        case .putName, .deleteName: .frontends
+        case .putName, .deleteName: .servicePorts
         case .putBackend(_, let entry): .backends(entry.address.family)
         case .deleteBackend(_, _, let address, _): .backends(address.family)
         case .putSlots(let family, _, _), .clearSlots(let family, _): .slots(family)

@@ -23,7 +23,7 @@ extension Mirror {
         if !record.isNameWritten, let name = record.name {
             plan.append(.resetCounter(id), for: id, to: .counters, .v4)
             plan.append(.putName(id, name), for: id, to: .names, .v4)
-            plan.additions[.frontends] += 1
+            plan.additions[.servicePorts] += 1
         }
         planBackends(draft, record, &plan)
         planSlots(draft, record, &plan)
@@ -63,7 +63,7 @@ extension Mirror {
         try check(.backends(draft.family), draft.unwritten, additions)
         try check(.sourceRanges(draft.family), draft.ranges.count { !$0.isWritten }, additions)
         try check(.services(draft.family), services, additions)
-        try check(.frontends, record.isNameWritten ? 0 : 1, additions)
+        try check(.servicePorts, record.isNameWritten ? 0 : 1, additions)
     }
 
     private func check(_ map: ServiceMap, _ count: Int, _ additions: MapFill) throws(MapError) {

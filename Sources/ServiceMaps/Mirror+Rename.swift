@@ -28,6 +28,6 @@ extension Mirror {
         // It is written anew in the place of the old one, and counted again when it is.
         guard records[id]?.isNameWritten == true else { return }
         records[id]?.isNameWritten = false
-        fill[.frontends] -= 1
+        fill[.servicePorts] -= 1
     }
 }

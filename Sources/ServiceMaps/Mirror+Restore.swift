@@ -9,7 +9,7 @@ extension Mirror {
     /// the first reclaim. Runs whose slots are not as they should be are kept until they have been replaced.
     init<Store: MapStore>(restoring store: Store, capacities: MapCapacities) throws(MapError) {
         self.init(capacities: capacities.limited(by: store))
-        try store.forEach(in: .frontends) { (id: UInt32, value: frontend) in
+        try store.forEach(in: .servicePorts) { (id: UInt32, value: service_port) in
             if id != 0 { restoreName(ServiceID(id), value.decoded) }
         }
         filter = FrontendFilter(
@@ -36,7 +36,7 @@ extension Mirror {
         records[id] = PortRecord(name: name, family: name?.family ?? .v4)
         records[id]?.isNameWritten = true
         records[id]?.isWanted = name != nil
-        fill[.frontends] += 1
+        fill[.servicePorts] += 1
     }
 
     /// Finds ids by name. Of two with the same name the one that has frontends keeps it; the other one is nobody's.

@@ -52,7 +52,7 @@ package struct ProgrammedState: Sendable, Hashable {
             }
             reader.backendCounts = counts
         }
-        try store.forEach(in: .frontends) { (id: UInt32, value: frontend) in
+        try store.forEach(in: .servicePorts) { (id: UInt32, value: service_port) in
             reader.ports[ServiceID(id)] = Port(id: ServiceID(id), name: value.decoded)
         }
         try reader.read(IPv4.self, from: store)

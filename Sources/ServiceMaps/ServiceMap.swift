@@ -10,7 +10,7 @@ package enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringC
     case vips4, vips6
     case vipFilter = "vip_filter"
     case nodePorts = "node_ports"
-    case frontends
+    case servicePorts = "service_ports"
     case affinity
     case socketOrigin = "sock_origin"
     case socketSpill = "sock_spill"

@@ -33,7 +33,7 @@ package struct ServiceUse: Sendable, Hashable {
         from store: Store, limit: Int
     ) throws(MapError) -> (uses: [ServiceUse], total: Int) {
         var names: [(id: ServiceID, name: ServicePortName)] = []
-        try store.forEach(in: .frontends) { (id: UInt32, value: frontend) in
+        try store.forEach(in: .servicePorts) { (id: UInt32, value: service_port) in
             if let name = value.decoded { names.append((ServiceID(id), name)) }
         }
         names.sort { $0.id < $1.id }

@@ -3,6 +3,7 @@ import KubernetesAPI
 package import KubernetesObjects
 import ManifestDirectory
 package import ServiceModel
+import Settings
 import SystemPackage
 
 extension ClusterAccess {

@@ -1,5 +1,6 @@
+import DatapathInstall
+import KubernetesAPI
 import Logging
-import ServiceLifecycle
 import ServiceMaps
 import ServiceModel
 
@@ -7,7 +8,7 @@ import ServiceModel
 extension ControlPlane {
     /// The groups of maps that should grow now, and to what; nil when all are large enough, or may not grow.
     var nextGrowth: (groups: [MapGroup], capacities: MapCapacities)? {
-        guard let growth, let writer, !growthState.isGrowing, growthState.mayTry else { return nil }
+        guard let growth, let writer, !growthState.isGrowing, growthState.mayTry(at: time.now()) else { return nil }
         let lacking = growthState.shortages.union(writer.crowded)
         var (groups, capacities): ([MapGroup], MapCapacities) = ([], writer.capacities)
         for group in MapGroup.allCases where lacking.contains(group) {
@@ -34,18 +35,18 @@ extension ControlPlane {
     }
 
     /// What a person is told while it fails.
-    private static let trouble = "the maps do not grow"
+    private static var trouble: String { "the maps do not grow" }
 
     /// - Returns: what came meanwhile, and is to be programmed.
     private func grow(
-        _ groups: [MapGroup], to capacities: MapCapacities, with growth: GrowthPlan
+        _ groups: [MapGroup], to capacities: MapCapacities, with growth: GrowthPlan<Store>
     ) async -> GrowthState.Postponed {
         growthState.begin()
         let failure = await move(to: capacities, of: groups, with: growth)
         setAttention(
             Self.trouble,
             to: failure.map { "cannot give the maps of \(Self.names(groups)) more room: \($0)" })
-        return growthState.end(hasFailed: failure != nil)
+        return growthState.end(hasFailed: failure != nil, at: time.now())
     }
 
     /// Makes the maps as large as objects need that are known by now, before anything of them is written: once, instead of
@@ -54,7 +55,9 @@ extension ControlPlane {
     /// - Returns: what came meanwhile, and is to be programmed.
     func makeRoom(for events: [ClusterEvent]) async -> GrowthState.Postponed {
         await growthEnds()
-        guard let growth, let capacities = writer?.capacities, growthState.mayTry else { return .init() }
+        guard let growth, let capacities = writer?.capacities, growthState.mayTry(at: time.now()) else {
+            return .init()
+        }
         let node = currentNode()
         let most = MapDemand(atMost: events, nodePortAddresses: node.nodePortAddresses.count)
         // Compiling everything once more is for those who need it.
@@ -70,9 +73,9 @@ extension ControlPlane {
 
     /// - Returns: why it failed; then the maps are as they were.
     private func move(
-        to capacities: MapCapacities, of groups: [MapGroup], with growth: GrowthPlan
+        to capacities: MapCapacities, of groups: [MapGroup], with growth: GrowthPlan<Store>
     ) async -> (any Error)? {
-        let start = ContinuousClock.now
+        let start = time.now()
         do {
             writer?.move(to: try await growth.grow(capacities), capacities: capacities)
         } catch {
@@ -80,7 +83,7 @@ extension ControlPlane {
         }
         log.notice(
             "gave the maps more room",
-            metadata: ["of": "\(Self.names(groups))", "duration": "\(Daemon.text(ContinuousClock.now - start))"])
+            metadata: ["of": "\(Self.names(groups))", "duration": "\((time.now() - start).roundedText)"])
         return nil
     }
 
@@ -92,22 +95,12 @@ extension ControlPlane {
         guard let growth, let writer else { return failures }
         return failures.compactMap { failure in
             // While growing fails, larger maps from the start help.
-            guard failure.error.isShortage, growthState.mayTry, let group = MapGroup(of: failure.map) else {
+            guard failure.error.isShortage, growthState.mayTry(at: time.now()), let group = MapGroup(of: failure.map)
+            else {
                 return failure
             }
             let isHelped = growth.limits.grown(writer.capacities, group) != nil
             return isHelped ? nil : failure.advising("raise --map-memory-limit")
-        }
-    }
-}
-
-/// Gives the maps more room each time that they lack it.
-struct GrowthService: ServiceLifecycle.Service {
-    let control: ControlPlane
-
-    func run() async throws {
-        await cancelWhenGracefulShutdown {
-            for await _ in await control.growthState.wishes { await control.grow() }
         }
     }
 }

@@ -1,4 +1,4 @@
-import BPFLoader
+import DatapathInstall
 import Dispatch
 import FoundationEssentials
 import Glibc
@@ -8,18 +8,25 @@ import Logging
 import Observability
 import ServiceMaps
 import ServiceModel
+import Settings
 
-/// The one who decides and writes: events in, maps out. See docs/architecture.md for the path through it.
-actor ControlPlane {
+/// Decides and writes: events in, maps out. See docs/architecture.md for the path through it.
+///
+/// The maps are the kernel's, or a test's; so are the clock and the grace period.
+actor ControlPlane<Store: MapStore & Sendable> {
     private let configuration: Configuration
     let log: Logger
     private(set) var state: ClusterState
     private(set) var compiler = Compiler(keepsBackends: false)
     /// Nil when nothing is programmed.
-    var writer: ServiceMapWriter<BPFMapStore>?
+    var writer: ServiceMapWriter<Store>?
     /// How the maps get more room; nil when they keep their size.
-    let growth: GrowthPlan?
+    let growth: GrowthPlan<Store>?
     var growthState = GrowthState()
+    /// Durations and pauses; nothing here sleeps.
+    let time: Timekeeper
+    /// Passes when nothing reads any more what was taken out of the maps before.
+    private let grace: any GracePeriod
     private var localAddresses: [IPAddress]
     private(set) var node: NodeConfiguration
     private var nodeMemory = NodeMemory()
@@ -63,14 +70,16 @@ actor ControlPlane {
     private var healthCheckAddresses: [String]?
 
     init(
-        _ configuration: Configuration, writer: consuming ServiceMapWriter<BPFMapStore>?,
+        _ configuration: Configuration, writer: consuming ServiceMapWriter<Store>?,
         localAddresses: [IPAddress], endpoints: DaemonEndpoints,
         warn: @escaping @Sendable (ServiceWarning) -> Void = { _ in },
         bury: @escaping @Sendable ([RemovedBackend]) async -> Void = { _ in },
-        rouse: @escaping @Sendable ([AwakenedFrontend]) async -> Void = { _ in }, growth: GrowthPlan? = nil,
-        log: Logger
+        rouse: @escaping @Sendable ([AwakenedFrontend]) async -> Void = { _ in }, growth: GrowthPlan<Store>? = nil,
+        time: Timekeeper = .real, grace: any GracePeriod = RCUGracePeriod(), log: Logger
     ) {
         self.growth = growth
+        self.time = time
+        self.grace = grace
         self.configuration = configuration
         self.writer = writer
         self.localAddresses = localAddresses
@@ -218,7 +227,7 @@ actor ControlPlane {
     }
 
     func program(
-        _ dirty: Set<ObjectName>, retries: ServiceMapWriter<BPFMapStore>.Retries = .none
+        _ dirty: Set<ObjectName>, retries: ServiceMapWriter<Store>.Retries = .none
     ) -> IngestSummary {
         var summary = IngestSummary()
         // Their entries are being copied: what changes now is programmed into the larger ones.
@@ -253,14 +262,14 @@ actor ControlPlane {
     }
 
     private func program(
-        _ dirty: Set<ObjectName>, prunes: Bool, _ retries: ServiceMapWriter<BPFMapStore>.Retries,
+        _ dirty: Set<ObjectName>, prunes: Bool, _ retries: ServiceMapWriter<Store>.Retries,
         hadSynced: Bool, _ summary: inout IngestSummary
     ) {
-        let clock = ContinuousClock()
-        var changes = DesiredChanges()
-        summary.compile += clock.measure { changes = compiler.update(dirty: dirty, state: state, node: node) }
+        let begin = time.now()
+        var changes = compiler.update(dirty: dirty, state: state, node: node)
+        summary.compile += time.now() - begin
         withhold(&changes)
-        let start = clock.now
+        let start = time.now()
         if let report = writer?.apply(
             upserts: changes.upserts, removals: changes.removals, prune: prunes, sparing: spared, retries: retries)
         {
@@ -271,7 +280,7 @@ actor ControlPlane {
             summary.writes += report.written + report.deleted
             summary.failures += report.failures
         }
-        summary.apply += clock.now - start
+        summary.apply += time.now() - start
         summary.services += changes.upserts.count + changes.removals.count
         updateHealthChecks(changes)
         if !configuration.manifests.isEmpty { noteDoubts(changes) }
@@ -333,13 +342,13 @@ actor ControlPlane {
         awakened = []
         if !roused.isEmpty { await rouse(roused) }
         while let ticket = beginReclaim() {
-            let start = ContinuousClock.now
-            guard await Self.gracePeriod() else { return }
+            let start = time.now()
+            guard await gracePeriod() else { return }
             // What was retired is retired still, and its turn comes after the move to larger maps.
             if growthState.isGrowing { return }
             if let report = writer?.finishReclaim(ticket) {
                 reportFailures(report)
-                endpoints.sync.reclaimed(in: ContinuousClock.now - start, failures: report.failures)
+                endpoints.sync.reclaimed(in: time.now() - start, failures: report.failures)
                 await bury(tcpChoices.select(report.removedBackends))
                 if !report.failures.isEmpty { return }
             }
@@ -347,37 +356,21 @@ actor ControlPlane {
         tcpChoices.keep { state.service(named: $0) != nil }
     }
 
-    private func beginReclaim() -> ServiceMapWriter<BPFMapStore>.ReclaimTicket? {
+    private func beginReclaim() -> ServiceMapWriter<Store>.ReclaimTicket? {
         guard writer?.needsReclaim == true, !growthState.isGrowing else { return nil }
         return writer?.beginReclaim()
     }
 
     /// Waits on a thread that may block; false when the wait failed and nothing may be freed yet.
-    private static func gracePeriod() async -> Bool {
+    private func gracePeriod() async -> Bool {
         await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
-                let waited: Void? = try? RCU.synchronize()
+            DispatchQueue.global().async { [grace] in
+                let waited: Void? = try? grace.wait()
                 continuation.resume(returning: waited != nil)
             }
         }
     }
 }
 
-/// What a batch cost and did.
-struct IngestSummary: Sendable {
-    var services = 0
-    var writes = 0
-    var compile = Duration.zero
-    var apply = Duration.zero
-    var failures: [ApplyReport.Failure] = []
-}
-
-extension StateProblem.Kind {
-    fileprivate var logLine: Logger.Message {
-        switch self {
-        case .partial: "left out a part of an object"
-        case .doubtful: "something is probably not meant as it is written"
-        case .unreadable, .unparsable, .invalid, .duplicate, .conflict: "refused an object"
-        }
-    }
-}
+/// The control plane of a daemon, on the kernel's maps.
+typealias KernelControlPlane = ControlPlane<BPFMapStore>

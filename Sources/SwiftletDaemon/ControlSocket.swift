@@ -1,3 +1,4 @@
+package import DatapathInstall
 package import FoundationEssentials
 import Glibc
 import Observability
@@ -19,7 +20,7 @@ struct ControlSocketService: Service {
     /// - Parameter respond: gives JSON.
     init(
         directory: RunDirectory, respond: @escaping @Sendable (ControlRequest) async -> Data
-    ) throws(ConfigurationError) {
+    ) throws(DaemonError) {
         do throws(UnixHTTPListener.Failure) {
             listener = try UnixHTTPListener(path: directory.socket.string) { path in
                 guard let request = ControlRequest(rawValue: String(path.dropFirst())) else {
@@ -28,7 +29,7 @@ struct ControlSocketService: Service {
                 return EndpointAnswer(.json, String(decoding: await respond(request), as: UTF8.self))
             }
         } catch {
-            throw ConfigurationError(
+            throw DaemonError(
                 "cannot listen on \(directory.socket): \(Errno(rawValue: error.errno)); check that /run is writable")
         }
     }

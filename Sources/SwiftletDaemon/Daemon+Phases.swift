@@ -1,8 +1,9 @@
 import BPFLoader
-import CDatapath
+import DatapathInstall
 import Glibc
 import Logging
 import ServiceMaps
+import Settings
 import SystemPackage
 
 /// The phases of the start.
@@ -13,7 +14,7 @@ extension Daemon {
             to: build, own: DatapathPins(root: settings.bpfRoot, number: build.version), reached: reached, log: log)
     }
 
-    func loadDatapath(_ handOver: HandOver) throws -> sending Datapath {
+    func loadDatapath(_ handOver: HandOver) throws -> sending SocketDatapath {
         let features = try phase("probed the kernel") { try KernelFeatures.probe() }
         for feature in features.missing {
             guard let cost = feature.costWhenMissing else { continue }
@@ -21,7 +22,7 @@ extension Daemon {
         }
         return try phase("loaded the datapath") {
             do throws(BPFError) {
-                return try Datapath(
+                return try SocketDatapath(
                     build: build, pins: handOver.own, capacities: try capacities(handOver), features: features,
                     hostNetnsCookie: try NetworkNamespace.cookie(), sockets: settings.sockets, atLeast: handOver.sizes)
             } catch {
@@ -31,24 +32,20 @@ extension Daemon {
         }
     }
 
-    /// Who attaches the programs. Those at tc are also taken off devices that are not wanted: with `--devices none` what
-    /// an earlier process has attached.
+    /// What attaches the programs, and keeps them attached.
     func datapathKeeper(
-        _ datapath: consuming sending Datapath, _ handOver: HandOver, _ cgroup: FilePath
+        _ datapath: consuming sending SocketDatapath, _ handOver: HandOver, _ cgroup: FilePath
     ) throws -> DatapathKeeper {
-        let features = try KernelFeatures.probe()
-        let packets = tc_config(settings, features)
-        let programs = PacketDatapath.Settings(
-            build: build, pins: datapath.pins, capacities: try capacities(handOver), sizes: handOver.sizes,
-            config: datapath.config, packets: packets)
-        let devices = try DeviceKeeper(programs, settings, isHeld: true, log: log)
-        return DatapathKeeper(
-            datapath, handOver, devices, build: build, features: features, cgroup: cgroup,
-            settings: settings, log: log)
+        try DatapathKeeper(
+            datapath, handOver, build: build, capacities: try capacities(handOver), cgroup: cgroup,
+            settings: InstallSettings(
+                sockets: settings.sockets, bindProtection: settings.bindProtection, packets: settings.packets,
+                node: settings.node),
+            log: log)
     }
 
     /// Nil when the maps keep their size.
-    func growthPlan(_ keeper: DatapathKeeper?) -> GrowthPlan? {
+    func growthPlan(_ keeper: DatapathKeeper?) -> GrowthPlan<BPFMapStore>? {
         guard let keeper, settings.mapMemoryLimit > 0 else { return nil }
         let limits = MapGrowth(memoryLimit: Int(settings.mapMemoryLimit) << 20, possibleCPUs: CPUs.possible)
         return GrowthPlan(limits: limits) { capacities in try await keeper.grow(to: capacities) }
@@ -98,14 +95,7 @@ extension Daemon {
     func phase<Result: ~Copyable>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
         let start = ContinuousClock.now
         let result = try body()
-        log.info("\(name)", metadata: ["duration": "\(Self.text(ContinuousClock.now - start))"])
+        log.info("\(name)", metadata: ["duration": "\((ContinuousClock.now - start).roundedText)"])
         return result
-    }
-
-    /// `16ms`: rounded, in the largest unit that fits.
-    static func text(_ duration: Duration) -> String {
-        let units: [(String, Duration)] = [("s", .seconds(1)), ("ms", .milliseconds(1))]
-        let (unit, size) = units.first { duration >= $0.1 } ?? ("µs", .microseconds(1))
-        return "\(Int((duration / size).rounded()))\(unit)"
     }
 }

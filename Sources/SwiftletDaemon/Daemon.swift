@@ -1,4 +1,5 @@
 import BPFLoader
+package import DatapathInstall
 import FoundationEssentials
 import Glibc
 import KubernetesAPI
@@ -11,6 +12,7 @@ import Observability
 import ServiceLifecycle
 import ServiceMaps
 import ServiceModel
+package import Settings
 import SystemPackage
 import UnixSignals
 
@@ -71,7 +73,7 @@ package struct Daemon: Sendable {
         }
         let endpoints = DaemonEndpoints(settings, log: log)
         let recorder = recorder(connection)
-        let control = ControlPlane(
+        let control = KernelControlPlane(
             settings, writer: writer, localAddresses: try NetworkSnapshot.read().usableAddresses,
             endpoints: endpoints, warn: { recorder?.record($0) }, bury: { [sockets] in await sockets?.bury($0) },
             rouse: { [sockets] in await sockets?.rouse($0) }, growth: growthPlan(keeper), log: log)
@@ -154,13 +156,15 @@ extension Daemon {
         }
     }
 
-    private func sayReady() { log.info("ready", metadata: ["duration": "\(Self.text(ContinuousClock.now - started))"]) }
+    private func sayReady() {
+        log.info("ready", metadata: ["duration": "\((ContinuousClock.now - started).roundedText)"])
+    }
 
     private func sayInitialised(withList: Bool) {
         guard !withList else { return log.info("initialised; the datapath works on, and follows no changes") }
         log.warning(
             "initialised without a list of the API server; the datapath serves what was known before",
-            metadata: ["waited": "\(Self.text(InitDeadlineService.patience))"])
+            metadata: ["waited": "\(InitDeadlineService.patience.roundedText)"])
     }
 
     private func sayProgrammed(_ summary: IngestSummary) {
@@ -168,7 +172,7 @@ extension Daemon {
             settings.kubeProxyReplacement ? "programmed the first list" : "observed the first list",
             metadata: [
                 "services": "\(summary.services)", "writes": "\(summary.writes)",
-                "compile": "\(Self.text(summary.compile))", "duration": "\(Self.text(summary.apply))",
+                "compile": "\(summary.compile.roundedText)", "duration": "\(summary.apply.roundedText)",
             ])
     }
 }
@@ -178,7 +182,7 @@ extension Daemon {
 extension Daemon {
     /// The complete list comes first, and is in the maps before any hook is attached.
     private func programFirst(
-        of batches: ManifestBatches, _ control: ControlPlane, _ keeper: DatapathKeeper?
+        of batches: ManifestBatches, _ control: KernelControlPlane, _ keeper: DatapathKeeper?
     ) async throws {
         for await batch in batches {
             // What an earlier process has left is served by our programs before anything in it changes. That process may
@@ -194,7 +198,7 @@ extension Daemon {
         }
     }
 
-    private func fallback(_ control: ControlPlane, _ connection: APIConnection) -> StateCacheFallback? {
+    private func fallback(_ control: KernelControlPlane, _ connection: APIConnection) -> StateCacheFallback? {
         settings.stateDirectory.map {
             StateCacheFallback(directory: $0, cluster: connection.clusterMarks, control: control, log: log)
         }
@@ -203,7 +207,7 @@ extension Daemon {
     /// What follows a cluster. The hooks are attached by now: the maps hold what they held before the start. After a
     /// change of their layout they do not; then the other version's programs serve until the first list is programmed.
     private func clusterParts(
-        _ source: KubernetesSource, _ control: ControlPlane, _ keeper: DatapathKeeper?,
+        _ source: KubernetesSource, _ control: KernelControlPlane, _ keeper: DatapathKeeper?,
         _ connection: APIConnection, _ fallback: StateCacheFallback?
     ) -> [any ServiceLifecycle.Service] {
         if let proxy = connection.unusedProxy(in: ProcessInfo.processInfo.environment) {
@@ -246,7 +250,7 @@ extension Daemon {
 
 extension Daemon {
     private func endpointParts(
-        _ endpoints: DaemonEndpoints, _ control: ControlPlane, _ sockets: SocketDestroyKeeper?,
+        _ endpoints: DaemonEndpoints, _ control: KernelControlPlane, _ sockets: SocketDestroyKeeper?,
         _ statistics: @escaping @Sendable () -> SourceStatistics?
     ) -> [any ServiceLifecycle.Service] {
         endpoints.services(pins: settings.kubeProxyReplacement ? DatapathPins(root: settings.bpfRoot) : nil) {
@@ -258,7 +262,7 @@ extension Daemon {
     }
 
     private func controlSocket(
-        _ control: ControlPlane, _ directory: RunDirectory, _ cgroup: FilePath, _ devices: DeviceKeeper?,
+        _ control: KernelControlPlane, _ directory: RunDirectory, _ cgroup: FilePath, _ devices: DeviceKeeper?,
         _ sockets: SocketDestroyKeeper?, _ statistics: @escaping @Sendable () -> SourceStatistics?
     ) throws -> ControlSocketService {
         let base = report(cgroup: cgroup)

@@ -2,10 +2,10 @@ import ServiceMaps
 import ServiceModel
 
 /// How the maps of Services get more room.
-struct GrowthPlan: Sendable {
+struct GrowthPlan<Store: MapStore>: Sendable {
     var limits: MapGrowth
     /// Makes larger maps with the same entries, and has all programs use them.
-    var grow: @Sendable (MapCapacities) async throws -> BPFMapStore
+    var grow: @Sendable (MapCapacities) async throws -> Store
 }
 
 /// What the control plane remembers of it.
@@ -27,19 +27,20 @@ struct GrowthState {
     let wish: AsyncStream<Void>.Continuation
     /// The groups that lacked room for something which still waits.
     private(set) var shortages: Set<MapGroup> = []
-    private var nextTry = ContinuousClock.now
+    /// On the control plane's clock.
+    private var nextTry = Duration.zero
 
     init() { (wishes, wish) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1)) }
 
     /// Not for a while after it failed.
-    var mayTry: Bool { ContinuousClock.now >= nextTry }
+    func mayTry(at now: Duration) -> Bool { now >= nextTry }
 
     mutating func begin() { isGrowing = true }
 
     /// - Returns: what came meanwhile.
-    mutating func end(hasFailed: Bool) -> Postponed {
+    mutating func end(hasFailed: Bool, at now: Duration) -> Postponed {
         isGrowing = false
-        if hasFailed { nextTry = .now + .seconds(10) }
+        if hasFailed { nextTry = now + .seconds(10) }
         for waiter in waiting { waiter.resume() }
         waiting = []
         defer { postponed = Postponed() }

@@ -1,5 +1,6 @@
 package import BPFLoader
 import CDatapath
+package import DatapathInstall
 package import ServiceMaps
 
 /// Reading pinned maps for people: how full they are, and what was counted.

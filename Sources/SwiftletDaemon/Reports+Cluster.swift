@@ -1,3 +1,4 @@
+import DatapathInstall
 import FoundationEssentials
 import KubernetesAPI
 

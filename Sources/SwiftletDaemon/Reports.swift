@@ -1,4 +1,6 @@
+package import DatapathInstall
 package import FoundationEssentials
+package import Settings
 
 /// What a running daemon says of itself: the part of `swiftlet status` that the kernel does not know.
 package struct DaemonReport: Codable, Sendable {
@@ -33,27 +35,8 @@ package struct DaemonReport: Codable, Sendable {
     package var flowTimeouts: FlowTimeouts
     package var residentBytes: Int
 
-    /// A network device, and why it has programs or not.
-    package struct Device: Codable, Sendable, Hashable {
-        package var name: String
-        /// `outside` or `pods`; nil when it is left alone.
-        package var role: String?
-        package var reason: String
-        /// `tcx` or `clsact`.
-        package var kind: String?
-        /// Programs of others, and on which side of ours they run.
-        package var foreign: [String]
-    }
-
-    /// How packets are translated on devices.
-    package struct Packets: Codable, Sendable, Hashable {
-        /// `stack` or `redirect`.
-        package var forwarding: String
-        /// Where flows with the node's address take their ports from: `1024-29999`.
-        package var masqueradePorts: [String]
-        /// Where nothing goes that got the node's address, because of an IPsec policy.
-        package var closedRanges: [String]
-    }
+    package typealias Device = DeviceKeeper.Device
+    package typealias Packets = DeviceKeeper.Packets
 
     /// What became of a resource of the API.
     package struct Watch: Codable, Sendable, Hashable {

@@ -12,7 +12,7 @@ struct StateCacheFallback: ServiceLifecycle.Service {
     let directory: FilePath
     /// See `APIConnection.clusterMarks`.
     let cluster: Set<String>
-    let control: ControlPlane
+    let control: KernelControlPlane
     let log: Logger
     private static let patience = Duration.seconds(5)
 

@@ -1,3 +1,4 @@
+import DatapathInstall
 import Dispatch
 import FoundationEssentials
 import KubernetesObjects
@@ -12,13 +13,13 @@ struct StateCacheService: ServiceLifecycle.Service {
     private let cache: StateCache
     private let directory: FilePath
     private let cluster: Set<String>
-    private let control: ControlPlane
+    private let control: KernelControlPlane
     private let log: Logger
     /// A change is on disk after so long; however many there are, a write comes no more often.
     private static let pause = Duration.seconds(30)
 
     /// - Parameter cluster: see `APIConnection.clusterMarks`.
-    init(directory: FilePath, cluster: Set<String>, control: ControlPlane, log: Logger) {
+    init(directory: FilePath, cluster: Set<String>, control: KernelControlPlane, log: Logger) {
         self.cluster = cluster
         cache = Self.cache(in: directory)
         self.directory = directory

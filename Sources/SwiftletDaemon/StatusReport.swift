@@ -1,8 +1,10 @@
-package import BPFLoader
+import BPFLoader
+package import DatapathInstall
 import FoundationEssentials
 import Observability
-package import ServiceMaps
+import ServiceMaps
 import ServiceModel
+import Settings
 import SystemPackage
 
 /// What `swiftlet status` prints: the kernel's own word on hooks and maps, a probe through a real hook, and what a
@@ -200,12 +202,5 @@ extension ProgrammedState {
         totals.frontends = named.reduce(0) { $0 + $1.frontends.count }
         totals.backends = named.reduce(0) { $0 + $1.backends.count }
         return totals
-    }
-}
-
-extension BPFMapStore {
-    /// The maps of a pin directory.
-    package init(pins: DatapathPins) throws(BPFError) {
-        try self.init { map throws(BPFError) in try BPFMap(pinnedAt: pins.map(map.rawValue)) }
     }
 }

@@ -1,4 +1,5 @@
 import CDatapath
+import DatapathInstall
 
 /// What this build is.
 package enum Version {

@@ -1,5 +1,7 @@
 import ArgumentParser
+import DatapathInstall
 import Glibc
+import Settings
 import SwiftletDaemon
 import Synchronization
 import SystemPackage

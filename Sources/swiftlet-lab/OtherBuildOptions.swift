@@ -1,6 +1,6 @@
 import ArgumentParser
 import Logging
-import SwiftletDaemon
+import Settings
 
 /// Flags of `swiftlet run` that another build understands too: those with which a soak starts either of them.
 struct OtherBuildOptions: ParsableArguments {

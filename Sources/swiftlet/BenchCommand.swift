@@ -2,7 +2,6 @@ import ArgumentParser
 import ConnectBenchmark
 import Glibc
 import NetworkLab
-import SwiftletDaemon
 import SystemPackage
 
 struct BenchCommand: ParsableCommand {
@@ -111,7 +110,7 @@ struct BenchCommand: ParsableCommand {
                     path, .writeOnly, options: [.create, .truncate], permissions: FilePermissions(rawValue: 0o644))
                 _ = try file.closeAfter { try file.writeAll(text.utf8) }
             } catch {
-                throw ConfigurationError("cannot write \(path): \(error); name another file")
+                throw CommandError("cannot write \(path): \(error); name another file")
             }
         }
 

@@ -1,9 +1,9 @@
 import BPFLoader
 import ConnectBenchmark
+import DatapathInstall
 import NetworkLab
 import ServiceMaps
 import ServiceModel
-import SwiftletDaemon
 import SystemPackage
 
 /// A datapath for a benchmark alone: the real programs on maps of their own, attached to a cgroup of its own.
@@ -12,7 +12,7 @@ import SystemPackage
 final class BenchDatapath: BenchmarkDatapath {
     private let group: Cgroup
     private let root: FilePath
-    private let datapath: Datapath
+    private let datapath: SocketDatapath
     private var writer: ServiceMapWriter<BPFMapStore>
     private var names: [ObjectName] = []
     let connect4: UInt32
@@ -28,7 +28,7 @@ final class BenchDatapath: BenchmarkDatapath {
             services: UInt32(max(services * 2, 1024)), slots: UInt32(max(services * 24, 4096)),
             backends: UInt32(max(services * 12, 4096)), possibleCPUs: CPUs.possible)
         let pins = DatapathPins(root: root)
-        datapath = try Datapath(
+        datapath = try SocketDatapath(
             pins: pins, capacities: capacities, features: try KernelFeatures.probe(),
             hostNetnsCookie: try BPFLoader.NetworkNamespace.cookie())
         writer = try ServiceMapWriter(
@@ -61,7 +61,7 @@ final class BenchDatapath: BenchmarkDatapath {
         }
         let wanted = Set(desired.map(\.name))
         let report = writer.apply(upserts: desired, removals: names.filter { !wanted.contains($0) }, prune: true)
-        if let failure = report.failures.first { throw ConfigurationError("\(failure)") }
+        if let failure = report.failures.first { throw CommandError("\(failure)") }
         _ = try writer.reclaim()
         names = desired.map(\.name)
         return desired.flatMap { $0.ports.flatMap(\.frontends) }.map { frontend in

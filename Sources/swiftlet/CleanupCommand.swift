@@ -1,5 +1,5 @@
 import ArgumentParser
-import SwiftletDaemon
+import DatapathInstall
 import SystemPackage
 
 struct CleanupCommand: ParsableCommand {

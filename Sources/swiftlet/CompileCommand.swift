@@ -1,6 +1,7 @@
 import ArgumentParser
 import Reporting
 import ServiceModel
+import Settings
 import SwiftletDaemon
 
 struct CompileCommand: ParsableCommand {

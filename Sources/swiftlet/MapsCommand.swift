@@ -1,4 +1,5 @@
 import ArgumentParser
+import DatapathInstall
 import FoundationEssentials
 import Reporting
 import ServiceMaps
@@ -69,11 +70,11 @@ extension PinOptions {
         guard try !pins.isLoaded else { return }
         let others = try DatapathPins.versions(at: pins.root).filter { try $0.isLoaded }.map { "v\($0.number)" }
         guard others.isEmpty else {
-            throw ConfigurationError(
+            throw CommandError(
                 "the maps below \(bpfRoot) are of version \(others.joined(separator: ", ")), and this swiftlet reads "
                     + "v\(Version.mapABI); use the one that runs there, or start this one, which takes over")
         }
-        throw ConfigurationError(
+        throw CommandError(
             "nothing is loaded below \(bpfRoot); start `swiftlet run --kube-proxy-replacement=true --manifests DIR`, "
                 + "or name another --bpf-root")
     }

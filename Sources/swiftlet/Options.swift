@@ -1,5 +1,6 @@
 import ArgumentParser
-import SwiftletDaemon
+import DatapathInstall
+import Settings
 import SystemPackage
 
 /// How a command prints.

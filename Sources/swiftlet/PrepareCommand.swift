@@ -1,4 +1,6 @@
 import ArgumentParser
+import DatapathInstall
+import Settings
 import SwiftletDaemon
 import SystemPackage
 

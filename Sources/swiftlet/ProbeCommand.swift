@@ -1,6 +1,6 @@
 import ArgumentParser
+import DatapathInstall
 import ServiceModel
-import SwiftletDaemon
 
 /// The child process of `status`: joins a cgroup and asks a hook. Exit code 0: effective, 4: ineffective.
 struct ProbeCommand: ParsableCommand {

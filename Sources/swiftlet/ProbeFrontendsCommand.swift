@@ -1,5 +1,6 @@
 import ArgumentParser
 import SwiftletDaemon
+import DatapathInstall
 
 /// The child process of `takeover`: joins a cgroup, connects to each frontend, and prints a line for each.
 struct ProbeFrontendsCommand: ParsableCommand {

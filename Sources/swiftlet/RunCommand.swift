@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
+import Settings
 import SwiftletDaemon
 import SystemPackage
 

@@ -1,8 +1,9 @@
 import ArgumentParser
+import DatapathInstall
 import Logging
 import NodeNetwork
 import ServiceModel
-import SwiftletDaemon
+import Settings
 
 /// Where Services come from.
 struct SourceOptions: ParsableArguments {
@@ -134,7 +135,10 @@ struct DatapathOptions: ParsableArguments {
     @Flag(help: "Change the kernel's settings that are in the way of forwarding.")
     var setSysctls = false
 
-    @Option(help: ArgumentHelp("Frontends per IP family that the maps have room for.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Frontends per IP family that the maps have room for: one for each port of each address of a Service.",
+            valueName: "n"))
     var maxServices: UInt32?
 
     @Option(help: ArgumentHelp("Backends per IP family that the maps have room for.", valueName: "n"))
@@ -256,7 +260,7 @@ struct NodeOptions: ParsableArguments {
         help: ArgumentHelp(
             "Feature gates, separated by commas; AllowServiceExternalIPs=false leaves external IPs alone.",
             valueName: "gate=bool"),
-        transform: SwiftletDaemon.featureGates(setting:))
+        transform: Settings.featureGates(setting:))
     var featureGates: [[String: Bool]] = []
 
     func fill(_ layer: inout ConfigurationLayer) throws {
@@ -276,7 +280,7 @@ struct KubeProxyOptions: ParsableArguments {
     @Option(
         name: [.customLong("hostname-override"), .customLong("node-name")],
         help: ArgumentHelp("Name of this node's Node object (default: the host's name).", valueName: "name"),
-        transform: SwiftletDaemon.nodeName(setting:))
+        transform: Settings.nodeName(setting:))
     var nodeName: String?
 
     @Option(
@@ -311,7 +315,7 @@ struct KubeProxyOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp("The kernel's oom_score_adj for this process (default: -999).", valueName: "n"),
-        transform: SwiftletDaemon.oomScoreAdjustment(setting:))
+        transform: Settings.oomScoreAdjustment(setting:))
     var oomScoreAdj: Int?
 
     @Option(name: .customLong("v"), help: ArgumentHelp("Verbosity: 4 is debug, 6 is trace.", valueName: "n"))

@@ -1,4 +1,5 @@
 import ArgumentParser
+import DatapathInstall
 import FoundationEssentials
 import Reporting
 import ServiceMaps
@@ -34,7 +35,7 @@ struct ServicesCommand: ParsableCommand {
         if let name {
             listing.services = listing.services.filter { $0.name == name || "\($0.namespace)/\($0.name)" == name }
             guard !listing.services.isEmpty else {
-                throw ConfigurationError("no Service \(name) is known; `swiftlet services` lists them")
+                throw CommandError("no Service \(name) is known; `swiftlet services` lists them")
             }
         }
         if format.output == .json { return try printJSON(listing) }

@@ -1,5 +1,5 @@
 import ArgumentParser
-import SwiftletDaemon
+import Settings
 
 /// What becomes of sockets whose backend is gone.
 struct SocketDestroyOptions: ParsableArguments {

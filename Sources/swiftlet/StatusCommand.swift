@@ -1,4 +1,5 @@
 import ArgumentParser
+import DatapathInstall
 import FoundationEssentials
 import Reporting
 import SwiftletDaemon

@@ -1,4 +1,5 @@
 import ArgumentParser
+import DatapathInstall
 import Reporting
 import SwiftletDaemon
 import Takeover

@@ -1,5 +1,5 @@
 import ArgumentParser
-import SwiftletDaemon
+import Settings
 
 /// How long flows that are translated packet by packet live without one: kube-proxy's flags, and Cilium's where
 /// kube-proxy has none.

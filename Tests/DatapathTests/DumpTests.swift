@@ -112,12 +112,12 @@ extension KernelTests {
         @Test("names are text and protocols have names")
         func namesAreText() throws {
             let datapath = try Datapath.forDecisions()
-            var names = frontend()
+            var names = service_port()
             fill(&names.namespace_, Array("shop".utf8))
             fill(&names.name, Array("my-api".utf8))
             names.protocol = TCP
-            try datapath.map("frontends").update(UInt32(7), to: names)
-            let entries = try dump(datapath.map("frontends"), UInt32.self, Names.self)
+            try datapath.map("service_ports").update(UInt32(7), to: names)
+            let entries = try dump(datapath.map("service_ports"), UInt32.self, Names.self)
             #expect(
                 entries.map(\.formatted.value) == [
                     Names(namespace_: "shop", name: "my-api", port_name: "", protocol: "TCP")

@@ -16,13 +16,13 @@ extension TestNode {
         let datagrams = try startLoad(
             "10.96.0.15:53", ["--udp", "--rate", "100", "--seconds", "60"], from: .pod(1))
         let packets = try startLoad(nodePort, ["--rate", "100", "--seconds", "60"], from: .outside)
-        let names = try mapID("frontends", of: .this)
+        let names = try mapID("service_ports", of: .this)
         let builds = [Build.other, .this, .other, .this]
         for build in builds {
             try stop()
             try start(build)
             #expect(pinnedVersions == ["v\(build.version)"])
-            #expect(try mapID("frontends", of: build) == names, "the same layout is the same map")
+            #expect(try mapID("service_ports", of: build) == names, "the same layout is the same map")
             #expect(try call("10.96.0.31:80", "--count", "5").pods == pod, "affinity of sockets")
             #expect(
                 try call("192.0.2.1:30031", "--count", "5", from: .outside).pods == outsidePod, "and of packets")

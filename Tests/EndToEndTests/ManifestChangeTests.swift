@@ -42,7 +42,7 @@ struct ManifestChangeTests {
     private static func delay(until addresses: [String], in node: TestNode) throws -> Int {
         let start = MonotonicClock.now
         let wanted = Set(addresses.compactMap { SocketAddress(host: $0, port: 0)?.address })
-        let names = try BPFMap(pinnedAt: FilePath(node.map("frontends"))).rawEntries()
+        let names = try BPFMap(pinnedAt: FilePath(node.map("service_ports"))).rawEntries()
         let id = names.first { String(decoding: $0.value, as: UTF8.self).contains("changing") }?.key ?? []
         let backends = try BPFMap(pinnedAt: FilePath(node.map("backends4")))
         let isThere = try eventually {

@@ -65,7 +65,7 @@ struct MapsInterfaceTests {
             from: [Programs.swiftlet, "maps", "list", "-o", "json", "--bpf-root", node.bpfRoot])
         let fill = Dictionary(uniqueKeysWithValues: list.map { ($0.name, $0.entries) })
         let dump = try MapDump(of: node)
-        #expect(fill["frontends"] == dump.names.count)
+        #expect(fill["service_ports"] == dump.names.count)
         #expect(fill["services4"] == dump.services.count { $0.key.address.count == 4 })
         #expect(fill["backends6"] == dump.backends.count { $0.value.address.count == 16 })
 

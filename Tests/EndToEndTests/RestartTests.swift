@@ -54,7 +54,7 @@ struct RestartTests {
         var programs: [Int]
 
         init(of node: TestNode) throws {
-            for name in ["services4", "services6", "slots4", "slots6", "backends4", "backends6", "frontends"] {
+            for name in ["services4", "services6", "slots4", "slots6", "backends4", "backends6", "service_ports"] {
                 let dump = try Programs.run(["bpftool", "-j", "map", "dump", "pinned", node.map(name)])
                 maps[name] = dump.output.split(separator: "{\"key\":[").map(String.init).sorted()
             }

@@ -1,9 +1,10 @@
+import DatapathInstall
 import Foundation
 import NIOCore
 import ServiceModel
+import Settings
 import TestKit
 import Testing
-
 @testable import KubernetesAPI
 @testable import KubernetesObjects
 @testable import ManifestDirectory

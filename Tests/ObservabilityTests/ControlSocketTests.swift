@@ -1,3 +1,4 @@
+import DatapathInstall
 import FoundationEssentials
 import Glibc
 import NetworkLab
@@ -5,7 +6,6 @@ import Synchronization
 import SystemPackage
 import TestKit
 import Testing
-
 @testable import Observability
 @testable import SwiftletDaemon
 

@@ -1,12 +1,13 @@
 import BPFLoader
+import DatapathInstall
 import Logging
 import NetworkLab
 import ServiceLifecycle
 import ServiceModel
+import Settings
 import SystemPackage
 import TestKit
 import Testing
-
 @testable import Observability
 @testable import ServiceMaps
 @testable import SwiftletDaemon
@@ -70,7 +71,7 @@ private final class CountingDatapath {
         let capacities = MapCapacities(
             services: 64, slots: 256, backends: 64, affinity: 16, countsBackends: true, possibleCPUs: CPUs.possible)
         let features = try #require(Kernel.features)
-        let datapath = try Datapath(pins: pins, capacities: capacities, features: features, hostNetnsCookie: nil)
+        let datapath = try SocketDatapath(pins: pins, capacities: capacities, features: features, hostNetnsCookie: nil)
         var writer = try ServiceMapWriter(
             store: BPFMapStore(pins: pins), grace: RCUGracePeriod(), capacities: capacities)
         let services = [try Self.service("full", 80, backend.port), try Self.service("empty", 81, nil)]

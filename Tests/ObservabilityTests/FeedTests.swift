@@ -3,8 +3,8 @@ import KubernetesObjects
 import Logging
 import Observability
 import ServiceModel
+import Settings
 import Testing
-
 @testable import SwiftletDaemon
 
 extension ControlPlane {
@@ -22,7 +22,7 @@ struct FeedTests {
         var settings = Configuration(nodeName: "node")
         settings.kubeProxyReplacement = false
         let endpoints = DaemonEndpoints(settings, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        let control = ControlPlane(
+        let control = KernelControlPlane(
             settings, writer: nil, localAddresses: [], endpoints: endpoints, log: Logger(label: "test"))
         let (batches, source) = AsyncStream.makeStream(of: StateBatch.self)
         let (begun, begin) = AsyncStream.makeStream(of: Void.self)

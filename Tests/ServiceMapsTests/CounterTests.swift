@@ -1,5 +1,6 @@
 import CDatapath
 import ServiceModel
+import TestKit
 import Testing
 
 @testable import ServiceMaps
@@ -40,7 +41,7 @@ struct CounterTests {
         #expect(state.ports.map(\.counter) == counters)
         #expect(try ServiceUse.read(from: bench.store, limit: 9).uses.map(\.counter) == counters)
 
-        _ = bench.store.update(.frontends, keys: [UInt32(2)], values: [frontend(Bench.portName("a"))])
+        _ = bench.store.update(.servicePorts, keys: [UInt32(2)], values: [service_port(Bench.portName("a"))])
         #expect(
             try ServiceUse.read(from: bench.store, limit: 9).uses.map(\.counter) == [
                 ServiceCounter(forwarded: 5, refusals: [.noEndpoints: 2, .source: 8])

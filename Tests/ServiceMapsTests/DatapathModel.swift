@@ -1,5 +1,6 @@
 import CDatapath
 import ServiceModel
+import TestKit
 
 @testable import ServiceMaps
 
@@ -59,7 +60,7 @@ struct DatapathModel {
         guard let value: service = contents.value(.services(Family.family), layout) else { return .miss }
         guard mayBeFrontend(key) else { return .broken("the filter hides \(key)") }
         guard let entry = value.decoded(sealedFor: layout.seal) else { return .broken("seal of \(key)") }
-        guard contents.maps[.frontends]?[bytes(entry.service.number)] != nil else { return .broken("no name") }
+        guard contents.maps[.servicePorts]?[bytes(entry.service.number)] != nil else { return .broken("no name") }
         guard entry.action == .balance else { return .refused(entry.action) }
         guard entry.run.count > 0 else { return .broken("balances over nothing") }
         var endpoints: Set<Encounter.Endpoint> = []
@@ -107,8 +108,8 @@ struct DatapathModel {
     }
 
     func ranges(of port: ServicePortName) -> [CIDR] {
-        (contents.maps[.frontends] ?? [:]).flatMap { key, value -> [CIDR] in
-            guard (load(value) as frontend).decoded == port else { return [] }
+        (contents.maps[.servicePorts] ?? [:]).flatMap { key, value -> [CIDR] in
+            guard (load(value) as service_port).decoded == port else { return [] }
             let id = ServiceID(load(key))
             return port.family == .v4 ? ranges(of: id, Model4.self) : ranges(of: id, Model6.self)
         }
@@ -119,7 +120,7 @@ struct DatapathModel {
         let service =
             key.address.family == .v4
             ? entry(Model4.ServiceKey(key), Model4.self)?.service : entry(Model6.ServiceKey(key), Model6.self)?.service
-        let name: frontend? = service.flatMap { contents.value(.frontends, $0.number) }
+        let name: service_port? = service.flatMap { contents.value(.servicePorts, $0.number) }
         return name?.decoded
     }
 

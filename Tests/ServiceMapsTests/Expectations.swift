@@ -1,5 +1,6 @@
 import CDatapath
 import ServiceModel
+import TestKit
 import Testing
 
 @testable import ServiceMaps

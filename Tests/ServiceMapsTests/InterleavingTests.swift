@@ -1,4 +1,5 @@
 import ServiceModel
+import TestKit
 import Testing
 
 @testable import ServiceMaps

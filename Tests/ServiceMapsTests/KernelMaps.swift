@@ -1,6 +1,7 @@
 import BPFLoader
 import CDatapath
 import ServiceModel
+import TestKit
 import Testing
 
 @testable import ServiceMaps

@@ -1,5 +1,6 @@
 import CDatapath
 import ServiceModel
+import TestKit
 
 @testable import ServiceMaps
 

@@ -1,5 +1,6 @@
 import CDatapath
 import ServiceModel
+import TestKit
 import Testing
 
 @testable import ServiceMaps
@@ -45,10 +46,10 @@ struct RenameTests {
             bench.writer.id(
                 of: ServicePortName(
                     service: Bench.name("dns"), port: "", proto: .tcp, family: .v4)) == nil)
-        let names: [UInt32: frontend] = [after.0.number: bench.store.contents.value(.frontends, after.0.number)]
+        let names: [UInt32: service_port] = [after.0.number: bench.store.contents.value(.servicePorts, after.0.number)]
             .compactMapValues { $0 }
         #expect(names.values.map { withUnsafeBytes(of: $0.port_name) { Array($0.prefix(4)) } } == [Array("dns\0".utf8)])
-        #expect(bench.writer.statistics[.frontends]?.entries == 2)
+        #expect(bench.writer.statistics[.servicePorts]?.entries == 2)
     }
 
     @Test("keeps them over a restart, too")

@@ -1,5 +1,6 @@
 import CDatapath
 import ServiceModel
+import TestKit
 import Testing
 
 @testable import ServiceMaps
@@ -30,7 +31,7 @@ struct SourceRangeTests {
         expectDone(bench.writer.apply(upserts: [Self.service(ranges: ["10.0.0.0/8", "192.0.2.0/24"])]))
         #expect(
             bench.writtenMaps == [
-                .frontends, .backends4, .slots4, .sourceRanges4, .sourceRanges4, .vipFilter, .vipFilter, .services4,
+                .servicePorts, .backends4, .slots4, .sourceRanges4, .sourceRanges4, .vipFilter, .vipFilter, .services4,
                 .services4, .vips4,
             ])
         let port = try #require(try programmed(bench).first)

@@ -1,5 +1,6 @@
 import CDatapath
 import ServiceModel
+import TestKit
 import Testing
 
 @testable import ServiceMaps
@@ -58,7 +59,9 @@ struct WriterTests {
         var bench = try Bench()
         expectDone(bench.writer.apply(upserts: [Bench.service("web", at: 1, pods: 1...2)]))
         #expect(
-            bench.writtenMaps == [.frontends, .backends4, .backends4, .slots4, .slots4, .vipFilter, .services4, .vips4])
+            bench.writtenMaps == [
+                .servicePorts, .backends4, .backends4, .slots4, .slots4, .vipFilter, .services4, .vips4,
+            ])
     }
 
     @Test("one more endpoint writes one backend, a new run and the frontend; the old run goes after the grace period")
@@ -274,10 +277,10 @@ struct WriterTests {
         contents.maps[.slots4]?[bytes(UInt32(2))] = nil
         contents.maps[.slots4]?[bytes(UInt32(99))] = [UInt8](repeating: 7, count: 16)
         let (backend, name) = (
-            contents.maps[.backends4]?[bytes(UInt32(4))], contents.maps[.frontends]?[bytes(UInt32(1))]
+            contents.maps[.backends4]?[bytes(UInt32(4))], contents.maps[.servicePorts]?[bytes(UInt32(1))]
         )
         contents.maps[.backends4]?[bytes(UInt32(500))] = backend
-        contents.maps[.frontends]?[bytes(UInt32(77))] = name
+        contents.maps[.servicePorts]?[bytes(UInt32(77))] = name
         var second = try Bench(contents: contents)
         expectDone(second.writer.apply(upserts: services, prune: true))
         _ = try second.writer.reclaim()

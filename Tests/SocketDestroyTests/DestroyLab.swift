@@ -1,11 +1,11 @@
 import BPFLoader
 import CDatapath
+import DatapathInstall
 import Glibc
 import NetworkLab
 import ServiceMaps
 import ServiceModel
 import SocketDestroy
-import SwiftletDaemon
 import SystemPackage
 import TestKit
 import Testing
@@ -21,7 +21,7 @@ enum KernelTests {}
 final class DestroyLab {
     let paths: DatapathPaths
     private let root: FilePath
-    private let datapath: Datapath
+    private let datapath: SocketDatapath
     private var writer: ServiceMapWriter<BPFMapStore>
     private let cgroup: Cgroup
     private let namespaces: [Space]
@@ -42,7 +42,7 @@ final class DestroyLab {
             services: 1_024, slots: 1_024, backends: 1_024, sourceRanges: 1_024, affinity: 1_024, flows: 1_024,
             possibleCPUs: CPUs.possible)
         let features = try #require(Kernel.features)
-        let datapath = try Datapath(
+        let datapath = try SocketDatapath(
             pins: pins, capacities: capacities, features: features,
             hostNetnsCookie: try BPFLoader.NetworkNamespace.cookie())
         let cgroup = try Cgroup("destroy", below: Cgroup.current())

@@ -62,7 +62,7 @@ LB_HASH(vips4, struct vip4_key, struct vip);
 LB_HASH(vips6, struct vip6_key, struct vip);
 LB_ARRAY(BPF_MAP_TYPE_ARRAY, vip_filter, __u64, LB_FILTER_WORDS);
 LB_HASH(node_ports, struct node_port_key, struct node_port);
-LB_HASH(frontends, __u32, struct frontend);
+LB_HASH(service_ports, __u32, struct service_port);
 
 LB_LRU(affinity, struct affinity_key, struct affinity);
 

@@ -242,7 +242,7 @@ static __always_inline int F(sock_bind)(struct bpf_sock_addr *ctx, enum ctx_form
 	};
 	struct node_port_key port = {.protocol = key.protocol};
 	const __u32 *words = (const __u32 *)key.address;
-	struct service *frontend;
+	struct service *entry;
 	__u32 address = 0;
 	int i;
 
@@ -256,8 +256,8 @@ static __always_inline int F(sock_bind)(struct bpf_sock_addr *ctx, enum ctx_form
 	for (i = 0; i < ADDRESS_SIZE / 4; i++)
 		address |= words[i];
 	if (address) {
-		frontend = bpf_map_lookup_elem(&F(services), &key);
-		if (!frontend || frontend->kind != NODE_PORT)
+		entry = bpf_map_lookup_elem(&F(services), &key);
+		if (!entry || entry->kind != NODE_PORT)
 			return HOOK_ALLOW;
 	}
 	count(COUNT_REFUSE_BIND);

@@ -1,6 +1,8 @@
+import DatapathInstall
 import Logging
 import Observability
 import ServiceLifecycle
+import Settings
 
 /// What the daemon shows over HTTP, and where its parts tell what there is to show.
 struct DaemonEndpoints: Sendable {

@@ -1,4 +1,5 @@
 import BPFLoader
+import DatapathInstall
 import ServiceMaps
 
 extension MetricsSnapshot.Kernel {

@@ -1,5 +1,5 @@
+import DatapathInstall
 import NodeNetwork
-import ServiceModel
 
 /// The kernel's settings that are in the way of forwarding, changed once by root: for a daemon that may not.
 package enum ForwardingPreparation {
@@ -15,13 +15,5 @@ package enum ForwardingPreparation {
             try forwarding.set(finding)
             return "\(finding.setting.name) is \(finding.wanted)"
         }
-    }
-}
-
-extension ForwardingSettings.Needs {
-    /// What packets need that the programs at tc send on: they do not enter the stack with an address of this node.
-    init(_ network: NetworkSnapshot, nodePorts: PortRange = .usualNodePorts) {
-        let families = network.addresses.filter { $0.scope == .global && !$0.address.isLinkLocal }.map(\.family)
-        self.init(families: Set(families), localSources: false, nodePorts: nodePorts)
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import Settings
 
 /// What a daemon needs beyond the rights of its user; docs/security.md says more.
 enum NeededRights {
@@ -21,7 +22,7 @@ enum NeededRights {
     /// Which of the given capabilities the daemon keeps and uses.
     ///
     /// - Throws: an error that names all that is missing, so that one correction is enough.
-    static func kept(of given: CapabilitySet, _ settings: Configuration) throws(ConfigurationError) -> CapabilitySet {
+    static func kept(of given: CapabilitySet, _ settings: Configuration) throws(DaemonError) -> CapabilitySet {
         // Who only observes touches nothing.
         guard settings.kubeProxyReplacement else { return [] }
         let missing = purposes.filter { !given.contains($0.capability) }
@@ -31,7 +32,7 @@ enum NeededRights {
             return given.intersection(CapabilitySet(purposes.map(\.capability) + [.systemAdministration]))
         }
         let lacks = missing.map { "\($0.capability.name) (\($0.purpose))" }.joined(separator: " and ")
-        throw ConfigurationError(
+        throw DaemonError(
             "cannot start: user \(geteuid()) lacks \(lacks); run as root, or add it to AmbientCapabilities= and "
                 + "CapabilityBoundingSet= of the unit, or to securityContext.capabilities.add of the container")
     }

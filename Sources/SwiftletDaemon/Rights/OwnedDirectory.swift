@@ -12,7 +12,7 @@ struct OwnedDirectory {
     /// Makes the directory if it is not there, and gives it with all that it holds to its owner.
     ///
     /// - Returns: whether something had to be changed.
-    func provide(mode: UInt32) throws(ConfigurationError) -> Bool {
+    func provide(mode: UInt32) throws(DaemonError) -> Bool {
         let isNew = path.withPlatformString { mkdir($0, mode) } == 0
         guard isNew || errno == EEXIST else { throw failure("create", path) }
         let descriptor = path.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
@@ -27,7 +27,7 @@ struct OwnedDirectory {
         return true
     }
 
-    private func handOver(contentsOf directory: Int32, _ path: FilePath) throws(ConfigurationError) {
+    private func handOver(contentsOf directory: Int32, _ path: FilePath) throws(DaemonError) {
         for name in try names(in: directory, path) {
             let entry = path.appending(name)
             let inner = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -41,7 +41,7 @@ struct OwnedDirectory {
         }
     }
 
-    private func names(in directory: Int32, _ path: FilePath) throws(ConfigurationError) -> [String] {
+    private func names(in directory: Int32, _ path: FilePath) throws(DaemonError) -> [String] {
         let copy = dup(directory)
         guard copy >= 0 else { throw failure("read", path) }
         guard let stream = fdopendir(copy) else {
@@ -59,8 +59,8 @@ struct OwnedDirectory {
         return names
     }
 
-    private func failure(_ verb: String, _ path: FilePath) -> ConfigurationError {
+    private func failure(_ verb: String, _ path: FilePath) -> DaemonError {
         let advice = errno == EPERM || errno == EACCES ? "; run as root" : ""
-        return ConfigurationError("cannot \(verb) \(path): \(Errno(rawValue: errno))\(advice)")
+        return DaemonError("cannot \(verb) \(path): \(Errno(rawValue: errno))\(advice)")
     }
 }

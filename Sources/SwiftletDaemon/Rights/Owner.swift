@@ -14,14 +14,14 @@ package struct Owner: Hashable, Sendable {
     package static var current: Owner { Owner(user: geteuid(), group: getegid()) }
 
     /// Reads the name of a user, or `UID:GID`.
-    package init(_ text: String) throws(ConfigurationError) {
+    package init(_ text: String) throws(DaemonError) {
         let numbers = text.split(separator: ":", omittingEmptySubsequences: false).map { UInt32($0) }
         if numbers.count == 2, let user = numbers[0], let group = numbers[1] {
             self.init(user: user, group: group)
         } else if let entry = getpwnam(text) {
             self.init(user: entry.pointee.pw_uid, group: entry.pointee.pw_gid)
         } else {
-            throw ConfigurationError("there is no user \(text); make one (useradd --system \(text)), or write UID:GID")
+            throw DaemonError("there is no user \(text); make one (useradd --system \(text)), or write UID:GID")
         }
     }
 }

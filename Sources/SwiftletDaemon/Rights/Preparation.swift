@@ -1,4 +1,5 @@
 import BPFLoader
+import DatapathInstall
 import Glibc
 package import SystemPackage
 
@@ -20,7 +21,7 @@ package struct Preparation: Sendable {
     package func run() throws -> [String] {
         let directory = RunDirectory(bpfRoot: bpfRoot)
         if let holder = directory.holder ?? RootLock.holder(of: bpfRoot) {
-            throw ConfigurationError(
+            throw DaemonError(
                 "cannot prepare \(bpfRoot): process \(holder) runs swiftlet on it; stop it first (kill \(holder))")
         }
         var done: [String] = []

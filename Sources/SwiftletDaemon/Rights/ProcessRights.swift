@@ -1,6 +1,8 @@
 import BPFLoader
+import DatapathInstall
 import Glibc
 import Logging
+import Settings
 import SystemPackage
 
 /// The rights of this process: what it takes up with those that it was started with, and which of them it keeps.

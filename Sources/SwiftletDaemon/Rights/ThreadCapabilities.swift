@@ -24,7 +24,7 @@ enum ThreadCapabilities {
     /// - Returns: those that were given up.
     static func keepOnly(
         _ kept: CapabilitySet, reserved: CapabilitySet
-    ) throws(ConfigurationError) -> CapabilitySet {
+    ) throws(DaemonError) -> CapabilitySet {
         var sets = swl_capabilities()
         try check(swl_capabilities_get(&sets))
         let permitted = CapabilitySet(rawValue: sets.permitted)
@@ -39,15 +39,15 @@ enum ThreadCapabilities {
         return permitted.subtracting(kept.union(reserved))
     }
 
-    private static func lowerBound(to kept: CapabilitySet) throws(ConfigurationError) {
+    private static func lowerBound(to kept: CapabilitySet) throws(DaemonError) {
         for number in 0..<Int32(64) where !kept.contains(CapabilitySet(rawValue: 1 << UInt64(number))) {
             if swl_capability_is_bounded(number) == 1 { try check(swl_capability_drop_bound(number)) }
         }
     }
 
-    private static func check(_ status: Int32) throws(ConfigurationError) {
+    private static func check(_ status: Int32) throws(DaemonError) {
         guard status != 0 else { return }
-        throw ConfigurationError(
+        throw DaemonError(
             "cannot give up capabilities that are not needed: \(Errno(rawValue: errno)); "
                 + "allow capset and prctl in the sandbox")
     }

@@ -1,6 +1,8 @@
+import DatapathInstall
 import Logging
 import ServiceMaps
 import ServiceModel
+import Settings
 import SocketDestroy
 import SystemPackage
 
@@ -66,4 +68,15 @@ struct DestroyTCPChoices {
 
     /// Forgets Services that are no more, when nothing of them is left to remove.
     mutating func keep(where isKnown: (ObjectName) -> Bool) { services = services.filter(isKnown) }
+}
+
+extension SocketDestroyBy {
+    /// Nil: what the kernel has.
+    var mechanism: DestroyMechanism? {
+        switch self {
+        case .auto: nil
+        case .bpf: .bpf
+        case .netlink: .netlink
+        }
+    }
 }

@@ -1,7 +1,9 @@
 import BPFLoader
 import CDatapath
+import DatapathInstall
 import ServiceMaps
 import ServiceModel
+import Settings
 
 /// A backend that gets no new connections, and what it still has.
 package struct DrainingBackend: Codable, Sendable, Hashable {

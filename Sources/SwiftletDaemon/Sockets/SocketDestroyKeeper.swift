@@ -1,7 +1,9 @@
+import DatapathInstall
 import Logging
 import ServiceLifecycle
 import ServiceMaps
 import ServiceModel
+import Settings
 import SocketDestroy
 
 /// Ends the sockets of backends that went away, as soon as the maps are rid of them (spec 32), and leads UDP sockets to who
@@ -134,7 +136,7 @@ actor SocketDestroyKeeper {
             metadata: [
                 "destroyed": "\(total.destroyed)", "revived": "\(total.revived)", "postponed": "\(total.postponed)",
                 "refused": "\(total.refused)",
-                "duration": "\(Daemon.text(duration))",
+                "duration": "\(duration.roundedText)",
             ])
     }
 

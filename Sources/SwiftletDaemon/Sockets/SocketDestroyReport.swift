@@ -1,3 +1,5 @@
+import Settings
+
 /// What `status` says of sockets whose backend is gone.
 package struct SocketDestroyReport: Codable, Sendable, Hashable {
     /// `bpf` or `netlink`; nil: none are destroyed.

@@ -1,3 +1,4 @@
+import DatapathInstall
 import Glibc
 import Observability
 package import ServiceModel

@@ -1,3 +1,4 @@
+package import DatapathInstall
 package import Takeover
 
 /// `swiftlet takeover`: takes kube-proxy's rules away once swiftlet is seen to serve what they serve.
@@ -56,7 +57,7 @@ package struct KubeProxyTakeover {
             let bad = try checks(plan.traces.rules).filter { !$0.isGood }
             guard bad.isEmpty else {
                 let findings = bad.map { "\($0.subject): \($0.finding)" }.joined(separator: "; ")
-                throw ConfigurationError("the rules are back as they were, for without them: \(findings)")
+                throw DaemonError("the rules are back as they were, for without them: \(findings)")
             }
         }
     }
@@ -64,7 +65,7 @@ package struct KubeProxyTakeover {
     /// Puts back what was removed.
     package func rollback() throws -> [RulePlace: RuleSwap.Restored] {
         guard archive.exists else {
-            throw ConfigurationError(
+            throw DaemonError(
                 "cannot put back rules of kube-proxy: none are saved in \(archive.directory); "
                     + "start kube-proxy, which writes its rules anew")
         }
@@ -74,7 +75,7 @@ package struct KubeProxyTakeover {
     /// Forgets what was removed: there is no way back.
     package func finish() throws -> [RulePlace] {
         guard archive.exists else {
-            throw ConfigurationError("there is nothing to finish: no rules are saved in \(archive.directory)")
+            throw DaemonError("there is nothing to finish: no rules are saved in \(archive.directory)")
         }
         return try RuleSwap(archive).finish()
     }

@@ -1,3 +1,4 @@
+import DatapathInstall
 import SystemPackage
 package import Takeover
 

@@ -1,4 +1,5 @@
 import BPFLoader
+package import DatapathInstall
 import NodeNetwork
 import ServiceMaps
 import ServiceModel

@@ -1,7 +1,7 @@
 import BPFLoader
 import CDatapath
+import DatapathInstall
 import NetworkLab
-import SwiftletDaemon
 
 /// What the maps of one version of the layout say of a soak's Services, read as the datapath reads them.
 ///

@@ -1,5 +1,5 @@
 import BPFLoader
-import SwiftletDaemon
+import DatapathInstall
 import SystemPackage
 
 /// The maps of every version of the layout whose programs may serve, as they are pinned at one moment.

@@ -1,7 +1,7 @@
+import DatapathInstall
 import FoundationEssentials
 import Glibc
 import NetworkLab
-import SwiftletDaemon
 import Synchronization
 import SystemPackage
 

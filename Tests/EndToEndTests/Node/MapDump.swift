@@ -63,7 +63,7 @@ struct MapDump {
         services = try dump("services4") + dump("services6")
         slots = [4: try dump("slots4"), 16: try dump("slots6")]
         backends = try dump("backends4") + dump("backends6")
-        names = try dump("frontends")
+        names = try dump("service_ports")
     }
 
     static func text(_ address: [UInt8]) -> String { SocketAddress(address: address, port: 0).host }

@@ -74,7 +74,7 @@ LB_ENUM backend_state{
 	TERMINATING = 2, /* serves the flows it has, gets no new ones */
 };
 
-/* ---- services4/6: HASH, the front doors; the one hash look-up of the common path ------------ */
+/* ---- services4/6: HASH, the frontends; the one hash look-up of the common path -------------- */
 
 struct service4_key {
 	__u8 address[4]; /* VIP */
@@ -93,7 +93,7 @@ struct service6_key {
 _Static_assert(sizeof(struct service6_key) == 20, "changed layout: bump LB_MAP_VERSION");
 
 struct service {
-	__u32 service_id;	/* names the service port of one family: see frontends */
+	__u32 service_id;	/* names the service port of one family: see service_ports */
 	__u32 first_slot;	/* its run in slots4/6 ... */
 	__u32 count;		/* ... and how long it is */
 	__u32 seal;		/* lb_seal() of the key: see there */
@@ -262,11 +262,11 @@ struct node_port {
 	__u32 service_id;
 };
 
-/* ---- frontends: HASH, service id -> the names that people use ------------------------------- */
+/* ---- service_ports: HASH, service id -> the names that people use --------------------------- */
 
 #define LB_NAME_MAX 64 /* a DNS label and its NUL */
 
-struct frontend {
+struct service_port {
 	char namespace_[LB_NAME_MAX];
 	char name[LB_NAME_MAX];
 	char port_name[LB_NAME_MAX];
@@ -274,7 +274,7 @@ struct frontend {
 	__u8 family; /* 4 or 6 */
 	__u16 pad;
 };
-_Static_assert(sizeof(struct frontend) == 196, "changed layout: bump LB_MAP_VERSION");
+_Static_assert(sizeof(struct service_port) == 196, "changed layout: bump LB_MAP_VERSION");
 
 /* ---- affinity: LRU_HASH, (client, service port) -> backend (spec 34) ------------------------ */
 

@@ -1,0 +1,100 @@
+import BPFLoader
+package import Glibc
+package import ServiceModel
+package import SystemPackage
+
+/// Whether the hooks do what they should: a process in a child cgroup asks a known ClusterIP for a port that it does
+/// not serve, with a TCP socket that does not wait. Only our hook can refuse such a connect at once (spec 28), and then
+/// nothing is sent. (UDP's is never refused, spec 55.)
+package enum HookProbe {
+    package enum Outcome: String, Sendable, Codable {
+        case effective
+        /// The connect went through as if nothing were attached.
+        case ineffective
+        /// There is no ClusterIP to ask.
+        case nothingToAsk
+        /// The probe itself could not be run.
+        case failed
+    }
+
+    /// Runs the probe in a process of its own, below the cgroup: this program's `probe-hook` joins it and connects.
+    package static func run(cgroup: FilePath, vip: IPAddress) -> Outcome {
+        let child = cgroup.appending("swiftlet-probe-\(getpid())")
+        guard child.withPlatformString({ mkdir($0, 0o755) }) == 0 else { return .failed }
+        defer { _ = child.withPlatformString { rmdir($0) } }
+        switch exitCode(of: ["swiftlet", "probe-hook", "--cgroup", child.string, "--address", "\(vip)"]) {
+        case 0: return .effective
+        case 4: return .ineffective
+        default: return .failed
+        }
+    }
+
+    /// Runs this very program, also when its file was replaced; nil when it did not start or did not exit by itself.
+    private static func exitCode(of arguments: [String]) -> Int32? {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
+        defer { for pointer in pointers { free(pointer) } }
+        var child: pid_t = 0
+        guard posix_spawn(&child, "/proc/self/exe", &actions, nil, &pointers, environ) == 0 else { return nil }
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0 {
+            guard errno == EINTR else { return nil }
+        }
+        let isExit = status & 0x7f == 0
+        return isExit ? (status >> 8) & 0xff : nil
+    }
+
+    /// Moves this process into a cgroup.
+    package static func join(_ cgroup: String) throws(InstallError) {
+        let file = open(cgroup + "/cgroup.procs", O_WRONLY | O_CLOEXEC)
+        guard file >= 0, write(file, "0", 1) == 1 else {
+            throw InstallError("cannot join cgroup \(cgroup): \(Errno(rawValue: errno)); run as root")
+        }
+        close(file)
+    }
+
+    /// The child's part: joins the cgroup and connects. Linux has no port that is less likely to be served than 1.
+    package static func connect(in cgroup: String, to vip: IPAddress) throws(InstallError) -> Outcome {
+        try join(cgroup)
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(vip.family == .v4 ? AF_INET : AF_INET6, type, 0)
+        defer { close(descriptor) }
+        let error = vip.withSocketAddress(port: 1) { Glibc.connect(descriptor, $0, $1) == 0 ? 0 : errno }
+        // Below kernel 6.1 the hook sends the socket to port 0 of loopback, which refuses at once as well. Any other
+        // answer is the kernel's own: no hook had a word in it.
+        return error == ECONNREFUSED ? .effective : .ineffective
+    }
+}
+
+extension IPAddress {
+    /// The address as the kernel wants it.
+    package func withSocketAddress<Result>(
+        port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+    ) -> Result {
+        switch family {
+        case .v4:
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = port.bigEndian
+            address.sin_addr.s_addr = UInt32(truncatingIfNeeded: low).bigEndian
+            return withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+        case .v6:
+            var address = sockaddr_in6()
+            address.sin6_family = sa_family_t(AF_INET6)
+            address.sin6_port = port.bigEndian
+            withUnsafeMutableBytes(of: &address.sin6_addr) { $0.copyBytes(from: bytes) }
+            return withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    body($0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+package import ManifestDirectory
+
+/// What becomes of sockets whose backend is gone.
+package struct SocketDestroySettings: Sendable, Hashable {
+    /// Whose are destroyed: everybody's, those in the node's own network namespace, or nobody's.
+    package var whose = SocketService.full
+    /// How many a second at most.
+    package var perSecond: UInt32 = 5_000
+    package var by = SocketDestroyBy.auto
+
+    package init() {}
+}
+
+/// How sockets are destroyed.
+package enum SocketDestroyBy: String, Sendable, Hashable, CaseIterable {
+    /// By what the kernel has.
+    case auto
+    case bpf
+    case netlink
+
+    package init(setting: String) throws(SettingMistake) {
+        guard let choice = SocketDestroyBy(rawValue: setting) else {
+            throw SettingMistake("write auto, bpf or netlink")
+        }
+        self = choice
+    }
+}
+
+extension SocketDestroySettings {
+    mutating func apply(_ layer: ConfigurationLayer) {
+        whose = layer.socketDestroy ?? whose
+        perSecond = layer.socketDestroyRate ?? perSecond
+        by = layer.socketDestroyBy ?? by
+    }
+}

@@ -1,0 +1,55 @@
+import KubernetesAPI
+import KubernetesObjects
+import ManifestDirectory
+import ServiceLifecycle
+import enum ServiceModel.ClusterEvent
+
+/// Feeds batches to the control plane, one after the other.
+struct FeedService<Batches: AsyncSequence & Sendable>: Service
+where Batches.Element == StateBatch, Batches.AsyncIterator: SendableMetatype {
+    let batches: Batches
+    let control: KernelControlPlane
+    /// Ends after the complete list, and the group with it.
+    var endsWithFirstList = false
+    /// What was known before a restart, for what is refused as it is now.
+    var lastKnown: @Sendable () async -> [ClusterEvent] = { [] }
+    /// Told of the complete list, which is in the maps by then.
+    var onFirstList: @Sendable (IngestSummary) async throws -> Void = { _ in }
+
+    func run() async throws {
+        // What comes is counted when it comes, and merged while the control plane is busy.
+        let mailbox = BatchMailbox()
+        try await withThrowingTaskGroup { group in
+            group.addTask {
+                defer { mailbox.close() }
+                for try await batch in batches.cancelOnGracefulShutdown() {
+                    control.arrived(batch)
+                    mailbox.leave(batch)
+                }
+            }
+            for await _ in mailbox.signals {
+                if let batch = mailbox.take(), try await feed(batch) { break }
+            }
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+    }
+
+    /// - Returns: whether there is no more to do.
+    private func feed(_ batch: StateBatch) async throws -> Bool {
+        guard batch.isInitial else {
+            _ = await control.ingest(batch)
+            return false
+        }
+        var batch = batch
+        if !batch.hiddenSubjects.isEmpty {
+            let known = await lastKnown()
+            batch.restoreHidden(from: known)
+        }
+        let summary = await control.ingestFirst(batch)
+        Heap.trim()
+        try await onFirstList(summary)
+        if endsWithFirstList { await control.reclaim() }
+        return endsWithFirstList
+    }
+}

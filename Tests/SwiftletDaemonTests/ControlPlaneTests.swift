@@ -1,0 +1,106 @@
+import KubernetesAPI
+import KubernetesObjects
+import ServiceMaps
+import ServiceModel
+import Synchronization
+import TestKit
+import Testing
+@testable import SwiftletDaemon
+
+@Suite("The control plane: batches in, maps out")
+struct ControlPlaneTests {
+    @Test("a list is in the maps whole, and a change writes what it changes")
+    func batches() async throws {
+        let plane = try MemoryControlPlane()
+        let first = await plane.control.ingestFirst(try Objects.list(0..<3))
+        #expect(first.services == 3 && first.failures.isEmpty)
+        #expect(plane.count(.services4) == 3 && plane.count(.backends4) == 6 && plane.count(.servicePorts) == 3)
+        let written = plane.store.log.count
+        let again = await plane.control.ingest(StateBatch(events: try Objects.service(1)))
+        #expect(again.writes == 0 && plane.store.log.count == written)
+        _ = await plane.control.ingest(StateBatch(events: [.serviceGone(Objects.name(1))]))
+        #expect(plane.count(.services4) == 2)
+    }
+
+    @Test("what an earlier process left stays until the first complete list, and goes with it")
+    func prunes() async throws {
+        let before = try MemoryControlPlane()
+        _ = await before.control.ingestFirst(try Objects.list(0..<2))
+        let after = try MemoryControlPlane(before.store)
+        _ = await after.control.ingest(StateBatch(events: try Objects.service(0)))
+        #expect(after.count(.services4) == 2)
+        _ = await after.control.ingest(try Objects.list(0..<1))
+        #expect(after.count(.services4) == 1)
+    }
+
+    @Test("a cache is taken only while nothing better is known")
+    func cached() async throws {
+        let plane = try MemoryControlPlane()
+        #expect(await plane.control.ingest(cached: StateBatch(events: try Objects.service(0))) != nil)
+        #expect(await plane.control.ingest(cached: StateBatch(events: try Objects.service(1))) == nil)
+        #expect(plane.count(.services4) == 1)
+    }
+
+    @Test("a port for which there is no room waits, and is written when there is")
+    func retries() async throws {
+        let plane = try MemoryControlPlane(services: 4)
+        let first = await plane.control.ingestFirst(try Objects.list(0..<5))
+        #expect(first.failures.count == 1)
+        #expect(await plane.control.pendingPorts == 1 && plane.count(.services4) == 4)
+        #expect(plane.warnings.withLock { $0.map(\.reason) } == ["NotProgrammed"])
+        let served = try #require(await plane.control.servedNumber(in: 0..<5))
+        _ = await plane.control.ingest(StateBatch(events: [.serviceGone(Objects.name(served))]))
+        await plane.control.reclaim()
+        for _ in 0..<16 where await plane.control.pendingPorts > 0 { await plane.control.retry() }
+        #expect(await plane.control.pendingPorts == 0 && plane.count(.services4) == 4)
+    }
+
+    @Test("backends stay until a grace period has passed, and their sockets are told of then")
+    func reclaims() async throws {
+        let plane = try MemoryControlPlane()
+        _ = await plane.control.ingestFirst(try Objects.list(0..<2))
+        _ = await plane.control.ingest(
+            StateBatch(events: [
+                .serviceGone(Objects.name(0)), .sliceGone(ObjectName(namespace: "default", name: "web-0-x")),
+            ]))
+        #expect(plane.count(.services4) == 1 && plane.count(.backends4) == 4)
+        #expect(!plane.store.log.contains(.grace))
+        await plane.control.reclaim()
+        #expect(plane.store.log.contains(.grace))
+        #expect(plane.count(.backends4) == 2 && plane.count(.servicePorts) == 1)
+    }
+
+    @Test("a write that the kernel refuses leaves its change waiting, as health sees it, until it is written")
+    func health() async throws {
+        let plane = try MemoryControlPlane()
+        _ = await plane.control.ingestFirst(try Objects.list(0..<1))
+        let batch = StateBatch(events: try Objects.service(1))
+        plane.store.refuses = { _, map in map == .services4 }
+        plane.control.arrived(batch)
+        _ = await plane.control.ingest(batch)
+        #expect(plane.endpoints.sync.statistics.services.pending > 0)
+        plane.store.refuses = { _, _ in false }
+        for _ in 0..<16 where await plane.control.pendingPorts > 0 { await plane.control.retry() }
+        #expect(plane.endpoints.sync.statistics.services.pending == 0 && plane.count(.services4) == 2)
+    }
+
+    @Test("of two Services that claim one frontend the older keeps it, and the owner of the other is told once")
+    func conflicts() async throws {
+        let plane = try MemoryControlPlane()
+        let shared = IPAddress(v4: 0xc633_6407)
+        let both = try (0..<2).flatMap { try Objects.service($0) { $0.externalIPs = [shared] } }
+        _ = await plane.control.ingestFirst(StateBatch(events: both, isInitial: true))
+        _ = await plane.control.ingest(StateBatch(events: try Objects.service(2)))
+        #expect(plane.warnings.withLock { $0.map(\.reason) } == ["FrontendConflict"])
+        #expect(plane.warnings.withLock { $0.map(\.service) } == [Objects.name(1)])
+        #expect(plane.count(.services4) == 4)
+    }
+}
+
+extension ControlPlane {
+    /// A Service that is in the maps.
+    func servedNumber(in numbers: Range<Int>) -> Int? {
+        let pending = Set((writer?.pending ?? []).map(\.service))
+        return numbers.first { !pending.contains(Objects.name($0)) }
+    }
+}

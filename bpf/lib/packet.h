@@ -174,7 +174,7 @@ static __always_inline bool F(packet_read)(struct __sk_buff *skb, __u32 l3,
 		return false;
 	packet->l3 = l3;
 	ports = *(const __u32 *)(ip + 1);
-	if (!F(packet_read_ip)(skb, packet, ip) || packet->length > skb->len - l3)
+	if (!F(packet_read_ip)(skb, packet, ip))
 		return false;
 	packet->tuple.protocol = packet_protocol(packet->number);
 	if (packet->tuple.protocol == PROTO_ANY || packet->piece == LATER_FRAGMENT)

@@ -91,7 +91,6 @@ extension TranslationTests {
             }
         }
 
-        /// The kernel drops what its header says is longer than the frame, and what is sent on never comes by there.
         @Test("is left alone when it is cut short", arguments: Family.allCases, Transport.allCases)
         func leavesTruncated(family: Family, transport: Transport) throws {
             let lab = try lab()
@@ -100,7 +99,7 @@ extension TranslationTests {
             let whole = Packet.first(transport, family.outside(), service.frontend(.nodePort, family)).bytes
             let header = 14 + (family == .v4 ? 20 : 40)
             try lab.inside { runner in
-                for length in max(34, header - 1)..<whole.count {
+                for length in 34..<header + 4 where length >= header - 1 {
                     guard let verdict = try? runner.run(Array(whole.prefix(length)), .wireIn) else { continue }
                     expectUntouched(verdict.bytes, Array(whole.prefix(length)), "\(length) bytes")
                 }

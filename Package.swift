@@ -45,6 +45,8 @@ let package = Package(
         .systemLibrary(name: "CNetworkLab"),
         // Messages to and from the kernel about links, addresses, routes and filters.
         .systemLibrary(name: "CRtnetlink"),
+        // Where the C library looks up names.
+        .systemLibrary(name: "CNameLookup"),
 
         // MARK: The kernel
 
@@ -174,9 +176,6 @@ let package = Package(
             swiftSettings: strict),
 
         // MARK: Executables
-
-        // Where the C library looks up names.
-        .systemLibrary(name: "CNameLookup"),
 
         .executableTarget(
             name: "swiftlet",

@@ -17,11 +17,14 @@ BPF_HEADERS := $(wildcard bpf/lib/*.h) $(wildcard bpf/include/swiftlet/*.h) $(wi
 BPF_OBJECTS := $(patsubst %.bpf.c,build/bpf/%.bpf.o,$(notdir $(BPF_SOURCES)))
 C_FILES := $(shell find bpf Sources -name '*.[ch]' 2>/dev/null)
 
+# One file that needs no other, whatever distribution it is copied to (docs/building.md).
 # SwiftPM follows #embed only when it looks for changed headers; a new object has a new time.
-SWIFT_RELEASE := swift build -c release -Xswiftc -static-stdlib --product
+# LINK=-static-stdlib leaves the C library, libelf and zlib out.
+LINK ?= -static-executable
+SWIFT_RELEASE := swift build -c release -Xswiftc $(LINK) --product
 
-.PHONY: setup bpf build lab install install-service uninstall test test-pure test-kernel test-e2e test-kernels \
-	demo bench bench-packets soak fmt check clean
+.PHONY: setup bpf build lab install install-service uninstall deb image release test-packages \
+	test test-pure test-kernel test-e2e test-kernels root demo bench bench-packets soak fmt check clean
 
 ## setup: installs the Debian or Ubuntu packages that are missing, after saying which
 setup:
@@ -57,7 +60,9 @@ lab: bpf
 	$(SWIFT_RELEASE) swiftlet-lab
 	@install -m 755 -s "$$(swift build -c release --show-bin-path)/swiftlet-lab" build/swiftlet-lab
 
-install: build
+## install: copies what is built; nothing is compiled, so root needs no toolchain
+install:
+	@[ -x build/swiftlet ] || { echo "install: there is no build/swiftlet; run make build first, as the user that has swift in PATH" >&2; exit 1; }
 	install -D -m 755 build/swiftlet $(DESTDIR)$(PREFIX)/bin/swiftlet
 
 ## install-service: the unit for systemd and the user that it runs as; start it with systemctl
@@ -71,8 +76,27 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/swiftlet $(DESTDIR)$(PREFIX)/lib/sysusers.d/swiftlet.conf \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/swiftlet.service
 
-## demo: Services for three pods in namespaces of its own, shown step by step
-demo: build lab
+## deb: a Debian package of build/swiftlet, image: an OCI image of it; both in build/
+deb image: %: build/swiftlet
+	@scripts/package.sh $@
+
+build/swiftlet:
+	@$(MAKE) build
+
+## release: what is published: the package, the image with its SBOM, notes and checksums, in build/release
+release: build
+	@scripts/package.sh release
+
+## test-packages: as root: the package in bare roots of Debian 12, 13 and Ubuntu 24.04, the image in containerd
+test-packages: deb image
+	@scripts/test-packages.sh
+
+root:
+	@[ "$$(id -u)" = 0 ] || { echo 'needs root for BPF and network namespaces: sudo env PATH="$$PATH" make demo' >&2; exit 1; }
+
+## demo: Services for three pods in namespaces of its own, shown step by step; scripts/demo.sh uses what is built
+demo: root
+	@$(MAKE) build lab
 	@scripts/demo.sh
 
 ## test: all that this machine allows; it says what it could not run and why
@@ -114,6 +138,8 @@ check: bpf
 	@scripts/check-links.sh
 	@scripts/check-rules.sh
 	@scripts/check-service.sh
+	@scripts/chart.py check
+	@scripts/monitoring.py check
 
 clean:
 	rm -rf build .build

@@ -45,6 +45,8 @@ let package = Package(
         .systemLibrary(name: "CNetworkLab"),
         // Messages to and from the kernel about links, addresses, routes and filters.
         .systemLibrary(name: "CRtnetlink"),
+        // Where the C library looks up names.
+        .systemLibrary(name: "CNameLookup"),
 
         // MARK: The kernel
 
@@ -178,9 +180,9 @@ let package = Package(
         .executableTarget(
             name: "swiftlet",
             dependencies: [
-                "BPFLoader", "ConnectBenchmark", "DatapathInstall", "KubernetesObjects", "ManifestDirectory",
-                "NetworkLab",
-                "NodeNetwork", "Reporting", "ServiceMaps", "ServiceModel", "Settings", "SwiftletDaemon", "Takeover",
+                "BPFLoader", "CNameLookup", "ConnectBenchmark", "DatapathInstall", "KubernetesObjects",
+                "ManifestDirectory", "NetworkLab", "NodeNetwork", "Reporting", "ServiceMaps", "ServiceModel",
+                "Settings", "SwiftletDaemon", "Takeover",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),

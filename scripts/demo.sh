@@ -4,7 +4,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-[ "$(id -u)" = 0 ] || { echo "demo: needs root for BPF and network namespaces: sudo make demo" >&2; exit 1; }
+[ "$(id -u)" = 0 ] || { echo "demo: needs root for BPF and network namespaces: sudo scripts/demo.sh" >&2; exit 1; }
+for program in swiftlet swiftlet-lab; do
+	[ -x "build/$program" ] || { echo "demo: there is no build/$program; run make build lab first" >&2; exit 1; }
+done
 
 id=demo$$
 swiftlet=$PWD/build/swiftlet
@@ -37,12 +40,15 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+# Colours only for a terminal that wants them.
+bold='' faint='' plain=''
+[ -t 1 ] && [ -z "${NO_COLOR:-}" ] && bold=$'\033[1m' faint=$'\033[2m' plain=$'\033[0m'
+title() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 say() { printf '  %s\n' "$*"; }
-show() { printf '  \033[2m$ %s\033[0m\n' "$1"; shift; "$@" 2>&1 | sed 's/^/    /'; }
+show() { printf '  %s$ %s%s\n' "$faint" "$1" "$plain"; shift; "$@" 2>&1 | sed 's/^/    /'; }
 
 # The same for many calls: only the line that sums them up.
-summary() { printf '  \033[2m$ %s\033[0m\n' "$1"; shift; "$@" -o text | tail -n 1 | sed 's/^/    /'; }
+summary() { printf '  %s$ %s%s\n' "$faint" "$1" "$plain"; shift; "$@" -o text | tail -n 1 | sed 's/^/    /'; }
 
 # Runs a command in a namespace and in the demo's cgroup, as a container runtime would.
 join='echo $$ > "$0/cgroup.procs" && exec "$@"'
@@ -101,7 +107,7 @@ say "three echo pods: 10.244.0.11, .12 and .13, port 8080; a database outside th
 
 title "2. Load the datapath and serve the manifests in examples/"
 cp -r examples "$work/manifests"
-printf '  \033[2m$ swiftlet run --kube-proxy-replacement=true --manifests examples --node-name demo-node\033[0m\n'
+printf '  %s$ %s%s\n' "$faint" "swiftlet run --kube-proxy-replacement=true --manifests examples --node-name demo-node" "$plain"
 nsenter --net="/run/netns/node-$id" "$swiftlet" run --kube-proxy-replacement=true --manifests "$work/manifests" \
 	--node-name demo-node --cgroup-root "$cgroup" --bpf-root "$bpf_root" 2> "$work/daemon.log" &
 pids+=($!)
@@ -131,9 +137,10 @@ show "swiftlet services no-endpoints" "$swiftlet" services no-endpoints --bpf-ro
 title "7. All the Services"
 show "swiftlet services" "$swiftlet" services --bpf-root "$bpf_root"
 
+layout=$(basename "$bpf_root"/v*)
 title "8. What the kernel holds, with plain bpftool"
-show "bpftool map dump pinned $bpf_root/v3/maps/backends4" \
-	sh -c "bpftool map dump pinned $bpf_root/v3/maps/backends4 | head -34; echo '…'"
+show "bpftool map dump pinned $bpf_root/$layout/maps/backends4" \
+	sh -c "bpftool map dump pinned $bpf_root/$layout/maps/backends4 | head -34; echo '…'"
 
 title "9. What a connect costs"
 show "swiftlet bench connect --connects 4000" "$swiftlet" bench connect --connects 4000

@@ -114,6 +114,7 @@ package struct Daemon: Sendable {
             parts += [NetworkService(control: control, devices: devices, log: log)]
             parts += devices.map { [EndpointDeviceService(control: control, devices: $0)] } ?? []
             parts += recorder.map { [EventService(recorder: $0)] } ?? []
+            if serviceManager.listens { parts.append(ServiceManagerService(manager: serviceManager, control: control)) }
             // Whoever reads "ready" may ask for the status at once.
             parts.append(try controlSocket(control, directory, cgroup, devices, sockets, statistics))
         }
@@ -158,7 +159,10 @@ extension Daemon {
 
     private func sayReady() {
         log.info("ready", metadata: ["duration": "\((ContinuousClock.now - started).roundedText)"])
+        serviceManager.tell("READY=1", "STATUS=\(settings.kubeProxyReplacement ? "serving" : "observing only")")
     }
+
+    private var serviceManager: ServiceManager { ServiceManager(environment: ProcessInfo.processInfo.environment) }
 
     private func sayInitialised(withList: Bool) {
         guard !withList else { return log.info("initialised; the datapath works on, and follows no changes") }

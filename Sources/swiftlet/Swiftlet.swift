@@ -20,14 +20,15 @@ struct Swiftlet: ParsableCommand {
         version: "swiftlet \(Version.swiftlet)",
         subcommands: [
             RunCommand.self, StatusCommand.self, ServicesCommand.self, CompileCommand.self, MapsCommand.self,
-            BenchCommand.self, TakeoverCommand.self, PrepareCommand.self, CleanupCommand.self, VersionCommand.self,
-            ProbeCommand.self, ProbeFrontendsCommand.self,
+            BenchCommand.self, TakeoverCommand.self, PrepareCommand.self, CleanupCommand.self, CompletionCommand.self,
+            VersionCommand.self, ProbeCommand.self, ProbeFrontendsCommand.self,
         ])
 
     /// ArgumentParser's own code for wrong usage is 64; here it is 2.
     ///
     /// Not asynchronous, so that a command begins in the only thread of the process: `run` gives up rights there.
     static func main() {
+        NameLookup.useNoModules()
         do {
             var command = try parseAsRoot(KubeProxyArguments.normalized(Array(CommandLine.arguments.dropFirst())))
             try command.run()

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Leaves a Debian package of build/swiftlet in build/. It depends on no other: the program is one static file.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+program=${PROGRAM:-build/swiftlet}
+fail() { echo "deb: $*" >&2; exit 1; }
+[ -x "$program" ] || fail "there is no $program; run make build"
+case $(od -An -tx1 -j18 -N1 "$program" | tr -d ' ') in
+3e) architecture=amd64 ;;
+b7) architecture=arm64 ;;
+*) fail "$program is for another machine than amd64 or arm64" ;;
+esac
+# A version of Debian's sorts 0.1.0~dev before 0.1.0.
+version=${DEB_VERSION:-$(scripts/version.sh | sed 's/-/~/')}
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+chmod 755 "$root"
+doc=$root/usr/share/doc/swiftlet
+
+install -D -m 755 -s "$program" "$root/usr/bin/swiftlet" 2>/dev/null || install -D -m 755 "$program" "$root/usr/bin/swiftlet"
+install -D -m 644 packaging/sysusers.d/swiftlet.conf "$root/usr/lib/sysusers.d/swiftlet.conf"
+install -d "$root/usr/lib/systemd/system"
+sed 's,/usr/local/bin,/usr/bin,' packaging/swiftlet.service >"$root/usr/lib/systemd/system/swiftlet.service"
+install -D -m 644 packaging/config.yaml "$root/etc/swiftlet/config.yaml"
+for example in examples/*; do install -D -m 644 "$example" "$doc/examples/${example#examples/}"; done
+scripts/licences.sh "$doc/licences"
+install -m 644 LICENSE "$doc/copyright"
+gzip -9n <CHANGELOG.md >"$doc/changelog.gz"
+
+# Man pages and completions are the program's own words; another machine's program cannot be asked here.
+if "$program" version >/dev/null 2>&1; then
+	scripts/man-pages.py "$program" "$root/usr/share/man/man8"
+	gzip -9n "$root"/usr/share/man/man8/*.8
+	install -d "$root/usr/share/bash-completion/completions" "$root/usr/share/zsh/vendor-completions" \
+		"$root/usr/share/fish/vendor_completions.d"
+	"$program" completion bash >"$root/usr/share/bash-completion/completions/swiftlet"
+	"$program" completion zsh >"$root/usr/share/zsh/vendor-completions/_swiftlet"
+	"$program" completion fish >"$root/usr/share/fish/vendor_completions.d/swiftlet.fish"
+else
+	echo "deb: $program does not run here: no man pages and completions" >&2
+fi
+
+install -d "$root/DEBIAN"
+for script in packaging/deb/*; do install -m 755 "$script" "$root/DEBIAN/${script##*/}"; done
+echo /etc/swiftlet/config.yaml >"$root/DEBIAN/conffiles"
+cat >"$root/DEBIAN/control" <<END
+Package: swiftlet
+Version: $version
+Architecture: $architecture
+Maintainer: the swiftlet authors <swiftlet@localhost>
+Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f1)
+Recommends: ca-certificates
+Suggests: bpftool
+Section: net
+Priority: optional
+Description: Kubernetes Services by eBPF, in place of kube-proxy
+ swiftlet translates Service addresses inside connect(2) and sendmsg(2), and
+ packets from outside at tc. It follows a cluster's API, or a directory of
+ Kubernetes manifests.
+END
+file=build/swiftlet_${version}_$architecture.deb
+mkdir -p build
+find "$root" -mindepth 1 -exec touch -h -d "@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}" {} +
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)} \
+	dpkg-deb --root-owner-group -Zxz -b "$root" "$file" >/dev/null
+echo "$file: $(du -h "$file" | cut -f1)"

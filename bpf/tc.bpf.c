@@ -34,8 +34,12 @@ static __always_inline int tc_packet(struct __sk_buff *skb, __u32 l3, enum hook 
 	} else if (skb->tc_index) {
 		skb->tc_index = 0;
 	}
-	/* A frame for another host, which a switch has flooded. A bridge's port sees such ones. */
-	if (hook == WIRE_IN && l3 && skb->pkt_type != PACKET_HOST)
+	/*
+	 * A frame for a group, or for another host, which a switch has flooded. A bridge's port
+	 * sees frames for the bridge as such ones.
+	 */
+	if (hook_is_arrival(hook) && l3 && skb->pkt_type != PACKET_HOST &&
+	    (hook == WIRE_IN || skb->pkt_type != PACKET_OTHERHOST))
 		return PASS_ON;
 	if (skb->vlan_present && (skb->vlan_tci & 0xfff))
 		return PASS_ON;

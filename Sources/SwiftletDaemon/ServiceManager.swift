@@ -54,7 +54,7 @@ struct ServiceManagerService: ServiceLifecycle.Service {
     static let patience = Duration.seconds(20)
 
     let manager: ServiceManager
-    let control: ControlPlane
+    let control: KernelControlPlane
 
     func run() async throws {
         await cancelWhenGracefulShutdown {

@@ -6,6 +6,23 @@
  */
 #include "lib/flows.h"
 
+#ifndef LIB_ICMP_H
+#define LIB_ICMP_H
+
+/* What an ICMP message is to us. */
+enum icmp_kind {
+	ICMP_OTHER,
+	ICMP_ERROR,
+	ICMP_REDIRECT, /* it tells the sender of the quoted packet of a better way */
+};
+
+/* linux/icmp.h wants the C library, and these are only in the kernel's own headers. */
+#define ICMP4_REDIRECT 5
+#define ND_REDIRECT    137
+#define ND_OPTION_HEAD 4
+
+#endif
+
 #if FAMILY == 4
 #define PROTOCOL_ICMP IPPROTO_ICMP
 #else
@@ -13,14 +30,44 @@
 #define PROTOCOL_ICMP IPPROTO_ICMPV6
 #endif
 
-static __always_inline bool F(icmp_is_error)(__u8 type)
+static __always_inline enum icmp_kind F(icmp_kind)(__u8 type)
 {
 #if FAMILY == 4
-	return type == ICMP_DEST_UNREACH || type == ICMP_TIME_EXCEEDED ||
-	       type == ICMP_PARAMETERPROB;
+	if (type == ICMP4_REDIRECT)
+		return ICMP_REDIRECT;
+	return type == ICMP_DEST_UNREACH || type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETERPROB
+		       ? ICMP_ERROR
+		       : ICMP_OTHER;
 #else
-	return type >= ICMPV6_DEST_UNREACH && type <= ICMPV6_PARAMPROB;
+	if (type == ND_REDIRECT)
+		return ICMP_REDIRECT;
+	return type >= ICMPV6_DEST_UNREACH && type <= ICMPV6_PARAMPROB ? ICMP_ERROR : ICMP_OTHER;
 #endif
+}
+
+/*
+ * Where the quoted packet stands; 0 if there is none. A redirect of IPv6 has it in an option, which
+ * comes first or behind the link-layer address of the better next hop (RFC 4861 4.5).
+ */
+static __always_inline __u32 F(icmp_quote)(struct __sk_buff *skb, const struct F(packet) *packet,
+					   enum icmp_kind kind)
+{
+#if FAMILY == 6
+	__u32 at = packet->l4 + 40;
+	__u8 option[2] = {};
+
+	if (kind == ICMP_REDIRECT) {
+		if (bpf_skb_load_bytes(skb, at, option, sizeof(option)))
+			return 0;
+		if (option[0] != ND_OPTION_HEAD) {
+			at += option[1] * 8;
+			if (bpf_skb_load_bytes(skb, at, option, sizeof(option)))
+				return 0;
+		}
+		return option[0] == ND_OPTION_HEAD ? at + 8 : 0;
+	}
+#endif
+	return packet->l4 + 8;
 }
 
 #if FAMILY == 6
@@ -78,30 +125,35 @@ static __always_inline __u32 F(icmp_inner_size)(struct __sk_buff *skb, __u32 at,
 
 /*
  * Takes the tuple of the packet that would answer the quoted one: the flow that it leads to says
- * how this error is translated. Returns false for what is no error, or quotes no ports.
+ * how this error is translated. Returns ICMP_OTHER for what is none, or quotes no ports.
  */
-static __noinline int F(icmp_read)(struct __sk_buff *skb, struct F(packet) *packet)
+static __noinline enum icmp_kind F(icmp_read)(struct __sk_buff *skb, struct F(packet) *packet)
 {
 	IP_HEADER inner = {};
+	enum icmp_kind kind;
 	__u32 ports = 0;
-	__u32 size;
+	__u32 at, size;
 	__u8 type = 0, number = 0;
 
 	if (packet->piece == LATER_FRAGMENT)
-		return false;
-	if (bpf_skb_load_bytes(skb, packet->l4, &type, sizeof(type)) || !F(icmp_is_error)(type))
-		return false;
-	if (bpf_skb_load_bytes(skb, packet->l4 + 8, &inner, sizeof(inner)))
-		return false;
-	size = F(icmp_inner_size)(skb, packet->l4 + 8, &inner, &number);
-	if (!size || bpf_skb_load_bytes(skb, packet->l4 + 8 + size, &ports, sizeof(ports)))
-		return false;
+		return ICMP_OTHER;
+	if (bpf_skb_load_bytes(skb, packet->l4, &type, sizeof(type)))
+		return ICMP_OTHER;
+	kind = F(icmp_kind)(type);
+	if (!kind)
+		return ICMP_OTHER;
+	at = F(icmp_quote)(skb, packet, kind);
+	if (!at || bpf_skb_load_bytes(skb, at, &inner, sizeof(inner)))
+		return ICMP_OTHER;
+	size = F(icmp_inner_size)(skb, at, &inner, &number);
+	if (!size || bpf_skb_load_bytes(skb, at + size, &ports, sizeof(ports)))
+		return ICMP_OTHER;
 	packet->tuple.protocol = packet_protocol(number);
 	__builtin_memcpy(packet->tuple.source, &inner.daddr, ADDRESS_SIZE);
 	__builtin_memcpy(packet->tuple.destination, &inner.saddr, ADDRESS_SIZE);
 	packet->tuple.source_port = bpf_ntohs((__u16)(ports >> 16));
 	packet->tuple.destination_port = bpf_ntohs((__u16)ports);
-	return packet->tuple.protocol != PROTO_ANY;
+	return packet->tuple.protocol == PROTO_ANY ? ICMP_OTHER : kind;
 }
 
 /* The quoted TCP or UDP checksum, if it is there: kept true, although nobody can check it. */

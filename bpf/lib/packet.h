@@ -61,6 +61,18 @@ struct F(packet) {
 	__u8 piece; /* enum piece */
 };
 
+/* Whether no host has this address: 0/8, ::, and what is for groups or all (RFC 1122 3.2.1.3). */
+static __always_inline bool F(is_no_sender)(const __u8 *address)
+{
+#if FAMILY == 4
+	return !address[0] || address[0] >= 224;
+#else
+	const __u32 *words = (const __u32 *)address;
+
+	return address[0] == 0xff || !(words[0] | words[1] | words[2] | words[3]);
+#endif
+}
+
 static __always_inline void F(packet_set_ports)(struct F(packet) *packet, __u32 ports)
 {
 	packet->tuple.source_port = bpf_ntohs((__u16)ports);

@@ -64,7 +64,7 @@ struct F(view) {
 	enum counter reason; /* of a refusal */
 	__u8 hook;
 	__u8 tcp_flags;
-	__u8 is_icmp;
+	__u8 is_icmp;  /* enum icmp_kind */
 	__u8 is_first; /* it may be the first packet of a connection */
 	__u8 kinds;    /* enum flow_filter_kind of the destination */
 };
@@ -352,33 +352,61 @@ abandon:
 
 TC_GLOBAL(flow_begin, COUNT_REFUSE_RACED)
 
+/* Whether an ICMP error may be about the packet (RFC 1122 3.2.2, RFC 4443 2.4(e)). */
+static __always_inline bool F(tc_may_answer)(const struct F(view) *view)
+{
+	return !view->is_icmp && view->packet.piece != LATER_FRAGMENT &&
+	       !F(is_no_sender)(view->packet.tuple.source);
+}
+
+/*
+ * Refuses a packet with an ICMP error. There is no limit for those that say how long a packet may
+ * be: as with the kernel, each connection has to hear that for itself.
+ */
+static __noinline int F(tc_answer_icmp)(struct __sk_buff *skb, struct F(view) *view)
+{
+	__u32 answer = ANSWER_UNREACHABLE, rest = 0;
+
+	if (view->reason == COUNT_ANSWER_TOO_BIG) {
+		answer = ANSWER_TOO_BIG;
+		rest = F(route_mtu)(&view->way);
+	} else if (!F(answer_allowed)(&view->packet)) {
+		count(COUNT_ANSWER_LIMITED);
+		count(COUNT_DROPPED);
+		return TC_ACT_SHOT;
+	} else if (view->reason == COUNT_ANSWER_EXPIRED) {
+		answer = ANSWER_EXPIRED;
+	} else {
+		count(COUNT_ANSWER_UNREACHABLE);
+	}
+	return F(answer_icmp)(skb, &view->packet, view->hook, answer, rest);
+}
+
 /* A packet that does not go on, for this reason: an answer, or silence. */
 static __always_inline int F(tc_refuse_of)(struct __sk_buff *skb, struct F(view) *view)
 {
 	const struct F(packet) *packet = &view->packet;
-	__u32 answer = ANSWER_UNREACHABLE, rest = 0;
 
 	count(view->reason);
+	if (!F(tc_may_answer)(view))
+		goto drop;
 	switch (view->reason) {
 	case COUNT_REFUSE_NO_BACKEND:
 	case COUNT_REFUSE_UNKNOWN_PORT:
 	case COUNT_REFUSE_NO_PORT:
+	case COUNT_REFUSE_UNTRANSLATED:
 		if (packet->tuple.protocol == TCP)
 			return F(answer_reset)(skb, packet, view->hook);
-		count(COUNT_ANSWER_UNREACHABLE);
-		break;
+		return F(tc_answer_icmp)(skb, view);
 	case COUNT_ANSWER_TOO_BIG:
-		answer = ANSWER_TOO_BIG;
-		rest = F(route_mtu)(&view->way);
-		break;
 	case COUNT_ANSWER_EXPIRED:
-		answer = ANSWER_EXPIRED;
-		break;
+		return F(tc_answer_icmp)(skb, view);
 	default:
-		count(COUNT_DROPPED);
-		return TC_ACT_SHOT;
+		break;
 	}
-	return F(answer_icmp)(skb, packet, view->hook, answer, rest);
+drop:
+	count(COUNT_DROPPED);
+	return TC_ACT_SHOT;
 }
 
 TC_GLOBAL(tc_refuse, TC_ACT_SHOT)
@@ -451,6 +479,11 @@ static __always_inline int F(tc_translate_of)(struct __sk_buff *skb, struct F(vi
 	bool sends;
 	__u8 ttl = packet->ttl;
 
+	/* The client knows no endpoint: a better way to it is none for the client. */
+	if (view->is_icmp == ICMP_REDIRECT) {
+		count(COUNT_DROPPED);
+		return TC_ACT_SHOT;
+	}
 	if (F(tc_would_spoil)(view)) {
 		count(COUNT_FRAGMENT_CHECKSUM);
 		count(COUNT_DROPPED);
@@ -690,9 +723,11 @@ static __always_inline bool F(tc_read)(struct __sk_buff *skb, __u32 l3, struct F
 
 	if (!F(packet_read)(skb, l3, packet))
 		return false;
-	view->is_icmp = packet->number == PROTOCOL_ICMP;
-	if (view->is_icmp && !F(icmp_read)(skb, packet))
-		return false;
+	if (packet->number == PROTOCOL_ICMP) {
+		view->is_icmp = F(icmp_read)(skb, packet);
+		if (!view->is_icmp)
+			return false;
+	}
 	if (packet->tuple.protocol == PROTO_ANY)
 		return false;
 	if (packet->piece == LATER_FRAGMENT && !F(fragment_follow)(packet)) {
@@ -706,6 +741,9 @@ static __always_inline bool F(tc_read)(struct __sk_buff *skb, __u32 l3, struct F
 		view->is_first =
 			(view->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
 	}
+	/* The stack drops what nobody can have sent, and answers nobody. */
+	if (F(is_no_sender)(packet->tuple.source))
+		view->is_first = false;
 	view->kinds = F(flow_kinds)(packet->tuple.destination, packet->tuple.destination_port);
 	return true;
 }

@@ -66,6 +66,32 @@ extension TranslationTests {
             #expect(verdict.action != .redirect)
         }
 
+        /// Spec 29: a UDP socket that was connected to a VIP sends to it, and hears that there is no endpoint.
+        @Test("is refused where it leaves the node untranslated", arguments: Family.allCases)
+        func refusesDeparting(family: Family) throws {
+            let lab = try TranslationLab.current
+            let (silent, web) = (TestService(transport: .udp, local: []), TestService(name: "web", number: 16))
+            try lab.serve([silent, web])
+            let node = SocketAddress(address: family.node.address, port: 40_000)
+            let question = Packet.udp(node, silent.frontend(.clusterIP, family))
+            let verdict = try lab.run(question, .wireOut)
+            #expect(verdict.action == .redirect)
+            expectEqual(verdict.bytes, try #require(refusal(of: question)))
+
+            // No connection of ours, in its middle: there is nothing to translate it by.
+            let before = try lab.count(of: COUNT_REFUSE_UNTRANSLATED)
+            let stray = Packet.tcp(node, web.frontend(.clusterIP, family), [.push, .ack], payload: [1])
+            let reset = try lab.run(stray, .wireOut)
+            #expect(reset.action == .redirect)
+            guard case .tcp(let segment) = try reset.packet.content else {
+                Issue.record("\(try reset.packet)")
+                return
+            }
+            #expect(segment.flags == .reset && segment.checksumError == 0)
+            #expect(try reset.packet.destination == node)
+            #expect(try lab.count(of: COUNT_REFUSE_UNTRANSLATED) == before + 1)
+        }
+
         /// Spec 17: silence, but only for those outside.
         @Test(
             "is dropped where a Local policy finds endpoints elsewhere only",
@@ -119,6 +145,9 @@ extension TranslationTests {
     }
 }
 
+/// How many bytes of a packet an ICMP error quotes: RFC 1812 4.3.2.3 (576 with its own headers), RFC 4443 2.4(c) (1280).
+func longestQuotation(_ family: Family) -> Int { family == .v4 ? 548 : 1_232 }
+
 /// What a client must get that is refused: a reset for a SYN, port unreachable for the rest.
 func refusal(of request: Packet) -> Packet? {
     var answer: Packet
@@ -131,8 +160,7 @@ func refusal(of request: Packet) -> Packet? {
         answer.content = .tcp(reset)
     default:
         let sender = SocketAddress(address: request.ip.destination, port: 0)
-        let header = request.family == .v4 ? 20 : 40
-        answer = .error(.portUnreachable, from: sender, about: request, quoting: header + 8)
+        answer = .error(.portUnreachable, from: sender, about: request, quoting: longestQuotation(request.family))
     }
     answer.ip.dontFragment = request.family == .v4
     answer.ethernet = request.ethernet.map { frame in

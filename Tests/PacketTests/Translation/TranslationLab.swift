@@ -156,6 +156,19 @@ final class TranslationLab: Sendable {
         }
     }
 
+    /// Lets two seconds pass for the limit of the ICMP errors that a client gets.
+    func age(answersTo client: SocketAddress) throws {
+        let limits = try map("answer_limits")
+        var key = vip6_key()
+        let mapped: [UInt8] = client.isV4 ? [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff] : []
+        fill(&key.address, mapped + client.address)
+        guard var limit = try limits.lookup(key, as: answer_limit.self) else {
+            throw PacketError("\(client) has no limit")
+        }
+        limit.last -= 2_000_000_000
+        try limits.update(key, to: limit)
+    }
+
     /// How often a reason was counted, on all CPUs together.
     func count(of reason: counter) throws -> UInt64 {
         try map("counters").lookupPerCPU(reason.rawValue, as: UInt64.self)?.reduce(0, +) ?? 0
@@ -166,6 +179,28 @@ final class TranslationLab: Sendable {
         switch family {
         case .v4: try map("flows4").values(in: 0..<1_024, as: flow4.self).map(\.state).filter { $0 != FLOW_FREE }
         case .v6: try map("flows6").values(in: 0..<1_024, as: flow6.self).map(\.state).filter { $0 != FLOW_FREE }
+        }
+    }
+
+    /// Lets time pass for the flows of a family.
+    func ageFlows(_ family: Family, seconds: UInt64) throws {
+        let nanoseconds = seconds * 1_000_000_000
+        func before(_ time: UInt64) -> UInt64 { time > nanoseconds ? time - nanoseconds : 1 }
+        switch family {
+        case .v4:
+            let map = try map("flows4")
+            for (number, var flow) in try map.values(in: 0..<1_024, as: flow4.self).enumerated()
+            where flow.state != FLOW_FREE {
+                flow.last_seen = before(flow.last_seen)
+                try map.update(UInt32(number), to: flow)
+            }
+        case .v6:
+            let map = try map("flows6")
+            for (number, var flow) in try map.values(in: 0..<1_024, as: flow6.self).enumerated()
+            where flow.state != FLOW_FREE {
+                flow.last_seen = before(flow.last_seen)
+                try map.update(UInt32(number), to: flow)
+            }
         }
     }
 

@@ -384,7 +384,7 @@ _Static_assert(sizeof(struct sock_vip) == 28, "changed layout: bump LB_MAP_VERSI
 	X(PACKET)		   /* tc: a client's packet was translated */                      \
 	X(PACKET_BACK)		   /* tc: a backend's packet was translated */                     \
 	X(PACKET_ICMP)		   /* tc: an ICMP error was translated, inner header included */   \
-	X(FLOW_BEGUN)		   /* tc: a flow was entered into conntrack4/6 */                  \
+	X(FLOW_BEGUN)		   /* tc: a flow was entered into flows4/6 */                      \
 	X(FLOW_RENAMED)		   /* tc: a connection past Services got another port (spec 52) */ \
 	X(FLOW_DISPLACED)     /* tc: an ended or unanswered flow gave its place to a new one */    \
 	X(PORT_RETRY)	      /* tc: a source port was taken, another one was tried */             \

@@ -7,6 +7,7 @@ import Logging
 import Observability
 import ServiceMaps
 import ServiceModel
+import Settings
 
 // MARK: - What a person must know
 

@@ -5,6 +5,7 @@ import ManifestDirectory
 import Reporting
 import ServiceMaps
 import ServiceModel
+import Settings
 import SwiftletDaemon
 
 struct ExplainCommand: ParsableCommand {

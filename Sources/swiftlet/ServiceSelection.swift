@@ -72,7 +72,7 @@ struct ServiceSelection {
         let others = listing.services.filter { $0.name == name }.map { "\($0.namespace)/\($0.name)" }
         let hint =
             others.first.map { $0 == word ? "" : "; there is \($0)" } ?? near.map { "; did you mean \($0)?" } ?? ""
-        return CommandError("no Service \"\(word)\"\(hint) (`swiftlet services` lists all)")
+        return CommandError("no Service \(word)\(hint) (`swiftlet services` lists all)")
     }
 }
 

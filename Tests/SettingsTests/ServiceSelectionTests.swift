@@ -55,9 +55,9 @@ struct ServiceSelectionTests {
     @Test(
         "a miss names what is near",
         arguments: [
-            ("wrks", #"no Service "wrks"; did you mean works? (`swiftlet services` lists all)"#),
-            ("test/empty", #"no Service "test/empty"; there is prod/empty (`swiftlet services` lists all)"#),
-            ("10.96.0.9", #"no Service "10.96.0.9" (`swiftlet services` lists all)"#),
+            ("wrks", "no Service wrks; did you mean works? (`swiftlet services` lists all)"),
+            ("test/empty", "no Service test/empty; there is prod/empty (`swiftlet services` lists all)"),
+            ("10.96.0.9", "no Service 10.96.0.9 (`swiftlet services` lists all)"),
         ])
     func misses(word: String, message: String) {
         let error = #expect(throws: CommandError.self) { try names([word]) }

@@ -17,10 +17,9 @@ BPF_HEADERS := $(wildcard bpf/lib/*.h) $(wildcard bpf/include/swiftlet/*.h) $(wi
 BPF_OBJECTS := $(patsubst %.bpf.c,build/bpf/%.bpf.o,$(notdir $(BPF_SOURCES)))
 C_FILES := $(shell find bpf Sources -name '*.[ch]' 2>/dev/null)
 
-# One file that needs no other, whatever distribution it is copied to (docs/building.md).
 # SwiftPM follows #embed only when it looks for changed headers; a new object has a new time.
-# LINK=-static-stdlib leaves the C library, libelf and zlib out.
-LINK ?= -static-executable
+# LINK=-static-executable makes one file that needs no other, whatever distribution it is copied to (docs/building.md).
+LINK ?= -static-stdlib
 SWIFT_RELEASE := swift build -c release -Xswiftc $(LINK) --product
 
 .PHONY: setup bpf build lab install install-service uninstall deb image release test-packages \

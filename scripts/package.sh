@@ -10,6 +10,12 @@ program=${PROGRAM:-build/swiftlet}
 machine=$(od -An -tx1 -j18 -N1 "$program" | tr -d ' ' | sed 's/^3e$/amd64/; s/^b7$/arm64/')
 image=build/swiftlet-$version-$machine.oci.tar
 
+# A package runs on other distributions, and an image has no libraries at all.
+if LC_ALL=C readelf -lW "$program" | grep -q INTERP; then
+	echo "package: $program needs the C library of this machine; make build LINK=-static-executable" >&2
+	exit 1
+fi
+
 case ${1:-} in
 deb) scripts/package-deb.sh ;;
 image) scripts/package-image.py "$program" "$version" "$image" ;;

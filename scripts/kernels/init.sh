@@ -174,7 +174,7 @@ start_swiftlet() {
 		fail "swiftlet run ended"
 	else
 		# The datapath is there before the manifests are in the maps.
-		wait_until 20 answers 10.96.0.15:80 || fail "the first VIP does not answer within 20 s"
+		wait_until 60 answers 10.96.0.15:80 || fail "the first VIP does not answer within 60 s"
 	fi
 }
 
@@ -311,7 +311,7 @@ call_restricted() {
 # the other one a pod of another node, to which the programs send on at once.
 call_from_beyond() {
 	caller=$beyond
-	wait_until 20 answers 192.0.2.10:30090 || fail "no NodePort answers from beyond within 20 s"
+	wait_until 60 answers 192.0.2.10:30090 || fail "no NodePort answers from beyond within 60 s"
 	for protocol in TCP UDP; do
 		udp=''
 		[ "$protocol" = TCP ] || udp=--udp

@@ -7,7 +7,7 @@
 # A kernel that cannot be fetched is skipped, with the reason; the oldest one, 5.10, must run whenever
 # it is asked for. All that is printed is kept in build/kernels/VERSION/console.log.
 #
-# Environment: KERNELS, BUILD (build), BOOT_TIMEOUT (180 s for each kernel), MANIFESTS (manifests/ beside
+# Environment: KERNELS, BUILD (build), BOOT_TIMEOUT (420 s for each kernel), MANIFESTS (manifests/ beside
 # this script), EXTRA_FILES (FILE:/PATH words that go into the initramfs), ACCELERATOR (tcg,thread=multi:
 # a /dev/kvm that can be opened does not always work in a virtual machine; say kvm if yours does).
 # Exit: 0 all that ran are good, 1 one is not, 5.10 did not run or something is missing, 2 usage.
@@ -17,7 +17,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 build=${BUILD:-$root/build}
 cache=${KERNEL_CACHE:-$build/kernels}
-timeout=${BOOT_TIMEOUT:-180}
+timeout=${BOOT_TIMEOUT:-420}
 export KERNEL_CACHE=$cache
 
 versions=("$@")

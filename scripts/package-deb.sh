@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Leaves a Debian package of build/swiftlet in build/. It depends on no other: the program is one static file.
+# Leaves a Debian package of build/swiftlet in build/. It depends on no other: package.sh takes only a program with all libraries in it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -5,9 +5,9 @@ cd "$(dirname "$0")/.."
 
 tier=${1:-all}
 declare -A targets=(
-	# What computes for seconds holds the threads that answer others' clients: it runs before them.
-	[compute]='ServiceModelTests|ScenarioTests|ServiceMapsTests|KubernetesObjectsTests|FuzzTests'
-	[pure]='SettingsTests|SwiftletDaemonTests|ManifestDirectoryTests|ObservabilityTests|KubernetesAPITests|TakeoverTests'
+	# What computes or waits for programs holds the threads that answer others' clients: it runs before them.
+	[compute]='ServiceModelTests|ScenarioTests|ServiceMapsTests|KubernetesObjectsTests|FuzzTests|SettingsTests|SwiftletDaemonTests|TakeoverTests'
+	[pure]='ManifestDirectoryTests|ObservabilityTests|KubernetesAPITests'
 	[kernel]='BPFLoaderTests|NodeNetworkTests|SocketDestroyTests|DatapathTests|PacketTests|ConnectBenchmarkTests'
 	[e2e]='EndToEndTests'
 )

@@ -1,7 +1,7 @@
 /// Why a Service, an endpoint or a frontend is not used, or why it is used all the same: a stable word for programs.
 ///
-/// The one catalogue of reasons. Every command, the JSON of every report, Events and metrics take their words from here;
-/// `swiftlet help reasons` prints it.
+/// The catalogue of reasons: `explain` takes its words from here, and `swiftlet help reasons` prints it. `services` and
+/// `compile` have shorter texts (`EmptyReason`), each of which stands for a code.
 package enum ReasonCode: String, Sendable, Hashable, CaseIterable, Codable {
     case works
     // The address that was asked for.

@@ -50,21 +50,24 @@ struct ControlSocketService: Service {
 
 /// Asks the daemon that runs on a bpf root; nil when none does or it does not answer in time.
 package enum ControlClient {
-    package static func ask(_ request: ControlRequest, at directory: RunDirectory) -> Data? {
-        ask(path: "/\(request.rawValue)", at: directory)
+    /// - Parameter seconds: for connecting and for each piece of the answer.
+    package static func ask(
+        _ request: ControlRequest, at directory: RunDirectory, within seconds: Int = 5
+    ) -> Data? {
+        ask(path: "/\(request.rawValue)", at: directory, within: seconds)
     }
 
     static let lookPrefix = "/look/"
 
-    /// Asks for a close look at `NAMESPACE/NAME` or an address.
+    /// Asks for a close look at `NAMESPACE/NAME` or an address, for which the daemon asks the API server.
     package static func ask(look subject: String, at directory: RunDirectory) -> Data? {
-        ask(path: lookPrefix + subject, at: directory)
+        ask(path: lookPrefix + subject, at: directory, within: 30)
     }
 
-    private static func ask(path: String, at directory: RunDirectory) -> Data? {
+    private static func ask(path: String, at directory: RunDirectory, within seconds: Int) -> Data? {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return nil }
-        let stream = UnixConnection(descriptor: descriptor)
+        let stream = UnixConnection(descriptor: descriptor, seconds: seconds)
         let status = withSocketAddress(directory.socket) { connect(descriptor, $0, $1) }
         guard status == 0 else { return nil }
         stream.write(
@@ -99,13 +102,13 @@ private struct TimeLimit {
     var microseconds = 0
 }
 
-/// A connected unix socket with a time-out of five seconds; closed when dropped.
+/// A unix socket with a time-out for each call; closed when dropped.
 private final class UnixConnection {
     private let descriptor: Int32
 
-    init(descriptor: Int32) {
+    init(descriptor: Int32, seconds: Int) {
         self.descriptor = descriptor
-        var limit = TimeLimit(seconds: 5)
+        var limit = TimeLimit(seconds: seconds)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<TimeLimit>.size))
         }

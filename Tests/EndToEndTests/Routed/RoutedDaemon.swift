@@ -3,7 +3,7 @@ import NetworkLab
 
 /// `swiftlet run` on the node of a routed topology. Its hooks serve a cgroup without processes: all is left to packets.
 ///
-/// A class because a node shares it with its tests. What it attached and pinned goes with it.
+/// A class because a node shares it with its tests.
 final class RoutedDaemon: Sendable {
     private let cgroup: Cgroup
     private let bpfRoot: String
@@ -30,10 +30,14 @@ final class RoutedDaemon: Sendable {
             ], in: namespace, output: .null)
         func said() -> String { (try? String(contentsOfFile: log, encoding: .utf8)) ?? "" }
         let isReady = try eventually(within: 60_000) { said().contains("ready") || !process.isRunning }
-        guard isReady, process.isRunning else { throw TestFailure("the daemon did not start: \(said())") }
+        guard isReady, process.isRunning else {
+            end()
+            throw TestFailure("the daemon did not start: \(said())")
+        }
     }
 
-    deinit {
+    /// Takes away all that it made. Its namespace must be there still, so its owner says when.
+    func end() {
         _ = try? process.terminate()
         _ = try? Programs.run([Programs.swiftlet, "cleanup", "--bpf-root", bpfRoot], in: namespace)
         try? FileManager.default.removeItem(atPath: directory)

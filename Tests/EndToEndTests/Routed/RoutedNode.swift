@@ -63,6 +63,7 @@ final class RoutedNode: Sendable {
     }
 
     deinit {
+        daemon?.end()
         for pod in pods { _ = try? pod.terminate() }
     }
 

@@ -5,7 +5,7 @@ package import SystemPackage
 
 /// Whether the hooks do what they should: a process in a child cgroup asks a known ClusterIP for a port that it does
 /// not serve, with a TCP socket that does not wait. Only our hook can refuse such a connect at once (spec 28), and then
-/// nothing is sent. (UDP's is never refused, spec 55.)
+/// nothing leaves the node. (UDP's is never refused, spec 55.)
 package enum HookProbe {
     package enum Outcome: String, Sendable, Codable {
         case effective
@@ -59,13 +59,37 @@ package enum HookProbe {
     /// The child's part: joins the cgroup and connects. Linux has no port that is less likely to be served than 1.
     package static func connect(in cgroup: String, to vip: IPAddress) throws(InstallError) -> Outcome {
         try join(cgroup)
+        return connect(to: vip)
+    }
+
+    /// What a connect of this process comes to.
+    package static func connect(to vip: IPAddress) -> Outcome {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
         let descriptor = socket(vip.family == .v4 ? AF_INET : AF_INET6, type, 0)
         defer { close(descriptor) }
         let error = vip.withSocketAddress(port: 1) { Glibc.connect(descriptor, $0, $1) == 0 ? 0 : errno }
-        // Below kernel 6.1 the hook sends the socket to port 0 of loopback, which refuses at once as well. Any other
-        // answer is the kernel's own: no hook had a word in it.
-        return error == ECONNREFUSED ? .effective : .ineffective
+        switch error {
+        case ECONNREFUSED: return .effective
+        // Below kernel 6.1 the hook sends the socket to port 0 of loopback: a connect that does not wait is under way
+        // before the refusal comes, but from loopback, from where nothing goes to a ClusterIP.
+        case EINPROGRESS: return isFromLoopback(descriptor, vip.family) ? .effective : .ineffective
+        // The answer is the kernel's own: no hook had a word in it.
+        default: return .ineffective
+        }
+    }
+
+    /// Whether the socket's own address is the first one of loopback, which the kernel gives it towards loopback.
+    private static func isFromLoopback(_ descriptor: Int32, _ family: IPFamily) -> Bool {
+        var address = sockaddr_in6()
+        var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        let status = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+        }
+        guard status == 0 else { return false }
+        // The address stands behind family and port, and with IPv6 behind the flow label, too.
+        return withUnsafeBytes(of: &address) { bytes in
+            family == .v4 ? bytes[4] == 127 : bytes[8..<24].elementsEqual(IPAddress(v6: 0, 1).bytes)
+        }
     }
 }
 

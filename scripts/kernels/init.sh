@@ -338,6 +338,26 @@ call_from_beyond() {
 	caller=''
 }
 
+# Connections that are no Service's: straight to a pod, from the very address and port that a flow to it has in the
+# pod's eyes. That is the node for a pod of another node, and the client for a pod here.
+call_bystanders() {
+	for way in 192.0.2.10:30090,10.244.1.11:8080 '[2001:db8:1::10]:30090,[fd00:244:1::11]:8080' \
+		192.0.2.10:30091,10.244.2.11:8080 '[2001:db8:1::10]:30091,[fd00:244:2::11]:8080'; do
+		for udp in '' --udp; do
+			caller=$beyond
+			answered "a flow, ${way%,*} $udp" 1 "${way%,*}" $udp
+			seen=$(sed -n 's/.*"client":"\([^"]*\)".*/\1/p' /tmp/call)
+			host=${seen%:*}
+			host=${host#[}
+			host=${host%]}
+			case $host in 192.0.2.10 | 2001:db8:1::10) caller='' ;; esac
+			answered "a bystander, from $seen to ${way#*,} $udp" 1 "${way#*,}" $udp \
+				--bind "$host" --source-port "${seen##*:}"
+		done
+	done
+	caller=''
+}
+
 # Both pods were called by now, so both have counts of more than nothing.
 count_backends() {
 	swiftlet services my-api >/tmp/call 2>&1 && [ "$(grep -c 'active.*, [1-9][0-9]* connections' /tmp/call)" = 8 ]
@@ -388,6 +408,7 @@ if [ "$programs" -gt 0 ]; then
 	call_refused
 	call_restricted
 	call_from_beyond
+	call_bystanders
 	count_backends
 	report_status
 fi

@@ -14,13 +14,13 @@ final class AttachedDatapath: Sendable {
     private let datapath: LabDatapath
     private let links: [LabDatapath.Attachment]
 
-    /// Attaches to eth0 as the way to the network, and to each pod's device.
-    init(to topology: borrowing RoutedTopology, manifests: String) throws {
+    /// Attaches to eth0 as the way to the network, and to each pod's device if pods are seen.
+    init(to topology: borrowing RoutedTopology, _ arrangement: Arrangement, manifests: String) throws {
         let capacities = MapCapacities(
-            services: 1_024, slots: 1_024, backends: 1_024, sourceRanges: 1_024, affinity: 1_024, flows: 65_536,
-            possibleCPUs: 2)
-        let datapath = try LabDatapath(capacities: capacities)
-        let pods = topology.pods.map(\.name)
+            services: 1_024, slots: 1_024, backends: 1_024, sourceRanges: 1_024, affinity: 1_024,
+            flows: arrangement.flows ?? 65_536, possibleCPUs: 2)
+        let datapath = try LabDatapath(capacities: capacities, redirects: arrangement.redirects)
+        let pods = arrangement.seesPods ? topology.pods.map(\.name) : []
         links = try topology.node.run {
             let (v4, v6) = try (
                 IPVersion.v4.address(RoutedTopology.node4, 0).address,
@@ -32,8 +32,10 @@ final class AttachedDatapath: Sendable {
             return try datapath.attach(.wire, to: "eth0") + pods.flatMap { try datapath.attach(.pod, to: $0) }
         }
         self.datapath = datapath
-        try datapath.serve(try Self.services(of: manifests))
+        try serve(manifests: manifests)
     }
+
+    func serve(manifests: String) throws { try datapath.serve(try Self.services(of: manifests)) }
 
     /// What the parts that the daemon is made of read in manifests.
     private static func services(of manifests: String) throws -> [DesiredService] {

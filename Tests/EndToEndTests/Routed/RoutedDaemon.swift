@@ -11,7 +11,10 @@ final class RoutedDaemon: Sendable {
     private let namespace: String
     private let process: RunningProcess
 
-    init(in namespace: String, manifests: String) throws {
+    /// Where sockets are whose connects the hooks translate.
+    var cgroupPath: String { cgroup.path }
+
+    init(in namespace: String, _ arrangement: Arrangement, manifests: String) throws {
         self.namespace = namespace
         cgroup = try Cgroup("routed")
         let name = URL(fileURLWithPath: cgroup.path).lastPathComponent
@@ -19,15 +22,17 @@ final class RoutedDaemon: Sendable {
         directory = NSTemporaryDirectory() + name
         try FileManager.default.createDirectory(atPath: directory + "/manifests", withIntermediateDirectories: true)
         try manifests.write(toFile: directory + "/manifests/all.yaml", atomically: true, encoding: .utf8)
+        let pods = arrangement.seesPods ? ["--pod-interfaces", "pod-*"] : []
         let ranges = IPVersion.allCases.map(\.podRange).joined(separator: ",")
         let log = directory + "/log"
         process = try RunningProcess(
             [
                 "sh", "-c", #"exec "$@" 2>"$0""#, log, Programs.swiftlet, "run", "--kube-proxy-replacement=true",
                 "--manifests", directory + "/manifests", "--node-name", Manifest.nodeName, "--cluster-cidr", ranges,
-                "--pod-interfaces", "pod-*", "--cgroup-root", cgroup.path, "--bpf-root", bpfRoot, "--max-services",
+                "--forwarding", arrangement.redirects ? "redirect" : "stack", "--cgroup-root", cgroup.path,
+                "--bpf-root", bpfRoot, "--max-services",
                 "1024", "--max-backends", "1024", "--max-slots", "1024",
-            ], in: namespace, output: .null)
+            ] + pods, in: namespace, output: .null)
         func said() -> String { (try? String(contentsOfFile: log, encoding: .utf8)) ?? "" }
         let isReady = try eventually(within: 60_000) { said().contains("ready") || !process.isRunning }
         guard isReady, process.isRunning else {
@@ -41,6 +46,10 @@ final class RoutedDaemon: Sendable {
         _ = try? process.terminate()
         _ = try? Programs.run([Programs.swiftlet, "cleanup", "--bpf-root", bpfRoot], in: namespace)
         try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    func serve(manifests: String) throws {
+        try manifests.write(toFile: directory + "/manifests/all.yaml", atomically: true, encoding: .utf8)
     }
 
     func status() throws -> StatusReport {

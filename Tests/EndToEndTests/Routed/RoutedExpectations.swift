@@ -7,6 +7,7 @@ struct RoutedExpectations {
     let node: RoutedNode
 
     init(_ proxy: Proxy) throws { node = try .current(proxy) }
+    init(_ arrangement: Arrangement) throws { node = try .current(arrangement) }
 
     func reachesEveryBackend(_ door: Door, _ family: IPVersion) throws {
         let service = try RoutedService["web"]

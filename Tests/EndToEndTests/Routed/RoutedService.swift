@@ -13,6 +13,10 @@ struct RoutedService {
     var keepsClient = false
     var sourceRanges: [String] = []
     var isSticky = false
+    /// Of its frontends, but for NodePorts.
+    var port = 80
+    /// In place of the address for its number.
+    var externalPod: PodName?
 
     static let localPods = (1...3).map { PodName(node: 1, number: $0) }
     static let remotePods = (1...2).map { PodName(node: 2, number: $0) }
@@ -43,6 +47,17 @@ struct RoutedService {
         RoutedService(name: "sticky", number: 89, nodePort: 30089, isSticky: true),
         RoutedService(
             name: "kept-udp", number: 90, isUDP: true, nodePort: 30090, pods: [localPods[1]], keepsClient: true),
+        RoutedService(name: "remote-udp", number: 91, isUDP: true, nodePort: 30091, pods: [remotePods[0]]),
+        RoutedService(name: "near-udp", number: 92, isUDP: true, nodePort: 30092, pods: [localPods[0]]),
+    ]
+
+    /// Not among them: its doors are where connections are open already, at an address of the node and at a pod's.
+    static let late = [
+        RoutedService(
+            name: "late", number: 93, nodePort: 30093, pods: [remotePods[1]], port: 8080, externalPod: localPods[1]),
+        RoutedService(
+            name: "late-udp", number: 94, isUDP: true, nodePort: 30093, pods: [remotePods[1]], port: 8080,
+            externalPod: localPods[1]),
     ]
 
     static subscript(name: String) -> RoutedService {
@@ -57,16 +72,17 @@ struct RoutedService {
     func clusterIP(_ family: IPVersion) -> String { family == .v4 ? "10.96.0.\(number)" : "fd00:10:96::\(number)" }
     func loadBalancer(_ family: IPVersion) -> String { family == .v4 ? "203.0.113.\(number)" : "2001:db8:2::\(number)" }
     func externalIP(_ family: IPVersion) -> String {
-        family == .v4 ? "203.0.113.\(100 + number)" : "2001:db8:2::1:\(number)"
+        if let externalPod { return externalPod.address(family) }
+        return family == .v4 ? "203.0.113.\(100 + number)" : "2001:db8:2::1:\(number)"
     }
 
     /// The address to call, as `swiftlet-lab` takes it.
     func door(_ kind: Door, _ family: IPVersion) -> String {
         switch kind {
         case .nodePort: family.endpoint(family.node, nodePort)
-        case .loadBalancer: family.endpoint(loadBalancer(family), 80)
-        case .externalIP: family.endpoint(externalIP(family), 80)
-        case .clusterIP: family.endpoint(clusterIP(family), 80)
+        case .loadBalancer: family.endpoint(loadBalancer(family), port)
+        case .externalIP: family.endpoint(externalIP(family), port)
+        case .clusterIP: family.endpoint(clusterIP(family), port)
         }
     }
 
@@ -81,8 +97,9 @@ struct RoutedService {
             spec += "\nloadBalancerSourceRanges: [\(sourceRanges.map { "\"\($0)\"" }.joined(separator: ", "))]"
         }
         let service = Manifest.service(
-            name, IPVersion.allCases.map(clusterIP), ports: ["{port: 80, protocol: \(proto), nodePort: \(nodePort)}"],
-            spec: spec, ingress: IPVersion.allCases.map(loadBalancer))
+            name, IPVersion.allCases.map(clusterIP),
+            ports: ["{port: \(port), protocol: \(proto), nodePort: \(nodePort)}"], spec: spec,
+            ingress: IPVersion.allCases.map(loadBalancer))
         return ([service] + IPVersion.allCases.map(slice)).joined(separator: "\n---\n")
     }
 
@@ -101,7 +118,8 @@ struct RoutedService {
     func rule(_ family: IPVersion) throws -> RuleService {
         let endpoints = try pods.map { try family.address($0.address(family), 8080) }
         var rule = RuleService(
-            name: "default/\(name)", frontend: try family.address(clusterIP(family), 80), endpoints: endpoints)
+            name: "default/\(name)", frontend: try family.address(clusterIP(family), UInt16(port)), endpoints: endpoints
+        )
         rule.transport = isUDP ? "udp" : "tcp"
         rule.nodePort = UInt16(nodePort)
         rule.externalIPs = [externalIP(family)]

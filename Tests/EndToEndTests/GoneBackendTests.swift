@@ -68,6 +68,16 @@ struct GoneBackendTests {
         }
     }
 
+    /// Waits until the daemon has counted as many sockets as it destroyed: 20 of each of three places by UDP, and three by TCP.
+    fileprivate static func settle(_ node: TestNode, _ destroyed: [String: Int] = ["UDP": 60, "TCP": 3]) throws {
+        var counted: [String: Int]?
+        let settled = try eventually(within: 30_000) {
+            counted = try node.status().daemon?.sockets?.destroyed
+            return counted == destroyed
+        }
+        #expect(settled, "destroyed by now: \(counted ?? [:])\n\(node.logText)")
+    }
+
     private func start(_ node: TestNode, _ flags: String..., pods: [String] = [Manifest.pods4[0]]) throws {
         try node.write(Self.services(pods), to: "gone.yaml")
         try node.start(with: Array(node.runArguments().dropFirst()) + flags)
@@ -83,8 +93,8 @@ struct GoneBackendTests {
         let held = try Held(node)
         try held.expect(udp: "ok", annotated: "ok", "before")
         try node.write(Self.services([Manifest.pods4[1]]), to: "gone.yaml")
-        usleep(1_000_000)
-        try held.expect(udp: Self.aborted, annotated: "ECONNABORTED", "a second later")
+        try Self.settle(node)
+        try held.expect(udp: Self.aborted, annotated: "ECONNABORTED", "the backend gone")
         for flows in held.udp {
             #expect(Set(try flows.send().map(\.result)) == ["ok"], "who looks at no error goes on")
         }
@@ -114,7 +124,7 @@ struct GoneBackendTests {
         #expect(draining.first { $0.service == "kept" && $0.protocol == "TCP" }?.sockets == 3)
         #expect(try node.swiftlet("status").output.contains("DRAINING BACKEND"))
         try node.write(Self.services([Manifest.pods4[1]]), to: "gone.yaml")
-        usleep(1_000_000)
+        try Self.settle(node)
         try held.expect(udp: Self.aborted, annotated: "ECONNABORTED", "gone")
         #expect(try node.status().draining.isEmpty)
     }
@@ -126,7 +136,7 @@ struct GoneBackendTests {
         defer { _ = try? node.stop() }
         let held = try Held(node)
         try node.remove("gone.yaml")
-        usleep(1_000_000)
+        try Self.settle(node)
         try held.expect(udp: Self.aborted, annotated: "ECONNABORTED", "removed")
     }
 
@@ -141,8 +151,8 @@ struct GoneBackendTests {
         usleep(200_000)
         try held.expect(udp: "ok", annotated: "ok", "nobody is there to see it")
         try node.start()
-        usleep(1_000_000)
-        try held.expect(udp: Self.aborted, annotated: "ECONNABORTED", "a second after the start")
+        try Self.settle(node)
+        try held.expect(udp: Self.aborted, annotated: "ECONNABORTED", "after the start")
     }
 
     @Test("it can be switched off; the next start makes up for UDP")
@@ -158,19 +168,19 @@ struct GoneBackendTests {
         #expect(try node.status().daemon?.sockets?.mechanism == nil)
         try node.stop()
         try node.start()
-        usleep(1_000_000)
+        try Self.settle(node, ["UDP": 60])
         try held.expect(udp: Self.aborted, annotated: "ok", "nobody knows any more that TCP was meant too")
     }
 
     @Test("only the node's own, and only so many a second, where it was set so")
     func limited() throws {
         let node = try TestNode.current
-        try start(node, "--socket-destroy", "host", "--socket-destroy-rate", "10")
+        try start(node, "--socket-destroy", "host", "--socket-destroy-rate", "4")
         defer { _ = try? node.stop() }
         let held = try Held(node)
         try node.write(Self.services([Manifest.pods4[1]]), to: "gone.yaml")
-        #expect(try eventually { try node.status().daemon?.sockets?.postponed ?? 0 > 0 }, "20 sockets, 10 a second")
-        #expect(try eventually { try node.status().daemon?.sockets?.destroyed == ["UDP": 20] })
+        #expect(try eventually { try node.status().daemon?.sockets?.postponed ?? 0 > 0 }, "20 sockets, four a second")
+        try Self.settle(node, ["UDP": 20])
         #expect(Set(try held.udp[0].send().map(\.result)).isSubset(of: [Self.aborted, "ECONNABORTED"]))
         #expect(Set(try held.udp[1].send().map(\.result)) == ["ok"])
     }
@@ -189,7 +199,7 @@ struct GoneBackendLeastRightsTests {
         defer { _ = try? node.stop() }
         let held = try GoneBackendTests.Held(node)
         try node.write(GoneBackendTests.services([Manifest.pods4[1]]), to: "gone.yaml")
-        usleep(1_000_000)
+        try GoneBackendTests.settle(node, ["UDP": 20])
         #expect(Set(try held.udp[0].send().map(\.result)) == [GoneBackendTests.aborted])
         #expect(Set(try held.udp[1].send().map(\.result)) == ["ok"])
         let text = try node.swiftlet("status").output

@@ -104,12 +104,14 @@ struct SoakJudgeTests {
         moved.judge(record("ok", "pod-1:9012", at: 130...131, target: udp, act: .open, udp: true), from: .node)
         moved.judge(record("ok", "pod-2:9012", at: 140...141, target: udp, act: .exchange, udp: true), from: .node)
         #expect(moved.failureCount == 1)
-        // Packets go on to a backend until it leaves the maps; sockets only while it is in the set.
-        for (place, failures) in [(SoakJudge.Place.outside, 0), (.node, 1)] {
-            var judge = self.judge()
-            judge.judge(record("ok", "pod-1:9012", at: 130...131, target: udp, act: .open, udp: true), from: place)
-            judge.judge(record("ok", "pod-1:9012", at: 260...261, target: udp, act: .exchange, udp: true), from: place)
-            #expect(judge.failureCount == failures)
+        // Both packets and a socket that went unnoticed go on to a backend until it leaves the maps, and no longer.
+        for place in [SoakJudge.Place.outside, .node] {
+            for (times, failures) in [(260...261 as ClosedRange<UInt64>, 0), (310...320, 1)] {
+                var judge = self.judge()
+                judge.judge(record("ok", "pod-1:9012", at: 130...131, target: udp, act: .open, udp: true), from: place)
+                judge.judge(record("ok", "pod-1:9012", at: times, target: udp, act: .exchange, udp: true), from: place)
+                #expect(judge.failureCount == failures, "\(place) \(times)")
+            }
         }
     }
 

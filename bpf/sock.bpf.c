@@ -8,9 +8,11 @@
 
 #define FAMILY 4
 #include "lib/socket.h"
+#include "lib/egress.h"
 #undef FAMILY
 #define FAMILY 6
 #include "lib/socket.h"
+#include "lib/egress.h"
 #undef FAMILY
 
 SEC("cgroup/connect4")
@@ -83,6 +85,19 @@ int swl_bind6(struct bpf_sock_addr *ctx)
 	if (ctx_is_mapped(ctx))
 		return sock_bind4(ctx, CTX_MAPPED);
 	return sock_bind6(ctx, CTX_IP6);
+}
+
+/* Attached only while there is a frontend with source ranges that some of the pods are in. */
+SEC("cgroup_skb/egress")
+int swl_egress(struct __sk_buff *skb)
+{
+	struct guards *guards = guard_of(skb);
+
+	if (!guards)
+		return EGRESS_KEEP;
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return egress_guarded4(skb, guards);
+	return egress_guarded6(skb, guards);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -36,7 +36,8 @@ extension DatapathKeeper {
     }
 
     private func reattach() throws {
-        let lost = try datapath.detachedHooks(from: cgroup, bindProtection: settings.bindProtection)
+        let lost = try datapath.detachedHooks(
+            from: cgroup, bindProtection: settings.bindProtection, sourceCheck: checksSources)
         guard !lost.isEmpty else { return }
         _ = try attachHooks(datapath)
         try held.refresh()

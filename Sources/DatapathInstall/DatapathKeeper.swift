@@ -19,6 +19,8 @@ package actor DatapathKeeper {
     let settings: InstallSettings
     let log: Logger
     package private(set) var isAttached = false
+    /// The packets of pods' sockets are looked at where source ranges ask for it.
+    package private(set) var checksSources: Bool
     var held: HeldPins
 
     /// Programs at tc are also taken off devices that are not wanted: with `--devices none` what an earlier process has
@@ -38,6 +40,7 @@ package actor DatapathKeeper {
         self.handOver = handOver
         needsWholeState = handOver.needsWholeState
         held = HeldPins(of: handOver.own)
+        checksSources = Self.checksSources(handOver)
         self.cgroup = cgroup
         self.settings = settings
         self.log = log
@@ -68,12 +71,37 @@ package actor DatapathKeeper {
         try held.refresh()
     }
 
+    /// What an earlier process has left: its maps may count on it.
+    static func checksSources(_ handOver: HandOver) -> Bool {
+        ([handOver.own] + handOver.others).contains { $0.link(DatapathPins.sourceCheck).exists }
+    }
+
+    /// Begins or ends to look at the packets of pods' sockets.
+    package func setChecksSources(_ isWanted: Bool) throws {
+        guard isWanted != checksSources else { return }
+        checksSources = isWanted
+        guard isAttached else { return }
+        do {
+            _ = try attachHooks(datapath)
+            try held.refresh()
+        } catch {
+            checksSources = !isWanted
+            throw error
+        }
+        log.info(
+            isWanted
+                ? "looking at packets of pods: source ranges hold for some of them"
+                : "no longer looking at packets of pods",
+            metadata: ["hook": "\(DatapathPins.sourceCheck)", "cgroup": "\(cgroup)"])
+    }
+
     /// Told of each step.
     var reached: HandOver.Checkpoint { handOver.reached }
 
     func attachHooks(_ datapath: borrowing SocketDatapath) throws(BPFError) -> AttachSummary {
         try datapath.attach(
-            to: cgroup, bindProtection: settings.bindProtection, takingOver: handOver.others, log: log,
+            to: cgroup, bindProtection: settings.bindProtection, sourceCheck: checksSources,
+            takingOver: handOver.others, log: log,
             reached: reached)
     }
 }

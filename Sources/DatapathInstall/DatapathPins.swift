@@ -38,6 +38,13 @@ package struct DatapathPins: Sendable {
         .socketRelease, .peerName4, .peerName6, .receiveMessage4, .receiveMessage6, .sendMessage4, .sendMessage6,
         .connect4, .connect6, .bind4, .bind6,
     ]
+    /// Looks at the packets of pods' sockets, while there are source ranges that only packets can be held against.
+    static let sourceCheck = CgroupAttachType.egress
+
+    /// Those that are always wanted, and those that are attached.
+    package var shownHooks: [CgroupAttachType] {
+        Self.hooks + (link(Self.sourceCheck).exists ? [Self.sourceCheck] : [])
+    }
 }
 
 // MARK: - Marks

@@ -70,7 +70,8 @@ package struct PinSurvey {
     }
 
     private mutating func lookAtLinks() throws {
-        let hooks = Dictionary(uniqueKeysWithValues: DatapathPins.hooks.map { ("\($0)", $0) })
+        let hooks = Dictionary(
+            uniqueKeysWithValues: (DatapathPins.hooks + [DatapathPins.sourceCheck]).map { ("\($0)", $0) })
         for name in try DirectoryListing.names(in: pins.links) {
             let path = pins.links.appending(name)
             guard let hook = hooks[name] else {

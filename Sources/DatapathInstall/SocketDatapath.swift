@@ -75,7 +75,8 @@ package struct SocketDatapath: ~Copyable {
     /// Makes every wanted hook of a cgroup run this object's program: a link that is pinned, by us or by another version,
     /// is updated in place, so that no call in between sees none; one of another or a removed cgroup is replaced.
     package func attach(
-        to cgroup: FilePath, bindProtection: Bool, takingOver others: [DatapathPins] = [], log: Logger? = nil,
+        to cgroup: FilePath, bindProtection: Bool, sourceCheck: Bool = false, takingOver others: [DatapathPins] = [],
+        log: Logger? = nil,
         reached: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(BPFError) -> AttachSummary {
         let keeper = LinkKeeper(
@@ -84,7 +85,7 @@ package struct SocketDatapath: ~Copyable {
         var summary = AttachSummary()
         for description in object.programs {
             guard let hook = CgroupAttachType(section: description.section) else { continue }
-            guard wants(hook, bindProtection) else {
+            guard wants(hook, bindProtection, sourceCheck) else {
                 try unpin(pins.link(hook))
                 continue
             }
@@ -99,13 +100,15 @@ package struct SocketDatapath: ~Copyable {
 
 extension SocketDatapath {
     /// The wanted hooks whose links lead to nothing, to another cgroup, or are gone.
-    func detachedHooks(from cgroup: FilePath, bindProtection: Bool) throws(BPFError) -> [CgroupAttachType] {
+    func detachedHooks(
+        from cgroup: FilePath, bindProtection: Bool, sourceCheck: Bool
+    ) throws(BPFError) -> [CgroupAttachType] {
         let id = try CgroupFileSystem.id(of: cgroup)
         var detached: [CgroupAttachType] = []
         for description in object.programs {
-            guard let hook = CgroupAttachType(section: description.section), wants(hook, bindProtection) else {
-                continue
-            }
+            guard let hook = CgroupAttachType(section: description.section),
+                wants(hook, bindProtection, sourceCheck)
+            else { continue }
             let path = pins.link(hook)
             let found = path.exists ? try CgroupLink(pinnedAt: path).info.cgroupID : 0
             if found != id { detached.append(hook) }
@@ -113,8 +116,9 @@ extension SocketDatapath {
         return detached
     }
 
-    private func wants(_ hook: CgroupAttachType, _ bindProtection: Bool) -> Bool {
-        sockets != .off && (bindProtection || !hook.isBindProtection)
+    private func wants(_ hook: CgroupAttachType, _ bindProtection: Bool, _ sourceCheck: Bool) -> Bool {
+        if hook == DatapathPins.sourceCheck { return sourceCheck && sockets == .full }
+        return sockets != .off && (bindProtection || !hook.isBindProtection)
     }
 }
 

@@ -38,6 +38,19 @@ package struct NetworkSnapshot: Hashable, Sendable {
         return Set(found).sorted { ($0.link, $0.family) < ($1.link, $1.family) }
     }
 
+    /// Where pods of this node are by its routes: what lies behind devices that lead to network namespaces, and is no way out.
+    package var podRoutes: [CIDR] {
+        let outward = Set(defaultRoutes.map(\.link))
+        let inward = Set(
+            links.filter { Self.podKinds.contains($0.kind ?? "") && !outward.contains($0.index) }.map(\.index))
+        return Set(
+            routes.routes.filter { $0.gateway == nil && $0.link.map(inward.contains) == true }.map(\.destination)
+        )
+        .filter { !$0.network.isLinkLocal && !$0.network.isMulticast && $0.prefixLength > 0 }.sorted()
+    }
+
+    private static let podKinds: Set<String> = ["veth", "bridge", "macvlan", "ipvlan", "tun"]
+
     package func link(named name: String) -> NetworkLink? { links.first { $0.name == name } }
     package func link(_ index: LinkIndex) -> NetworkLink? { links.first { $0.index == index } }
 

@@ -16,6 +16,8 @@ package struct ServiceEntry: Sendable, Hashable {
     package var isRestricted: Bool
     /// They allow the node itself, whose sockets may have no address yet.
     package var allowsHost: Bool
+    /// What becomes of a pod's socket that has no address yet; `none` where the frontend is not restricted.
+    package var pods: SourceRanges.Pods
 
     /// The datapath picks one of the slots without asking how many there are, so none of them means to reject.
     init(_ frontend: DesiredFrontend, of service: ServiceID, run: SlotRun, affinitySeconds: UInt32) {
@@ -24,13 +26,14 @@ package struct ServiceEntry: Sendable, Hashable {
             service: service, run: run, affinitySeconds: affinitySeconds, kind: frontend.kind,
             action: isEmpty ? .reject : frontend.action, policy: frontend.policy, hostOnly: frontend.hostOnly,
             hasOutside: frontend.hasOutside, isRestricted: frontend.sourceRanges != nil,
-            allowsHost: frontend.sourceRanges?.admitsVIP ?? false)
+            allowsHost: frontend.sourceRanges?.admitsVIP ?? false,
+            pods: frontend.sourceRanges.map { $0.pods == .undecided ? .none : $0.pods } ?? .none)
     }
 
     init(
         service: ServiceID, run: SlotRun, affinitySeconds: UInt32, kind: DesiredFrontend.Kind,
         action: DesiredFrontend.Action, policy: Service.TrafficPolicy, hostOnly: Bool, hasOutside: Bool,
-        isRestricted: Bool = false, allowsHost: Bool = false
+        isRestricted: Bool = false, allowsHost: Bool = false, pods: SourceRanges.Pods = .none
     ) {
         self.service = service
         self.run = run
@@ -42,6 +45,7 @@ package struct ServiceEntry: Sendable, Hashable {
         self.hasOutside = hasOutside
         self.isRestricted = isRestricted
         self.allowsHost = allowsHost
+        self.pods = pods
     }
 }
 

@@ -53,7 +53,7 @@ extension service {
         policy = entry.policy == .cluster ? CLUSTER : LOCAL
         host_only = entry.hostOnly ? 1 : 0
         has_outside = entry.hasOutside ? 1 : 0
-        source_ranges = entry.isRestricted ? 1 : 0
+        source_ranges = entry.isRestricted ? source_check(entry.pods) : SOURCES_ANY
         host_allowed = entry.allowsHost ? 1 : 0
     }
 
@@ -66,7 +66,25 @@ extension service {
             service: ServiceID(service_id), run: SlotRun(first: first_slot, count: count),
             affinitySeconds: affinity_seconds, kind: kind, action: action, policy: policy == LOCAL ? .local : .cluster,
             hostOnly: host_only != 0, hasOutside: has_outside != 0,
-            isRestricted: source_ranges != 0, allowsHost: host_allowed != 0)
+            isRestricted: source_ranges != SOURCES_ANY, allowsHost: host_allowed != 0, pods: source_ranges.decoded)
+    }
+}
+
+extension source_check {
+    init(_ pods: SourceRanges.Pods) {
+        switch pods {
+        case .none, .undecided: self = SOURCES_NO_POD
+        case .every: self = SOURCES_EVERY_POD
+        case .byPacket: self = SOURCES_BY_PACKET
+        }
+    }
+
+    var decoded: SourceRanges.Pods {
+        switch self {
+        case SOURCES_BY_PACKET: .byPacket
+        case SOURCES_EVERY_POD: .every
+        default: .none
+        }
     }
 }
 

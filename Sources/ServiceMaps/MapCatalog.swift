@@ -21,6 +21,7 @@ package enum MapCatalog {
         .init(.socketSpill, .socketStorage, Int32.self, origin.self, .sockets, .socketSpill),
         .init(.socketFlows, .socketStorage, Int32.self, flows.self, .sockets, .socketFlows),
         .init(.socketVIPs, .lruHash, sock_vip_key.self, sock_vip.self, .programs(UInt32(LB_SOCK_VIPS)), .socketVIPs),
+        .init(.socketGuards, .socketStorage, Int32.self, guards.self, .sockets, .socketGuards),
         .init(.flows4, .array, UInt32.self, flow4.self, .flows, .flows),
         .init(.flows6, .array, UInt32.self, flow6.self, .flows, .flows),
         .init(.tuples4, .hash, tuple4.self, UInt32.self, .tuples, .tuples),
@@ -99,6 +100,9 @@ extension MapDescription.Words {
     fileprivate static let socketVIPs = Self(
         purpose: "the same for further VIPs of such a socket", units: "an entry for the VIP, one for its backend",
         writer: "datapath", lifetime: "until newer VIPs of sockets need the room")
+    fileprivate static let socketGuards = Self(
+        purpose: "a pod's socket to the backends that only some sources may send to",
+        units: "the connection's, and \(LB_GUARDS - 1) of datagrams", writer: "datapath", lifetime: "the socket's")
     fileprivate static let flows = Self(
         purpose: "flows translated at tc: what the client asked, what the kernel forwards, what the backend sees",
         units: "the key is the flow's number; last_seen in ns of CLOCK_MONOTONIC", writer: "datapath",

@@ -16,6 +16,7 @@ package enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringC
     case socketSpill = "sock_spill"
     case socketFlows = "sock_flows"
     case socketVIPs = "sock_vips"
+    case socketGuards = "sock_guards"
     case flows4, flows6
     case tuples4, tuples6
     case flowHands = "flow_hands"

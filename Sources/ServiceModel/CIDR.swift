@@ -40,6 +40,14 @@ package struct CIDR: Sendable, Hashable, LosslessStringConvertible {
         address.family == family && address.masked(to: prefixLength) == network
     }
 
+    /// Whether all of another range is inside.
+    package func contains(_ other: CIDR) -> Bool {
+        prefixLength <= other.prefixLength && contains(other.network)
+    }
+
+    /// Of two ranges that have an address in common one is inside the other.
+    package func overlaps(_ other: CIDR) -> Bool { contains(other) || other.contains(self) }
+
     package var description: String { "\(network)/\(prefixLength)" }
 }
 

@@ -12,6 +12,10 @@ package struct NodeConfiguration: Sendable, Hashable {
     package var proxyName: String?
     /// Tells the cluster's pods from other clients (spec 36c).
     package var localTraffic = LocalTraffic.unknown
+    /// Where the addresses of this node's pods are; none of a family if that is unknown.
+    package var podRanges: [CIDR] = []
+    /// Packets of pods' sockets are looked at where source ranges hold some pods and not others (spec 24).
+    package var checksPackets = false
     /// Masquerade everything that goes to a ClusterIP (spec 36e).
     package var masqueradesAll = false
     /// False: externalIPs are not served, as the gate `AllowServiceExternalIPs` says (spec 23).
@@ -29,15 +33,28 @@ package struct NodeConfiguration: Sendable, Hashable {
     }
 
     /// Derives the configuration from the Node object, if there is one, and the addresses of the node's devices.
-    package init(_ settings: NodeSettings, node: Node?, localAddresses: [IPAddress]) {
+    ///
+    /// - Parameter podRoutes: what this node's routes lead to pods.
+    package init(_ settings: NodeSettings, node: Node?, localAddresses: [IPAddress], podRoutes: [CIDR] = []) {
         self.init(
             name: settings.name, zone: node?.labels[Label.zone],
             nodePortAddresses: settings.nodePorts.select(node: node, localAddresses: localAddresses),
             primaryAddresses: node?.primaryAddresses ?? localAddresses.filter { !$0.isLoopback },
             proxyName: settings.proxyName)
         localTraffic = settings.localTraffic.detector(podCIDRs: node?.podCIDRs ?? [])
+        podRanges = Self.podRanges(
+            (node?.podCIDRs ?? []) + settings.localTraffic.clusterCIDRs,
+            // The node's own network may be behind such a device too.
+            podRoutes.filter { route in !primaryAddresses.contains { route.contains($0) } })
         masqueradesAll = settings.masqueradesAll
         servesExternalIPs = settings.servesExternalIPs
+    }
+
+    /// What was told of pods' addresses, of those families in which no route to a pod contradicts it: some CNIs have ranges of
+    /// their own. The routes themselves are no ranges, because they come and go with pods.
+    private static func podRanges(_ told: [CIDR], _ routes: [CIDR]) -> [CIDR] {
+        let strays = Set(routes.filter { route in !told.contains { $0.contains(route) } }.map(\.family))
+        return Set(told).filter { !strays.contains($0.family) }.sorted()
     }
 }
 

@@ -28,6 +28,10 @@ actor ControlPlane<Store: MapStore & Sendable> {
     /// Passes when nothing reads any more what was taken out of the maps before.
     private let grace: any GracePeriod
     private var localAddresses: [IPAddress]
+    /// What the node's routes lead to pods.
+    private var podRoutes: [CIDR] = []
+    /// Whether packets of pods' sockets are looked at, and which Services ask for it.
+    var sourceChecks: SourceChecks
     private(set) var node: NodeConfiguration
     private var nodeMemory = NodeMemory()
     let endpoints: DaemonEndpoints
@@ -62,6 +66,9 @@ actor ControlPlane<Store: MapStore & Sendable> {
     /// An element when endpoints or the ways to them may have changed; for one reader.
     nonisolated let endpointWishes: AsyncStream<Void>
     private nonisolated let endpointWish: AsyncStream<Void>.Continuation
+    /// An element when packets of pods' sockets are to be looked at, or not any more; for one reader.
+    nonisolated let sourceCheckWishes: AsyncStream<Void>
+    private nonisolated let sourceCheckWish: AsyncStream<Void>.Continuation
     /// Nothing is pruned before the first complete list (spec 10).
     private(set) var hasCompleteList = false
     private var hasSynced = false
@@ -71,7 +78,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
 
     init(
         _ configuration: Configuration, writer: consuming ServiceMapWriter<Store>?,
-        localAddresses: [IPAddress], endpoints: DaemonEndpoints,
+        localAddresses: [IPAddress], checksSources: Bool = false, endpoints: DaemonEndpoints,
         warn: @escaping @Sendable (ServiceWarning) -> Void = { _ in },
         bury: @escaping @Sendable ([RemovedBackend]) async -> Void = { _ in },
         rouse: @escaping @Sendable ([AwakenedFrontend]) async -> Void = { _ in }, growth: GrowthPlan<Store>? = nil,
@@ -83,6 +90,8 @@ actor ControlPlane<Store: MapStore & Sendable> {
         self.configuration = configuration
         self.writer = writer
         self.localAddresses = localAddresses
+        sourceChecks = SourceChecks(isOn: checksSources)
+        (sourceCheckWishes, sourceCheckWish) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         self.endpoints = endpoints
         self.warn = warn
         self.bury = bury
@@ -191,14 +200,19 @@ actor ControlPlane<Store: MapStore & Sendable> {
     var nodePortAddresses: [IPAddress] { node.nodePortAddresses.map(\.address) }
 
     /// Follows the addresses of the node's devices.
-    func setLocalAddresses(_ addresses: [IPAddress]) {
+    ///
+    /// - Parameter podRoutes: what its routes lead to pods.
+    func setLocalAddresses(_ addresses: [IPAddress], podRoutes: [CIDR]) {
+        self.podRoutes = podRoutes
+        let areSame = addresses == localAddresses
         localAddresses = addresses
         let hasOtherVIPs = writer?.setNodeAddresses(Set(addresses)) ?? false
         guard currentNode() != node || hasOtherVIPs else { return }
+        defer { _ = program([]) }
+        if areSame { return }
         log.info(
             "the node's addresses changed",
             metadata: ["addresses": "\(addresses.map(\.description).joined(separator: ", "))"])
-        _ = program([])
     }
 
     /// Tries again what could not be written, as far as it is due.
@@ -221,9 +235,11 @@ actor ControlPlane<Store: MapStore & Sendable> {
     private var spared: Set<ObjectName> { Set(problems.compactMap(\.hides.service)) }
 
     func currentNode() -> NodeConfiguration {
-        NodeConfiguration(
+        var current = NodeConfiguration(
             configuration.node, node: nodeMemory.recall(state.node(named: configuration.node.name)),
-            localAddresses: localAddresses)
+            localAddresses: localAddresses, podRoutes: podRoutes)
+        current.checksPackets = sourceChecks.isOn
+        return current
     }
 
     func program(
@@ -258,6 +274,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
         }
         if writer?.needsReclaim == true || !awakened.isEmpty { reclaimWish.yield() }
         if nextGrowth != nil { growthState.wish.yield() }
+        if sourceChecks.isOn != sourceChecks.isWanted { sourceCheckWish.yield() }
         return summary
     }
 
@@ -269,6 +286,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
         var changes = compiler.update(dirty: dirty, state: state, node: node)
         summary.compile += time.now() - begin
         withhold(&changes)
+        sourceChecks.follow(changes)
         let start = time.now()
         if let report = writer?.apply(
             upserts: changes.upserts, removals: changes.removals, prune: prunes, sparing: spared, retries: retries)

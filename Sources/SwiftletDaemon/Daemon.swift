@@ -75,7 +75,8 @@ package struct Daemon: Sendable {
         let recorder = recorder(connection)
         let control = KernelControlPlane(
             settings, writer: writer, localAddresses: try NetworkSnapshot.read().usableAddresses,
-            endpoints: endpoints, warn: { recorder?.record($0) }, bury: { [sockets] in await sockets?.bury($0) },
+            checksSources: await keeper?.checksSources ?? false, endpoints: endpoints, warn: { recorder?.record($0) },
+            bury: { [sockets] in await sockets?.bury($0) },
             rouse: { [sockets] in await sockets?.rouse($0) }, growth: growthPlan(keeper), log: log)
 
         let devices = keeper?.devices
@@ -95,6 +96,7 @@ package struct Daemon: Sendable {
             try await programFirst(of: batches, control, keeper)
             await control.grow()
             if let keeper, await !keeper.isAttached { try await keeper.attach(control.nodeFacts, control.state) }
+            await control.settleSourceChecks(by: keeper)
             await devices?.follow(control.state)
             if settings.initOnly {
                 await control.reclaim()
@@ -111,6 +113,7 @@ package struct Daemon: Sendable {
                 RetryService(control: control), ReclaimService(control: control), GrowthService(control: control),
             ]
             parts += keeper.map { [MendService(keeper: $0, control: control)] } ?? []
+            parts += keeper.map { [SourceCheckService(keeper: $0, control: control)] } ?? []
             parts += [NetworkService(control: control, devices: devices, log: log)]
             parts += devices.map { [EndpointDeviceService(control: control, devices: $0)] } ?? []
             parts += recorder.map { [EventService(recorder: $0)] } ?? []
@@ -232,6 +235,7 @@ extension Daemon {
                 sayProgrammed(summary)
                 await control.grow()
                 if let keeper, keeper.needsWholeState { try await keeper.attach(control.nodeFacts, control.state) }
+                await control.settleSourceChecks(by: keeper)
                 await keeper?.devices.follow(control.state)
                 sayReady()
             })

@@ -24,7 +24,7 @@ struct NetworkService: Service {
         while !Task.isCancelled {
             do {
                 for try await snapshot in try NetworkMonitor().snapshots() {
-                    await control.setLocalAddresses(snapshot.usableAddresses)
+                    await control.setLocalAddresses(snapshot.usableAddresses, podRoutes: snapshot.podRoutes)
                     await devices?.follow(snapshot)
                     control.wishForEndpoints()
                 }

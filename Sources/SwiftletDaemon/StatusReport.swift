@@ -81,7 +81,7 @@ extension StatusReport {
         let kernel = try KernelFeatures.probe()
         var report = StatusReport(
             kernel: kernel.release, bpfRoot: pins.root.string, cgroupRoot: cgroup.string, daemon: daemon,
-            hooks: try DatapathPins.hooks.map { try hook($0, pins: pins, cgroup: cgroup) }, probe: .nothingToAsk,
+            hooks: try pins.shownHooks.map { try hook($0, pins: pins, cgroup: cgroup) }, probe: .nothingToAsk,
             features: features(kernel), maps: try MapInspection.fill(of: pins),
             counters: try MapInspection.counters(of: pins), pins: try PinSurvey(of: pins).findings,
             draining: try DrainingBackend.list(

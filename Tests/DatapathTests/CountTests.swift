@@ -32,7 +32,7 @@ extension KernelTests {
         /// Service `n` is at VIP `n`, and every one of them meets its clients with something else.
         private func serve(_ lab: borrowing HookLab, _ family: Family, _ proto: ip_protocol) throws {
             var restricted = service(id: 4)
-            restricted.source_ranges = 1
+            restricted.source_ranges = SOURCES_NO_POD
             try lab.datapath.put(family, Backend.several(1, of: 1))
             for entry in [
                 service(id: 1), service(id: 2, count: 0, action: REJECT), service(id: 3, count: 0, action: DROP),

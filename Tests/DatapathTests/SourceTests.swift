@@ -81,11 +81,14 @@ extension KernelTests {
         }
 
         /// Restricts service 1, whose only backend is pod 1, to pod 3.
-        private func restrict(_ lab: borrowing HookLab, _ form: ClientForm, _ proto: ip_protocol) throws {
+        private func restrict(
+            _ lab: borrowing HookLab, _ form: ClientForm, _ proto: ip_protocol,
+            _ check: source_check = SOURCES_EVERY_POD
+        ) throws {
             let frontend = Frontend(family: form.family, proto: proto)
             try lab.datapath.put(form.family, Backend.several(1, of: 1))
             var entry = service(id: 1, kind: LOAD_BALANCER)
-            entry.source_ranges = 1
+            entry.source_ranges = check
             try lab.datapath.put(frontend, entry)
             try lab.datapath.allow(SourceRange(family: form.family, number: 3))
         }
@@ -124,11 +127,103 @@ extension KernelTests {
             }
             #expect(try lab.datapath.count(of: COUNT_REFUSE_SOURCE) == 1)
             #expect(try lab.datapath.counts(of: 1) == ServiceCounts(forwarded: 1, source: 1))
-            // Not the node's network namespace: which address it will get nobody knows yet.
+            // Not the node's network namespace, and the ranges hold all pods.
             let unbound = try lab.client(form, kind)
             try unbound.connect(to: vip(form))
             #expect(try lab.datapath.count(of: COUNT_REFUSE_SOURCE) == 1)
             _ = consume backend
+        }
+
+        @Test(
+            "a pod's socket without an address is refused where the ranges hold no pod", arguments: ClientForm.allCases)
+        func noPod(form: ClientForm) throws {
+            let lab = try HookLab()
+            try restrict(lab, form, TCP, SOURCES_NO_POD)
+            let backend = try lab.backend(SocketAddress(address: form.family.pod(1), port: 8001), .tcp)
+            let unbound = try lab.client(form, .tcp)
+            let error = #expect(throws: SocketError.self) { try unbound.connect(to: vip(form)) }
+            #expect(error?.name == "ECONNREFUSED")
+            _ = consume backend
+        }
+
+        /// Its source is the backend's own address, as of all that stays in one network namespace.
+        @Test(
+            "where only packets tell, a connection begins if its source is in a range", arguments: ClientForm.allCases)
+        func connectsByPacket(form: ClientForm) throws {
+            let lab = try HookLab()
+            try restrict(lab, form, TCP, SOURCES_BY_PACKET)
+            let backend = try lab.backend(SocketAddress(address: form.family.pod(1), port: 8001), .tcp)
+            let outside = try lab.client(form, .tcp)
+            try outside.setTimeout(milliseconds: 300)
+            #expect(throws: SocketError.self) { try outside.connect(to: vip(form)) }
+            #expect(try lab.datapath.count(of: COUNT_REFUSE_SOURCE) > 0)
+            #expect(try lab.datapath.counts(of: 1).source > 0)
+            // The same program may speak to the pod itself.
+            try lab.client(form, .tcp).connect(to: pod(form, 1, port: 8001))
+
+            try lab.datapath.allow(SourceRange(family: form.family, number: 1))
+            let inside = try lab.client(form, .tcp)
+            try inside.connect(to: vip(form))
+            #expect(try inside.peerName() == vip(form))
+            _ = consume backend
+        }
+
+        @Test(
+            "where only packets tell, a datagram of a connected socket is dropped unless its source is in a range",
+            arguments: ClientForm.allCases)
+        func connectedByPacket(form: ClientForm) throws {
+            let lab = try HookLab()
+            try restrict(lab, form, UDP, SOURCES_BY_PACKET)
+            try lab.routeVIPs()
+            try lab.datapath.put(Frontend(family: form.family, vip: 11, proto: UDP), service(id: 2, first: 8))
+            try lab.datapath.put(form.family, [Backend(id: 9, service: 2, number: 1, port: 8001)], from: 8)
+            let backend = try lab.backend(SocketAddress(address: form.family.pod(1), port: 8001), .udp)
+            try backend.setTimeout(milliseconds: 200)
+            let client = try lab.client(form, .udp)
+            func isHeard() throws -> Bool {
+                // A mapped socket meets the hook once more at each send, which then refuses (spec 29).
+                guard (try? client.send([1])) != nil else { return false }
+                return (try? backend.receive()) != nil
+            }
+            try client.connect(to: vip(form))
+            #expect(try !isHeard())
+            // The same backend by a frontend that is open, and directly.
+            try client.connect(to: form.shown(SocketAddress(address: form.family.vip(11), port: 80)))
+            #expect(try isHeard())
+            // It has an address by now, by which the socket decides, and leaves it at the VIP (spec 55).
+            try client.connect(to: vip(form))
+            #expect(try !isHeard())
+            try client.connect(to: pod(form, 1, port: 8001))
+            #expect(try isHeard())
+            try lab.datapath.allow(SourceRange(family: form.family, number: 1))
+            try client.connect(to: vip(form))
+            #expect(try isHeard())
+        }
+
+        @Test(
+            "where only packets tell, each datagram of an unconnected socket is held against the ranges",
+            arguments: ClientForm.allCases)
+        func sendsByPacket(form: ClientForm) throws {
+            let lab = try HookLab()
+            try restrict(lab, form, UDP, SOURCES_BY_PACKET)
+            try lab.datapath.put(Frontend(family: form.family, vip: 11, proto: UDP), service(id: 2, first: 8))
+            try lab.datapath.put(form.family, [Backend(id: 9, service: 2, number: 1, port: 8001)], from: 8)
+            let backend = try lab.backend(SocketAddress(address: form.family.pod(1), port: 8001), .udp)
+            try backend.setTimeout(milliseconds: 200)
+            let client = try lab.client(form, .udp)
+            func isHeard(_ peer: SocketAddress) throws -> Bool {
+                try client.send([1], to: peer)
+                return (try? backend.receive()) != nil
+            }
+            let open = form.shown(SocketAddress(address: form.family.vip(11), port: 80))
+            for _ in 0..<2 {
+                #expect(try !isHeard(vip(form)), "a closed frontend stays closed")
+                #expect(try isHeard(open), "the same backend by a frontend that is open")
+                #expect(try !isHeard(vip(form)))
+                #expect(try isHeard(pod(form, 1, port: 8001)), "and directly")
+            }
+            try lab.datapath.allow(SourceRange(family: form.family, number: 1))
+            #expect(try isHeard(vip(form)))
         }
 
         @Test("each datagram of an unconnected socket is checked", arguments: ClientForm.allCases)

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 private let ports = ["{name: http, port: 80, targetPort: 8080}", "{name: echo, port: 53, protocol: UDP}"]
@@ -80,10 +81,18 @@ struct SourceRangeTests {
         }
     }
 
-    @Test("a pod's socket that is not bound has no source yet, and is served", arguments: questions)
+    @Test(
+        "a pod's socket that is not bound has no source yet: its packets are held against the ranges",
+        arguments: questions)
     func unbound(question: Question) throws {
-        let report = try TestNode.current.call(question.target(20), options: question.options, from: .pod(1))
-        #expect(report.results == ["ok"])
+        let node = try TestNode.current
+        #expect(FileManager.default.fileExists(atPath: node.link("egress")))
+        let refused = try node.call(
+            question.target(20), options: question.options + ["--timeout", "300"], from: .pod(1))
+        #expect(!refused.results.contains("ok"), "\(refused.attempts)")
+        let served = try node.call(
+            question.target(20), options: question.options + ["--timeout", "5000"], from: .pod(2))
+        #expect(served.results == ["ok"], "\(served.attempts)")
     }
 
     @Test("the other addresses of the Service are open to all")
@@ -149,7 +158,53 @@ struct SourceRangeTests {
         #expect(isSaid)
         #expect(try node.call("203.0.113.20:80", "--bind", "10.244.0.12", from: .pod(2)).results == ["ok"])
         try node.remove("wide.yaml")
-        #expect(try eventually { try node.status().degraded == [] })
+        _ = try eventually { try node.status().degraded == [] }
+        #expect(try node.status().degraded == [])
+    }
+}
+
+/// The Node says where pods are.
+@Suite(
+    "source ranges and the ranges of pods", .tags(.endToEnd), .endToEnd, .serialized,
+    .node(
+        pods: 3,
+        manifests: [
+            "node.yaml": Manifest.node + "\nspec: {podCIDRs: [10.244.0.0/16, \"fd00:10:244::/64\"]}",
+            "all.yaml": gate("all", 20, ranges: ["10.244.0.0/16", "fd00:10:244::/48"]),
+            "none.yaml": gate("none", 21, ranges: ["198.51.100.0/24", "2001:db8:99::/64"]),
+        ]))
+struct PodRangeTests {
+    @Test(
+        "all pods inside or none: the socket decides, and no packet is looked at", arguments: SourceRangeTests.questions
+    )
+    func decided(question: SourceRangeTests.Question) throws {
+        let node = try TestNode.current
+        #expect(!FileManager.default.fileExists(atPath: node.link("egress")))
+        let served = try node.call(
+            question.target(20), options: question.options + ["--timeout", "5000"], from: .pod(1))
+        #expect(served.results == ["ok"], "\(served.attempts)")
+        let refused = try node.call(question.target(21), options: question.options, from: .pod(1)).results
+        #expect(question.options == ["--udp"] ? !refused.contains("ok") : refused == ["ECONNREFUSED"])
+    }
+
+    @Test("packets are looked at while ranges hold some of the pods, and over a restart")
+    func some() throws {
+        let node = try TestNode.current
+        func isServed(_ pod: Int) throws -> Bool {
+            try node.call("203.0.113.22:80", "--timeout", "300", from: .pod(pod)).results == ["ok"]
+        }
+        func isLooking() -> Bool { FileManager.default.fileExists(atPath: node.link("egress")) }
+        try node.write(gate("some", 22, ranges: podTwo), to: "some.yaml")
+        #expect(try eventually { try isLooking() && isServed(2) })
+        #expect(try !isServed(1))
+        try node.stop()
+        #expect(try isServed(2) && !isServed(1), "without the process")
+        try node.start()
+        #expect(try isLooking() && isServed(2) && !isServed(1))
+        #expect(try node.status().pins == [])
+        try node.remove("some.yaml")
+        #expect(try eventually { !isLooking() })
+        #expect(try node.call("203.0.113.20:80", from: .pod(1)).results == ["ok"])
     }
 }
 

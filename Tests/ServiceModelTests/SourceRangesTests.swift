@@ -3,12 +3,18 @@ import Testing
 
 @Suite("Source ranges")
 struct SourceRangesTests {
-    private func sources(_ ranges: [String], family: IPFamily = .v4, node: [IPAddress] = []) -> SourceRanges? {
+    private func sources(
+        _ ranges: [String], family: IPFamily = .v4, node: [IPAddress] = [], pods: [CIDR] = [], checks: Bool = true
+    ) -> SourceRanges? {
         let service = Service.make("api", .loadBalancer, clusterIPs: ["10.96.0.15", "fd00:96::15"]) {
             $0.ingress = [.init(address: "203.0.113.1"), .init(address: "2001:db8::2")]
             $0.loadBalancerSourceRanges = ranges
         }
-        let here = NodeConfiguration.here.changed { $0.primaryAddresses = node }
+        let here = NodeConfiguration.here.changed {
+            $0.primaryAddresses = node
+            $0.podRanges = pods
+            $0.checksPackets = checks
+        }
         return compile(service: service, slices: [], node: here).ports
             .flatMap(\.frontends).first { $0.kind == .loadBalancer && $0.key.address.family == family }?.sourceRanges
     }
@@ -36,8 +42,39 @@ struct SourceRangesTests {
 
     @Test("a range that cannot be read admits nobody, and opens nothing")
     func mistake() {
-        #expect(sources(["10.0.0.0/33"]) == SourceRanges([]))
+        #expect(sources(["10.0.0.0/33"]) == SourceRanges([], pods: .byPacket))
         #expect(sources(["10.0.0.0/33", "10.0.0.0/8"])?.ranges == ranges("10.0.0.0/8"))
+    }
+
+    @Test(
+        "spec 24: pods are decided on at once where all of them are inside or none is, and by their packets elsewhere",
+        arguments: [
+            (["10.244.0.0/16"], ["10.244.1.0/24"], .every), (["10.244.1.0/24"], ["10.244.1.0/24"], .every),
+            (["10.0.0.0/16", "10.244.0.0/16"], ["10.244.1.0/24", "10.0.9.0/24"], .every),
+            (["192.0.2.0/24"], ["10.244.1.0/24"], SourceRanges.Pods.none),
+            (["10.244.1.12/32"], ["10.244.1.0/24"], .byPacket),
+            (["10.244.1.0/24"], ["10.244.1.0/24", "10.0.9.0/24"], .byPacket),
+            (["10.244.1.0/24"], ["fd00:10:244::/64"], .byPacket), (["192.0.2.0/24"], [], .byPacket),
+        ] as [([String], [String], SourceRanges.Pods)])
+    func pods(texts: [String], pods: [String], expected: SourceRanges.Pods) {
+        let pods = pods.compactMap { CIDR($0) }
+        #expect(sources(texts, pods: pods)?.pods == expected)
+        let unchecked = sources(texts, pods: pods, checks: false)?.pods
+        #expect(unchecked == (expected == .byPacket ? .undecided : expected))
+    }
+
+    @Test("pods' addresses are known by what is told of them, unless a route to a pod contradicts it")
+    func podRanges() {
+        var settings = NodeSettings(name: "here")
+        settings.localTraffic.clusterCIDRs = ranges("10.0.0.0/8")
+        var node = Node(name: "here")
+        node.podCIDRs = ranges("10.244.1.0/24", "fd00:10:244::/64")
+        func known(_ routes: CIDR...) -> [CIDR] {
+            NodeConfiguration(settings, node: node, localAddresses: [], podRoutes: routes).podRanges
+        }
+        #expect(known() == ranges("10.0.0.0/8", "10.244.1.0/24", "fd00:10:244::/64"))
+        #expect(known(ranges("10.244.1.7/32")[0]) == known())
+        #expect(known(ranges("172.17.0.0/16")[0]) == ranges("fd00:10:244::/64"))
     }
 
     @Test("spec 24: a node inside a range admits the VIP, in its own family")

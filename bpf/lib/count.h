@@ -14,6 +14,12 @@ static __always_inline void count(enum counter reason)
 		__sync_fetch_and_add(value, 1);
 }
 
+/* Whether there is a backend. */
+static __always_inline bool is_forward(enum counter reason)
+{
+	return reason >= COUNT_FORWARD && reason < COUNT_REFUSE_NO_BACKEND;
+}
+
 /* Where a service port counts this outcome. */
 static __always_inline __u64 *service_count_of(struct service_counter *value, enum counter reason)
 {

@@ -89,21 +89,25 @@ static __always_inline enum counter F(lb_frontend)(const struct FX(service, _key
 	return COUNT_PASS_NOT_A_SERVICE;
 }
 
+/* Whether the ranges of a service port hold an address. */
+static __always_inline bool F(lb_in_ranges)(__u32 service_id, const __u8 *address)
+{
+	struct FX(source_range, _key) key = {
+		.prefix_length = LB_RANGE_PREFIX + 8 * ADDRESS_SIZE,
+		.service_id = service_id,
+	};
+	struct source_range *range;
+
+	__builtin_memcpy(key.address, address, ADDRESS_SIZE);
+	range = bpf_map_lookup_elem(&F(source_ranges), &key);
+	return range && range->allow;
+}
+
 /* Whether a client with this address may use the frontend (spec 24): one look-up, if it has ranges.
  */
 static __always_inline bool F(lb_source_allowed)(const struct service *service, const __u8 *address)
 {
-	struct FX(source_range, _key) key = {
-		.prefix_length = LB_RANGE_PREFIX + 8 * ADDRESS_SIZE,
-		.service_id = service->service_id,
-	};
-	struct source_range *range;
-
-	if (!service->source_ranges)
-		return true;
-	__builtin_memcpy(key.address, address, ADDRESS_SIZE);
-	range = bpf_map_lookup_elem(&F(source_ranges), &key);
-	return range && range->allow;
+	return !service->source_ranges || F(lb_in_ranges)(service->service_id, address);
 }
 
 /*

@@ -5,6 +5,7 @@
 
 #include "lib/count.h"
 #include "lib/ctx.h"
+#include "lib/guard.h"
 #include "lib/unconnected.h"
 #include "lib/wayback.h"
 
@@ -100,6 +101,8 @@ static __always_inline void sock_speaks_directly(struct bpf_sock_addr *ctx, enum
 		return;
 	ctx_get_peer(ctx, form, &peer);
 	flow_end(flows, bpf_get_socket_cookie(ctx), &peer);
+	if (flows->guarded)
+		guard_end(ctx, &peer);
 }
 
 /*

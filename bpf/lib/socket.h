@@ -21,12 +21,13 @@
 
 /*
  * Whether the ranges of a restricted frontend allow the socket (spec 24). Without an address yet it
- * will have one of the node's, or in another network namespace one that only its packets will show.
+ * will have one of the node's, or in another network namespace a pod's. Where some pods are inside
+ * and others are not the frontend stays SOURCES_BY_PACKET; all else is decided here and now.
  */
 static __always_inline bool F(sock_source_allowed)(struct bpf_sock_addr *ctx, enum ctx_form form,
-						   bool sends, const struct service *service,
-						   __u64 netns)
+						   bool sends, struct service *service, __u64 netns)
 {
+	const enum source_check check = service->source_ranges;
 	__u32 source[ADDRESS_SIZE / 4] = {};
 	__u32 any = 0;
 	int i;
@@ -38,9 +39,14 @@ static __always_inline bool F(sock_source_allowed)(struct bpf_sock_addr *ctx, en
 #pragma clang loop unroll(full)
 	for (i = 0; i < ADDRESS_SIZE / 4; i++)
 		any |= source[i];
+	if (!any && check == SOURCES_BY_PACKET && !is_host_netns(netns, bpf_get_netns_cookie(NULL)))
+		return true;
+	service->source_ranges = SOURCES_ANY;
 	if (any)
-		return F(lb_source_allowed)(service, (const __u8 *)source);
-	return service->host_allowed || !is_host_netns(netns, bpf_get_netns_cookie(NULL));
+		return F(lb_in_ranges)(service->service_id, (const __u8 *)source);
+	if (is_host_netns(netns, bpf_get_netns_cookie(NULL)))
+		return service->host_allowed;
+	return check == SOURCES_EVERY_POD;
 }
 
 static __always_inline enum counter F(sock_frontend)(struct bpf_sock_addr *ctx, enum ctx_form form,
@@ -120,6 +126,28 @@ static __always_inline int F(sock_wait)(struct bpf_sock_addr *ctx,
 	return HOOK_ALLOW;
 }
 
+/*
+ * Where only packets tell whether the client may use the frontend, notes that those to this backend
+ * are to be asked for it; false if there is no room for the note.
+ */
+static __always_inline bool F(sock_guard)(struct bpf_sock_addr *ctx, const struct service *service,
+					  const struct F(slot) *slot, struct flows *flows,
+					  bool sends)
+{
+	struct peer backend = {};
+
+	if (service->source_ranges != SOURCES_BY_PACKET && !(flows && flows->guarded))
+		return true;
+	peer_fill(&backend, slot->address, ADDRESS_SIZE, slot->port);
+	if (service->source_ranges != SOURCES_BY_PACKET) {
+		guard_end(ctx, &backend);
+		return true;
+	}
+	if (flows)
+		flows->guarded = 1;
+	return guard_begin(ctx, service->service_id, &backend, sends);
+}
+
 static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_form form)
 {
 	struct FX(service, _key) key = {};
@@ -131,6 +159,8 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 	reason = F(sock_frontend)(ctx, form, false, &key, &service, &netns);
 	if (reason == COUNT_FORWARD)
 		reason = F(lb_select)(&service, netns, NULL, bpf_get_prandom_u32(), &slot);
+	if (is_forward(reason) && !F(sock_guard)(ctx, &service, &slot, NULL, false))
+		reason = COUNT_REFUSE_SOURCE;
 	count(reason);
 	if (reason < COUNT_FORWARD) {
 		sock_forget(ctx, form);
@@ -205,6 +235,8 @@ static __always_inline int F(sock_send)(struct bpf_sock_addr *ctx, enum ctx_form
 			reason = COUNT_FORWARD_SAME_FLOW;
 		else
 			reason = F(sock_select)(&service, netns, flows, cookie, &slot);
+		if (is_forward(reason) && !F(sock_guard)(ctx, &service, &slot, flows, true))
+			reason = COUNT_REFUSE_SOURCE;
 	}
 	count(reason);
 	if (reason < COUNT_FORWARD) {

@@ -74,6 +74,17 @@ LB_ENUM backend_state{
 	TERMINATING = 2, /* serves the flows it has, gets no new ones */
 };
 
+/*
+ * Whether a frontend asks for the client's address (spec 24), and what it says of a pod's socket
+ * that has none yet: all addresses of pods are in the ranges, none is, or only the packets tell.
+ */
+LB_ENUM source_check{
+	SOURCES_ANY = 0,
+	SOURCES_BY_PACKET = 1,
+	SOURCES_NO_POD = 2,
+	SOURCES_EVERY_POD = 3,
+};
+
 /* ---- services4/6: HASH, the frontends; the one hash look-up of the common path -------------- */
 
 struct service4_key {
@@ -102,10 +113,10 @@ struct service {
 	enum frontend_action action;
 	enum lb_algorithm algorithm;
 	enum lb_policy policy;
-	__u8 host_only;	    /* 1: only for sockets of the node's own network namespace (loopback) */
-	__u8 has_outside;   /* 1: FROM_OUTSIDE has an entry of its own */
-	__u8 source_ranges; /* 1: source_ranges4/6 must allow the client (spec 24) */
-	__u8 host_allowed;  /* 1: they allow the node itself, for a socket without an address yet */
+	__u8 host_only;	  /* 1: only for sockets of the node's own network namespace (loopback) */
+	__u8 has_outside; /* 1: FROM_OUTSIDE has an entry of its own */
+	enum source_check source_ranges; /* but for SOURCES_ANY, source_ranges4/6 must allow it */
+	__u8 host_allowed; /* 1: they allow the node itself, for a socket without an address yet */
 };
 _Static_assert(sizeof(struct service) == 28, "changed layout: bump LB_MAP_VERSION");
 
@@ -322,10 +333,32 @@ _Static_assert(sizeof(struct origin) == 56, "changed layout: bump LB_MAP_VERSION
 #define LB_FLOWS 8
 
 struct flows {
-	__u32 last; /* the one that was sent to last */
-	__u32 more; /* 1: further VIPs are in sock_vips */
+	__u32 last;    /* the one that was sent to last */
+	__u16 more;    /* 1: further VIPs are in sock_vips */
+	__u16 guarded; /* 1: the socket may have records in sock_guards */
 	struct origin flow[LB_FLOWS];
 };
+
+/*
+ * sock_guards: SK_STORAGE, the backends that a pod's socket may send to only if the source ranges
+ * of a service port hold its address, which it had not when it asked: swl_egress looks at its
+ * packets.
+ */
+#define LB_GUARDS 8 /* the first is the connection's, the others are datagrams' */
+
+struct guard {
+	__u32 service_id; /* 0: none */
+	__u16 port;
+	__u16 pad;
+	__u8 address[16]; /* the backend's, IPv4 as ::ffff:a.b.c.d */
+};
+_Static_assert(sizeof(struct guard) == 24, "changed layout: bump LB_MAP_VERSION");
+
+struct guards {
+	__u32 next; /* counts what was written for datagrams */
+	struct guard guard[LB_GUARDS];
+};
+_Static_assert(sizeof(struct guards) == 196, "changed layout: bump LB_MAP_VERSION");
 
 /* ---- sock_vips: LRU_HASH, the further VIPs of unconnected UDP sockets, both ways ------------- */
 

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Source ranges that hold for a pod's socket before it has an address (spec 24): the hooks note
+ * which backends it was led to, and its packets are checked when they leave. See egress.h.
+ */
+#ifndef LIB_GUARD_H
+#define LIB_GUARD_H
+
+#include "lib/wayback.h"
+
+LB_SOCKET_STORAGE(sock_guards, struct guards);
+
+/* 1 for another peer, else 0, without a branch: the verifier would walk on from each. */
+static __always_inline __u32 guard_differs(const struct guard *guard, const struct peer *peer)
+{
+	const __u32 *words = (const __u32 *)guard->address;
+	__u32 other = (__u32)(guard->port ^ peer->port) | (words[0] ^ peer->address[0]) |
+		      (words[1] ^ peer->address[1]) | (words[2] ^ peer->address[2]) |
+		      (words[3] ^ peer->address[3]);
+
+	asm volatile("" : "+r"(other));
+	return (other | (0 - other)) >> 31;
+}
+
+/* The place of a datagram's backend: its own, or the oldest. Each send makes its record anew. */
+static __always_inline __u32 guard_place(struct guards *guards, const struct peer *backend)
+{
+	__u32 place = 0;
+	int i;
+
+#pragma clang loop unroll(full)
+	for (i = 1; i < LB_GUARDS; i++) {
+		place |= (1 - guard_differs(&guards->guard[i], backend)) * i;
+		asm volatile("" : "+r"(place));
+	}
+	return place ? place : 1 + guards->next++ % (LB_GUARDS - 1);
+}
+
+static __always_inline bool guard_begin(struct bpf_sock_addr *ctx, __u32 service_id,
+					const struct peer *backend, bool sends)
+{
+	struct guards *guards;
+	struct guard *guard;
+	__u32 place = 0;
+
+	if (!ctx->sk)
+		return false;
+	guards = bpf_sk_storage_get(&sock_guards, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!guards)
+		return false;
+	if (sends)
+		place = guard_place(guards, backend);
+	/* The compiler knows the place to be small; a verifier must see it made so. */
+	asm volatile("" : "+r"(place));
+	guard = &guards->guard[place & (LB_GUARDS - 1)];
+	guard->port = backend->port;
+	__builtin_memcpy(guard->address, backend->address, 16);
+	guard->service_id = service_id;
+	return true;
+}
+
+/* Datagrams go to this backend by a way that asks for no source. */
+static __always_inline void guard_end(struct bpf_sock_addr *ctx, const struct peer *backend)
+{
+	struct guards *guards;
+	int i;
+
+	if (!ctx->sk)
+		return;
+	guards = bpf_sk_storage_get(&sock_guards, ctx->sk, NULL, 0);
+	if (!guards)
+		return;
+#pragma clang loop unroll(full)
+	for (i = 1; i < LB_GUARDS; i++)
+		guards->guard[i].service_id *= guard_differs(&guards->guard[i], backend);
+}
+
+/* The records of the socket that sends a packet, or NULL. For TCP only the SYN counts. */
+static __always_inline struct guards *guard_of(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	if (!sk)
+		return NULL;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk || (sk->protocol == IPPROTO_TCP && sk->state != BPF_TCP_SYN_SENT))
+		return NULL;
+	return bpf_sk_storage_get(&sock_guards, sk, NULL, 0);
+}
+
+/*
+ * Whether the record of a connection is of this one: a socket may be connected to the same backend
+ * anew, by a frontend that is open or directly.
+ */
+static __always_inline bool guard_is_current(struct __sk_buff *skb, const struct guard *guard)
+{
+	__u64 cookie = bpf_get_socket_cookie(skb);
+	struct origin *origin = wayback_place(cookie);
+
+	return !origin || origin->cookie != cookie || origin->service_id == guard->service_id;
+}
+
+/*
+ * The service port that must allow the source of a packet to this peer; 0: none. Without a port,
+ * which is behind headers that are not read here, the address alone tells.
+ */
+static __always_inline __u32 guard_service(struct __sk_buff *skb, struct guards *guards,
+					   const struct peer *peer)
+{
+	int i;
+
+#pragma clang loop unroll(full)
+	for (i = 0; i < LB_GUARDS; i++) {
+		struct guard *guard = &guards->guard[i];
+		__u16 port = peer->port ? guard->port : 0;
+
+		if (guard->service_id && peer_is(peer, guard->address, port) &&
+		    (i || guard_is_current(skb, guard)))
+			return guard->service_id;
+	}
+	return 0;
+}
+
+#endif

@@ -27,7 +27,9 @@ package enum Command {
         let output = try child.readToEnd(within: milliseconds)
         let status = try child.wait()
         guard status == .exited(0) else {
-            let words = output.split(whereSeparator: \.isNewline).first.map(String.init) ?? "\(status)"
+            let lines = output.split(whereSeparator: \.isNewline)
+            // Plugins of CNI fail in JSON.
+            let words = lines.first == "{" ? lines.joined(separator: " ") : lines.first.map(String.init) ?? "\(status)"
             throw LabError("run", arguments.prefix(6).joined(separator: " "), cause: words, advice: advice(words))
         }
         return output

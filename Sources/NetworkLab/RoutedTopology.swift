@@ -11,11 +11,20 @@
 /// 2001:db8:2::/64) to node 1, as a border router or an appliance in front would.
 package struct RoutedTopology: ~Copyable, Sendable {
     /// How a node's pods are attached to it.
-    package enum PodNetwork: String, CaseIterable, Sendable {
+    package enum PodNetwork: Sendable {
         /// Each veth pair is a link of its own with a host route, as the ptp plugin does.
         case routed
         /// All on one bridge, as the bridge plugin does.
         case bridged
+        /// By a plugin itself. The first pod has port 8080 also at port 9080 of its node.
+        case plugin(PodPlugin)
+
+        package static let hostPort = PodPlugin.HostPort(node: 9080, pod: 8080)
+
+        /// Pods are hosts on the link between the nodes and the router, which is their gateway.
+        fileprivate var isOnWire: Bool {
+            if case .plugin(let plugin) = self { plugin.isOnWire } else { false }
+        }
     }
 
     package let client: NetworkNamespace
@@ -68,7 +77,7 @@ package struct RoutedTopology: ~Copyable, Sendable {
         }
         for path in [router.path, node.path, otherNode.path] { try Self.set(Self.forwarding, in: path) }
         try Self.wireClient(client, to: router, mtu: clientMTU)
-        try Self.wireNodes(node, otherNode, to: router)
+        try Self.wireNodes(node, otherNode, to: router, network)
         for (number, pod) in zip(1..., nearPods) { try Self.attach(pod, number, network, to: node, 1) }
         for (number, pod) in zip(1..., farPods) { try Self.attach(pod, number, network, to: otherNode, 2) }
         self.client = client
@@ -79,8 +88,13 @@ package struct RoutedTopology: ~Copyable, Sendable {
         otherPods = farPods
     }
 
-    /// A link-local address is usable at once, without duplicate address detection: the first neighbour is found.
-    private static let prompt = [("ipv6/conf/all/accept_dad", "0"), ("ipv6/conf/default/accept_dad", "0")]
+    /// A link-local address is usable at once, without duplicate address detection: the first neighbour is found. And a
+    /// router's word that there is a shorter way is not heard: a pod on the wire cannot be reached by its own node so.
+    private static let prompt = [
+        ("ipv6/conf/all/accept_dad", "0"), ("ipv6/conf/default/accept_dad", "0"),
+        ("ipv6/conf/all/accept_redirects", "0"), ("ipv6/conf/default/accept_redirects", "0"),
+        ("ipv4/conf/all/accept_redirects", "0"), ("ipv4/conf/default/accept_redirects", "0"),
+    ]
 
     private static let forwarding = [
         ("ipv4/ip_forward", "1"), ("ipv6/conf/all/forwarding", "1"),
@@ -115,25 +129,38 @@ package struct RoutedTopology: ~Copyable, Sendable {
 
     private static func wireNodes(
         _ node: borrowing NetworkNamespace, _ otherNode: borrowing NetworkNamespace,
-        to router: borrowing NetworkNamespace
+        to router: borrowing NetworkNamespace, _ network: PodNetwork
     ) throws(LabError) {
         try router.ip(lines: ["link add nodes type bridge forward_delay 0", "link set nodes up"])
         try router.ip(lines: addresses(["192.0.2.254/24", "2001:db8::fe/64"], "nodes"))
-        try wire(node, 1, to: router, other: 2)
-        try wire(otherNode, 2, to: router, other: 1)
+        try wire(node, 1, to: router)
+        try wire(otherNode, 2, to: router)
+        if network.isOnWire {
+            let gateways = ["10.244.1.1/24", "10.244.2.1/24", "fd00:10:244:1::1/64", "fd00:10:244:2::1/64"]
+            try router.ip(lines: addresses(gateways, "nodes"))
+        } else {
+            try routePods(node, 1, router, other: 2)
+            try routePods(otherNode, 2, router, other: 1)
+        }
         let services = ["10.96.0.0/16", "203.0.113.0/24"].map { "route add \($0) via \(node4)" }
         let services6 = ["fd00:10:96::/112", "2001:db8:2::/64"].map { "route add \($0) via \(node6)" }
         try router.ip(lines: services + services6)
     }
 
     private static func wire(
-        _ node: borrowing NetworkNamespace, _ number: Int, to router: borrowing NetworkNamespace, other: Int
+        _ node: borrowing NetworkNamespace, _ number: Int, to router: borrowing NetworkNamespace
     ) throws(LabError) {
         try router.connect("node\(number)", to: node, "eth0")
         try router.ip("link", "set", "node\(number)", "master", "nodes")
         try node.ip(lines: addresses(["192.0.2.\(number)/24", "2001:db8::\(number)/64"], "eth0"))
+        try node.ip(lines: ["route add default via 192.0.2.254", "route add default via 2001:db8::fe"])
+    }
+
+    /// The pods of a node are reached through it.
+    private static func routePods(
+        _ node: borrowing NetworkNamespace, _ number: Int, _ router: borrowing NetworkNamespace, other: Int
+    ) throws(LabError) {
         try node.ip(lines: [
-            "route add default via 192.0.2.254", "route add default via 2001:db8::fe",
             "route add 10.244.\(other).0/24 via 192.0.2.\(other)",
             "route add fd00:10:244:\(other)::/64 via 2001:db8::\(other)",
         ])
@@ -153,10 +180,17 @@ package struct RoutedTopology: ~Copyable, Sendable {
         _ pod: Pod, _ number: Int, _ network: PodNetwork, to node: borrowing NetworkNamespace, _ nodeNumber: Int
     ) throws(LabError) {
         let gateways = (v4: "10.244.\(nodeNumber).1", v6: "fd00:10:244:\(nodeNumber)::1")
+        if case .plugin(let plugin) = network {
+            return try plugin.add(
+                pod.namespace, to: node,
+                addresses: [("\(pod.address4)/24", gateways.v4), ("\(pod.address6)/64", gateways.v6)],
+                hostPort: number == 1 && !plugin.isOnWire ? PodNetwork.hostPort : nil)
+        }
         try node.connect(pod.name, to: pod.namespace, "eth0")
-        switch network {
-        case .routed: try route(pod, to: node, gateways)
-        case .bridged: try bridge(pod, to: node, gateways, isFirst: number == 1)
+        if case .bridged = network {
+            try bridge(pod, to: node, gateways, isFirst: number == 1)
+        } else {
+            try route(pod, to: node, gateways)
         }
         try pod.namespace.ip(lines: ["route add default via \(gateways.v4)", "route add default via \(gateways.v6)"])
     }

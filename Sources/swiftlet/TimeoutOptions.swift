@@ -6,7 +6,7 @@ import Settings
 struct TimeoutOptions: ParsableArguments {
     @Option(
         name: .customLong("conntrack-tcp-timeout-established"),
-        help: ArgumentHelp("A TCP connection that is open (default: 2h13m20s; 0: that).", valueName: "span"),
+        help: ArgumentHelp("A TCP connection that is open (default: 24h; 0: that).", valueName: "span"),
         transform: Duration.init(goSetting:))
     var tcpEstablished: Duration?
 
@@ -18,13 +18,13 @@ struct TimeoutOptions: ParsableArguments {
 
     @Option(
         name: .customLong("conntrack-udp-timeout"),
-        help: ArgumentHelp("A UDP flow without an answer (default: 1m; 0: that).", valueName: "span"),
+        help: ArgumentHelp("A UDP flow without an answer (default: 30s; 0: that).", valueName: "span"),
         transform: Duration.init(goSetting:))
     var udp: Duration?
 
     @Option(
         name: .customLong("conntrack-udp-timeout-stream"),
-        help: ArgumentHelp("A UDP flow with answers (default: 1m; 0: that).", valueName: "span"),
+        help: ArgumentHelp("A UDP flow with answers (default: 2m; 0: that).", valueName: "span"),
         transform: Duration.init(goSetting:))
     var udpStream: Duration?
 
@@ -36,7 +36,7 @@ struct TimeoutOptions: ParsableArguments {
 
     @Option(
         name: .customLong("bpf-ct-timeout-regular-tcp-fin"),
-        help: ArgumentHelp("One that both sides have closed, or one has reset (default: 10s).", valueName: "span"),
+        help: ArgumentHelp("One that both sides have closed (default: 2m).", valueName: "span"),
         transform: Duration.init(positiveGoSetting:))
     var tcpFIN: Duration?
 

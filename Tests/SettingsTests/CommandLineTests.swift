@@ -15,14 +15,14 @@ struct CommandLineTests {
         return URL(fileURLWithPath: executable).deletingLastPathComponent().path + "/swiftlet"
     }()
 
-    private func run(_ arguments: [String]) throws -> (status: ChildProcess.Status, output: String) {
+    func run(_ arguments: [String]) throws -> (status: ChildProcess.Status, output: String) {
         var child = try ChildProcess([Self.swiftlet] + arguments, output: .pipe, errors: .merged)
         let output = try child.readToEnd(within: 60_000)
         return (try child.wait(), output)
     }
 
     /// What `swiftlet run` with these flags, and this file, would run with.
-    private func effective(_ flags: [String], file: String? = nil) throws -> String {
+    func effective(_ flags: [String], file: String? = nil) throws -> String {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("swl-\(getpid())-\(UUID())")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }

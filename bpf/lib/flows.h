@@ -92,6 +92,23 @@ static __always_inline __u32 packet_done(__u32 ingress_ifindex)
 	return DONE_MARK | (ingress_ifindex & (DONE_MARK - 1));
 }
 
+/*
+ * What a program on arrival says of a packet that it has translated, in tc_index: which flow's it
+ * is. A bridge's port hands it to the bridge, where it arrives once more. It is believed only if
+ * the packet has the tuple of that flow.
+ */
+#define TRANSLATED_MARK 0x4000
+
+static __always_inline __u32 packet_translated(__u32 flow)
+{
+	return TRANSLATED_MARK | (flow & (TRANSLATED_MARK - 1));
+}
+
+static __always_inline bool packet_may_be_translated(__u32 note)
+{
+	return (note & (DONE_MARK | TRANSLATED_MARK)) == TRANSLATED_MARK;
+}
+
 /* Adds at once: otherwise all words are loaded first, and the stack has no room for them. */
 #define add_up(sum) asm volatile("" : "+r"(sum))
 

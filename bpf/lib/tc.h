@@ -67,6 +67,7 @@ struct F(view) {
 	__u8 is_icmp;  /* enum icmp_kind */
 	__u8 is_first; /* it may be the first packet of a connection */
 	__u8 kinds;    /* enum flow_filter_kind of the destination */
+	__u16 note;    /* what a program before has said of it */
 };
 
 LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, F(views), struct F(view), 1);
@@ -511,8 +512,8 @@ static __always_inline int F(tc_translate_of)(struct __sk_buff *skb, struct F(vi
 	}
 	if (sends)
 		return F(send_on)(skb, packet->l3, &view->way, view->hook);
-	if (!hook_is_arrival(view->hook))
-		skb->tc_index = packet_done(skb->ingress_ifindex);
+	skb->tc_index = hook_is_arrival(view->hook) ? packet_translated(to->number)
+						    : packet_done(skb->ingress_ifindex);
 	return PASS_ON;
 }
 
@@ -603,12 +604,35 @@ static __always_inline bool F(tc_may_masquerade)(__u32 kinds, __u16 port)
 	return kinds & LB_HAS_ANY_PORT || (kinds && masq_has(port));
 }
 
+/*
+ * Whether a packet on arrival is what another program has made of it on arrival: a bridge has it
+ * from its port. It is the flow's own, and no stranger that meets the flow.
+ */
+static __always_inline bool F(tc_arrives_again)(struct F(view) *view, __u64 now)
+{
+	struct F(tuple) *tuple = &view->packet.tuple;
+	bool is_own;
+
+	if (!packet_may_be_translated(view->note))
+		return false;
+	tuple->place = INNER;
+	is_own = F(flow_find)(tuple, false, now, &view->to);
+	if (!is_own) {
+		F(tuple_turn)(tuple, &view->key);
+		view->key.place = INNER;
+		is_own = F(flow_find)(&view->key, true, now, &view->to);
+	}
+	return is_own && view->note == packet_translated(view->to.number);
+}
+
 static __always_inline enum verdict F(tc_arrives_of)(struct __sk_buff *skb, struct F(view) *view)
 {
 	const struct F(tuple) *tuple = &view->packet.tuple;
 	const bool may_be_vip = F(lb_may_be_ours)(tuple->destination, tuple->destination_port);
 	const __u64 now = flow_now();
 
+	if (F(tc_arrives_again)(view, now))
+		return VERDICT_PASS;
 	if ((may_be_vip || view->kinds & LB_HAS_RENAMED) && F(tc_find_asked)(view, now))
 		return VERDICT_TRANSLATE;
 	if (F(tc_may_masquerade)(F(flow_kinds)(tuple->source, tuple->source_port),
@@ -749,7 +773,7 @@ static __always_inline bool F(tc_read)(struct __sk_buff *skb, __u32 l3, struct F
 }
 
 /* Every packet that may be ours. */
-static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook hook)
+static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook hook, __u32 note)
 {
 	__u32 first = 0;
 	struct F(view) *view = bpf_map_lookup_elem(&F(views), &first);
@@ -759,6 +783,7 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 		return PASS_ON;
 	__builtin_memset(view, 0, sizeof(*view));
 	view->hook = hook;
+	view->note = note;
 	if (!F(tc_read)(skb, l3, view))
 		goto pass;
 	verdict = hook_is_arrival(hook) ? F(tc_arrives)(skb) : F(tc_departs)(skb);

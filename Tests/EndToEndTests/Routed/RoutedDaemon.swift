@@ -14,7 +14,9 @@ final class RoutedDaemon: Sendable {
     /// Where sockets are whose connects the hooks translate.
     var cgroupPath: String { cgroup.path }
 
-    init(in namespace: String, _ arrangement: Arrangement, manifests: String) throws {
+    init(
+        in namespace: String, _ arrangement: Arrangement, _ network: RoutedTopology.PodNetwork, manifests: String
+    ) throws {
         self.namespace = namespace
         cgroup = try Cgroup("routed")
         let name = URL(fileURLWithPath: cgroup.path).lastPathComponent
@@ -22,7 +24,7 @@ final class RoutedDaemon: Sendable {
         directory = NSTemporaryDirectory() + name
         try FileManager.default.createDirectory(atPath: directory + "/manifests", withIntermediateDirectories: true)
         try manifests.write(toFile: directory + "/manifests/all.yaml", atomically: true, encoding: .utf8)
-        let pods = arrangement.seesPods ? ["--pod-interfaces", "pod-*"] : []
+        let pods = arrangement.seesPods ? ["--pod-interfaces", network.podInterfaces] : []
         let ranges = IPVersion.allCases.map(\.podRange).joined(separator: ",")
         let log = directory + "/log"
         process = try RunningProcess(
@@ -54,5 +56,12 @@ final class RoutedDaemon: Sendable {
 
     func status() throws -> StatusReport {
         try Programs.decode(from: [Programs.swiftlet, "status", "-o", "json", "--bpf-root", bpfRoot], in: namespace)
+    }
+}
+
+extension RoutedTopology.PodNetwork {
+    /// What a plugin calls its devices is for the daemon to find out.
+    fileprivate var podInterfaces: String {
+        if case .plugin = self { "auto" } else { "pod-*" }
     }
 }

@@ -95,7 +95,7 @@ final class RoutedNode: Sendable {
             datapath = try AttachedDatapath(to: topology, arrangement, manifests: manifests)
             daemon = nil
         case .daemon:
-            daemon = try RoutedDaemon(in: topology.node.path, arrangement, manifests: manifests)
+            daemon = try RoutedDaemon(in: topology.node.path, arrangement, network, manifests: manifests)
             datapath = nil
         }
         if arrangement.proxy == .nftables { try loadRules(RoutedService.all) }
@@ -177,6 +177,13 @@ final class RoutedNode: Sendable {
     func callFromNode(_ door: String, options: [String]) throws -> CallReport {
         try Programs.decode(
             from: [Programs.lab, "call", door] + options, in: topology.node.path, cgroup: daemon?.cgroupPath)
+    }
+
+    /// `swiftlet-lab call` in a pod whose sockets the daemon's hooks serve.
+    func callFromHookedPod(_ number: Int, _ door: String, options: [String]) throws -> CallReport {
+        try Programs.decode(
+            from: [Programs.lab, "call", door] + options, in: topology.pods[number - 1].namespace.path,
+            cgroup: daemon?.cgroupPath)
     }
 
     /// `swiftlet-lab hold` beyond the router.

@@ -1,0 +1,147 @@
+import NetworkLab
+import Testing
+
+/// Pods whose devices real plugins of CNI made, with `--pod-interfaces auto`: what kube-proxy gives, whatever the plugin.
+///
+/// No test reads the names of devices: those are the plugins'. Pods' sockets are not hooked but where that is said.
+enum PluginTests {
+    @Suite("Pods by the CNI plugin bridge", .tags(.endToEnd), .serialized, .endToEnd, .routed(.plugin(.bridge)))
+    struct Bridge {
+        @Test("clients outside are served, and pods see the node", arguments: Visit.all)
+        func servesClients(visit: Visit) throws { try PluginExpectations(visit.family).servesClients(visit.door) }
+
+        @Test("pods reach pods of their node, themselves and others", arguments: Visit.all)
+        func servesPods(visit: Visit) throws { try PluginExpectations(visit.family).servesPods(visit.door) }
+
+        @Test("a host port by portmap is served beside NodePorts", arguments: IPVersion.allCases)
+        func leavesHostPorts(family: IPVersion) throws { try PluginExpectations(family).leavesHostPorts() }
+
+        @Test("what is no Service's loses nothing while all of that goes on", arguments: IPVersion.allCases)
+        func leavesOthers(family: IPVersion) throws { try PluginExpectations(family).leavesOthers() }
+    }
+
+    @Suite("Pods by the CNI plugin ptp", .tags(.endToEnd), .serialized, .endToEnd, .routed(.plugin(.ptp)))
+    struct PointToPoint {
+        @Test("clients outside are served, and pods see the node", arguments: Visit.all)
+        func servesClients(visit: Visit) throws { try PluginExpectations(visit.family).servesClients(visit.door) }
+
+        @Test("pods reach pods of their node, themselves and others", arguments: Visit.all)
+        func servesPods(visit: Visit) throws { try PluginExpectations(visit.family).servesPods(visit.door) }
+
+        @Test("a host port by portmap is served beside NodePorts", arguments: IPVersion.allCases)
+        func leavesHostPorts(family: IPVersion) throws { try PluginExpectations(family).leavesHostPorts() }
+
+        @Test("what is no Service's loses nothing while all of that goes on", arguments: IPVersion.allCases)
+        func leavesOthers(family: IPVersion) throws { try PluginExpectations(family).leavesOthers() }
+    }
+
+    @Suite("Pods by the CNI plugin macvlan", .tags(.endToEnd), .serialized, .endToEnd, .routed(.plugin(.macvlan)))
+    struct Macvlan {
+        @Test("clients outside are served, and pods see the node", arguments: Visit.all)
+        func servesClients(visit: Visit) throws { try PluginExpectations(visit.family).servesClients(visit.door) }
+
+        @Test("sockets of pods are served", arguments: IPVersion.allCases)
+        func servesSockets(family: IPVersion) throws { try PluginExpectations(family).servesSockets() }
+
+        @Test("what is no Service's loses nothing while all of that goes on", arguments: IPVersion.allCases)
+        func leavesOthers(family: IPVersion) throws { try PluginExpectations(family).leavesOthers() }
+    }
+
+    @Suite("Pods by the CNI plugin ipvlan", .tags(.endToEnd), .serialized, .endToEnd, .routed(.plugin(.ipvlan)))
+    struct IPVlan {
+        /// Not every kernel has such devices.
+        private static let families = PodPlugin.available.contains(.ipvlan) ? IPVersion.allCases : []
+
+        @Test("clients outside are served, and pods see the node", arguments: families)
+        func servesClients(family: IPVersion) throws {
+            for door in Door.allCases { try PluginExpectations(family).servesClients(door) }
+        }
+
+        @Test("sockets of pods are served", arguments: families)
+        func servesSockets(family: IPVersion) throws { try PluginExpectations(family).servesSockets() }
+
+        @Test("what is no Service's loses nothing while all of that goes on", arguments: families)
+        func leavesOthers(family: IPVersion) throws { try PluginExpectations(family).leavesOthers() }
+    }
+}
+
+/// What holds for the pods of any plugin.
+struct PluginExpectations {
+    private let node: RoutedNode
+    private let family: IPVersion
+
+    init(_ family: IPVersion) throws {
+        node = try .current(.daemon)
+        self.family = family
+    }
+
+    private func expect(_ calls: CallReport, from pods: Set<String>, _ what: String) {
+        #expect(calls.results == ["ok"], "\(what): \(calls.summary)")
+        #expect(calls.pods == pods, "\(what)")
+    }
+
+    /// Spec 36a.
+    func servesClients(_ door: Door) throws {
+        for (name, pods) in [("near", ["pod-1-1"]), ("remote", ["pod-2-1"])] {
+            let calls = try node.call(
+                RoutedService[name].door(door, family), "--count", "5", "--timeout", "5000")
+            expect(calls, from: Set(pods), name)
+            #expect(calls.sources.isSubset(of: family.nodeAddresses), "\(name): \(calls.sources)")
+        }
+        let datagrams = try node.call(
+            RoutedService["near-udp"].door(door, family), "--udp", "--count", "5", "--timeout", "5000")
+        expect(datagrams, from: ["pod-1-1"], "near-udp")
+    }
+
+    func servesPods(_ door: Door) throws {
+        let options = ["--count", "5", "--timeout", "5000"]
+        for (pod, name, backend) in [(2, "near", "pod-1-1"), (1, "near", "pod-1-1"), (2, "remote", "pod-2-1")] {
+            let calls = try node.call(fromPod: pod, RoutedService[name].door(door, family), options: options)
+            expect(calls, from: [backend], "pod \(pod) → \(name)")
+        }
+        let datagrams = try node.call(
+            fromPod: 2, RoutedService["near-udp"].door(door, family), options: options + ["--udp"])
+        expect(datagrams, from: ["pod-1-1"], "pod 2 → near-udp")
+        let refused = try node.call(fromPod: 2, RoutedService["nobody"].door(door, family), options: options)
+        #expect(refused.results == ["ECONNREFUSED"])
+    }
+
+    func servesSockets() throws {
+        let options = ["--count", "5", "--timeout", "5000"]
+        for (name, pods) in [("near", ["pod-1-1"]), ("remote", ["pod-2-1"])] {
+            let door = try RoutedService[name].door(.clusterIP, family)
+            expect(try node.callFromHookedPod(2, door, options: options), from: Set(pods), "pod 2 → \(name)")
+            expect(try node.callFromNode(door, options: options), from: Set(pods), "node → \(name)")
+        }
+    }
+
+    func leavesHostPorts() throws {
+        let hostPort = family.endpoint(family.node, RoutedTopology.PodNetwork.hostPort.node)
+        for udp in [[], ["--udp"]] {
+            let options = ["--count", "5", "--timeout", "5000"] + udp
+            expect(try node.call(hostPort, options: options), from: ["pod-1-1"], "client → host port \(udp)")
+            // That portmap serves the pods behind it is its promise too.
+            expect(try node.call(fromPod: 2, hostPort, options: options), from: ["pod-1-1"], "pod → host port \(udp)")
+        }
+    }
+
+    /// The node's probes, clients that go straight to pods, pods that call each other and what is outside: in between,
+    /// Services are called from everywhere, and `status` finds nothing wrong.
+    func leavesOthers() throws {
+        let bystanders = Bystanders(node: node, family: family)
+        for round in 1...3 {
+            try servesClients(.nodePort)
+            try bystanders.expectProbesAnswered("round \(round)")
+            for udp in [[], ["--udp"]] {
+                let options = ["--count", "10", "--timeout", "5000"] + udp
+                let pod = RoutedService.localPods[0]
+                let endpoint = family.endpoint(pod.address(family), 8080)
+                expect(try node.call(endpoint, options: options), from: [pod.text], "client → pod \(udp)")
+                expect(try node.call(fromPod: 3, endpoint, options: options), from: [pod.text], "pod → pod \(udp)")
+                let outside = family.endpoint(family.clients[0], 9000)
+                expect(try node.call(fromPod: 3, outside, options: options), from: ["outside"], "pod → outside \(udp)")
+            }
+        }
+        #expect(try node.status()?.degraded == [])
+    }
+}

@@ -37,6 +37,32 @@ extension Serving {
             }
         }
 
+        /// connect() of UDP sends nothing and refuses nothing (spec 55); what is sent then leaves the socket for the
+        /// ClusterIP, and is refused where it would leave the node.
+        @Test(
+            "by an error, for a UDP socket that is connected",
+            arguments: ["10.96.0.20:53", "[fd00:96::20]:53", "10.96.0.15:80", "[fd00:96::15]:54"])
+        func refusesConnected(target: String) throws {
+            let node = try TestNode.current
+            let question = try #require(SocketAddress(target))
+            let route = "\(question.host) via \(question.isV4 ? Lab.outsideAddress4 : Lab.outsideAddress6)"
+            try node.lab.node.ip(lines: ["route add \(route)"])
+            defer { try? node.lab.node.ip(lines: ["route del \(route)"]) }
+            let reasons = ["refuse_no_backend", "refuse_unknown_port"]
+            func refusals() throws -> Int {
+                let counters = try node.status().counters
+                return reasons.reduce(0) { $0 + (counters[$1] ?? 0) }
+            }
+            for place in [TestNode.Place.node, .pod(1)] {
+                let before = try refusals()
+                let report = try node.call(target, "--udp", "--count", "3", from: place)
+                #expect(report.results == ["ECONNREFUSED"], "\(place)")
+                #expect(report.attempts.allSatisfy { $0.stage == "receive" })
+                // At the connect, and at the packet.
+                #expect(try refusals() - before >= 6)
+            }
+        }
+
         @Test("each reason has its own counter")
         func counts() throws {
             let node = try TestNode.current

@@ -61,15 +61,18 @@ struct F(packet) {
 	__u8 piece; /* enum piece */
 };
 
-/* Whether no host has this address: 0/8, ::, and what is for groups or all (RFC 1122 3.2.1.3). */
+/*
+ * Whether no host has this address on a network: 0/8 and ::, loopback, and what is for groups or
+ * all (RFC 1122 3.2.1.3, RFC 4291 2.5.3).
+ */
 static __always_inline bool F(is_no_sender)(const __u8 *address)
 {
 #if FAMILY == 4
-	return !address[0] || address[0] >= 224;
+	return !address[0] || address[0] == 127 || address[0] >= 224;
 #else
 	const __u32 *words = (const __u32 *)address;
 
-	return address[0] == 0xff || !(words[0] | words[1] | words[2] | words[3]);
+	return address[0] == 0xff || !(words[0] | words[1] | words[2] | (words[3] & ~bpf_htonl(1)));
 #endif
 }
 
@@ -158,6 +161,18 @@ static __always_inline bool F(packet_read_ip)(struct __sk_buff *skb, struct F(pa
 }
 
 /*
+ * Whether the packet is as long as its header says, and the header no longer than that: the kernel
+ * drops what is not so, and never sees what is sent on. A bundle of more than 64 KiB has no length.
+ */
+static __always_inline bool F(packet_is_whole)(const struct __sk_buff *skb,
+					       const struct F(packet) *packet)
+{
+	if (skb->gso_size)
+		return true;
+	return packet->l3 + packet->length <= skb->len && packet->l4 - packet->l3 <= packet->length;
+}
+
+/*
  * Fills the packet, which starts out as zeros. Returns false for what cannot be ours. The ports are
  * read where they usually stand, and by a helper otherwise.
  */
@@ -174,7 +189,7 @@ static __always_inline bool F(packet_read)(struct __sk_buff *skb, __u32 l3,
 		return false;
 	packet->l3 = l3;
 	ports = *(const __u32 *)(ip + 1);
-	if (!F(packet_read_ip)(skb, packet, ip))
+	if (!F(packet_read_ip)(skb, packet, ip) || !F(packet_is_whole)(skb, packet))
 		return false;
 	packet->tuple.protocol = packet_protocol(packet->number);
 	if (packet->tuple.protocol == PROTO_ANY || packet->piece == LATER_FRAGMENT)

@@ -75,8 +75,8 @@ extension TranslationTests {
             try lab.serve([Self.refusing, TestService(name: "web", number: 16, nodePort: 30_081, local: []), served])
             let nobodies =
                 family == .v4
-                ? ["0.0.0.0:40000", "224.0.0.1:40000", "255.255.255.255:40000"]
-                : ["[::]:40000", "[ff02::1]:40000"]
+                ? ["0.0.0.0:40000", "127.0.0.1:40000", "224.0.0.1:40000", "255.255.255.255:40000"]
+                : ["[::]:40000", "[::1]:40000", "[ff02::1]:40000"]
             for source in nobodies.map(\.address) {
                 let packets = [
                     Packet.udp(source, Self.refusing.frontend(.clusterIP, family)),

@@ -43,14 +43,15 @@ extension BPFProgram {
     ///   - device: the number of a device in the calling thread's network namespace which the packet is on; 0 for the
     ///     namespace's loopback. Only for tc.
     ///   - arrival: the device by which a departing packet came; 0 for the node's own. Only for tc.
+    ///   - mark: what the packet is marked with (`SO_MARK`). Only for tc.
     package func run(
-        packet: [UInt8], repetitions: Int = 1, device: UInt32 = 0, arrival: UInt32 = 0
+        packet: [UInt8], repetitions: Int = 1, device: UInt32 = 0, arrival: UInt32 = 0, mark: UInt32 = 0
     ) throws(BPFError) -> PacketRun {
-        guard device != 0 || arrival != 0 else {
+        guard device != 0 || arrival != 0 || mark != 0 else {
             return try run(packet, repetitions, UnsafeRawBufferPointer(start: nil, count: 0))
         }
         var context = __sk_buff()
-        (context.ifindex, context.ingress_ifindex) = (device, arrival)
+        (context.ifindex, context.ingress_ifindex, context.mark) = (device, arrival, mark)
         return try withUnsafeBytes(of: context) { context throws(BPFError) in try run(packet, repetitions, context) }
     }
 

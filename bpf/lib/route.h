@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Where a translated packet goes, for one family (see family.h). After
  * lib/packet.h. */
+#include <asm-generic/errno-base.h>
 #include "lib/flows.h"
 
 #ifndef LIB_ROUTE_H
@@ -10,6 +11,9 @@
 #define LB_SMALLEST_MTU 1280
 
 #define VLAN_TAG 4
+
+/* BPF_FIB_LOOKUP_MARK: the mark stands where the answer has the first MAC address. */
+#define FIB_LOOKUP_MARK (1u << 5)
 
 enum way {
 	WAY_SEND,     /* there is a device and a next hop */
@@ -41,9 +45,31 @@ struct F(route) {
 	__u8 next_hop[ADDRESS_SIZE];
 };
 
-/* Asks the kernel's routes for the way of a packet with this tuple. */
+/*
+ * Asks the kernel's routes. Rules may look at the packet's mark, which the helper takes since 6.10:
+ * before that what arrives with one is left to the kernel.
+ */
+static __always_inline long F(route_ask)(struct __sk_buff *skb, struct bpf_fib_lookup *route,
+					 bool arrives)
+{
+	const __u32 mark = skb->mark;
+	long answer;
+
+	if (!mark)
+		return bpf_fib_lookup(skb, route, sizeof(*route), 0);
+	__builtin_memcpy(route->smac, &mark, sizeof(mark));
+	answer = bpf_fib_lookup(skb, route, sizeof(*route), FIB_LOOKUP_MARK);
+	if (answer != -EINVAL)
+		return answer;
+	if (arrives)
+		return BPF_FIB_LKUP_RET_NOT_FWDED;
+	return bpf_fib_lookup(skb, route, sizeof(*route), 0);
+}
+
+/* The way of a packet with this tuple. */
 static __noinline enum way F(route_find)(struct __sk_buff *skb, const struct F(packet) *packet,
-					 const struct F(tuple) *tuple, struct F(route) *way)
+					 const struct F(tuple) *tuple, struct F(route) *way,
+					 __u32 arrives)
 {
 	const __u16 length = F(wire_length)(skb, packet);
 	struct bpf_fib_lookup route = {
@@ -64,7 +90,7 @@ static __noinline enum way F(route_find)(struct __sk_buff *skb, const struct F(p
 	__builtin_memcpy(route.ipv6_src, tuple->source, 16);
 	__builtin_memcpy(route.ipv6_dst, tuple->destination, 16);
 #endif
-	answer = bpf_fib_lookup(skb, &route, sizeof(route), 0);
+	answer = F(route_ask)(skb, &route, arrives);
 	way->ifindex = route.ifindex;
 	way->mtu = 0;
 	/* A next hop of the other family is left to the kernel: zero. */

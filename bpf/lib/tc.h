@@ -283,7 +283,8 @@ static __noinline enum counter F(flow_masquerade)(struct __sk_buff *skb, __u32 n
  */
 static __always_inline enum way F(tc_way_of)(struct __sk_buff *skb, struct F(view) *view)
 {
-	enum way way = F(route_find)(skb, &view->packet, &view->to.tuple, &view->way);
+	enum way way = F(route_find)(skb, &view->packet, &view->to.tuple, &view->way,
+				     hook_is_arrival(view->hook));
 	__u32 ifindex = view->way.ifindex;
 
 	if (way == WAY_SEND && !bpf_map_lookup_elem(&devices, &ifindex))
@@ -292,6 +293,16 @@ static __always_inline enum way F(tc_way_of)(struct __sk_buff *skb, struct F(vie
 }
 
 TC_GLOBAL(tc_way, WAY_STACK)
+
+/*
+ * Whether a flow's packets may be sent on past the stack. What says that it comes from this node
+ * is left to the kernel, which drops it.
+ */
+static __always_inline bool F(tc_may_redirect)(const struct F(view) *view)
+{
+	return tc_config.redirect && view->choice.masquerade &&
+	       !(F(lb_kinds)(view->packet.tuple.source) & LB_FILTER_NODE);
+}
 
 /*
  * Begins a flow with its first packet. Returns COUNT_FORWARD, with what the packet becomes in
@@ -321,7 +332,7 @@ static __always_inline enum counter F(flow_begin_of)(struct __sk_buff *skb, stru
 	if (choice->path == FORWARDED) {
 		reason = F(flow_take_inner)(skb, number);
 		F(flow_translate)(flow, &view->to);
-		if (reason == COUNT_FORWARD && tc_config.redirect && choice->masquerade)
+		if (reason == COUNT_FORWARD && F(tc_may_redirect)(view))
 			way = F(tc_way)(skb);
 		if (way == WAY_SEND)
 			flow->path = view->to.path = REDIRECTED;

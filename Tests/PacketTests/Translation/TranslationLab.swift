@@ -215,12 +215,19 @@ final class TranslationLab: Sendable {
     // MARK: Packets
 
     /// Runs a program over bytes, in the node's namespace.
-    func run(_ bytes: [UInt8], _ hook: Hook, arrival: Device? = nil) throws -> Verdict {
-        try inside { runner in try runner.run(bytes, hook, arrival: arrival) }
+    func run(_ bytes: [UInt8], _ hook: Hook, arrival: Device? = nil, mark: UInt32 = 0) throws -> Verdict {
+        try inside { runner in try runner.run(bytes, hook, arrival: arrival, mark: mark) }
     }
 
-    func run(_ packet: Packet, _ hook: Hook, arrival: Device? = nil) throws -> Verdict {
-        try run(packet.bytes, hook, arrival: arrival)
+    func run(_ packet: Packet, _ hook: Hook, arrival: Device? = nil, mark: UInt32 = 0) throws -> Verdict {
+        try run(packet.bytes, hook, arrival: arrival, mark: mark)
+    }
+
+    /// The node has no way for what has this mark.
+    func refuse(mark: UInt32, _ family: Family) throws {
+        let option = family == .v4 ? "-4" : "-6"
+        try namespace.ip(option, "rule", "add", "fwmark", "\(mark)", "lookup", "77")
+        try namespace.ip(option, "route", "add", "blackhole", "default", "table", "77")
     }
 
     /// Runs a closure that runs many packets.
@@ -232,10 +239,11 @@ final class TranslationLab: Sendable {
     struct Runner: ~Copyable {
         fileprivate let lab: TranslationLab
 
-        func run(_ bytes: [UInt8], _ hook: Hook, arrival: Device? = nil) throws -> Verdict {
+        func run(_ bytes: [UInt8], _ hook: Hook, arrival: Device? = nil, mark: UInt32 = 0) throws -> Verdict {
             guard let loaded = lab.programs[hook] else { throw PacketError("no program \(hook)") }
             let run = try loaded.program.run(
-                packet: bytes, device: lab.devices[hook.device] ?? 0, arrival: arrival.flatMap { lab.devices[$0] } ?? 0)
+                packet: bytes, device: lab.devices[hook.device] ?? 0,
+                arrival: arrival.flatMap { lab.devices[$0] } ?? 0, mark: mark)
             return Verdict(action: Action(rawValue: Int32(bitPattern: run.result)), bytes: run.packet)
         }
     }

@@ -99,6 +99,15 @@ extension KernelTests {
             }
         }
 
+        /// An entry of a full map becomes another client's while it is looked at.
+        @Test("what another client's entry remembers is not used", arguments: Family.allCases)
+        func leavesReusedEntry(family: Family) throws {
+            let datapath = try datapath(family)
+            try datapath.remember(1, lastUse: now(), service: serviceID, isOthers: true)
+            #expect(try datapath.decide(Frontend(family: family), random: .max) == free(family))
+            #expect(try datapath.decide(Frontend(family: family), random: 0).backend == 3, "the new choice stays")
+        }
+
         @Test(
             "a backend outside the policy's set is not used", arguments: Family.allCases,
             [(CLUSTER, false, true), (LOCAL, true, false)])
@@ -147,8 +156,13 @@ extension Datapath {
         try map("affinity").lookup(client(service))
     }
 
-    fileprivate func remember(_ backend: UInt32, lastUse: UInt64, service: UInt32) throws {
-        try map("affinity").update(client(service), to: affinity(last_use: lastUse, backend_id: backend, pad: 0))
+    /// - Parameter isOthers: the entry is another client's by now, as when the kernel reuses it.
+    fileprivate func remember(
+        _ backend: UInt32, lastUse: UInt64, service: UInt32, isOthers: Bool = false
+    ) throws {
+        var key = client(service)
+        let seal = lb_affinity_seal(&key) &+ (isOthers ? 1 : 0)
+        try map("affinity").update(key, to: affinity(last_use: lastUse, backend_id: backend, seal: seal))
     }
 }
 

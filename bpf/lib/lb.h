@@ -15,6 +15,18 @@
 #ifndef LIB_LB_H
 #define LIB_LB_H
 
+/* The backend that an entry remembers, or 0: it may have become another client's meanwhile. */
+static __always_inline __u32 lb_affinity_backend(const struct affinity *known, __u32 seal)
+{
+	const __u64 word = *(const volatile __u64 *)&known->backend_id;
+	__u32 halves[2];
+
+	_Static_assert(offsetof(struct affinity, backend_id) == 8, "one aligned word");
+	_Static_assert(offsetof(struct affinity, seal) == 12, "the other half of it");
+	__builtin_memcpy(halves, &word, sizeof(word));
+	return halves[1] == seal ? halves[0] : 0;
+}
+
 /* Whether the port may be a NodePort: one array read. */
 static __always_inline bool lb_may_be_node_port(__u16 port)
 {
@@ -178,14 +190,20 @@ static __always_inline enum counter F(lb_affine)(const struct service *service, 
 	};
 	struct affinity fresh = {.last_use = bpf_ktime_get_ns()};
 	struct affinity *known;
+	__u32 backend_id;
 
 	if (source)
 		F(address_widen)(client.address, source);
+	fresh.seal = lb_affinity_seal(&client);
 	known = bpf_map_lookup_elem(&affinity, &client);
+	backend_id = known ? lb_affinity_backend(known, fresh.seal) : 0;
 
-	/* Another CPU may have noted a later use than ours: the difference would be huge. */
-	if (known && fresh.last_use < known->last_use + timeout &&
-	    F(lb_usable)(service, known->backend_id, false, slot)) {
+	/*
+	 * Another CPU may have noted a later use than ours: the difference would be huge. Who has
+	 * got the entry since it was found has used it just now as well.
+	 */
+	if (known && backend_id && fresh.last_use < known->last_use + timeout &&
+	    F(lb_usable)(service, backend_id, false, slot)) {
 		known->last_use = fresh.last_use;
 		return COUNT_FORWARD_AFFINITY;
 	}

@@ -298,9 +298,9 @@ struct affinity_key {
 _Static_assert(sizeof(struct affinity_key) == 32, "changed layout: bump LB_MAP_VERSION");
 
 struct affinity {
-	__u64 last_use; /* ns of CLOCK_MONOTONIC */
-	__u32 backend_id;
-	__u32 pad;
+	__u64 last_use;	  /* ns of CLOCK_MONOTONIC */
+	__u32 backend_id; /* one word with the seal: both are read at once */
+	__u32 seal;	  /* lb_affinity_seal() of the key */
 };
 _Static_assert(sizeof(struct affinity) == 16, "changed layout: bump LB_MAP_VERSION");
 
@@ -492,6 +492,17 @@ static __inline __attribute__((always_inline)) __u32 lb_seal(const __u8 *address
 		       (((__u32)address[i] << 24) | ((__u32)address[i + 1] << 16) |
 			((__u32)address[i + 2] << 8) | address[i + 3]);
 	return seal;
+}
+
+/* The same for affinity, whose entries the kernel reuses when the map is full. */
+static __inline __attribute__((always_inline)) __u32
+lb_affinity_seal(const struct affinity_key *client)
+{
+	const __u64 cookie = client->netns_cookie;
+
+	return lb_seal(client->address, 16, (__u16)(cookie >> 16), (__u8)(cookie >> 8),
+		       (__u8)cookie) ^
+	       client->service_id * 0x85ebca6bu ^ (__u32)(cookie >> 32);
 }
 
 #endif

@@ -115,11 +115,28 @@ struct SoakJudgeTests {
         }
     }
 
+    @Test("a bystander fails for no reason at all")
+    func bystanders() {
+        var judge = judge()
+        judge.judge(BystanderRecord(kind: .probe, connects: 20))
+        judge.judge(BystanderRecord(kind: .held, exchanges: 3))
+        #expect(judge.failureCount == 0)
+        judge.judge(BystanderRecord(kind: .probe, connects: 1, failure: "ETIMEDOUT at connect"))
+        #expect(judge.failureCount == 1)
+        #expect(judge.bystanders[.probe] == BystanderTally(connects: 21, failed: 1))
+        #expect(SoakReport(seed: 1, judge: judge).text.contains("bystanders: 21 connects, 3 exchanges, 1 failed"))
+    }
+
     @Test("a line says what the record says")
     func lines() {
         let record = record("ok", "pod-1:9012", at: 130...140, act: .exchange, udp: true)
         #expect(ClientRecord(line: record.line) == record)
         #expect(ClientRecord(line: "exchange 1 udp") == nil)
+        for failure in [nil, "ETIMEDOUT at connect of 10.244.0.11:9000"] {
+            let told = BystanderRecord(kind: .straight, connects: 3, exchanges: 1, failure: failure)
+            #expect(BystanderRecord(line: told.line) == told)
+        }
+        #expect(BystanderRecord(line: record.line) == nil)
     }
 }
 
@@ -150,9 +167,10 @@ struct SoakTests {
     func soaks() throws {
         let outcome = try Programs.run([
             Programs.lab, "soak", "--swiftlet", Programs.swiftlet, "--seconds", "6", "--rate", "600", "--flows", "60",
-            "--every", "1000", "--at-least", "50",
+            "--every", "1000", "--at-least", "50", "--bystanders", "200",
         ])
         #expect(outcome.status == .exited(0), "\(outcome.output)")
         #expect(outcome.output.contains("passed"))
+        #expect(outcome.output.contains(/bystanders: [1-9][0-9]+ connects, [1-9][0-9]* exchanges, 0 failed/))
     }
 }

@@ -17,6 +17,10 @@ struct Soak: ParsableCommand {
             Service without endpoints, and for one that is not there. A change has to be in the maps in the time that
             --within says, while a daemon runs.
 
+            Beside that go bystanders, of which none may fail: connects of the node to endpoints, as the kubelet probes and
+            from ports that flows have; connects to ClusterIPs that stay; clients that use a NodePort and, from the same port,
+            the endpoint itself; connections that stay, to a listener of the node and to endpoints; and idle ones.
+
             Exit code 1 when anything failed: an answer, a flow, a change that came late, a daemon that ended by itself, a
             counter that must be 0, or fewer connects a second than --at-least.
 
@@ -35,6 +39,9 @@ struct Soak: ParsableCommand {
 
     @Option(help: "Connects a second, half of them from outside the node.")
     var rate = 2_400
+
+    @Option(help: "Connects a second of bystanders, half of them from outside the node.")
+    var bystanders = 600
 
     @Option(help: "Fail with fewer connects a second.")
     var atLeast = 0
@@ -55,7 +62,9 @@ struct Soak: ParsableCommand {
     var seed = UInt64.random(in: 1...999_999)
 
     func validate() throws {
-        if seconds < 1 || rate < 2 || flows < 0 || pause < 1 { throw ValidationError("numbers must be > 0") }
+        if seconds < 1 || min(rate, bystanders) < 2 || flows < 0 || pause < 1 {
+            throw ValidationError("numbers must be > 0")
+        }
         for file in ["sock.bpf.o", "tc.bpf.o"] where access("\(otherObjects)/\(file)", R_OK) != 0 {
             throw ValidationError(
                 "cannot read \(otherObjects)/\(file): \(ErrnoName.name(of: errno)); run make bpf, or set --other-objects"

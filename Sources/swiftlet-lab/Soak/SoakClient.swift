@@ -99,7 +99,7 @@ struct SoakClient: ParsableCommand {
 }
 
 /// A socket and how it is used. A class because arrays cannot hold noncopyable values.
-private final class SoakFlow {
+final class SoakFlow {
     /// A datagram may be lost, as when a queue is full: it is sent again after so many milliseconds.
     static let patience = 1_000
     private static let tries = 4
@@ -149,7 +149,7 @@ private final class SoakFlow {
 }
 
 /// Hands out numbers at a fixed pace to any number of threads.
-private struct Pace: ~Copyable, Sendable {
+struct Pace: ~Copyable, Sendable {
     private let start = MonotonicClock.now
     private let interval: UInt64
     private let taken = Atomic<Int>(0)
@@ -173,14 +173,18 @@ private struct Pace: ~Copyable, Sendable {
 }
 
 /// Lines of one thread, written in pieces: a system call for each would cost more than the connect.
-private struct RecordWriter {
+struct RecordWriter {
     private static let output = Mutex<Void>(())
     private var text = ""
     private var lastFlush = MonotonicClock.now
 
     mutating func write(_ record: ClientRecord) {
         guard record.result != "interrupted" else { return }
-        text += record.line + "\n"
+        write(line: record.line)
+    }
+
+    mutating func write(line: String) {
+        text += line + "\n"
         if text.utf8.count > 8_192 || MonotonicClock.now - lastFlush > 100_000_000 { flush() }
     }
 

@@ -31,6 +31,7 @@ struct SoakJudge {
     private(set) var histories: [ServiceHistory]
     private(set) var connects: [Place: [String: Tally]] = [:]
     private(set) var flows: [Place: [String: FlowTally]] = [:]
+    private(set) var bystanders: [Bystander: BystanderTally] = [:]
     private(set) var resent = 0
     /// What went wrong: all is counted, and the first ones are told.
     private(set) var failures: [String] = []
@@ -64,6 +65,12 @@ struct SoakJudge {
     mutating func fail(_ text: String) {
         failureCount += 1
         if failures.count < 20 { failures.append(text) }
+    }
+
+    /// Nothing that happens to Services is a reason for a bystander to fail.
+    mutating func judge(_ record: BystanderRecord) {
+        bystanders[record.kind, default: BystanderTally()].add(record)
+        if let failure = record.failure { fail("bystander \(record.kind.rawValue): \(failure)") }
     }
 
     mutating func judge(_ record: ClientRecord, from place: Place) {

@@ -10,6 +10,8 @@ final class SoakNode {
     private static let nodeName = "soak-node"
     /// What the maps are made for: less than the Services need, so that they grow.
     static let initialRoom = 64
+    /// Of a process of the node that is no Service's.
+    static let listenerPort: UInt16 = 39_900
     /// This program, also for those who start it by way of another one.
     private static let lab =
         (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "swiftlet-lab"
@@ -57,6 +59,12 @@ final class SoakNode {
             _ = try process.readLine()
             pods.append(process)
         }
+        let listener = try SoakProcess(
+            ChildProcess(
+                [Self.lab, "serve", "--name", "node", "--tcp", "\(Self.listenerPort)"], in: lab.node.path,
+                output: .pipe))
+        _ = try listener.readLine()
+        pods.append(listener)
     }
 
     /// Nothing is left when a soak ends, however it ends.
@@ -157,10 +165,11 @@ final class SoakNode {
 
     // MARK: Clients
 
-    func startClient(_ arguments: [String], at place: SoakJudge.Place) throws -> SoakProcess {
+    /// Starts `soak-client` or `soak-bystanders`.
+    func start(_ command: String, _ arguments: [String], at place: SoakJudge.Place) throws -> SoakProcess {
         try SoakProcess(
             ChildProcess(
-                [Self.lab, "soak-client"] + arguments, in: place == .node ? lab.node.path : lab.outside.path,
+                [Self.lab, command] + arguments, in: place == .node ? lab.node.path : lab.outside.path,
                 cgroup: place == .node ? cgroup.path : nil, output: .pipe))
     }
 }

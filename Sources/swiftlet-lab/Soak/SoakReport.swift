@@ -21,7 +21,7 @@ struct SoakReport {
     var rate: Int { seconds > 0 ? Int(Double(attempted) / seconds) : 0 }
 
     var text: String {
-        (["seed \(seed), \(Int(seconds)) s"] + connectLines + flowLines + daemonLines + failureLines)
+        (["seed \(seed), \(Int(seconds)) s"] + connectLines + flowLines + bystanderLines + daemonLines + failureLines)
             .joined(separator: "\n")
     }
 
@@ -44,6 +44,15 @@ struct SoakReport {
                     + "\(tally.exchanges) exchanges, \(tally.moves) moved from a backend that went"
             }
         } + ["datagrams sent again: \(judge.resent)"]
+    }
+
+    private var bystanderLines: [String] {
+        func told(_ tally: BystanderTally) -> String {
+            "\(tally.connects) connects, \(tally.exchanges) exchanges, \(tally.failed) failed"
+        }
+        let all = judge.bystanders.values.reduce(BystanderTally(), +)
+        return ["bystanders: \(told(all))"]
+            + Bystander.allCases.map { "  \($0.rawValue): \(told(judge.bystanders[$0] ?? BystanderTally()))" }
     }
 
     private var daemonLines: [String] {

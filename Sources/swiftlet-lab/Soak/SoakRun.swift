@@ -40,7 +40,9 @@ final class SoakRun {
             try node.write(service.manifest(of: judge.history(of: service.number).newest.state), to: service.file)
         }
         try daemon.startFirst(on: node)
-        let clients = try SoakJudge.Place.allCases.map { ($0, try startClients(at: $0)) }
+        let clients = try SoakJudge.Place.allCases.flatMap { place in
+            try [startClients(at: place), startBystanders(at: place)].map { (place, $0) }
+        }
         let readers = try clients.map { place, client in try SoakReader(client, place, judge) }
         let start = MonotonicClock.now
         try disturb(until: start + UInt64(options.seconds) * 1_000_000_000)
@@ -75,7 +77,8 @@ final class SoakRun {
         // A connected socket is not told that its backend has gone; packets from outside are asked about one by one.
         let moves = targets([.changes], isUDP: true)
         func list(_ addresses: [SocketAddress]) -> String { addresses.map(\.description).joined(separator: ",") }
-        return try node.startClient(
+        return try node.start(
+            "soak-client",
             [
                 "--tcp", list(targets([.stays, .changes, .comesAndGoes], isUDP: false)),
                 "--udp", list(targets([.stays, .changes, .comesAndGoes], isUDP: true)), "--rate",
@@ -83,6 +86,44 @@ final class SoakRun {
                 "--connected-flows", list(inside ? stays : stays + moves), "--unconnected-flows", list(moves),
                 "--flows", "\(options.flows / 2)", "--every", "\(options.every)",
             ], at: place)
+    }
+
+    private func startBystanders(at place: SoakJudge.Place) throws -> SoakProcess {
+        let stays = services.filter { $0.fate == .stays }
+        func doors(_ kind: SoakService.FrontendKind) -> [SocketAddress] {
+            stays.flatMap(\.frontends).filter { $0.kind == kind && !$0.isUDP && $0.isForOutside }.map(\.address)
+        }
+        func hosts(_ hosts: [String]) -> [SocketAddress] { hosts.compactMap { SocketAddress(host: $0, port: 0) } }
+        func list(_ addresses: [SocketAddress]) -> String { addresses.map(\.description).joined(separator: ",") }
+        let pods = hosts(node.lab.pods.map(\.address4) + node.lab.pods.map(\.address6))
+        let common =
+            ["--rate", "\(options.bystanders / 2)", "--pods", list(pods)]
+            + services.flatMap {
+                ["--ports", "\($0.port)"]
+            }
+        let port = services[0].port
+        switch place {
+        case .node:
+            let endpoints = pods.map { SocketAddress(address: $0.address, port: port) }
+            let own = hosts(["10.244.0.1", "fd00:10:244::1"])
+            return try node.start(
+                "soak-bystanders",
+                common + ["--sources", list(own), "--cluster-ips", list(doors(.clusterIP)), "--held", list(endpoints)],
+                at: place)
+        case .outside:
+            let listener = [Lab.nodeAddress4, Lab.nodeAddress6].compactMap {
+                SocketAddress(host: $0, port: SoakNode.listenerPort)
+            }
+            let held = Array(repeating: listener, count: 5).flatMap(\.self)
+            let idle = Array(repeating: doors(.nodePort), count: 3).flatMap(\.self)
+            let clients = hosts([Lab.outsideAddress4, Lab.outsideAddress6])
+            return try node.start(
+                "soak-bystanders",
+                common + [
+                    "--clients", list(clients), "--node-ports", list(doors(.nodePort)), "--held", list(held), "--idle",
+                    list(idle),
+                ], at: place)
+        }
     }
 
     // MARK: Changes
@@ -213,6 +254,8 @@ final class SharedJudge: Sendable {
         judge.withLock { $0.judge(record, from: place) }
     }
 
+    func judge(_ record: BystanderRecord) { judge.withLock { $0.judge(record) } }
+
     func fail(_ text: String) { judge.withLock { $0.fail(text) } }
 }
 
@@ -228,6 +271,8 @@ final class SoakReader {
                 while let line = try client.readLine() {
                     if let record = ClientRecord(line: line) {
                         judge.judge(record, from: place)
+                    } else if let record = BystanderRecord(line: line) {
+                        judge.judge(record)
                     } else {
                         judge.fail("a client says '\(line)'")
                     }

@@ -148,7 +148,8 @@ final class SoakNode {
     func end(with signal: CInt) throws -> ChildProcess.Status? {
         daemon?.signal(signal)
         defer { daemon = nil }
-        return try daemon?.wait(within: 10_000)
+        // It is the machine that is slow then.
+        return try daemon?.wait(within: 60_000)
     }
 
     func status() throws -> String {

@@ -41,6 +41,8 @@ let package = Package(
         .systemLibrary(name: "CCapabilities"),
         // The rules that kube-proxy left in the kernel: found, removed and put back, by the tools that wrote them.
         .systemLibrary(name: "CMemoryFile"),
+        // What enters network namespaces for a daemon that may not: messages with descriptors, a filter of system calls.
+        .target(name: "CNamespaces"),
         // Network namespaces, veth pairs and cgroups of our own: for tests, the demo and benchmarks.
         .systemLibrary(name: "CNetworkLab"),
         // Messages to and from the kernel about links, addresses, routes and filters.
@@ -112,8 +114,8 @@ let package = Package(
         .target(
             name: "SocketDestroy",
             dependencies: [
-                "BPFLoader", "CCapabilities", "CDatapath", "CRtnetlink", "Netlink", "ServiceMaps", "ServiceModel",
-                .product(name: "SystemPackage", package: "swift-system"),
+                "BPFLoader", "CCapabilities", "CDatapath", "CNamespaces", "CRtnetlink", "Netlink", "ServiceMaps",
+                "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .target(
@@ -317,8 +319,8 @@ let package = Package(
         .testTarget(
             name: "SocketDestroyTests",
             dependencies: [
-                "BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel", "Settings", "SocketDestroy",
-                "DatapathInstall", "SwiftletDaemon", "TestKit",
+                "BPFLoader", "CDatapath", "CNamespaces", "NetworkLab", "ServiceMaps", "ServiceModel", "Settings",
+                "SocketDestroy", "DatapathInstall", "SwiftletDaemon", "TestKit",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),

@@ -134,18 +134,22 @@ def expect(holds, message):
 def check_values():
     plain = objects(rendered())
     container = plain["DaemonSet"]["spec"]["template"]["spec"]["containers"][0]
+    expect([c["name"] for c in plain["DaemonSet"]["spec"]["template"]["spec"]["containers"]] == ["swiftlet", "namespaces"],
+           "there are other containers than two")
     expect("ServiceMonitor" not in plain, "a monitor is made without being asked for")
     expect("--config=/var/lib/kube-proxy/config.conf" in container["args"], "kubeadm's settings are not read")
     expect([e["name"] for e in container["env"]] == ["NODE_NAME"], "an address of the API server is invented")
 
     other = objects(rendered({
         "k8sServiceHost": "192.0.2.9", "k8sServicePort": 443, "kubeProxyReplacement": False, "prometheus.enabled": True,
-        "prometheus.serviceMonitor.enabled": True, "extraArgs": ["--devices=eth0"], "image.tag": "x"}))
+        "prometheus.serviceMonitor.enabled": True, "extraArgs": ["--devices=eth0"], "image.tag": "x",
+        "namespaces.enabled": False}))
     pod = other["DaemonSet"]["spec"]["template"]
     container = pod["spec"]["containers"][0]
     expect(container["env"][1:] == [{"name": "KUBERNETES_SERVICE_HOST", "value": "192.0.2.9"},
                                     {"name": "KUBERNETES_SERVICE_PORT", "value": "443"}], "k8sServiceHost has no effect")
     expect(all("kube-proxy" != volume["name"] for volume in pod["spec"]["volumes"]), "kube-proxy's ConfigMap is asked for")
+    expect(len(pod["spec"]["containers"]) == 1 and "hostPID" not in pod["spec"], "namespaces.enabled has no effect")
     for argument in ["--kube-proxy-replacement=false", "--metrics-bind-address=0.0.0.0:10249", "--devices=eth0"]:
         expect(argument in container["args"], f"there is no {argument}")
     expect(container["image"].endswith(":x"), "image.tag has no effect")

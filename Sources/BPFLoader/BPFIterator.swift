@@ -1,6 +1,6 @@
 import CLibbpf
 import Glibc
-import SystemPackage
+package import SystemPackage
 
 /// A program that the kernel runs for each of its objects of one kind, such as each UDP socket, whenever it is told to.
 package struct BPFIterator: ~Copyable, Sendable {
@@ -19,7 +19,17 @@ package struct BPFIterator: ~Copyable, Sendable {
     ///
     /// A program that writes nothing is run exactly once for each object: only output that does not fit is written anew.
     package func run() throws(BPFError) {
-        let walk = Descriptor(adopting: try checked(bpf_iter_create(link.rawValue), .run, name))
+        try finish(Descriptor(adopting: try checked(bpf_iter_create(link.rawValue), .run, name)))
+    }
+
+    /// The same, where another process begins the walk: sockets are those of its network namespace.
+    ///
+    /// - Parameter begin: takes the link, and gives what `bpf_iter_create` does.
+    package func run(_ begin: (_ link: Int32) throws(BPFError) -> FileDescriptor) throws(BPFError) {
+        try finish(Descriptor(adopting: try begin(link.rawValue).rawValue))
+    }
+
+    private func finish(_ walk: consuming Descriptor) throws(BPFError) {
         var output: [UInt8] = [UInt8](repeating: 0, count: 256)
         while true {
             let count = read(walk.rawValue, &output, output.count)

@@ -12,6 +12,8 @@ package struct RunDirectory: Sendable {
 
     package var lock: FilePath { path.appending("lock") }
     package var socket: FilePath { path.appending("control.sock") }
+    /// Where `swiftlet namespaces` is asked.
+    package var namespaces: FilePath { path.appending("namespaces.sock") }
 
     package func create() throws(InstallError) {
         try createParent()
@@ -31,7 +33,7 @@ package struct RunDirectory: Sendable {
     package static let advice = "run as root, or let root run `swiftlet prepare --user USER` first"
 
     package func remove() {
-        for file in [socket, lock] { _ = file.withPlatformString { Glibc.unlink($0) } }
+        for file in [socket, namespaces, lock] { _ = file.withPlatformString { Glibc.unlink($0) } }
         _ = path.withPlatformString { rmdir($0) }
     }
 

@@ -17,7 +17,12 @@ package struct NetlinkSocket: ~Copyable, Sendable {
     ///   - protocol: whom to talk to, NETLINK_SOCK_DIAG about sockets.
     package init(groups: Int32 = 0, protocol: Int32 = NETLINK_ROUTE) throws(NetworkError) {
         let kind = Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue)
-        descriptor = socket(AF_NETLINK, kind, `protocol`)
+        try self.init(adopting: socket(AF_NETLINK, kind, `protocol`), groups: groups)
+    }
+
+    /// Takes over a socket that nobody else will close: it speaks about the network namespace in which it was opened.
+    package init(adopting opened: Int32, groups: Int32 = 0) throws(NetworkError) {
+        descriptor = opened
         guard descriptor >= 0 else { throw NetworkError(.open, "a netlink socket") }
         var patience = Self.patience
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))

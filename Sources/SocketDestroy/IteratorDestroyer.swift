@@ -41,7 +41,7 @@ package final class IteratorDestroyer: SocketDestroyer {
     }
 
     package func walk(
-        _ backends: [RemovedBackend], _ order: DestroyOrder
+        _ backends: [RemovedBackend], _ order: DestroyOrder, in view: NamespaceView
     ) throws(BPFError) -> [RemovedBackend: SocketCounts] {
         var counts: [RemovedBackend: SocketCounts] = [:]
         var left = order
@@ -49,7 +49,7 @@ package final class IteratorDestroyer: SocketDestroyer {
         while !rest.isEmpty {
             let part = rest.prefix(Int(LB_GONE_BACKENDS))
             rest = rest.dropFirst(part.count)
-            let found = try walk(part: Array(part), left)
+            let found = try walk(part: Array(part), left, view)
             counts.merge(found) { $1 }
             if case .destroy(let permits) = left { left = .destroy(permits: max(0, permits - found.total.destroyed)) }
         }
@@ -57,7 +57,7 @@ package final class IteratorDestroyer: SocketDestroyer {
     }
 
     private func walk(
-        part backends: [RemovedBackend], _ wanted: DestroyOrder
+        part backends: [RemovedBackend], _ wanted: DestroyOrder, _ view: NamespaceView
     ) throws(BPFError) -> [RemovedBackend: SocketCounts] {
         let keys = backends.map { gone_backend($0) }
         let result = order.withLock { order -> Result<[RemovedBackend: SocketCounts], BPFError> in
@@ -67,8 +67,8 @@ package final class IteratorDestroyer: SocketDestroyer {
                 try clear()
                 try gone.updateBatch(keys: keys, values: keys.map { _ in gone_sockets() }).check()
                 try order.map.update(UInt32(0), to: destroy_order(wanted))
-                if backends.contains(where: { $0.service.proto == .udp }) { try udp.run() }
-                if backends.contains(where: { $0.service.proto == .tcp }) { try tcp.run() }
+                if backends.contains(where: { $0.service.proto == .udp }) { try view.run(udp) }
+                if backends.contains(where: { $0.service.proto == .tcp }) { try view.run(tcp) }
                 try order.map.update(UInt32(0), to: destroy_order())
                 return .success(try read(backends, keys))
             } catch {

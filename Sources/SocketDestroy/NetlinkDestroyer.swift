@@ -15,13 +15,15 @@ package final class NetlinkDestroyer: SocketDestroyer {
     /// Opens the maps of the datapath.
     package init(_ paths: DatapathPaths) throws(BPFError) { wayBack = try WayBack(pins: paths) }
 
-    package func walk(_ gone: [RemovedBackend], _ order: DestroyOrder) throws -> [RemovedBackend: SocketCounts] {
+    package func walk(
+        _ gone: [RemovedBackend], _ order: DestroyOrder, in view: NamespaceView
+    ) throws -> [RemovedBackend: SocketCounts] {
         var counts: [RemovedBackend: SocketCounts] = [:]
         var permits = 0
         if case .destroy(let count) = order { permits = count }
         for (proto, backends) in Dictionary(grouping: gone, by: \.service.proto).sorted(by: { $0.key < $1.key }) {
             guard let transport = Transport(proto) else { continue }
-            let diagnosis = try SocketDiagnosis()
+            let diagnosis = try view.diagnosis()
             for found in try sockets(on: backends, transport, diagnosis) {
                 counts[found.backend, default: .init()].found += 1
                 guard order != .count else { continue }

@@ -10,11 +10,13 @@ package struct NamespacePath: Sendable, Hashable {
 }
 
 /// The network namespaces of a node, as far as a process or a file holds them.
-package struct NetworkNamespaces: Sendable, Hashable {
+package struct NetworkNamespaces: Sendable {
     /// Each once; this process's own is the first.
     package var places: [NamespacePath]
     /// Processes whose namespace could not be looked up: another user's, without CAP_SYS_PTRACE.
     package var hidden = 0
+    /// Opens what looks at the sockets of others than the own, where this process may not enter them.
+    package var lender: LentNamespaces?
 
     static let ownPath: FilePath = "/proc/self/ns/net"
     /// Where tools keep the namespaces that they have named.
@@ -23,6 +25,25 @@ package struct NetworkNamespaces: Sendable, Hashable {
     /// This process's own, and no other.
     package static func own() -> NetworkNamespaces {
         NetworkNamespaces(places: [NamespacePath(path: ownPath, inode: identity(of: ownPath)?.inode ?? 0)])
+    }
+
+    /// This process's own, and what another lends.
+    package static func lent(by lender: LentNamespaces) -> NetworkNamespaces {
+        var found = own()
+        let known = Set(found.places.map(\.inode))
+        found.places += lender.inodes.filter { !known.contains($0) }.map {
+            NamespacePath(path: FilePath("net:[\($0)]"), inode: $0)
+        }
+        found.hidden = lender.hidden
+        found.lender = lender
+        return found
+    }
+
+    /// The processes that are in a network namespace, as far as that can be looked up.
+    static func processes(in inode: UInt64) -> [Int32] {
+        names(in: "/proc").compactMap { Int32($0) }.filter {
+            identity(of: FilePath("/proc/\($0)/ns/net"))?.inode == inode
+        }
     }
 
     /// Looks them all up: what processes are in, and what is kept by name.

@@ -1,7 +1,6 @@
 package import ServiceMaps
 
-/// Finds and destroys the sockets that are connected to backends which are gone, in the network namespace of the calling
-/// thread.
+/// Finds and destroys the sockets that are connected to backends which are gone, in one network namespace.
 ///
 /// It never touches a socket that swiftlet did not translate: a socket must have a way back that names the backend, and
 /// the kernel must have it connected there still.
@@ -14,7 +13,16 @@ package protocol SocketDestroyer: Sendable {
     /// A TCP socket is looked at if its backend's Service port is one of TCP; whether that is wanted is for the caller to
     /// know.
     /// - Returns: what was found of each backend that has sockets here.
-    func walk(_ gone: [RemovedBackend], _ order: DestroyOrder) throws -> [RemovedBackend: SocketCounts]
+    func walk(
+        _ gone: [RemovedBackend], _ order: DestroyOrder, in view: NamespaceView
+    ) throws -> [RemovedBackend: SocketCounts]
+}
+
+extension SocketDestroyer {
+    /// In the network namespace of the calling thread.
+    package func walk(_ gone: [RemovedBackend], _ order: DestroyOrder) throws -> [RemovedBackend: SocketCounts] {
+        try walk(gone, order, in: .thread)
+    }
 }
 
 /// The kernel's ways to destroy the socket of somebody else.
@@ -52,6 +60,8 @@ package struct SocketCounts: Sendable, Hashable {
         self.refused = refused
         self.postponed = postponed
     }
+
+    package static func += (left: inout SocketCounts, right: SocketCounts) { left = left + right }
 
     package static func + (left: SocketCounts, right: SocketCounts) -> SocketCounts {
         SocketCounts(

@@ -11,6 +11,11 @@ struct SocketDiagnosis: ~Copyable {
 
     init() throws(NetworkError) { netlink = try NetlinkSocket(protocol: NETLINK_SOCK_DIAG) }
 
+    /// Goes on with a socket of NETLINK_SOCK_DIAG that another process has opened in a namespace.
+    init(adopting descriptor: FileDescriptor) throws(NetworkError) {
+        netlink = try NetlinkSocket(adopting: descriptor.rawValue)
+    }
+
     /// The sockets that have a peer, of both families.
     ///
     /// - Parameter storage: the map whose value of each socket is wanted too.

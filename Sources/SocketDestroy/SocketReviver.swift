@@ -32,13 +32,15 @@ package final class SocketReviver: Sendable {
 
     // MARK: Finding
 
-    /// Those of the network namespace of the calling thread.
-    func find(_ gone: [RemovedBackend], _ awakened: [AwakenedFrontend]) throws -> [Stuck] {
+    /// Those of a network namespace.
+    func find(
+        _ gone: [RemovedBackend], _ awakened: [AwakenedFrontend], in view: NamespaceView
+    ) throws -> [Stuck] {
         let places = Places(gone, awakened)
         var stuck: [Stuck] = []
         for proto in [IPProtocol.udp, .tcp] where places.concern(proto) {
             guard let transport = Transport(reviving: proto) else { continue }
-            let diagnosis = try SocketDiagnosis()
+            let diagnosis = try view.diagnosis()
             for socket in try diagnosis.connectedSockets(transport, storage: wayBack.spill) {
                 guard places.include(socket, proto) else { continue }
                 let records = [try wayBack.record(ofSocket: socket.cookie), socket.spilled].compactMap(\.self)
@@ -72,7 +74,7 @@ package final class SocketReviver: Sendable {
         return isConnected ? .revived : stuck.wasServed ? .destroyed : .failed
     }
 
-    private static func isConnected(_ socket: CInt) -> Bool {
+    static func isConnected(_ socket: CInt) -> Bool {
         var peer = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         return withUnsafeMutablePointer(to: &peer) {
@@ -80,7 +82,7 @@ package final class SocketReviver: Sendable {
         }
     }
 
-    private static func connect(_ socket: CInt, to vip: (address: [UInt8], port: UInt16), isV4: Bool) -> Bool {
+    static func connect(_ socket: CInt, to vip: (address: [UInt8], port: UInt16), isV4: Bool) -> Bool {
         func call<Address>(_ address: inout Address) -> Bool {
             let length = socklen_t(MemoryLayout<Address>.size)
             return withUnsafePointer(to: &address) {

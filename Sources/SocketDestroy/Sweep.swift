@@ -1,4 +1,6 @@
 internal import BPFLoader
+internal import CNamespaces
+import Glibc
 package import ServiceMaps
 internal import ServiceModel
 internal import SystemPackage
@@ -52,11 +54,13 @@ package struct Sweep: Sendable {
         let all = gone + awakened.filter { $0.service.proto == .udp }.map(RemovedBackend.init(waitingAt:))
         guard !gone.isEmpty || !awakened.isEmpty else { return Outcome() }
         do throws(ThreadError) {
-            var (outcome, places) = try await OwnThread.run { count(all, gone, awakened) }
+            var (outcome, places, lender) = try await OwnThread.run { count(all, gone, awakened) }
             guard !places.isEmpty else { return outcome }
             if outcome.counts.total.found > 0 { found(outcome.counts.total, places.count) }
-            let withSockets = places
-            let destroyed = try await OwnThread.run { destroy(all, in: withSockets, permits: permits) }
+            let (withSockets, sameLender) = (places, lender)
+            let destroyed = try await OwnThread.run {
+                destroy(all, in: withSockets, lender: sameLender, permits: permits)
+            }
             outcome.counts = destroyed.counts
             outcome.failure = outcome.failure ?? destroyed.failure
             outcome.unreachable = outcome.unreachable ?? destroyed.unreachable
@@ -77,14 +81,14 @@ package struct Sweep: Sendable {
     /// Counts, and names the namespaces that have sockets to destroy.
     private func count(
         _ all: [RemovedBackend], _ gone: [RemovedBackend], _ awakened: [AwakenedFrontend]
-    ) -> (Outcome, [Place]) {
+    ) -> (Outcome, [Place], LentNamespaces?) {
         let namespaces = namespaces()
         var places: [Place] = []
-        var outcome = visit(namespaces.places) { path in
-            let counts = try destroyer.walk(all, .count)
+        var outcome = visit(namespaces.places, lender: namespaces.lender) { path, view in
+            let counts = try destroyer.walk(all, .count, in: view)
             // What cannot be listed is destroyed.
             let stuck =
-                counts.isEmpty && awakened.isEmpty ? [] : (try? reviver?.find(gone, awakened)) ?? []
+                counts.isEmpty && awakened.isEmpty ? [] : (try? reviver?.find(gone, awakened, in: view)) ?? []
             if !counts.isEmpty || !stuck.isEmpty { places.append(Place(path: path, stuck: stuck)) }
             return counts
         }
@@ -92,14 +96,24 @@ package struct Sweep: Sendable {
             outcome.unreachable = Unreachable(
                 namespaces: namespaces.hidden, cause: "cannot read /proc/PID/ns/net of others; grant CAP_SYS_PTRACE")
         }
-        return (outcome, places)
+        return (outcome, places, namespaces.lender)
     }
 
-    private func destroy(_ gone: [RemovedBackend], in places: [Place], permits: Int) -> Outcome {
+    private func destroy(
+        _ gone: [RemovedBackend], in places: [Place], lender: LentNamespaces?, permits: Int
+    ) -> Outcome {
         var left = permits
-        let holders = SocketHolders(of: Set(places.flatMap(\.stuck).map(\.socket.inode)))
+        let holders = SocketHolders(
+            of: Set(places.filter { !$0.path.isLent(lender) }.flatMap(\.stuck).map(\.socket.inode)))
         let stuck = Dictionary(places.map { ($0.path, $0.stuck) }) { $0 + $1 }
-        return visit(places.map(\.path)) { path in
+        return visit(places.map(\.path), lender: lender) { path, view in
+            if case .lent(let lender, let inode) = view {
+                var counts = try destroyer.walk(gone, .destroy(permits: left), in: view)
+                left -= counts.total.destroyed
+                let again = try Self.reconnect(stuck[path] ?? [], lender, inode)
+                if again.revived > 0, let first = stuck[path]?.first { counts[first.place, default: .init()] += again }
+                return counts
+            }
             var counts = revive(stuck[path] ?? [], holders, permits: left)
             left -= counts.total.destroyed
             let ended = try destroyer.walk(gone, .destroy(permits: left))
@@ -129,17 +143,29 @@ package struct Sweep: Sendable {
         return counts
     }
 
-    /// Enters one after the other; the thread ends in the last.
+    /// UDP's, after they were destroyed: by the process that lends the namespace.
+    private static func reconnect(
+        _ stuck: [SocketReviver.Stuck], _ lender: LentNamespaces, _ inode: UInt64
+    ) throws(BPFError) -> SocketCounts {
+        let sockets = stuck.filter { $0.proto == .udp }.map(swl_socket.init)
+        guard !sockets.isEmpty else { return SocketCounts() }
+        return SocketCounts(revived: try lender.connect(sockets, in: inode))
+    }
+
+    /// Enters one after the other; the thread ends in the last. What is lent is not entered.
     private func visit(
-        _ places: [NamespacePath], _ body: (NamespacePath) throws -> [RemovedBackend: SocketCounts]
+        _ places: [NamespacePath], lender: LentNamespaces?,
+        _ body: (NamespacePath, NamespaceView) throws -> [RemovedBackend: SocketCounts]
     ) -> Outcome {
         var outcome = Outcome()
         var isAtHome = true
         for place in places {
             do throws(BPFError) {
                 // Needs no right as long as the thread has not gone anywhere.
-                if place.path != NetworkNamespaces.ownPath || !isAtHome { try NetworkNamespace.enter(place.path) }
-                isAtHome = false
+                if !place.isLent(lender), place.path != NetworkNamespaces.ownPath || !isAtHome {
+                    try NetworkNamespace.enter(place.path)
+                    isAtHome = false
+                }
             } catch {
                 // The process has ended; if others are in there, the next sweep finds them.
                 if error.cause == .noSuchFileOrDirectory { continue }
@@ -150,11 +176,30 @@ package struct Sweep: Sendable {
             }
             outcome.namespaces += 1
             do {
-                outcome.counts.merge(try body(place)) { $0 + $1 }
+                let view = lender.flatMap { place.isLent($0) ? NamespaceView.lent($0, inode: place.inode) : nil }
+                outcome.counts.merge(try body(place, view ?? .thread)) { $0 + $1 }
+            } catch let error as BPFError where error.cause == .noSuchFileOrDirectory {
+                continue
             } catch {
                 outcome.failure = outcome.failure ?? "\(error)"
             }
         }
         return outcome
+    }
+}
+
+extension NamespacePath {
+    /// Whether it is another process that may enter it.
+    fileprivate func isLent(_ lender: LentNamespaces?) -> Bool { lender != nil && path != NetworkNamespaces.ownPath }
+}
+
+extension swl_socket {
+    fileprivate init(_ stuck: SocketReviver.Stuck) {
+        self.init()
+        cookie = stuck.socket.cookie
+        withUnsafeMutableBytes(of: &vip) { $0.copyBytes(from: stuck.vip.address) }
+        port = stuck.vip.port
+        is_v4 = stuck.socket.family == UInt8(AF_INET) ? 1 : 0
+        waits = stuck.wasServed ? 0 : 1
     }
 }

@@ -206,4 +206,40 @@ struct GoneBackendLeastRightsTests {
         #expect(text.contains("pods' are left alone: cannot enter network namespace"), "\(text)")
         #expect(text.contains("grant CAP_SYS_ADMIN"))
     }
+
+    @Test("a process with the right to enter namespaces, and no other, does it for the daemon")
+    func withNamespaces() throws {
+        let node = try TestNode.current
+        try node.write(GoneBackendTests.services([Manifest.pods4[0]]), to: "gone.yaml")
+        try node.start()
+        defer { _ = try? node.stop() }
+        let lender = try RunningProcess(lending(node), in: node.lab.node.path)
+        defer { _ = try? lender.terminate() }
+        #expect(try eventually { FileManager.default.fileExists(atPath: "\(node.runDirectory)/namespaces.sock") })
+        let held = try GoneBackendTests.Held(node)
+        try held.expect(udp: "ok", annotated: "ok", "before")
+        try node.write(GoneBackendTests.services([Manifest.pods4[1]]), to: "gone.yaml")
+        try GoneBackendTests.settle(node, ["UDP": 60, "TCP": 3])
+        try held.expect(udp: GoneBackendTests.aborted, annotated: "ECONNABORTED", "by the other process")
+        for flows in held.udp {
+            #expect(Set(try flows.send().map(\.result)) == ["ok"], "who looks at no error goes on")
+        }
+        let status = try node.status()
+        #expect(status.degraded == [])
+        #expect(status.daemon?.sockets?.lender == "swiftlet namespaces")
+        #expect(status.daemon?.sockets?.confinement == nil)
+        _ = try lender.terminate()
+        #expect(try node.status().daemon?.sockets?.confinement != nil, "it is gone")
+    }
+
+    /// With two capabilities, as the daemon's user.
+    private func lending(_ node: TestNode) -> [String] {
+        let user = "\(DaemonRights.user)"
+        let rights = "-all,+sys_admin,+sys_ptrace"
+        return [
+            "setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--inh-caps=\(rights)",
+            "--ambient-caps=\(rights)", "--bounding-set=\(rights)", "--no-new-privs", "--", Programs.swiftlet,
+            "namespaces", "--bpf-root", node.bpfRoot,
+        ]
+    }
 }

@@ -11,6 +11,7 @@ extension Daemon {
     func socketDestroyKeeper(_ pins: DatapathPins) async -> SocketDestroyKeeper {
         let wanted = settings.socketDestroy
         let paths = DatapathPaths(pins)
+        let lender = RunDirectory(bpfRoot: settings.bpfRoot).namespaces
         // Off: nothing is loaded.
         let choice =
             wanted.whose == .off
@@ -19,14 +20,17 @@ extension Daemon {
             log.notice(
                 "sockets of backends that are gone cannot be destroyed",
                 metadata: ["cause": "\(choice.reasons.joined(separator: "; "))"])
-        } else if let confinement = choice.confinement, wanted.whose == .full {
+        } else if let confinement = choice.confinement, wanted.whose == .full, !LentNamespaces.isOffered(at: lender) {
+            // Whoever lends them may start later than the daemon.
             log.notice(
-                "sockets of pods cannot be destroyed, only the node's own", metadata: ["cause": "\(confinement)"])
+                "sockets of pods cannot be destroyed, only the node's own, unless `swiftlet namespaces` runs",
+                metadata: ["cause": "\(confinement)"])
         }
         // Where no pod's socket is translated there is none to destroy.
-        let isConfined = wanted.whose == .host || settings.sockets == .host || choice.confinement != nil
+        let isForNode = wanted.whose == .host || settings.sockets == .host
         let keeper = SocketDestroyKeeper(
-            wanted, choice, namespaces: { isConfined ? .own() : .find() }, log: log)
+            wanted, choice, namespaces: { isForNode ? .own() : .reached(by: choice, lender: lender) }, lender: lender,
+            log: log)
         do {
             let backends = [ServiceMap.backends4, .backends6].map { pins.map($0.rawValue) }
             if choice.destroyer != nil { await keeper.bury(try Orphans.find(paths, backends: backends)) }
@@ -34,6 +38,18 @@ extension Daemon {
             log.warning("cannot look for sockets that an earlier process left", metadata: ["cause": "\(error)"])
         }
         return keeper
+    }
+}
+
+extension NetworkNamespaces {
+    /// All of the node, where this process may enter them or another one lends them; else its own.
+    static func reached(by choice: DestroyChoice, lender path: FilePath) -> NetworkNamespaces {
+        guard choice.confinement != nil else { return .find() }
+        // A lent socket may destroy others only if who opened it may.
+        guard let lender = LentNamespaces(at: path), choice.destroyer?.mechanism == .bpf || lender.mayKill else {
+            return .own()
+        }
+        return .lent(by: lender)
     }
 }
 

@@ -5,6 +5,7 @@ import ServiceMaps
 import ServiceModel
 import Settings
 import SocketDestroy
+import SystemPackage
 
 /// Ends the sockets of backends that went away, as soon as the maps are rid of them (spec 32), and leads UDP sockets to who
 /// serves instead: those too that wait at a VIP which serves at last.
@@ -15,6 +16,8 @@ actor SocketDestroyKeeper {
     private let settings: SocketDestroySettings
     private let choice: DestroyChoice
     private let sweep: Sweep?
+    /// Where `swiftlet namespaces` is asked.
+    private let lender: FilePath
     private let log: Logger
     private var permits: DestroyPermits
     private var pending: [RemovedBackend: ContinuousClock.Instant] = [:]
@@ -31,10 +34,11 @@ actor SocketDestroyKeeper {
 
     init(
         _ settings: SocketDestroySettings, _ choice: DestroyChoice,
-        namespaces: @escaping @Sendable () -> NetworkNamespaces, log: Logger
+        namespaces: @escaping @Sendable () -> NetworkNamespaces, lender: FilePath, log: Logger
     ) {
         self.settings = settings
         self.choice = choice
+        self.lender = lender
         self.log = log
         let isOn = settings.whose != .off
         sweep = isOn ? choice.destroyer.map { Sweep($0, reviver: choice.reviver, namespaces: namespaces) } : nil
@@ -48,6 +52,14 @@ actor SocketDestroyKeeper {
     var report: SocketDestroyReport {
         var report = state
         report.pendingBackends = pending.count
+        if report.confinement != nil, sweep != nil, let lent = LentNamespaces(at: lender) {
+            if choice.destroyer?.mechanism == .bpf || lent.mayKill {
+                report.confinement = nil
+                report.lender = "swiftlet namespaces"
+            } else {
+                report.confinement = "this kernel needs CAP_NET_ADMIN for it; grant it to `swiftlet namespaces` too"
+            }
+        }
         return report
     }
 

@@ -10,6 +10,8 @@ package struct SocketDestroyReport: Codable, Sendable, Hashable {
     package var reasons: [String] = []
     /// Why pods' network namespaces cannot be entered; nil when they can.
     package var confinement: String?
+    /// What enters them for the daemon; nil when nothing does, or the daemon itself.
+    package var lender: String?
     /// Network namespaces that the last sweep went over.
     package var namespaces: Int?
     /// Of it: those that it could not, and why.
@@ -42,6 +44,7 @@ package struct SocketDestroyReport: Codable, Sendable, Hashable {
         } else if let unreachable {
             text += "; not all pods' are found: \(unreachable)"
         }
+        if let lender { text += "; pods' through `\(lender)`" }
         if postponed > 0 { text += "; \(postponed) wait for --socket-destroy-rate" }
         if let lastFailure { text += "; a sweep failed: \(lastFailure)" }
         return text

@@ -2,6 +2,7 @@ package import BPFLoader
 import CDatapath
 package import Logging
 package import ServiceMaps
+import ServiceModel
 package import Settings
 package import SystemPackage
 
@@ -31,7 +32,8 @@ package struct SocketDatapath: ~Copyable {
             host_netns_cookie: hostNetnsCookie ?? 0,
             has_set_retval: features.has(.setReturnValueInSocketAddress) ? 1 : 0,
             has_multipath: features.has(.multipathSockets) ? 1 : 0, count_backends: capacities.countsBackends ? 1 : 0,
-            host_only: sockets == .host ? 1 : 0, map_version: UInt32(build.version))
+            host_only: sockets == .host ? 1 : 0, map_version: UInt32(build.version),
+            only_protocol: sockets.protocolAlone?.rawValue ?? 0, pad: (0, 0, 0))
         try object.setInitialValue(of: ".rodata.config", to: config)
         let loaded = try object.load()
         self.pins = pins
@@ -117,7 +119,7 @@ extension SocketDatapath {
     }
 
     private func wants(_ hook: CgroupAttachType, _ bindProtection: Bool, _ sourceCheck: Bool) -> Bool {
-        if hook == DatapathPins.sourceCheck { return sourceCheck && sockets == .full }
+        if hook == DatapathPins.sourceCheck { return sourceCheck && sockets != .host && sockets != .off }
         return sockets != .off && (bindProtection || !hook.isBindProtection)
     }
 }

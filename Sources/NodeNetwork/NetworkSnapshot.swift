@@ -49,6 +49,14 @@ package struct NetworkSnapshot: Hashable, Sendable {
         .filter { !$0.network.isLinkLocal && !$0.network.isMulticast && $0.prefixLength > 0 }.sorted()
     }
 
+    /// Addresses that a listener of this node may be bound to on purpose: not loopback's, and not those of `kube-ipvs0`, which
+    /// holds every Service's for kube-proxy.
+    package var heldAddresses: [IPAddress] {
+        let ipvs = link(named: "kube-ipvs0")?.index
+        let held = addresses.filter { $0.isUsable && $0.link != ipvs }.map(\.address)
+        return Set(held.filter { !$0.isLoopback && !$0.isLinkLocal }).sorted()
+    }
+
     private static let podKinds: Set<String> = ["veth", "bridge", "macvlan", "ipvlan", "tun"]
 
     package func link(named name: String) -> NetworkLink? { links.first { $0.name == name } }

@@ -18,6 +18,8 @@ package struct ServiceEntry: Sendable, Hashable {
     package var allowsHost: Bool
     /// What becomes of a pod's socket that has no address yet; `none` where the frontend is not restricted.
     package var pods: SourceRanges.Pods
+    /// Sockets pass; packets are translated.
+    package var leavesSockets: Bool
 
     /// The datapath picks one of the slots without asking how many there are, so none of them means to reject.
     init(_ frontend: DesiredFrontend, of service: ServiceID, run: SlotRun, affinitySeconds: UInt32) {
@@ -27,13 +29,15 @@ package struct ServiceEntry: Sendable, Hashable {
             action: isEmpty ? .reject : frontend.action, policy: frontend.policy, hostOnly: frontend.hostOnly,
             hasOutside: frontend.hasOutside, isRestricted: frontend.sourceRanges != nil,
             allowsHost: frontend.sourceRanges?.admitsVIP ?? false,
-            pods: frontend.sourceRanges.map { $0.pods == .undecided ? .none : $0.pods } ?? .none)
+            pods: frontend.sourceRanges.map { $0.pods == .undecided ? .none : $0.pods } ?? .none,
+            leavesSockets: frontend.leavesSockets)
     }
 
     init(
         service: ServiceID, run: SlotRun, affinitySeconds: UInt32, kind: DesiredFrontend.Kind,
         action: DesiredFrontend.Action, policy: Service.TrafficPolicy, hostOnly: Bool, hasOutside: Bool,
-        isRestricted: Bool = false, allowsHost: Bool = false, pods: SourceRanges.Pods = .none
+        isRestricted: Bool = false, allowsHost: Bool = false, pods: SourceRanges.Pods = .none,
+        leavesSockets: Bool = false
     ) {
         self.service = service
         self.run = run
@@ -46,6 +50,7 @@ package struct ServiceEntry: Sendable, Hashable {
         self.isRestricted = isRestricted
         self.allowsHost = allowsHost
         self.pods = pods
+        self.leavesSockets = leavesSockets
     }
 }
 

@@ -51,7 +51,7 @@ extension service {
         action = frontend_action(entry.action)
         algorithm = RANDOM
         policy = entry.policy == .cluster ? CLUSTER : LOCAL
-        host_only = entry.hostOnly ? 1 : 0
+        sockets = entry.hostOnly ? HOST_SOCKETS : entry.leavesSockets ? NO_SOCKETS : ALL_SOCKETS
         has_outside = entry.hasOutside ? 1 : 0
         source_ranges = entry.isRestricted ? source_check(entry.pods) : SOURCES_ANY
         host_allowed = entry.allowsHost ? 1 : 0
@@ -65,8 +65,9 @@ extension service {
         return ServiceEntry(
             service: ServiceID(service_id), run: SlotRun(first: first_slot, count: count),
             affinitySeconds: affinity_seconds, kind: kind, action: action, policy: policy == LOCAL ? .local : .cluster,
-            hostOnly: host_only != 0, hasOutside: has_outside != 0,
-            isRestricted: source_ranges != SOURCES_ANY, allowsHost: host_allowed != 0, pods: source_ranges.decoded)
+            hostOnly: sockets == HOST_SOCKETS, hasOutside: has_outside != 0,
+            isRestricted: source_ranges != SOURCES_ANY, allowsHost: host_allowed != 0, pods: source_ranges.decoded,
+            leavesSockets: sockets == NO_SOCKETS)
     }
 }
 

@@ -188,10 +188,12 @@ package struct DesiredFrontend: Sendable, Hashable {
     package var hasOutside: Bool
     /// Which clients are admitted; nil for everybody, and for all kinds but `loadBalancer` (spec 24).
     package var sourceRanges: SourceRanges?
+    /// Sockets see the address itself, and their packets are translated where programs see them.
+    package var leavesSockets: Bool
 
     package init(
         key: FrontendKey, kind: Kind, action: Action = .balance, policy: Service.TrafficPolicy = .cluster,
-        hostOnly: Bool = false, hasOutside: Bool = false, sourceRanges: SourceRanges? = nil
+        hostOnly: Bool = false, hasOutside: Bool = false, sourceRanges: SourceRanges? = nil, leavesSockets: Bool = false
     ) {
         self.key = key
         self.kind = kind
@@ -200,6 +202,7 @@ package struct DesiredFrontend: Sendable, Hashable {
         self.hostOnly = hostOnly
         self.hasOutside = hasOutside
         self.sourceRanges = sourceRanges
+        self.leavesSockets = leavesSockets
     }
 }
 

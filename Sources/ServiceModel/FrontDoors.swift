@@ -19,6 +19,7 @@ struct FrontDoors {
     /// So many are searched faster than they are hashed.
     private static let few = 16
     private let proto: IPProtocol
+    private let leavesSockets: Bool
     private let internalPolicy: Service.TrafficPolicy
     private let externalPolicy: Service.TrafficPolicy
 
@@ -31,10 +32,14 @@ struct FrontDoors {
         of port: Service.PortSpec, of service: Service, clusterIP: IPAddress, node: NodeConfiguration
     ) {
         proto = port.proto
+        leavesSockets = service.leavesSockets
         internalPolicy = service.internalPolicy
         externalPolicy = service.externalPolicy
         let family = clusterIP.family
-        doors.append(Door(address: clusterIP, port: port.port, kind: .clusterIP))
+        if clusterIP.mayBeFrontend, !node.heldAddresses.contains(clusterIP) {
+            doors.append(
+                Door(address: clusterIP, port: port.port, kind: .clusterIP, hostOnly: clusterIP.isLoopback))
+        }
         let ingress = service.servedIngress.filter { $0.address.family == family }
         let ranges = ingress.isEmpty ? nil : service.sourceRanges(for: family, on: node)
         for entry in ingress where entry.address.mayBeFrontend {
@@ -95,19 +100,19 @@ struct FrontDoors {
         DesiredFrontend(
             key: FrontendKey(address: door.address, port: door.port, proto: proto, scope: scope),
             kind: door.kind, action: endpoints.action(for: policy), policy: policy, hostOnly: door.hostOnly,
-            sourceRanges: door.sourceRanges)
+            sourceRanges: door.sourceRanges, leavesSockets: leavesSockets && !door.hostOnly)
     }
 }
 
 extension IPAddress {
     /// A load balancer's or an external IP: loopback is each network namespace's own, so that it is served for the node's
     /// at most, and what names nobody, many, or whoever is on a link is no address of a Service (spec 60).
-    fileprivate var mayBeFrontend: Bool { !isUnspecified && !isMulticast && !isLinkLocal }
+    var mayBeFrontend: Bool { !isUnspecified && !isMulticast && !isLinkLocal }
 }
 
 extension Service {
     fileprivate var hasNodePorts: Bool { kind == .nodePort || kind == .loadBalancer }
 
     /// Behind `ipMode: Proxy` the load balancer must see all the traffic, ours too (spec 22).
-    fileprivate var servedIngress: [Ingress] { kind == .loadBalancer ? ingress.filter { $0.mode == .vip } : [] }
+    var servedIngress: [Ingress] { kind == .loadBalancer ? ingress.filter { $0.mode == .vip } : [] }
 }

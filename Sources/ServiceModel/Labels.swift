@@ -20,7 +20,7 @@ extension Service {
     var onlyDecisive: Service {
         var service = self
         service.labels = labels.only(Label.proxyName, Label.headless)
-        service.annotations = service.annotations.filter { $0.key == Self.destroyTCPAnnotation }
+        service.annotations = service.annotations.only(Self.destroyTCPAnnotation, Self.socketsAnnotation)
         return service
     }
 }
@@ -72,6 +72,13 @@ extension Service {
     /// On a Service: connections of TCP to a backend that goes away are destroyed too. Without it they are left to end by
     /// themselves, as with kube-proxy (spec 33).
     package static let destroyTCPAnnotation = "swiftlet.io/destroy-tcp-on-backend-removal"
+
+    /// On a Service: with `off` sockets are not translated, so that what looks into sockets or packets of a pod, such as a
+    /// mesh, sees the Service's address.
+    package static let socketsAnnotation = "swiftlet.io/socket-lb"
+
+    /// Whether its sockets are left to the packets.
+    package var leavesSockets: Bool { annotations[Self.socketsAnnotation] == "off" }
 
     /// Whether it has the annotation.
     package var destroysTCP: Bool { annotations[Self.destroyTCPAnnotation] == "true" }

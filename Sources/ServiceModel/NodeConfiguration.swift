@@ -16,6 +16,8 @@ package struct NodeConfiguration: Sendable, Hashable {
     package var podRanges: [CIDR] = []
     /// Packets of pods' sockets are looked at where source ranges hold some pods and not others (spec 24).
     package var checksPackets = false
+    /// Addresses of this node's devices that are not the Node's: a ClusterIP among them is left to who listens there.
+    package var heldAddresses: Set<IPAddress> = []
     /// Masquerade everything that goes to a ClusterIP (spec 36e).
     package var masqueradesAll = false
     /// False: externalIPs are not served, as the gate `AllowServiceExternalIPs` says (spec 23).
@@ -34,13 +36,20 @@ package struct NodeConfiguration: Sendable, Hashable {
 
     /// Derives the configuration from the Node object, if there is one, and the addresses of the node's devices.
     ///
-    /// - Parameter podRoutes: what this node's routes lead to pods.
-    package init(_ settings: NodeSettings, node: Node?, localAddresses: [IPAddress], podRoutes: [CIDR] = []) {
+    /// - Parameters:
+    ///   - podRoutes: what this node's routes lead to pods.
+    ///   - held: those of `localAddresses` that a listener may be bound to on purpose.
+    package init(
+        _ settings: NodeSettings, node: Node?, localAddresses: [IPAddress], podRoutes: [CIDR] = [],
+        held: [IPAddress] = []
+    ) {
         self.init(
             name: settings.name, zone: node?.labels[Label.zone],
             nodePortAddresses: settings.nodePorts.select(node: node, localAddresses: localAddresses),
             primaryAddresses: node?.primaryAddresses ?? localAddresses.filter { !$0.isLoopback },
             proxyName: settings.proxyName)
+        // Without a Node object nobody knows which of them are the node's own.
+        heldAddresses = node.map { Set(held).subtracting($0.addresses + primaryAddresses) } ?? []
         localTraffic = settings.localTraffic.detector(podCIDRs: node?.podCIDRs ?? [])
         podRanges = Self.podRanges(
             (node?.podCIDRs ?? []) + settings.localTraffic.clusterCIDRs,

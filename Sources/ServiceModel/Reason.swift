@@ -6,7 +6,7 @@ package enum ReasonCode: String, Sendable, Hashable, CaseIterable, Codable {
     case works
     // The address that was asked for.
     case noSuchService, notAFrontend, podAddress, portNotServed, otherProtocol, nodePortElsewhere, addressPending
-    case nodePortUnset, addressOfProxy, externalIPsOff, hostOnly, conflict
+    case nodePortUnset, addressOfProxy, externalIPsOff, hostOnly, conflict, heldByDevice, noFrontendAddress
     // The Service.
     case headless, externalName, otherProxy, noClusterIP, familyMissing, refusedObject, keptFromBefore
     // Its pods.
@@ -99,6 +99,14 @@ extension ReasonCode {
             .init("Node", "externalIPs are switched off", "switch on the gate AllowServiceExternalIPs")
         case .hostOnly:
             .init("Service", "a loopback address is served for the node's own processes only", "ask another address")
+        case .heldByDevice:
+            .init(
+                "device", "a device of this node holds the address: what listens there is asked, not the endpoints",
+                "look at what listens there; take the address from the device to have the Service answer")
+        case .noFrontendAddress:
+            .init(
+                "Service", "unspecified, multicast and link-local addresses lead to no Service", "write another address"
+            )
         case .conflict:
             .init(
                 "Service", "another Service holds this address and port", "give one of the two another address or port")

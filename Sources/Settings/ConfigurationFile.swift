@@ -109,7 +109,7 @@ extension ConfigurationLayer {
 
     private mutating func readPackets(_ settings: SettingsSection) {
         sockets = settings.parsed(.socketLB, SocketService.init(setting:)) ?? sockets
-        socketDestroy = settings.parsed(.socketDestroy, SocketService.init(setting:)) ?? socketDestroy
+        socketDestroy = settings.parsed(.socketDestroy, SocketService.init(destroying:)) ?? socketDestroy
         socketDestroyRate = settings.count(.socketDestroyRate) ?? socketDestroyRate
         socketDestroyBy = settings.parsed(.socketDestroyBy, SocketDestroyBy.init(setting:)) ?? socketDestroyBy
         devices = settings.parsedList(.devices, DeviceChoice.init(settings:)) ?? devices

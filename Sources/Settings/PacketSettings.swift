@@ -144,9 +144,30 @@ package enum SocketService: String, Sendable, Hashable, CaseIterable {
     /// Those in the node's own network namespace.
     case host
     case off
+    /// All below the cgroup, of one protocol: those of others are left to the packets.
+    case tcp, udp
 
     package init(setting: String) throws(SettingMistake) {
-        guard let choice = SocketService(rawValue: setting) else { throw SettingMistake("write full, host or off") }
+        guard let choice = SocketService(rawValue: setting) else {
+            throw SettingMistake("write full, tcp, udp, host or off")
+        }
         self = choice
+    }
+
+    /// Whose sockets are destroyed.
+    package init(destroying setting: String) throws(SettingMistake) {
+        guard let choice = SocketService(rawValue: setting), choice.protocolAlone == nil else {
+            throw SettingMistake("write full, host or off")
+        }
+        self = choice
+    }
+
+    /// The only one that is served; nil for all.
+    package var protocolAlone: IPProtocol? {
+        switch self {
+        case .tcp: .tcp
+        case .udp: .udp
+        case .full, .host, .off: nil
+        }
     }
 }

@@ -58,7 +58,15 @@ extension ControlPlane {
         // One odd value of a tenant's is no reason to call the node degraded.
         report.risks +=
             problems.filter { !$0.isRefusal }.map(\.description).sorted() + doubtful.values.flatMap(\.self).sorted()
+            + shownRemarks
         return report
+    }
+
+    /// The first of them: a balancer that writes 127.0.0.1 does it everywhere.
+    private var shownRemarks: [String] {
+        let most = 20
+        let lines = remarks.flatMap { name, found in found.map { "Service \(name): \($0.text)" } }.sorted()
+        return lines.prefix(most) + (lines.count > most ? ["\(lines.count - most) more addresses like these"] : [])
     }
 
     /// Services of before the start that stay because it is not known whether they are wanted.
@@ -109,7 +117,8 @@ extension ControlPlane {
             guard let service = state.service(named: name) else { return nil }
             let desired = compiler.desired.services[name]
             return ServiceReport(
-                service, desired: desired, problems: (conflicts[name] ?? []).map(\.description))
+                service, desired: desired,
+                problems: (conflicts[name] ?? []).map(\.description) + (remarks[name] ?? []).map(\.text))
         }
     }
 }

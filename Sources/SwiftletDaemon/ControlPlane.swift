@@ -30,6 +30,10 @@ actor ControlPlane<Store: MapStore & Sendable> {
     private var localAddresses: [IPAddress]
     /// What the node's routes lead to pods.
     private var podRoutes: [CIDR] = []
+    /// Those of `localAddresses` that a listener may be bound to on purpose.
+    private var heldAddresses: [IPAddress]
+    /// What is to be said of addresses of Services, as `status` shows it.
+    private(set) var remarks: [ObjectName: [AddressRemark]] = [:]
     /// Whether packets of pods' sockets are looked at, and which Services ask for it.
     var sourceChecks: SourceChecks
     private(set) var node: NodeConfiguration
@@ -78,7 +82,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
 
     init(
         _ configuration: Configuration, writer: consuming ServiceMapWriter<Store>?,
-        localAddresses: [IPAddress], checksSources: Bool = false, endpoints: DaemonEndpoints,
+        localAddresses: [IPAddress], held: [IPAddress] = [], checksSources: Bool = false, endpoints: DaemonEndpoints,
         warn: @escaping @Sendable (ServiceWarning) -> Void = { _ in },
         bury: @escaping @Sendable ([RemovedBackend]) async -> Void = { _ in },
         rouse: @escaping @Sendable ([AwakenedFrontend]) async -> Void = { _ in }, growth: GrowthPlan<Store>? = nil,
@@ -90,6 +94,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
         self.configuration = configuration
         self.writer = writer
         self.localAddresses = localAddresses
+        heldAddresses = held
         sourceChecks = SourceChecks(isOn: checksSources)
         (sourceCheckWishes, sourceCheckWish) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         self.endpoints = endpoints
@@ -103,7 +108,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
         (nodeChanges, nodeChange) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         _ = self.writer?.setNodeAddresses(Set(localAddresses))
         state = ClusterState(ownNode: configuration.node.name)
-        node = NodeConfiguration(configuration.node, node: nil, localAddresses: localAddresses)
+        node = NodeConfiguration(configuration.node, node: nil, localAddresses: localAddresses, held: held)
     }
 
     /// Counts a batch as waiting from the moment in which it comes, however long the control plane is busy.
@@ -201,9 +206,12 @@ actor ControlPlane<Store: MapStore & Sendable> {
 
     /// Follows the addresses of the node's devices.
     ///
-    /// - Parameter podRoutes: what its routes lead to pods.
-    func setLocalAddresses(_ addresses: [IPAddress], podRoutes: [CIDR]) {
+    /// - Parameters:
+    ///   - podRoutes: what its routes lead to pods.
+    ///   - held: addresses that a listener may be bound to on purpose.
+    func setLocalAddresses(_ addresses: [IPAddress], podRoutes: [CIDR], held: [IPAddress]) {
         self.podRoutes = podRoutes
+        heldAddresses = held
         let areSame = addresses == localAddresses
         localAddresses = addresses
         let hasOtherVIPs = writer?.setNodeAddresses(Set(addresses)) ?? false
@@ -237,7 +245,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
     func currentNode() -> NodeConfiguration {
         var current = NodeConfiguration(
             configuration.node, node: nodeMemory.recall(state.node(named: configuration.node.name)),
-            localAddresses: localAddresses, podRoutes: podRoutes)
+            localAddresses: localAddresses, podRoutes: podRoutes, held: heldAddresses)
         current.checksPackets = sourceChecks.isOn
         return current
     }
@@ -301,7 +309,20 @@ actor ControlPlane<Store: MapStore & Sendable> {
         summary.apply += time.now() - start
         summary.services += changes.upserts.count + changes.removals.count
         updateHealthChecks(changes)
+        noteRemarks(changes)
         if !configuration.manifests.isEmpty { noteDoubts(changes) }
+    }
+
+    private func noteRemarks(_ changes: DesiredChanges) {
+        for name in changes.removals { remarks[name] = nil }
+        for name in changes.upserts.map(\.name) {
+            let found = state.service(named: name)?.addressRemarks(on: node) ?? []
+            for remark in found where remarks[name]?.contains(remark) != true {
+                log.notice(
+                    "an address is served otherwise", metadata: ["service": "\(name)", "cause": "\(remark.text)"])
+            }
+            remarks[name] = found.isEmpty ? nil : found
+        }
     }
 
     /// Of manifests, which no API server has checked. (In a cluster a cache of DNS may own a ClusterIP, on purpose.)

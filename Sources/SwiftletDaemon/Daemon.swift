@@ -73,8 +73,9 @@ package struct Daemon: Sendable {
         }
         let endpoints = DaemonEndpoints(settings, log: log)
         let recorder = recorder(connection)
+        let network = try NetworkSnapshot.read()
         let control = KernelControlPlane(
-            settings, writer: writer, localAddresses: try NetworkSnapshot.read().usableAddresses,
+            settings, writer: writer, localAddresses: network.usableAddresses, held: network.heldAddresses,
             checksSources: await keeper?.checksSources ?? false, endpoints: endpoints, warn: { recorder?.record($0) },
             bury: { [sockets] in await sockets?.bury($0) },
             rouse: { [sockets] in await sockets?.rouse($0) }, growth: growthPlan(keeper), log: log)

@@ -24,7 +24,8 @@ struct NetworkService: Service {
         while !Task.isCancelled {
             do {
                 for try await snapshot in try NetworkMonitor().snapshots() {
-                    await control.setLocalAddresses(snapshot.usableAddresses, podRoutes: snapshot.podRoutes)
+                    await control.setLocalAddresses(
+                        snapshot.usableAddresses, podRoutes: snapshot.podRoutes, held: snapshot.heldAddresses)
                     await devices?.follow(snapshot)
                     control.wishForEndpoints()
                 }

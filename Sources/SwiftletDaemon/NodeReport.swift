@@ -15,6 +15,8 @@ package struct NodeReport: Codable, Sendable, Hashable {
     package var primaryAddresses: [String]
     package var proxyName: String?
     package var servesExternalIPs: Bool
+    /// Addresses that devices hold and that are not the Node's; nil from an older daemon.
+    package var heldAddresses: [String]?
     /// The directories that it reads; none where it follows a cluster.
     package var manifests: [String]
 
@@ -25,6 +27,7 @@ package struct NodeReport: Codable, Sendable, Hashable {
         primaryAddresses = node.primaryAddresses.map(\.description)
         proxyName = node.proxyName
         servesExternalIPs = node.servesExternalIPs
+        heldAddresses = node.heldAddresses.sorted().map(\.description)
         self.manifests = manifests
     }
 
@@ -37,6 +40,7 @@ package struct NodeReport: Codable, Sendable, Hashable {
             },
             primaryAddresses: primaryAddresses.compactMap { IPAddress($0) }, proxyName: proxyName)
         node.servesExternalIPs = servesExternalIPs
+        node.heldAddresses = Set((heldAddresses ?? []).compactMap { IPAddress($0) })
         return node
     }
 }

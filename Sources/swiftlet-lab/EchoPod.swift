@@ -6,6 +6,7 @@ final class EchoPod {
     private enum Role {
         case listener
         case datagrams
+        case questions
         case connection
     }
 
@@ -36,6 +37,11 @@ final class EchoPod {
         try add(member)
     }
 
+    /// Is a server of DNS that knows no name: each question comes back, marked as its answer.
+    func answerQuestions(on address: SocketAddress) throws {
+        try add(Member(try Socket.bound(.udp, to: address), .questions, ""))
+    }
+
     /// Serves until a signal asks for the end.
     func serve() throws {
         while !Interruption.isRequested {
@@ -55,7 +61,7 @@ final class EchoPod {
         do {
             switch member.role {
             case .listener: try accept(from: member)
-            case .datagrams: try answer(member)
+            case .datagrams, .questions: try answer(member)
             case .connection: try echo(member)
             }
         } catch {
@@ -80,6 +86,13 @@ final class EchoPod {
         while recv(member.socket.rawValue, &probe, 1, flags | CInt(MSG_PEEK)) >= 0 {
             let (bytes, source) = try member.socket.receive(upTo: 65536)
             guard let source else { continue }
+            if member.role == .questions, bytes.count > 3 {
+                // QR, the first bit of the flags.
+                var answer = bytes
+                answer[2] |= 0x80
+                try? member.socket.send(answer, to: source)
+                continue
+            }
             // A reply that cannot be sent is lost, as datagrams are.
             try? member.socket.send(Array("\(member.name) \(source.unmapped) ".utf8) + bytes, to: source)
         }

@@ -22,6 +22,9 @@ struct Serve: ParsableCommand {
     @Option(name: .customLong("udp"), help: "A UDP port; repeatable.")
     var udpPorts: [UInt16] = []
 
+    @Option(name: .customLong("dns"), help: "A UDP port at which DNS questions get empty answers; repeatable.")
+    var dnsPorts: [UInt16] = []
+
     @Flag(help: "Add the port to the name: pod-1:8080.")
     var namePorts = false
 
@@ -29,7 +32,9 @@ struct Serve: ParsableCommand {
     var address: String = "::"
 
     func validate() throws {
-        if tcpPorts.isEmpty && udpPorts.isEmpty { throw ValidationError("give a port: --tcp 8080 or --udp 8080") }
+        if tcpPorts.isEmpty && udpPorts.isEmpty && dnsPorts.isEmpty {
+            throw ValidationError("give a port: --tcp 8080 or --udp 8080")
+        }
         if SocketAddress(host: address, port: 1) == nil { throw ValidationError("'\(address)' is not an address") }
     }
 
@@ -40,6 +45,7 @@ struct Serve: ParsableCommand {
         let pod = try EchoPod()
         for port in tcpPorts { try pod.listen(.tcp, on: try listenAddress(port), as: name(at: port)) }
         for port in udpPorts { try pod.listen(.udp, on: try listenAddress(port), as: name(at: port)) }
+        for port in dnsPorts { try pod.answerQuestions(on: try listenAddress(port)) }
         Output.line("ready")
         try pod.serve()
     }

@@ -75,7 +75,8 @@ struct DatapathOptions: ParsableArguments {
     @Option(
         name: .customLong("socket-lb"),
         help: ArgumentHelp(
-            "Whose sockets are served: full, host (the node's own) or off; what they leave is left to packets (default: full).",
+            "Whose sockets are served: full, tcp or udp (those of one protocol), host (the node's own) or off; what they leave is "
+                + "left to packets (default: full).",
             valueName: "whose"),
         transform: SocketService.init(setting:))
     var socketLB: SocketService?

@@ -7,7 +7,7 @@ struct SocketDestroyOptions: ParsableArguments {
         help: ArgumentHelp(
             "Whose sockets are destroyed when their backend is gone: full, host (the node's own) or off (default: full).",
             valueName: "whose"),
-        transform: SocketService.init(setting:))
+        transform: SocketService.init(destroying:))
     var socketDestroy: SocketService?
 
     @Option(help: ArgumentHelp("Sockets that are destroyed in a second at most (default: 5000).", valueName: "n"))

@@ -23,7 +23,8 @@ struct Swiftlet: ParsableCommand {
         subcommands: [
             RunCommand.self, StatusCommand.self, ServicesCommand.self, ExplainCommand.self, CompileCommand.self,
             MapsCommand.self, BenchCommand.self, TakeoverCommand.self, PrepareCommand.self, CleanupCommand.self,
-            NamespacesCommand.self, CompletionCommand.self, VersionCommand.self, ProbeCommand.self, ProbeFrontendsCommand.self,
+            NamespacesCommand.self, CompletionCommand.self, VersionCommand.self, ProbeCommand.self,
+            ProbeFrontendsCommand.self,
         ])
 
     /// ArgumentParser's own code for wrong usage is 64; here it is 2.

@@ -2,6 +2,7 @@ import BPFLoader
 import CDatapath
 import Glibc
 import NetworkLab
+import Synchronization
 import Testing
 
 extension KernelTests {
@@ -82,6 +83,50 @@ extension KernelTests {
             }
         }
 
+        @Test("two threads on one socket never see half of a record", arguments: ClientForm.allCases)
+        func twoThreads(form: ClientForm) throws {
+            let lab = try HookLab()
+            // Address and port differ in all that a record has: a torn one would be neither.
+            let vips: [(number: UInt8, port: UInt16)] = [(10, 53), (11, 5_353), (12, 514), (13, 8_125)]
+            var backends: [Client] = []
+            for (index, place) in vips.enumerated() {
+                let pod = UInt8(index + 1)
+                try serve(
+                    lab, form, vip: place.number, port: place.port, service: UInt32(pod), first: UInt32(pod),
+                    backends: [pod], firstID: UInt32(pod))
+                backends.append(Client(try lab.backend(self.pod(form, pod), .udp)))
+            }
+            let client = Client(try lab.client(form, .udp))
+            let right = Set(vips.map { vip(form, $0.number, port: $0.port) })
+            let wrong = Mutex<[String]>([])
+            let rounds = 2_000
+            let answering = backends.map { backend in
+                Worker {
+                    for _ in 0..<rounds {
+                        guard (try? backend.socket.answer()) != nil else { return }
+                    }
+                }
+            }
+            let asking = [[0, 1], [2, 3]].map { mine in
+                let targets = mine.map { vip(form, vips[$0].number, port: vips[$0].port) }
+                return Worker {
+                    for round in 0..<rounds {
+                        try? client.socket.send([UInt8(mine[round % 2])], to: targets[round % 2])
+                        guard let answer = try? client.socket.receive() else { continue }
+                        let source = answer.source
+                        if source.map({ !right.contains($0) }) ?? true {
+                            wrong.withLock { $0.append("\(source.map { "\($0)" } ?? "nobody") answered") }
+                        }
+                    }
+                }
+            }
+            for worker in asking { worker.join() }
+            for backend in backends { backend.socket.stopListening() }
+            for worker in answering { worker.join() }
+            #expect(wrong.withLock { $0 } == [])
+            #expect(try lab.datapath.count(of: COUNT_FORWARD) == UInt64(vips.count), "each VIP keeps its backend")
+        }
+
         @Test("gets another backend for another VIP, where there is one", arguments: ClientForm.allCases)
         func distinctBackends(form: ClientForm) throws {
             let lab = try HookLab()
@@ -138,4 +183,32 @@ extension KernelTests {
             init(_ socket: consuming Socket) { self.socket = socket }
         }
     }
+}
+
+/// A socket that threads share.
+private final class Client: Sendable {
+    let socket: Socket
+
+    init(_ socket: consuming Socket) { self.socket = socket }
+}
+
+/// A thread that runs a closure.
+private final class Worker {
+    private final class Job: Sendable {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+
+    private var thread = pthread_t()
+
+    init(_ body: @escaping @Sendable () -> Void) {
+        pthread_create(
+            &thread, nil,
+            { raw in
+                if let raw { Unmanaged<Job>.fromOpaque(raw).takeRetainedValue().body() }
+                return nil
+            }, Unmanaged.passRetained(Job(body)).toOpaque())
+    }
+
+    func join() { pthread_join(thread, nil) }
 }

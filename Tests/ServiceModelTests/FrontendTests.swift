@@ -109,6 +109,69 @@ struct FrontendTests {
                 """)
     }
 
+    @Test("a ClusterIP that a device holds is left to it; what else the Service has is served")
+    func held() {
+        let service = Service.make(
+            "api", .nodePort, clusterIPs: ["10.96.0.15", "fd00:96::15"], ports: [.init(port: 80, nodePort: 30080)])
+        var node = NodeConfiguration.here
+        node.heldAddresses = ["10.96.0.15"]
+        #expect(
+            frontends(service, on: node) == [
+                "127.0.0.1:30080/TCP nodePort", "192.0.2.1:30080/TCP nodePort", "[::1]:30080/TCP nodePort",
+                "[2001:db8::1]:30080/TCP nodePort", "[fd00:96::15]:80/TCP clusterIP",
+            ])
+        #expect(
+            service.addressRemarks(on: node).map(\.text) == [
+                "ClusterIP 10.96.0.15 is left to what listens there: a device of this node holds the address"
+            ])
+        #expect(service.addressRemarks(on: .here) == [])
+    }
+
+    @Test("addresses of devices count as held once the Node's own are known")
+    func heldByWhom() {
+        let settings = NodeSettings(name: "here")
+        let local: [IPAddress] = ["10.96.0.10", "192.0.2.1"]
+        var object = Node(name: "here")
+        object.addresses = ["192.0.2.1"]
+        let known = NodeConfiguration(settings, node: object, localAddresses: local, held: local)
+        #expect(known.heldAddresses == ["10.96.0.10"])
+        #expect(NodeConfiguration(settings, node: nil, localAddresses: local, held: local).heldAddresses == [])
+    }
+
+    @Test(
+        "spec 60: what names nobody, many or a link is no frontend, and is told of",
+        arguments: ["0.0.0.0", "224.0.0.1", "169.254.1.1"])
+    func noFrontend(address: String) throws {
+        let odd = try #require(IPAddress(address))
+        let service = Service.make("api", .loadBalancer) {
+            $0.externalIPs = [odd]
+            $0.ingress = [.init(address: odd)]
+        }
+        #expect(frontends(service) == ["10.96.0.15:80/TCP clusterIP"])
+        #expect(service.addressRemarks(on: .here).map(\.cause) == [.noFrontend, .noFrontend])
+        #expect(frontends(.make(clusterIPs: [odd])) == [])
+    }
+
+    @Test("spec 60: a loopback address is the node's own, and is told of")
+    func loopbackIsToldOf() {
+        let service = Service.make("api", .loadBalancer) { $0.ingress = [.init(address: "127.0.0.1")] }
+        let compiled = compile(service: service, slices: [slice], node: .here)
+        let own = compiled.ports.flatMap(\.frontends).filter { $0.key.address == "127.0.0.1" }
+        #expect(own.map(\.hostOnly) == [true])
+        #expect(service.addressRemarks(on: .here).map(\.cause) == [.loopback])
+    }
+
+    @Test("a Service may leave its sockets to the packets, but not those on loopback")
+    func leavesSockets() {
+        let service = Service.make("api", .nodePort, ports: [.init(port: 80, nodePort: 30080)]) {
+            $0.annotations = ["swiftlet.io/socket-lb": "off", "other": "x"]
+        }
+        let compiled = compile(service: service, slices: [slice], node: .here)
+        for frontend in compiled.ports.flatMap(\.frontends) {
+            #expect(frontend.leavesSockets == !frontend.hostOnly, "\(frontend.key)")
+        }
+    }
+
     @Test("a ClusterIP that is the node's, and a NodePort on which somebody listens, are told of")
     func doubts() {
         let service = Service.make("api", .nodePort, clusterIPs: ["192.0.2.1"], ports: [.init(port: 80, nodePort: 22)])

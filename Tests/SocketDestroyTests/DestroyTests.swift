@@ -148,7 +148,9 @@ extension KernelTests {
             #expect(client.takeError() == ECONNABORTED)
         }
 
-        @Test("multipath TCP is found, whose record is another socket's", .enabled(if: DestroyMechanism.present.contains(.bpf)))
+        @Test(
+            "multipath TCP is found, whose record is another socket's",
+            .enabled(if: DestroyMechanism.present.contains(.bpf)))
         func multipath() async throws {
             let lab = try DestroyLab()
             let service = TestService(proto: .tcp)

@@ -58,7 +58,8 @@ static __always_inline enum counter F(sock_frontend)(struct bpf_sock_addr *ctx, 
 	service->service_id = 0;
 	key->scope = FROM_NODE;
 	key->protocol = socket_protocol(ctx->protocol);
-	if (key->protocol == PROTO_ANY)
+	if (key->protocol == PROTO_ANY ||
+	    (config.only_protocol && key->protocol != config.only_protocol))
 		return COUNT_PASS_PROTOCOL;
 	if (config.host_only &&
 	    !is_host_netns(bpf_get_netns_cookie(ctx), bpf_get_netns_cookie(NULL)))
@@ -67,9 +68,10 @@ static __always_inline enum counter F(sock_frontend)(struct bpf_sock_addr *ctx, 
 	reason = F(lb_frontend)(key, service);
 	if (!service->service_id)
 		return reason;
-	if (service->host_only || service->affinity_seconds || service->source_ranges)
+	if (service->sockets || service->affinity_seconds || service->source_ranges)
 		*netns = bpf_get_netns_cookie(ctx);
-	if (service->host_only && !is_host_netns(*netns, bpf_get_netns_cookie(NULL))) {
+	if (service->sockets && (service->sockets == NO_SOCKETS ||
+				 !is_host_netns(*netns, bpf_get_netns_cookie(NULL)))) {
 		service->service_id = 0;
 		return COUNT_PASS_HOST_ONLY;
 	}

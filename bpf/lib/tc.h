@@ -129,7 +129,7 @@ static __always_inline enum counter F(tc_frontend)(const struct F(packet) *packe
 	    (reason == COUNT_REFUSE_UNKNOWN_PORT ||
 	     (service->service_id && service->kind == CLUSTER_IP)))
 		return COUNT_PASS_PACKET;
-	if (service->service_id && service->host_only)
+	if (service->service_id && service->sockets == HOST_SOCKETS)
 		return COUNT_PASS_PACKET;
 	if (service->service_id && service->has_outside && outside) {
 		key.scope = FROM_OUTSIDE;

@@ -44,6 +44,13 @@ extension Explainer {
             }) {
                 return held(conflict)
             }
+            if let remark = service.addressRemarks(on: node).first(where: { $0.address == key.address }) {
+                switch remark.cause {
+                case .heldByDevice: return Reason(.heldByDevice, text: remark.text)
+                case .noFrontend: return Reason(.noFrontendAddress, object: object, text: remark.text)
+                case .loopback: break
+                }
+            }
             if ingress?.mode == .proxy {
                 return Reason(
                     .addressOfProxy, object: object,

@@ -88,7 +88,9 @@ package final class LentNamespaces: Sendable {
         let result = connection.withLock { connection -> Result<LoanConnection.Message<swl_answer>, Errno> in
             do throws(Errno) {
                 try connection.loan.send(wanted, sockets.plainBytes, descriptor: link)
-                guard let answer = try connection.loan.receive(swl_answer.self) else { return .failure(.connectionReset) }
+                guard let answer = try connection.loan.receive(swl_answer.self) else {
+                    return .failure(.connectionReset)
+                }
                 return answer.head.error == 0 ? .success(answer) : .failure(Errno(rawValue: answer.head.error))
             } catch {
                 return .failure(error)

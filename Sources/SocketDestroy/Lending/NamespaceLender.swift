@@ -53,7 +53,8 @@ package struct NamespaceLender {
         guard listener >= 0, withUnixAddress(path, { bind(listener, $0, $1) }) == 0, Glibc.listen(listener, 8) == 0
         else {
             throw LendingError(
-                "cannot listen on \(path)", .init(rawValue: errno), "run as the daemon's user, after `swiftlet prepare`")
+                "cannot listen on \(path)", .init(rawValue: errno), "run as the daemon's user, after `swiftlet prepare`"
+            )
         }
         return listener
     }

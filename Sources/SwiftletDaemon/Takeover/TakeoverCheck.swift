@@ -44,7 +44,9 @@ package struct TakeoverChecks {
         let programmed = try ProgrammedState.read(from: BPFMapStore(pins: pins))
         let served = programmed.ports.flatMap(\.frontends)
         let wanted = rules.reduce(into: Set<RuleFrontend>()) { $0.formUnion($1.frontends) }
-        return statusChecks(report) + [coverage(of: wanted, by: served)] + nodePortChecks(rules, served)
+        let held = Self.held(served)
+        return statusChecks(report) + [coverage(of: wanted, by: served, heldElsewhere: held)]
+            + listenerChecks(wanted, held) + nodePortChecks(rules, served)
             + probes(of: served, cgroup: FilePath(report.cgroupRoot)) + deviceChecks(report, for: wanted, served)
     }
 
@@ -64,7 +66,7 @@ package struct TakeoverChecks {
     // MARK: The maps
 
     private func coverage(
-        of wanted: Set<RuleFrontend>, by served: [ProgrammedState.Frontend]
+        of wanted: Set<RuleFrontend>, by served: [ProgrammedState.Frontend], heldElsewhere held: Set<IPAddress>
     ) -> TakeoverCheck {
         var known: Set<RuleFrontend> = []
         for frontend in served {
@@ -75,7 +77,9 @@ package struct TakeoverChecks {
                     address: isNodePort ? nil : key.address, port: key.port.number, proto: key.proto,
                     family: key.address.family))
         }
-        let missing = wanted.subtracting(known).sorted()
+        let missing = wanted.subtracting(known).filter { frontend in
+            frontend.address.map { !held.contains($0) } ?? true
+        }.sorted()
         guard !missing.isEmpty else { return .good("what rules serve", "all of \(wanted.count) frontends") }
         let shown = missing.prefix(5).map(\.description).joined(separator: ", ") + (missing.count > 5 ? ", …" : "")
         let finding = "\(missing.count) of \(wanted.count) frontends are not served here: \(shown)"
@@ -83,6 +87,25 @@ package struct TakeoverChecks {
         return .bad(
             "what rules serve",
             finding + "; give swiftlet these Services, or if they are gone, say --accept-unserved")
+    }
+
+    /// Addresses of this node's devices that no frontend has.
+    private static func held(_ served: [ProgrammedState.Frontend]) -> Set<IPAddress> {
+        let held = (try? NetworkSnapshot.read().heldAddresses) ?? []
+        return Set(held).subtracting(served.map(\.key.address))
+    }
+
+    /// What kube-proxy's rules lead to endpoints and a device of the node holds, as NodeLocal DNSCache does: its listener
+    /// answers once the rules are gone.
+    private func listenerChecks(_ wanted: Set<RuleFrontend>, _ held: Set<IPAddress>) -> [TakeoverCheck] {
+        let addresses = Set(wanted.compactMap(\.address)).intersection(held).sorted()
+        guard !addresses.isEmpty else { return [] }
+        let subject = "addresses of devices"
+        let finding =
+            "\(addresses.map(\.description).joined(separator: ", ")): a device of this node holds it, and what listens there "
+            + "answers in place of the Service"
+        guard !acceptsUnserved else { return [.good(subject, finding + "; accepted")] }
+        return [.bad(subject, finding + "; see that it does (NodeLocal DNSCache), and say --accept-unserved")]
     }
 
     /// Whether NodePorts are served at each local address at which rules serve them.

@@ -98,6 +98,8 @@ struct StatusReport: Decodable, Sendable {
         var destroyed: [String: Int]
         var refused: Int
         var postponed: Int
+        var confinement: String?
+        var lender: String?
     }
 
     struct Daemon: Decodable, Sendable {

@@ -85,6 +85,16 @@ LB_ENUM source_check{
 	SOURCES_EVERY_POD = 3,
 };
 
+/*
+ * Whose sockets a frontend serves: all, those of the node's own network namespace (loopback), or
+ * none because the Service asks for it. Packets of NO_SOCKETS are translated like others'.
+ */
+LB_ENUM lb_sockets{
+	ALL_SOCKETS = 0,
+	HOST_SOCKETS = 1,
+	NO_SOCKETS = 2,
+};
+
 /* ---- services4/6: HASH, the frontends; the one hash look-up of the common path -------------- */
 
 struct service4_key {
@@ -113,8 +123,8 @@ struct service {
 	enum frontend_action action;
 	enum lb_algorithm algorithm;
 	enum lb_policy policy;
-	__u8 host_only;	  /* 1: only for sockets of the node's own network namespace (loopback) */
-	__u8 has_outside; /* 1: FROM_OUTSIDE has an entry of its own */
+	enum lb_sockets sockets;
+	__u8 has_outside;		 /* 1: FROM_OUTSIDE has an entry of its own */
 	enum source_check source_ranges; /* but for SOURCES_ANY, source_ranges4/6 must allow it */
 	__u8 host_allowed; /* 1: they allow the node itself, for a socket without an address yet */
 };
@@ -471,6 +481,8 @@ struct datapath_config {
 	__u8 count_backends;	 /* fill backend_counts */
 	__u8 host_only;		 /* leave pods' sockets alone: tc translates what they send */
 	__u32 map_version;	 /* LB_MAP_VERSION of this build, so that an object names it */
+	__u8 only_protocol;	 /* enum ip_protocol whose sockets are served; 0: all */
+	__u8 pad[3];
 };
 
 /*

@@ -1,0 +1,92 @@
+import Foundation
+import NetworkLab
+import Testing
+
+/// Programs that people use, and what they see of a Service.
+@Suite(
+    "real programs", .tags(.endToEnd), .endToEnd, .serialized,
+    .node(
+        pods: 3,
+        manifests: [
+            "dual.yaml": Manifest.file(
+                Manifest.service("dual", ["10.96.0.70", "fd00:96::70"], ports: ["{name: http, port: 80}"]),
+                Manifest.slice("dual", Manifest.pods4, ports: ["{name: http, port: 8080, protocol: TCP}"]),
+                Manifest.slice("dual", Manifest.pods6, ports: ["{name: http, port: 8080, protocol: TCP}"])),
+            "dns.yaml": Manifest.file(
+                Manifest.service(
+                    "dns", ["10.96.0.71", "fd00:96::71"], ports: ["{name: dns, port: 53, protocol: UDP}"]),
+                Manifest.slice("dns", [Manifest.pods4[1]], ports: ["{name: dns, port: 5300, protocol: UDP}"]),
+                Manifest.slice("dns", [Manifest.pods6[1]], ports: ["{name: dns, port: 5300, protocol: UDP}"])),
+        ]))
+struct RealProgramTests {
+    static func has(_ program: String) -> Bool { (try? Command.run("sh", "-c", "command -v \(program)")) != nil }
+
+    private func output(_ arguments: [String], at place: TestNode.Place) throws -> String {
+        let process = try TestNode.current.start(arguments, at: place)
+        let text = try process.readToEnd()
+        _ = try process.wait()
+        return text
+    }
+
+    @Test(
+        "curl shows the Service's address as its peer", .enabled(if: has("curl"), "no curl"),
+        arguments: ["10.96.0.70", "[fd00:96::70]"])
+    func curl(host: String) throws {
+        for place in [TestNode.Place.node, .pod(1)] {
+            // The pods greet at once and do not end: no HTTP, but all that is asked here.
+            let text = try output(
+                [
+                    "curl", "--silent", "--noproxy", "*", "--http0.9", "--max-time", "2", "--write-out",
+                    "\nto %{remote_ip}:%{remote_port}", "http://\(host)/",
+                ], at: place)
+            #expect(text.contains("pod-"), "\(text)")
+            let peer = host.trimmingCharacters(in: ["[", "]"])
+            #expect(text.contains("to \(peer):80"), "\(text)")
+        }
+    }
+
+    @Test(
+        "dig hears the server that it asked", .enabled(if: has("dig"), "no dig"),
+        arguments: ["10.96.0.71", "fd00:96::71"])
+    func dig(server: String) throws {
+        let node = try TestNode.current
+        let dns = try node.start([Programs.lab, "serve", "--name", "dns", "--dns", "5300"], at: .pod(2))
+        defer { _ = try? dns.terminate() }
+        #expect(try dns.readLine() == "ready")
+        for place in [TestNode.Place.node, .pod(1)] {
+            let text = try output(["dig", "@\(server)", "web.example", "+tries=1", "+time=5"], at: place)
+            #expect(text.contains("status: NOERROR"), "\(text)")
+            #expect(text.contains("SERVER: \(server)#53"), "\(text)")
+            #expect(!text.contains("unexpected source"), "\(text)")
+        }
+    }
+
+    /// By RFC 6724 the C library connects a UDP socket to each address, only to learn its source: nothing is sent.
+    @Test(
+        "in a pod without IPv6 a name with both addresses leads to IPv4 first, though the Service serves no UDP",
+        .enabled(if: has("getent"), "no getent"))
+    func addressOrder() throws {
+        let node = try TestNode.current
+        let hosts = NSTemporaryDirectory() + "\(node.name)-hosts"
+        try "127.0.0.1 localhost\n10.96.0.70 dual.example\nfd00:96::70 dual.example\n"
+            .write(toFile: hosts, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: hosts) }
+        func order(at place: TestNode.Place) throws -> [String] {
+            let script = "mount --bind \(hosts) /etc/hosts && exec getent ahosts dual.example"
+            let text = try output(
+                ["unshare", "--mount", "--propagation", "private", "sh", "-c", script], at: place)
+            return text.split(separator: "\n").filter { $0.contains("STREAM") }.map {
+                String($0.split(separator: " ").first ?? "")
+            }
+        }
+        #expect(try order(at: .pod(1)) == ["fd00:96::70", "10.96.0.70"], "with IPv6 it goes first")
+        let namespace = node.namespace(of: .pod(3))
+        func setIPv6(_ isOff: Int) throws {
+            try Command.run(
+                "nsenter", "--net=\(namespace)", "sh", "-c",
+                "echo \(isOff) > /proc/sys/net/ipv6/conf/all/disable_ipv6")
+        }
+        try setIPv6(1)
+        #expect(try order(at: .pod(3)) == ["10.96.0.70", "fd00:96::70"])
+    }
+}

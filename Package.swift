@@ -259,8 +259,10 @@ let package = Package(
         .testTarget(
             name: "SwiftletDaemonTests",
             dependencies: [
-                "CDatapath", "DatapathInstall", "KubernetesAPI", "KubernetesObjects", "ServiceMaps", "ServiceModel",
-                "Settings", "SwiftletDaemon", "TestKit", .product(name: "Logging", package: "swift-log"),
+                "CDatapath", "DatapathInstall", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory",
+                "ServiceMaps",
+                "ServiceModel", "Settings", "SwiftletDaemon", "TestKit",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         // What a node's operator and load balancers see over HTTP; docs/metrics.md is compared with what is emitted.

@@ -60,6 +60,16 @@ extension BPFMap {
         return values
     }
 
+    /// Shows every value of an array, some thousands at a time, so that a big one costs no megabytes at once.
+    package func forEachValue<Value: BitwiseCopyable>(
+        as _: Value.Type, _ visit: (Value) -> Void
+    ) throws(BPFError) {
+        let (size, part) = (UInt32(maxEntries), UInt32(4_096))
+        for start in stride(from: 0, to: size, by: Int(part)) {
+            for value in try values(in: start..<min(start + part, size), as: Value.self) { visit(value) }
+        }
+    }
+
     /// One system call for the whole range; nil where the kernel has no batch call for arrays.
     private func batchOfValues<Value: BitwiseCopyable>(in range: Range<UInt32>) -> [Value]? {
         var indices = [UInt32](repeating: 0, count: range.count)

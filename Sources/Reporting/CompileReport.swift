@@ -1,3 +1,5 @@
+import ServiceModel
+
 /// What `swiftlet compile` prints: the desired state of one node, with its reasons, for people and tools.
 ///
 /// Every list is sorted, so equal clusters give equal reports. docs/compile.md describes the JSON; a change that
@@ -123,5 +125,13 @@ package struct CompileReport: Codable, Sendable, Hashable {
         package var object: String?
         package var field: String?
         package var message: String
+    }
+}
+
+extension CompileReport {
+    /// Something is not served as it is written. What another proxy serves, or a name in DNS, is meant so.
+    package var isFlawed: Bool {
+        !problems.isEmpty || !conflicts.isEmpty
+            || leftAlone.contains { $0.reason == ServiceModel.LeftAlone.noClusterIP.rawValue }
     }
 }

@@ -1,22 +1,68 @@
 /// Rows of text in aligned columns, as kubectl prints them.
 package struct Table {
+    private static let gap = 3
+    /// No column is cut below this, or below its title.
+    private static let narrowest = 8
+
     private let header: [String]
     private var rows: [[String]] = []
 
     package init(_ header: String...) { self.header = header }
 
+    package init(_ header: [String]) { self.header = header }
+
     package mutating func add(_ cells: String...) { rows.append(cells) }
 
+    /// A row of as many cells as there are titles.
+    package mutating func add(row: [String]) { rows.append(row) }
+
     /// The table, one line a row; cells may not hold line breaks.
-    package var text: String { Self.aligned([header] + rows, gap: 3).joined(separator: "\n") }
+    package var text: String { text(fitting: nil) }
+
+    /// The same cut to a terminal.
+    ///
+    /// - Parameter width: in columns; nil cuts nothing.
+    package func text(fitting width: Int?) -> String {
+        Self.aligned([header] + rows, gap: Self.gap, widths: widths(fitting: width)).joined(separator: "\n")
+    }
+
+    /// The rows alone, in columns of widths that `widths` gave, for a table that grows.
+    package func rows(in widths: [Int]) -> String {
+        Self.aligned(rows, gap: Self.gap, widths: widths).joined(separator: "\n")
+    }
+
+    /// How wide each column is. The widest are cut first, until all fit or are as narrow as they may be.
+    package func widths(fitting width: Int?) -> [Int] {
+        var widths = Self.natural([header] + rows)
+        guard let width else { return widths }
+        var excess = widths.reduce(0, +) + Self.gap * max(widths.count - 1, 0) - width
+        let least = header.map { max($0.count, Self.narrowest) }
+        while excess > 0 {
+            let cuttable = widths.indices.filter { widths[$0] > least[$0] }
+            guard let widest = cuttable.max(by: { widths[$0] < widths[$1] }) else { break }
+            // Down to the next one, which is then cut as well.
+            let next = cuttable.filter { $0 != widest }.map { widths[$0] }.max() ?? 0
+            let step = min(excess, max(widths[widest] - max(next, least[widest]), 1))
+            widths[widest] -= step
+            excess -= step
+        }
+        return widths
+    }
 
     /// Rows of equally many cells, padded so that they stand in columns.
     package static func aligned(_ rows: [[String]], gap: Int) -> [String] {
-        let columns = rows.first?.indices ?? 0..<0
-        let widths = columns.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        return rows.map { row in
+        aligned(rows, gap: gap, widths: natural(rows))
+    }
+
+    private static func natural(_ rows: [[String]]) -> [Int] {
+        (rows.first?.indices ?? 0..<0).map { column in rows.map { $0[column].count }.max() ?? 0 }
+    }
+
+    private static func aligned(_ rows: [[String]], gap: Int, widths: [Int]) -> [String] {
+        rows.map { row in
             let cells = zip(row, widths).map { cell, width in
-                cell + String(repeating: " ", count: width - cell.count)
+                let shown = cell.count > width ? cell.prefix(max(width - 1, 0)) + "…" : cell[...]
+                return shown + String(repeating: " ", count: max(width - shown.count, 0))
             }
             return cells.joined(separator: String(repeating: " ", count: gap)).trimmingSuffix(while: { $0 == " " })
         }

@@ -59,6 +59,18 @@ package struct BPFMapStore: MapStore, Sendable {
         for entry in entries { body(entry.key, entry.value) }
     }
 
+    /// The entries as bytes, those that are wanted.
+    func rawEntries(
+        of map: ServiceMap, where isWanted: ([UInt8], [UInt8]) -> Bool
+    ) throws(MapError) -> [[UInt8]: [UInt8]] {
+        var wanted: [[UInt8]: [UInt8]] = [:]
+        for entry in try reading(map, { map throws(BPFError) in try map.rawEntries() })
+        where isWanted(entry.key, entry.value) {
+            wanted[entry.key] = entry.value
+        }
+        return wanted
+    }
+
     package func elements<Value: BitwiseCopyable>(
         _ map: ServiceMap, at indices: Range<UInt32>, as _: Value.Type
     ) throws(MapError) -> [Value] {

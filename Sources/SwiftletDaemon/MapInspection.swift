@@ -34,15 +34,11 @@ package enum MapInspection {
         }
     }
 
-    /// Reads a part of the array at a time: a metrics scrape should not cost megabytes.
     private static func taken<Value: BitwiseCopyable>(
         _ map: borrowing BPFMap, as _: Value.Type, where isTaken: (Value) -> Bool
     ) throws(BPFError) -> Int {
-        let (size, part) = (UInt32(map.maxEntries), 4_096)
         var count = 0
-        for start in stride(from: 0, to: size, by: part) {
-            count += try map.values(in: start..<min(start + UInt32(part), size), as: Value.self).count(where: isTaken)
-        }
+        try map.forEachValue(as: Value.self) { count += isTaken($0) ? 1 : 0 }
         return count
     }
 

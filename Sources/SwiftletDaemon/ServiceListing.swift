@@ -5,7 +5,7 @@ import ServiceModel
 ///
 /// Addresses, ports, backends, affinity and counts are read from the maps, so they are what connects really meet.
 package struct ServiceListing: Codable, Sendable {
-    package struct Item: Codable, Sendable {
+    package struct Item: Codable, Sendable, Hashable {
         package var namespace: String
         package var name: String
         /// Kubernetes' type; "unknown" when no daemon can be asked.
@@ -18,7 +18,7 @@ package struct ServiceListing: Codable, Sendable {
         package var problems: [String]
     }
 
-    package struct Port: Codable, Sendable {
+    package struct Port: Codable, Sendable, Hashable {
         package var name: String
         package var `protocol`: String
         package var family: Int
@@ -33,12 +33,15 @@ package struct ServiceListing: Codable, Sendable {
         package var backends: [Backend]
     }
 
-    package struct Connections: Codable, Sendable {
+    package struct Connections: Codable, Sendable, Hashable {
         package var forwarded: UInt64
         /// For whatever reason.
         package var refused: UInt64
         /// The same by the names of `RefusalReason`; a reason that never came up has no entry.
         package var refusedByReason: [String: UInt64]
+
+        /// Nothing was counted.
+        package static let none = Connections(nil)
 
         /// - Parameter counter: nil for what is not counted one by one.
         init(_ counter: ServiceCounter?) {
@@ -49,7 +52,7 @@ package struct ServiceListing: Codable, Sendable {
         }
     }
 
-    package struct Frontend: Codable, Sendable {
+    package struct Frontend: Codable, Sendable, Hashable {
         package var address: String
         package var port: Int
         package var `protocol`: String
@@ -61,7 +64,7 @@ package struct ServiceListing: Codable, Sendable {
         package var restricted: Bool
     }
 
-    package struct Backend: Codable, Sendable {
+    package struct Backend: Codable, Sendable, Hashable {
         package var address: String
         package var port: Int
         package var state: String
@@ -71,6 +74,8 @@ package struct ServiceListing: Codable, Sendable {
         package var forwarded: UInt64?
     }
 
+    /// Raised by a change that could surprise a reader.
+    package var schema = 1
     package var services: [Item]
 
     /// Joins what the maps say with what the daemon says, if there is one; sorted by name.

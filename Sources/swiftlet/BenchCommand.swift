@@ -44,7 +44,8 @@ struct BenchCommand: ParsableCommand {
         @Option(help: ArgumentHelp("Also write tables of all runs in Markdown.", valueName: "file"))
         var markdown: String?
 
-        @OptionGroup var format: OutputOptions
+        @Option(name: .shortAndLong, help: "How to print.")
+        var output: ReportFormat = .table
 
         /// Connects of one kind before it is another one's turn.
         private static let roundSize = 200
@@ -66,7 +67,7 @@ struct BenchCommand: ParsableCommand {
                 Progress.clear()
                 results.append(report.result)
                 print(
-                    format.output == .json
+                    output == .json
                         ? try report.result.json()
                         : BenchmarkText(report, color: Terminal.hasColours).description)
             }

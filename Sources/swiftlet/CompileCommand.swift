@@ -1,4 +1,5 @@
 import ArgumentParser
+import KubernetesObjects
 import Reporting
 import ServiceModel
 import Settings
@@ -11,19 +12,15 @@ struct CompileCommand: ParsableCommand {
         discussion: """
             Needs no privileges and reads nothing of this machine but the manifests, or the kubeconfig of a cluster, which is
             listed once. What cannot be used in them is part of the result, and on standard error; the exit code is 0 all
-            the same.
+            the same, but for a directory that cannot be read. With --strict it is 1 when anything is refused or ignored.
 
             Examples:
               swiftlet compile --manifests ./examples --node demo-node
               swiftlet compile --manifests ./examples --node demo-node -o json
+              swiftlet compile --manifests ./examples --node demo-node --strict
               swiftlet compile --kubeconfig ~/.kube/config --node worker-3
               swiftlet compile --manifests ./examples --node other --node-address 192.0.2.7 --nodeport-addresses all
             """)
-
-    enum Format: String, ExpressibleByArgument, CaseIterable {
-        case table
-        case json
-    }
 
     @Option(help: ArgumentHelp("Directory of Kubernetes manifests; may be repeated.", valueName: "dir"))
     var manifests: [String] = []
@@ -43,8 +40,15 @@ struct CompileCommand: ParsableCommand {
     @OptionGroup(title: "As for run")
     var nodeOptions: NodeOptions
 
+    @Flag(
+        help: """
+            Fail when anything was refused, left out or ignored: objects, parts and fields of them, conflicts, and Services \
+            that nothing gives a ClusterIP.
+            """)
+    var strict = false
+
     @Option(name: .shortAndLong, help: "How to print.")
-    var output: Format = .table
+    var output: ReportFormat = .table
 
     func validate() throws {
         if node.isEmpty { throw ValidationError("name the node to compile for: --node NAME") }
@@ -62,6 +66,8 @@ struct CompileCommand: ParsableCommand {
         case .json: print(try report.json())
         }
         warn(of: report)
+        let isUnread = problems.contains { $0.kind == .unreadable && manifests.contains($0.origin) }
+        if isUnread || strict && report.isFlawed { throw ExitCode.failure }
     }
 
     /// The flags mean what they mean for `run`.

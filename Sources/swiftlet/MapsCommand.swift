@@ -27,9 +27,8 @@ struct MapsCommand: ParsableCommand {
         func run() throws {
             try pins.requireDatapath()
             let fill = try MapInspection.fill(of: pins.pins)
-            if format.output == .json {
-                return try printJSON(fill)
-            }
+            if format.output.isData { return try format.printData(fill) }
+            if format.output == .name { return fill.forEach { print($0.name) } }
             var table =
                 format.output == .wide
                 ? Table("NAME", "TYPE", "KEY", "VALUE", "ENTRIES", "CAPACITY", "MEMORY", "WRITTEN BY", "PURPOSE")
@@ -47,7 +46,7 @@ struct MapsCommand: ParsableCommand {
                     table.add(map.name, about.type, entries, capacity, memory, about.words.purpose)
                 }
             }
-            print(table.text)
+            format.printTable(table)
         }
     }
 

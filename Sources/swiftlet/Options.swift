@@ -1,6 +1,10 @@
 import ArgumentParser
 import DatapathInstall
+import FoundationEssentials
+import KubernetesObjects
+import Reporting
 import Settings
+import SwiftletDaemon
 import SystemPackage
 
 /// How a command prints.
@@ -8,11 +12,38 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     case table
     case wide
     case json
+    case yaml
+    /// Names alone, one a line, as other commands take them.
+    case name
+
+    /// For programs.
+    var isData: Bool { self == .json || self == .yaml }
+}
+
+/// How a report is printed that has no rows with names.
+enum ReportFormat: String, ExpressibleByArgument, CaseIterable {
+    case table
+    case json
 }
 
 struct OutputOptions: ParsableArguments {
     @Option(name: .shortAndLong, help: "How to print.")
     var output: OutputFormat = .table
+
+    /// Prints a report for programs: JSON, or the same as YAML.
+    func printData(_ value: some Encodable) throws {
+        if output == .yaml {
+            let json = try ReportCoding.encoder().encode(value)
+            print(try JSONReader.document(Array(json)).yaml, terminator: "")
+        } else {
+            try printJSON(value)
+        }
+    }
+
+    /// Prints a table, which a terminal does not wrap: only `-o wide` shows all of it there.
+    func printTable(_ table: Table) {
+        print(table.text(fitting: output == .wide ? nil : Terminal.width))
+    }
 }
 
 /// Which datapath a command looks at.

@@ -91,6 +91,8 @@ enum Aliases {
     private static let known: [([String], [String])] = [
         (["service", "list"], ["services"]), (["service"], ["services"]), (["bpf", "lb", "list"], ["services"]),
         (["map", "list"], ["maps"]), (["map"], ["maps"]),
+        (["bpf", "ct", "list", "global"], ["flows"]), (["bpf", "ct", "list"], ["flows"]),
+        (["bpf", "nat", "list"], ["flows"]),
     ]
 
     static func rewritten(_ arguments: [String]) -> [String] {

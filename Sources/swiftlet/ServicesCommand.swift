@@ -1,6 +1,7 @@
 import ArgumentParser
 import DatapathInstall
 import FoundationEssentials
+import Glibc
 import Reporting
 import ServiceMaps
 import ServiceModel
@@ -20,6 +21,7 @@ struct ServicesCommand: ParsableCommand {
               swiftlet services kube-system/kube-dns:dns
               swiftlet services 10.96.0.15:80
               swiftlet services -n prod --broken
+              swiftlet services --watch
               swiftlet services -o json
             """)
 
@@ -36,26 +38,61 @@ struct ServicesCommand: ParsableCommand {
     @Flag(help: "Only service ports without a backend, and Services with a problem.")
     var broken = false
 
+    @Flag(
+        name: .shortAndLong,
+        help: "Then print what changes, until interrupted; what is counted is no change. With -o json an event a line.")
+    var watch = false
+
     @OptionGroup var pins: PinOptions
     @OptionGroup var format: OutputOptions
 
     func run() throws {
         try pins.requireDatapath()
+        let (listing, isExplained) = try look()
+        if watch { try follow(listing) }
+        try show(listing)
+        if !isExplained { Terminal.write(error: "no daemon answers: types and reasons are unknown") }
+    }
+
+    /// - Returns: what is selected, and whether a daemon has explained it.
+    private func look() throws -> (ServiceListing, isExplained: Bool) {
         let reports = ControlClient.ask(.services, at: pins.runDirectory)
             .flatMap { try? ReportCoding.decoder().decode([ServiceReport].self, from: $0) }
         let programmed = try ProgrammedState.read(from: BPFMapStore(pins: pins.pins))
-        var listing = ServiceListing(programmed: programmed, reports: reports)
+        let listing = ServiceListing(programmed: programmed, reports: reports)
         let selection = ServiceSelection(words: names, namespace: allNamespaces ? nil : namespace, broken: broken)
-        listing = try selection.apply(to: listing)
-        if format.output == .json { return try printJSON(listing) }
-        if !names.isEmpty {
+        return (try selection.apply(to: listing), reports != nil)
+    }
+
+    private func show(_ listing: ServiceListing) throws {
+        switch format.output {
+        case .json, .yaml: try format.printData(listing)
+        case .name: for service in listing.services { print(service.title) }
+        case .table where !names.isEmpty, .wide where !names.isEmpty:
             let explainer = try? ClusterLook.explainer(of: listing.services.first, pins: pins)
             for service in listing.services { print(service.description + endpoints(of: service, explainer)) }
-        } else {
-            print(table(of: listing))
+        case .table, .wide:
+            format.printTable(ServiceTable(listing.services, isWide: format.output == .wide).table)
         }
-        if reports == nil {
-            Terminal.write(error: "no daemon answers: types and reasons are unknown")
+    }
+
+    /// Prints what is there, and then what changes. Looking takes a fifth of the time at most.
+    private func follow(_ first: ServiceListing) throws -> Never {
+        var printer = ServiceWatchPrinter(format: format.output, width: Terminal.width)
+        try printer.print(ServiceChange.between([], first.services))
+        var known = first.services
+        while true {
+            let begin = ContinuousClock.now
+            // While a daemon is replaced by another one, or a Service that was named is away.
+            if let (listing, isExplained) = try? look(), isExplained {
+                try printer.print(ServiceChange.between(known, listing.services))
+                known = listing.services
+            } else if !names.isEmpty, ControlClient.ask(.status, at: pins.runDirectory) != nil {
+                try printer.print(ServiceChange.between(known, []))
+                known = []
+            }
+            let spent = ContinuousClock.now - begin
+            usleep(UInt32(clamping: max(1_000_000, spent.components.seconds * 4_000_000)))
         }
     }
 
@@ -68,45 +105,6 @@ struct ServicesCommand: ParsableCommand {
                 + Explanation.Endpoint.rows(group.endpoints).map { "    \($0)" }.joined(separator: "\n")
         }.joined()
     }
-
-    private func table(of listing: ServiceListing) -> String {
-        let isWide = format.output == .wide
-        var table =
-            isWide
-            ? Table("SERVICE", "TYPE", "FRONTENDS", "BACKENDS", "AFFINITY", "POLICY", "CONNECTS", "REFUSED", "REASON")
-            : Table("SERVICE", "TYPE", "FRONTENDS", "BACKENDS", "CONNECTS", "REASON")
-        for service in listing.services {
-            let title = "\(service.namespace)/\(service.name)"
-            if service.ports.isEmpty {
-                let reason = ([service.leftAlone] + service.problems).compactMap(\.self).joined(separator: "; ")
-                isWide
-                    ? table.add(title, service.type, "-", "-", "-", "-", "-", "-", reason)
-                    : table.add(title, service.type, "-", "-", "-", reason)
-            }
-            for port in service.ports {
-                let label = port.name.isEmpty ? title : "\(title):\(port.name)"
-                let frontends = list(
-                    port.frontends.filter { $0.scope == "fromNode" }.map(\.endpoint), most: isWide ? 99 : 3)
-                let backends = list(port.backends.map(\.summary), most: isWide ? 99 : 3)
-                let reason = ([port.reason] + service.problems).compactMap(\.self).joined(separator: "; ")
-                let counted = port.connections
-                let (connects, refused) = ("\(counted.forwarded)", "\(counted.refused)\(counted.reasonsText)")
-                isWide
-                    ? table.add(
-                        label, service.type, frontends, backends, port.affinityText, service.policyText, connects,
-                        refused, reason)
-                    : table.add(label, service.type, frontends, backends, connects, reason)
-            }
-        }
-        return table.text
-    }
-
-}
-
-private func list(_ items: [String], most: Int) -> String {
-    if items.isEmpty { return "-" }
-    let rest = items.count - most
-    return items.prefix(most).joined(separator: ",") + (rest > 0 ? ",+\(rest)" : "")
 }
 
 extension ServiceListing.Frontend {
@@ -153,7 +151,8 @@ extension ServiceListing.Item {
                     + port.connections.reasonsText)
             if let reason = port.reason { lines.append("    no backend: \(Terminal.styled(reason, .warning))") }
             if port.frontends.contains(where: \.restricted) {
-                lines.append("    sources:   \(port.sourceRanges.isEmpty ? "none" : list(port.sourceRanges, most: 99))")
+                lines.append(
+                    "    sources:   \(port.sourceRanges.isEmpty ? "none" : shortened(port.sourceRanges, most: .max))")
             }
             for frontend in port.frontends {
                 lines.append(
@@ -172,5 +171,3 @@ extension ServiceListing.Item {
         return lines.joined(separator: "\n")
     }
 }
-
-private func hostText(_ address: String) -> String { address.contains(":") ? "[\(address)]" : address }

@@ -31,6 +31,7 @@ struct StatusCommand: ParsableCommand {
 
     func validate() throws {
         guard (0...86_400).contains(wait) else { throw ValidationError("write --wait with seconds from 0 to 86400") }
+        if format.output == .name { throw ValidationError("status has no names; write -o table, wide, json or yaml") }
     }
 
     func run() throws {
@@ -41,8 +42,8 @@ struct StatusCommand: ParsableCommand {
             if !report.degraded.isEmpty { throw ExitCode.degraded }
             return
         }
-        if format.output == .json {
-            try printJSON(report)
+        if format.output.isData {
+            try format.printData(report)
         } else {
             printText(report, wide: format.output == .wide)
         }
@@ -68,7 +69,7 @@ struct StatusCommand: ParsableCommand {
     }
 
     private func printObserver(_ daemon: DaemonReport) throws {
-        if format.output == .json { return try printJSON(daemon) }
+        if format.output.isData { return try format.printData(daemon) }
         print("observing only: process \(daemon.pid) on node \(daemon.nodeName) programs nothing")
         print("  source:          \(daemon.sources.joined(separator: ", "))")
         print(

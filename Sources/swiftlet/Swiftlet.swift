@@ -22,7 +22,8 @@ struct Swiftlet: ParsableCommand {
         version: "swiftlet \(Version.swiftlet)",
         subcommands: [
             RunCommand.self, StatusCommand.self, ServicesCommand.self, ExplainCommand.self, CompileCommand.self,
-            MapsCommand.self, BenchCommand.self, TakeoverCommand.self, PrepareCommand.self, CleanupCommand.self,
+            DiffCommand.self, FlowsCommand.self, SocketsCommand.self, AffinityCommand.self, MapsCommand.self,
+            BenchCommand.self, TakeoverCommand.self, PrepareCommand.self, CleanupCommand.self,
             NamespacesCommand.self, CompletionCommand.self, VersionCommand.self, ProbeCommand.self,
             ProbeFrontendsCommand.self,
         ])

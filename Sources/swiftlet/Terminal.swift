@@ -15,9 +15,20 @@ enum Terminal {
         isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == nil
         && getenv("TERM").map { String(cString: $0) } != "dumb"
 
+    /// How many columns standard output has; nil where it is no terminal.
+    static var width: Int? {
+        var size = winsize()
+        guard isatty(STDOUT_FILENO) == 1, ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0
+        else { return nil }
+        return Int(size.ws_col)
+    }
+
     static func styled(_ text: String, _ style: Style) -> String {
         hasColours ? "\u{1b}[\(style.rawValue)m\(text)\u{1b}[0m" : text
     }
+
+    /// What was printed goes out now, so that a reader of a pipe sees it before there is more.
+    static func flush() { fflush(nil) }
 
     static func write(error text: String) {
         write(raw: "swiftlet: \(text)\n")

@@ -10,7 +10,7 @@ struct CommandLineTests {
     }
 
     /// The build directory: the test bundle and the program lie side by side.
-    private static let swiftlet: String = {
+    static let swiftlet: String = {
         let executable = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
         return URL(fileURLWithPath: executable).deletingLastPathComponent().path + "/swiftlet"
     }()

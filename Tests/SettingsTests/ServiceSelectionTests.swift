@@ -28,7 +28,7 @@ struct ServiceSelectionTests {
             item("prod", "works", port("fd00::3", 443, "")),
         ]
         listing = try ReportCoding.decoder().decode(
-            ServiceListing.self, from: Data(#"{"services": [\#(services.joined(separator: ","))]}"#.utf8))
+            ServiceListing.self, from: Data(#"{"schema": 1, "services": [\#(services.joined(separator: ","))]}"#.utf8))
     }
 
     private func names(_ words: [String], namespace: String? = nil, broken: Bool = false) throws -> [String] {
@@ -69,6 +69,7 @@ struct ServiceSelectionTests {
         #expect(Aliases.rewritten(["service", "list", "-o", "json"]) == ["services", "-o", "json"])
         #expect(Aliases.rewritten(["bpf", "lb", "list"]) == ["services"])
         #expect(Aliases.rewritten(["map", "list"]) == ["maps"])
+        #expect(Aliases.rewritten(["bpf", "ct", "list", "global"]) == ["flows"])
         #expect(Aliases.rewritten(["services", "map"]) == ["services", "map"])
     }
 }

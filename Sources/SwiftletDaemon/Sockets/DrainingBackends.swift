@@ -46,12 +46,8 @@ extension DrainingBackend {
     /// By the backend's id. A place that is given back has no cookie.
     private static func sockets(_ places: borrowing BPFMap) throws(BPFError) -> [UInt32: Int] {
         var counts: [UInt32: Int] = [:]
-        let (size, part) = (UInt32(places.maxEntries), 4_096)
-        for start in stride(from: 0, to: size, by: part) {
-            for place in try places.values(in: start..<min(start + UInt32(part), size), as: origin.self)
-            where place.cookie != 0 && place.service_id != 0 {
-                counts[place.backend_id, default: 0] += 1
-            }
+        try places.forEachValue(as: origin.self) { place in
+            if place.cookie != 0 && place.service_id != 0 { counts[place.backend_id, default: 0] += 1 }
         }
         return counts
     }
@@ -63,14 +59,11 @@ extension DrainingBackend {
         guard let flows = try pins.openIfPinned(map.rawValue) else { return [:] }
         let now = KernelClock.now
         var counts: [UInt32: Int] = [:]
-        let (size, part) = (UInt32(flows.maxEntries), 4_096)
-        for start in stride(from: 0, to: size, by: part) {
-            for flow in try flows.values(in: start..<min(start + UInt32(part), size), as: Flow.self)
-            where flow.state != FLOW_FREE && flow.state != FLOW_CHANGING {
-                let lifetime = timeouts.lifetime(
-                    flow.protocol, flow.state, isHalfClosed: flow.fin_client != 0 || flow.fin_backend != 0)
-                if now - .nanoseconds(Int64(flow.last_seen)) < lifetime { counts[flow.backend_id, default: 0] += 1 }
-            }
+        try flows.forEachValue(as: Flow.self) { flow in
+            guard flow.state != FLOW_FREE && flow.state != FLOW_CHANGING else { return }
+            let lifetime = timeouts.lifetime(
+                flow.protocol, flow.state, isHalfClosed: flow.fin_client != 0 || flow.fin_backend != 0)
+            if now - .nanoseconds(Int64(flow.last_seen)) < lifetime { counts[flow.backend_id, default: 0] += 1 }
         }
         return counts
     }

@@ -23,6 +23,15 @@ enum ClusterLook {
     }
 
     private static func explainer(path: String, pins: PinOptions) throws -> Explainer {
+        let report = try node(pins)
+        if !report.manifests.isEmpty {
+            return Explainer(view: ManifestLoader.view(of: report.manifests), node: report.configuration)
+        }
+        return Explainer(view: try view(path: path, pins: pins), node: report.configuration)
+    }
+
+    /// What the daemon that runs here compiles for.
+    static func node(_ pins: PinOptions) throws -> NodeReport {
         guard
             let report = ControlClient.ask(.node, at: pins.runDirectory)
                 .flatMap({ try? ReportCoding.decoder().decode(NodeReport.self, from: $0) })
@@ -31,15 +40,17 @@ enum ClusterLook {
                 "no daemon answers below \(pins.bpfRoot); start `swiftlet run`, or name --manifests DIR and --node NAME"
             )
         }
-        if !report.manifests.isEmpty {
-            return Explainer(view: ManifestLoader.view(of: report.manifests), node: report.configuration)
-        }
+        return report
+    }
+
+    /// What the API server lists about `NAMESPACE/NAME`, or about an address.
+    static func view(path: String, pins: PinOptions) throws -> ClusterView {
         guard
             let look = ControlClient.ask(look: path, at: pins.runDirectory)
                 .flatMap({ try? ReportCoding.decoder().decode(LookReport.self, from: $0) })
         else { throw CommandError("the daemon cannot ask the API server now; look at its log") }
         var view = ManifestLoader.view(ofList: Array(look.list.utf8), from: "the API server")
         view.unseen = look.unseen
-        return Explainer(view: view, node: report.configuration)
+        return view
     }
 }

@@ -257,6 +257,8 @@ extension TestNode {
 struct HeldFlows {
     private let process: RunningProcess
 
+    var pid: pid_t { process.pid }
+
     init(_ process: RunningProcess) throws {
         self.process = process
         _ = try process.readLine()

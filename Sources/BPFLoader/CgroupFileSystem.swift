@@ -14,6 +14,18 @@ package enum CgroupFileSystem {
         return root
     }
 
+    /// Whether a process is in a cgroup of version 2 or below it; nil if that cannot be told.
+    package static func contains(process: Int32, below cgroup: FilePath) -> Bool? {
+        guard let root = try? root(), let text = try? readText(FilePath("/proc/\(process)/cgroup")) else { return nil }
+        return contains(line: text, mountedAt: root, below: cgroup)
+    }
+
+    /// - Parameter text: what /proc says of the process; of version 2 it is the line `0::/path`.
+    static func contains(line text: String, mountedAt root: FilePath, below cgroup: FilePath) -> Bool? {
+        guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("0::/") }) else { return nil }
+        return FilePath(root.string + line.dropFirst(3)).lexicallyNormalized().starts(with: cgroup)
+    }
+
     private static let magic = 0x6367_7270
 
     /// The kernel's number for a cgroup, as links and programs give it: the inode number of its directory.

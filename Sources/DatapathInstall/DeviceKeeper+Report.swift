@@ -15,8 +15,10 @@ extension DeviceKeeper {
 
     /// Of the moment: the kernel does not tell when somebody changes a setting.
     ///
-    /// - Parameter nodePorts: the addresses that serve NodePorts.
-    package func report(nodePorts: [IPAddress]) -> Report {
+    /// - Parameters:
+    ///   - nodePorts: the addresses that serve NodePorts.
+    ///   - hasNodePorts: a Service has some.
+    package func report(nodePorts: [IPAddress], hasNodePorts: Bool = true) -> Report {
         let selection = selection
         look(selection)
         // Where no packet is translated none needs to be forwarded for us.
@@ -26,8 +28,18 @@ extension DeviceKeeper {
             devices: devices, packets: packets,
             problems: failures.values.sorted() + [unreadable].compactMap { $0 }
                 + (isServing ? lostEndpoints(selection) : []) + shown.filter { $0.severity == .problem }.map(\.text),
-            risks: shown.filter { $0.severity == .risk }.map(\.text)
-                + (isServing ? closedNodePorts(nodePorts, selection) + packetRisks : []))
+            risks: shown.filter { $0.severity == .risk }.map(\.text) + unmatchedPatterns
+                + (isServing || hasNodePorts ? closedNodePorts(nodePorts, selection) : [])
+                + (isServing ? packetRisks : []))
+    }
+
+    /// A name that was misspelt, or a device that is not there yet.
+    private var unmatchedPatterns: [String] {
+        let names = network.links.map(\.name)
+        func text(_ patterns: DevicePatterns, _ flag: String) -> [String] {
+            patterns.unmatched(among: names).map { "no device of this node matches \($0) of \(flag)" }
+        }
+        return text(settings.devices.patterns, "--devices") + text(settings.podInterfaces.patterns, "--pod-interfaces")
     }
 
     private var packets: Packets {

@@ -3,9 +3,12 @@ package import Glibc
 package import ServiceModel
 package import SystemPackage
 
-/// Whether the hooks do what they should: a process in a child cgroup asks a known ClusterIP for a port that it does
-/// not serve, with a TCP socket that does not wait. Only our hook can refuse such a connect at once (spec 28), and then
-/// nothing leaves the node. (UDP's is never refused, spec 55.)
+/// Whether the hooks do what they should: a process below the cgroup asks a known ClusterIP for port 0, which none serves
+/// and no counter counts, with a TCP socket that does not wait. Only our hook can refuse such a connect at once (spec 28),
+/// and then nothing leaves the node. (UDP's is never refused, spec 55.)
+///
+/// A process that is below the cgroup asks by itself, as a daemon in a pod does, which may not make cgroups. Another one
+/// asks by a child in a cgroup that it makes.
 package enum HookProbe {
     package enum Outcome: String, Sendable, Codable {
         case effective
@@ -13,6 +16,8 @@ package enum HookProbe {
         case ineffective
         /// There is no ClusterIP to ask.
         case nothingToAsk
+        /// This process may not make a cgroup, and is not in one that is served.
+        case notPermitted
         /// The probe itself could not be run.
         case failed
     }
@@ -20,13 +25,20 @@ package enum HookProbe {
     /// Runs the probe in a process of its own, below the cgroup: this program's `probe-hook` joins it and connects.
     package static func run(cgroup: FilePath, vip: IPAddress) -> Outcome {
         let child = cgroup.appending("swiftlet-probe-\(getpid())")
-        guard child.withPlatformString({ mkdir($0, 0o755) }) == 0 else { return .failed }
+        guard child.withPlatformString({ mkdir($0, 0o755) }) == 0 else {
+            return [EACCES, EPERM, EROFS].contains(errno) ? .notPermitted : .failed
+        }
         defer { _ = child.withPlatformString { rmdir($0) } }
         switch exitCode(of: ["swiftlet", "probe-hook", "--cgroup", child.string, "--address", "\(vip)"]) {
         case 0: return .effective
         case 4: return .ineffective
         default: return .failed
         }
+    }
+
+    /// The probe of this process, without a child; nil when it is not below the cgroup.
+    package static func runHere(cgroup: FilePath, vip: IPAddress) -> Outcome? {
+        CgroupFileSystem.contains(process: getpid(), below: cgroup) == true ? connect(to: vip) : nil
     }
 
     /// Runs this very program, also when its file was replaced; nil when it did not start or did not exit by itself.
@@ -56,7 +68,7 @@ package enum HookProbe {
         close(file)
     }
 
-    /// The child's part: joins the cgroup and connects. Linux has no port that is less likely to be served than 1.
+    /// The child's part: joins the cgroup and connects.
     package static func connect(in cgroup: String, to vip: IPAddress) throws(InstallError) -> Outcome {
         try join(cgroup)
         return connect(to: vip)
@@ -67,7 +79,7 @@ package enum HookProbe {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
         let descriptor = socket(vip.family == .v4 ? AF_INET : AF_INET6, type, 0)
         defer { close(descriptor) }
-        let error = vip.withSocketAddress(port: 1) { Glibc.connect(descriptor, $0, $1) == 0 ? 0 : errno }
+        let error = vip.withSocketAddress(port: 0) { Glibc.connect(descriptor, $0, $1) == 0 ? 0 : errno }
         switch error {
         case ECONNREFUSED: return .effective
         // Below kernel 6.1 the hook sends the socket to port 0 of loopback: a connect that does not wait is under way

@@ -19,6 +19,7 @@ extension ResourceFollower {
             resource.watches += 1
             resource.url = session.url(answer.address)
             resource.connectedSince = time.wallClock()
+            resource.lostSince = nil
         }
         let startedAt = time.now()
         let patience = length + session.timeouts.watchGrace

@@ -84,6 +84,7 @@ actor ResourceFollower {
             resource.trouble = isMomentary ? nil : error.trouble
             resource.url = nil
             resource.connectedSince = nil
+            resource.lostSince = resource.lostSince ?? time.wallClock()
         }
         let isExpected = error.kind == .otherHistory || error.status?.isExpired == true
         log.log(level: isExpected ? .info : .warning, "lost the API server", metadata: ["reason": "\(error)"])

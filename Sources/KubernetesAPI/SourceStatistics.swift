@@ -31,6 +31,8 @@ package struct SourceStatistics: Sendable, Hashable {
         /// The API server that is watched now; nil between watches.
         package var url: String?
         package var connectedSince: Double?
+        /// When following failed first since it was watched last; nil while it is.
+        package var lostSince: Double?
         package var lastError: String?
         /// The same without what was being done: several resources may have it in common.
         package var trouble: String?

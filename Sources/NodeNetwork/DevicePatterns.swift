@@ -37,6 +37,11 @@ package struct DevicePatterns: Hashable, Sendable {
     /// The pattern that takes a device out, whatever else names it.
     func exclusion(of name: String) -> String? { Self.first(in: excluded, for: name) }
 
+    /// Patterns that name none of these devices; those that take devices out are not among them.
+    package func unmatched(among names: [String]) -> [String] {
+        included.filter { pattern in !names.contains { $0 == pattern || fnmatch(pattern, $0, 0) == 0 } }
+    }
+
     private static func first(in patterns: [String], for name: String) -> String? {
         patterns.first { $0 == name } ?? patterns.first { fnmatch($0, name, 0) == 0 }
     }

@@ -81,12 +81,13 @@ extension CompileReport.LocalTraffic {
 
 extension CompileReport.Frontend {
     fileprivate init(_ frontend: DesiredFrontend, of port: DesiredServicePort, on node: NodeConfiguration) {
+        let reason = frontend.action == .balance ? nil : port.emptyReason ?? .notOnThisNode
         self.init(
             address: "\(frontend.key.address)", port: Int(frontend.key.port.number),
             protocol: "\(frontend.key.proto)", scope: CompileReport.Scope(frontend), kind: frontend.kind.text,
             policy: frontend.policy.rawValue, service: "\(port.name.service)", servicePort: port.name.port,
             action: "\(frontend.action)",
-            reason: frontend.action == .balance ? nil : (port.emptyReason ?? .notOnThisNode).rawValue,
+            reason: reason?.rawValue, reasonCode: reason?.code.rawValue,
             backends: port.backends(of: frontend).map(CompileReport.Backend.init),
             affinitySeconds: port.affinitySeconds, masquerade: frontend.masquerade(on: node).rawValue,
             sourceRanges: frontend.sourceRanges.map(CompileReport.SourceRanges.init))

@@ -54,6 +54,8 @@ package struct CompileReport: Codable, Sendable, Hashable {
         package var action: String
         /// Why it refuses or drops; absent when it balances.
         package var reason: String?
+        /// The reason's code, of `swiftlet help reasons`.
+        package var reasonCode: String?
         /// The set that this frontend takes, and nothing else.
         package var backends: [Backend]
         /// 0 without session affinity.

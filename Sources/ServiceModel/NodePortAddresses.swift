@@ -9,6 +9,14 @@ package enum NodePortAddresses: Sendable, Hashable {
     /// All local addresses, and loopback.
     case all
 
+    /// The ranges that were written.
+    package var ranges: [CIDR] {
+        switch self {
+        case .within(let ranges), .primaryAndWithin(let ranges): ranges
+        case .primary, .all: []
+        }
+    }
+
     /// The addresses, sorted, with 127.0.0.1 and ::1 flagged host-only.
     ///
     /// Before there is a Node object with an address `primary` means all local addresses.

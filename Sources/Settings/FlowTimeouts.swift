@@ -31,6 +31,37 @@ package struct FlowTimeouts: Codable, Sendable, Hashable {
 
     package init() {}
 
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+        case tcpEstablished, tcpCloseWait, tcpSYN, tcpFIN, udp, udpStream, any
+    }
+
+    private static func field(_ key: CodingKeys) -> WritableKeyPath<FlowTimeouts, Duration> & Sendable {
+        switch key {
+        case .tcpEstablished: \.tcpEstablished
+        case .tcpCloseWait: \.tcpCloseWait
+        case .tcpSYN: \.tcpSYN
+        case .tcpFIN: \.tcpFIN
+        case .udp: \.udp
+        case .udpStream: \.udpStream
+        case .any: \.any
+        }
+    }
+
+    /// In seconds.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        for key in CodingKeys.allCases {
+            self[keyPath: Self.field(key)] = .seconds(try container.decode(Double.self, forKey: key))
+        }
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        for key in CodingKeys.allCases {
+            try container.encode(self[keyPath: Self.field(key)] / .seconds(1), forKey: key)
+        }
+    }
+
     /// One side has said RST: the kernel's time, too.
     package static let tcpReset = Duration.seconds(10)
 

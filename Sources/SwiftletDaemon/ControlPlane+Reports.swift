@@ -18,7 +18,8 @@ extension ControlPlane {
             log.warning("two Services claim one frontend", metadata: ["conflict": "\(conflict)"])
             warn(
                 ServiceWarning(
-                    service: conflict.service, reason: "FrontendConflict", action: "Programming", note: "\(conflict)"))
+                    service: conflict.service, reason: "FrontendConflict", action: "Programming",
+                    note: Reason(.conflict, text: "\(conflict)").note))
         }
         reportedConflicts = conflicts
     }
@@ -31,7 +32,7 @@ extension ControlPlane {
             warn(
                 ServiceWarning(
                     service: service, reason: "NotProgrammed", action: "Programming",
-                    note: "on node \(nodeName): \(failure)"))
+                    note: failure.reason(onNode: nodeName).note))
         }
         if writer?.isPending != true { reportedFailures = ReportedFailures() }
     }
@@ -44,6 +45,9 @@ extension ControlPlane {
         report.desired = compiler.desired.totals
         report.pending = reportedFailures.lines(for: writer?.pending ?? [])
         report.residentBytes = Self.residentBytes
+        report.emptyServices = Dictionary(
+            uniqueKeysWithValues: EmptyServices(compiler.desired).counts.filter { $0.value > 0 }
+                .map { ($0.key.rawValue, $0.value) })
         report.withoutBackends = compiler.desired.services.values.reduce(0) { count, service in
             count + service.ports.count { $0.emptyReason != nil }
         }
@@ -55,6 +59,9 @@ extension ControlPlane {
                 "no Node is named \(nodeName): zones, Local policies and the node's addresses are not known; set --node-name"
             )
         }
+        report.risks += configuration.node.nodePorts.ranges.filter { range in
+            !node.nodePortAddresses.contains { range.contains($0.address) }
+        }.map { "no address of this node is in \($0) of --nodeport-addresses: no NodePort is served there" }
         // One odd value of a tenant's is no reason to call the node degraded.
         report.risks +=
             problems.filter { !$0.isRefusal }.map(\.description).sorted() + doubtful.values.flatMap(\.self).sorted()
@@ -67,6 +74,13 @@ extension ControlPlane {
         let most = 20
         let lines = remarks.flatMap { name, found in found.map { "Service \(name): \($0.text)" } }.sorted()
         return lines.prefix(most) + (lines.count > most ? ["\(lines.count - most) more addresses like these"] : [])
+    }
+
+    /// Whether a Service has a NodePort.
+    var servesNodePorts: Bool {
+        compiler.desired.services.values.contains { service in
+            service.ports.contains { $0.frontends.contains { $0.kind == .nodePort } }
+        }
     }
 
     /// Services of before the start that stay because it is not known whether they are wanted.
@@ -99,6 +113,7 @@ extension ControlPlane {
     var wanted: MetricsSnapshot.Wanted {
         MetricsSnapshot.Wanted(
             totals: compiler.desired.totals, gaps: EndpointGaps(compiler.desired),
+            emptyServices: EmptyServices(compiler.desired),
             pendingPorts: writer?.pending.count ?? 0, conflicts: compiler.conflicts.count,
             refusedObjects: problems.count(where: \.isRefusal),
             mapEntries: writer?.statistics.mapValues(\.entries) ?? [:])
@@ -128,14 +143,26 @@ extension ServiceReport {
         self.init(
             namespace: service.name.namespace, name: service.name.name, type: service.kind.rawValue,
             externalPolicy: service.externalPolicy.rawValue, internalPolicy: service.internalPolicy.rawValue,
-            leftAlone: desired?.leftAlone?.text,
+            leftAlone: desired?.leftAlone?.text, leftAloneCode: desired?.leftAlone?.code.rawValue,
             ports: (desired?.ports ?? []).map { port in
                 Port(
                     name: port.name.port, protocol: "\(port.name.proto)", family: Int(port.name.family.rawValue),
-                    reason: port.emptyReason?.rawValue)
+                    reason: port.emptyReason?.rawValue, reasonCode: port.emptyReason?.code.rawValue)
             },
             problems: problems)
     }
+}
+
+extension ApplyReport.Failure {
+    /// In the words of the catalogue: a map is full, or the kernel refused a write.
+    fileprivate func reason(onNode node: String) -> Reason {
+        Reason(error.isShortage ? .mapFull : .notProgrammed, text: "on node \(node): \(self)", remedy: "")
+    }
+}
+
+extension Reason {
+    /// For an Event: one line, and the code in brackets, by which `swiftlet help reasons` finds it.
+    fileprivate var note: String { "\(self) (\(code.rawValue))" }
 }
 
 extension LeftAlone {

@@ -3,6 +3,7 @@ package import FoundationEssentials
 import Glibc
 import Observability
 import ServiceLifecycle
+import ServiceModel
 import SystemPackage
 
 /// What the command line asks a running daemon.
@@ -21,9 +22,11 @@ struct ControlSocketService: Service {
 
     /// - Parameters:
     ///   - look: gives JSON for `/look/SUBJECT`, empty where nothing can be looked at.
+    ///   - probe: gives JSON for `/probe/ADDRESS`, empty where this process cannot probe.
     ///   - respond: gives JSON.
     init(
         directory: RunDirectory, look: @escaping @Sendable (String) async -> Data = { _ in Data() },
+        probe: @escaping @Sendable (String) -> Data = { _ in Data() },
         respond: @escaping @Sendable (ControlRequest) async -> Data
     ) throws(DaemonError) {
         do throws(UnixHTTPListener.Failure) {
@@ -31,6 +34,10 @@ struct ControlSocketService: Service {
                 if path.hasPrefix(ControlClient.lookPrefix) {
                     let subject = String(path.dropFirst(ControlClient.lookPrefix.count))
                     return EndpointAnswer(.json, String(decoding: await look(subject), as: UTF8.self))
+                }
+                if path.hasPrefix(ControlClient.probePrefix) {
+                    let address = String(path.dropFirst(ControlClient.probePrefix.count))
+                    return EndpointAnswer(.json, String(decoding: probe(address), as: UTF8.self))
                 }
                 guard let request = ControlRequest(rawValue: String(path.dropFirst())) else {
                     return EndpointAnswer(status: 404, .text, "there is no \(path)\n")
@@ -58,6 +65,13 @@ package enum ControlClient {
     }
 
     static let lookPrefix = "/look/"
+    static let probePrefix = "/probe/"
+
+    /// Lets the daemon try whether the hooks refuse what they should; nil where it cannot.
+    static func ask(probe vip: IPAddress, at directory: RunDirectory) -> HookProbe.Outcome? {
+        ask(path: "\(probePrefix)\(vip)", at: directory, within: 5)
+            .flatMap { try? ReportCoding.decoder().decode([HookProbe.Outcome].self, from: $0) }?.first
+    }
 
     /// Asks for a close look at `NAMESPACE/NAME` or an address, for which the daemon asks the API server.
     package static func ask(look subject: String, at directory: RunDirectory) -> Data? {

@@ -282,14 +282,22 @@ extension Daemon {
             let report = LookReport(list: seen.list, unseen: seen.unseen)
             return (try? ReportCoding.encoder().encode(report)) ?? Data()
         }
-        return try ControlSocketService(directory: directory, look: look) { request in
+        let probe: @Sendable (String) -> Data = { address in
+            let outcome = IPAddress(address).flatMap { HookProbe.runHere(cgroup: cgroup, vip: $0) }
+            return (try? ReportCoding.encoder().encode([outcome].compactMap(\.self))) ?? Data()
+        }
+        return try ControlSocketService(directory: directory, look: look, probe: probe) { request in
             let encoder = ReportCoding.encoder()
             let answer: Data? =
                 switch request {
                 case .status:
                     try? encoder.encode(
                         await control.report(base).with(statistics())
-                            .with(devices?.report(nodePorts: control.nodePortAddresses)).with(sockets?.report))
+                            .with(
+                                devices?.report(
+                                    nodePorts: control.nodePortAddresses, hasNodePorts: control.servesNodePorts)
+                            )
+                            .with(sockets?.report))
                 case .services: try? encoder.encode(await control.serviceReports())
                 case .node: try? encoder.encode(await control.nodeReport)
                 case .listen: try? encoder.encode(await control.tryToListen())

@@ -35,7 +35,8 @@ extension DaemonReport.Watch {
     init(_ resource: String, _ statistics: SourceStatistics.Resource) {
         self.init(
             resource: resource, url: statistics.url,
-            since: statistics.connectedSince.map { Date(timeIntervalSince1970: $0) }, objects: statistics.objects,
+            since: statistics.connectedSince.map { Date(timeIntervalSince1970: $0) },
+            lostSince: statistics.lostSince.map { Date(timeIntervalSince1970: $0) }, objects: statistics.objects,
             events: statistics.events, lists: statistics.lists,
             restarts: Dictionary(
                 uniqueKeysWithValues: statistics.restarts.map { ($0.key.rawValue, $0.value) }),
@@ -49,7 +50,10 @@ extension SourceStatistics {
         let lost = resources.filter { $0.value.url == nil && $0.value.trouble != nil }
         let byTrouble = Dictionary(grouping: lost.keys.sorted()) { lost[$0]?.trouble ?? "" }
         return byTrouble.sorted { $0.key < $1.key }.map { trouble, names in
-            "cannot follow \(names.joined(separator: ", ")): \(trouble)"
+            let since = names.compactMap { lost[$0]?.lostSince }.min().map {
+                " since \(Date(timeIntervalSince1970: $0.rounded(.down)).formatted(.iso8601))"
+            }
+            return "cannot follow \(names.joined(separator: ", "))\(since ?? ""): \(trouble)"
         }
     }
 }

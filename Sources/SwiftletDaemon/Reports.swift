@@ -36,6 +36,14 @@ package struct DaemonReport: Codable, Sendable {
     package var residentBytes: Int
     /// Service ports that refuse or drop because they have no backend; nil of a daemon that does not count them.
     package var withoutBackends: Int?
+    /// Services with such a port, by the code of the reason.
+    package var emptyServices: [String: Int]?
+
+    /// What the daemon that runs on these pins says of itself; nil when none answers.
+    package static func ask(_ pins: DatapathPins) -> DaemonReport? {
+        ControlClient.ask(.status, at: RunDirectory(bpfRoot: pins.root))
+            .flatMap { try? ReportCoding.decoder().decode(DaemonReport.self, from: $0) }
+    }
 
     package typealias Device = DeviceKeeper.Device
     package typealias Packets = DeviceKeeper.Packets
@@ -47,6 +55,8 @@ package struct DaemonReport: Codable, Sendable {
         /// The API server that is watched; nil while none is.
         package var url: String?
         package var since: Date?
+        /// When it was lost; nil while it is watched, and before the first attempt has failed.
+        package var lostSince: Date?
         package var objects: Int
         package var events: Int
         package var lists: Int
@@ -74,6 +84,8 @@ package struct ServiceReport: Codable, Sendable {
         package var family: Int
         /// Why it has no backend; nil when it has one.
         package var reason: String?
+        /// The reason's code, of `swiftlet help reasons`.
+        package var reasonCode: String?
     }
 
     package var namespace: String
@@ -83,6 +95,7 @@ package struct ServiceReport: Codable, Sendable {
     package var internalPolicy: String
     /// Why it is rightly not programmed: headless, ExternalName, another proxy's; nil when it is.
     package var leftAlone: String?
+    package var leftAloneCode: String?
     package var ports: [Port]
     package var problems: [String]
 }

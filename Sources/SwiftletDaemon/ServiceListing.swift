@@ -14,6 +14,7 @@ package struct ServiceListing: Codable, Sendable {
         package var internalTrafficPolicy: String?
         /// Why it is rightly not programmed: headless, ExternalName; nil when it is.
         package var leftAlone: String?
+        package var leftAloneCode: String?
         package var ports: [Port]
         package var problems: [String]
     }
@@ -26,6 +27,8 @@ package struct ServiceListing: Codable, Sendable {
         package var affinitySeconds: UInt32
         /// Why it has no backend; nil when it has one.
         package var reason: String?
+        /// The reason's code, of `swiftlet help reasons`.
+        package var reasonCode: String?
         package var connections: Connections
         /// Which clients the restricted frontends admit (spec 24).
         package var sourceRanges: [String]
@@ -98,11 +101,11 @@ extension ServiceListing.Item {
         self.init(
             namespace: report.namespace, name: report.name, type: report.type,
             externalTrafficPolicy: report.externalPolicy, internalTrafficPolicy: report.internalPolicy,
-            leftAlone: report.leftAlone,
+            leftAlone: report.leftAlone, leftAloneCode: report.leftAloneCode,
             ports: report.ports.map { port in
                 ServiceListing.Port(
                     name: port.name, protocol: port.protocol, family: port.family, serviceID: nil, affinitySeconds: 0,
-                    reason: port.reason, connections: .init(nil), sourceRanges: [],
+                    reason: port.reason, reasonCode: port.reasonCode, connections: .init(nil), sourceRanges: [],
                     frontends: [], backends: [])
             },
             problems: report.problems)
@@ -111,23 +114,25 @@ extension ServiceListing.Item {
     fileprivate init(unexplained name: ObjectName) {
         self.init(
             namespace: name.namespace, name: name.name, type: "unknown", externalTrafficPolicy: nil,
-            internalTrafficPolicy: nil, leftAlone: nil, ports: [], problems: [])
+            internalTrafficPolicy: nil, leftAlone: nil, leftAloneCode: nil, ports: [], problems: [])
     }
 
     fileprivate mutating func take(_ port: ProgrammedState.Port, named name: ServicePortName) {
         let known = ports.firstIndex {
             $0.name == name.port && $0.protocol == "\(name.proto)" && $0.family == Int(name.family.rawValue)
         }
-        let listed = ServiceListing.Port(port, named: name, reason: known.flatMap { ports[$0].reason })
+        var listed = ServiceListing.Port(port, named: name)
+        listed.reason = known.flatMap { ports[$0].reason }
+        listed.reasonCode = known.flatMap { ports[$0].reasonCode }
         if let known { ports[known] = listed } else { ports.append(listed) }
     }
 }
 
 extension ServiceListing.Port {
-    fileprivate init(_ port: ProgrammedState.Port, named name: ServicePortName, reason: String?) {
+    fileprivate init(_ port: ProgrammedState.Port, named name: ServicePortName) {
         self.init(
             name: name.port, protocol: "\(name.proto)", family: Int(name.family.rawValue), serviceID: port.id.number,
-            affinitySeconds: port.frontends.first?.entry.affinitySeconds ?? 0, reason: reason,
+            affinitySeconds: port.frontends.first?.entry.affinitySeconds ?? 0, reason: nil, reasonCode: nil,
             connections: .init(port.counter),
             sourceRanges: port.sourceRanges.map { "\($0)" },
             frontends: port.frontends.map { frontend in

@@ -58,10 +58,11 @@ package struct StatusReport: Codable, Sendable {
 
 extension StatusReport {
     /// Looks at the datapath that is pinned; nil when there is none.
-    package static func collect(pins: DatapathPins) throws -> StatusReport? {
+    ///
+    /// - Parameter daemon: what the daemon says of itself, if one answers.
+    package static func collect(pins: DatapathPins, daemon: DaemonReport?) throws -> StatusReport? {
         let directory = RunDirectory(bpfRoot: pins.root)
-        let daemon = ControlClient.ask(.status, at: directory)
-            .flatMap { try? ReportCoding.decoder().decode(DaemonReport.self, from: $0) }
+        if let daemon, !daemon.kubeProxyReplacement { return observing(daemon, pins) }
         do {
             return try collect(pins, daemon, directory)
         } catch let error as BPFError where error.cause == .noSuchFileOrDirectory {
@@ -88,10 +89,20 @@ extension StatusReport {
                 of: programmed, pins: pins, timeouts: daemon?.flowTimeouts ?? FlowTimeouts()),
             degraded: [])
         report.daemon?.programmed = programmed.totals
-        report.probe = probe(programmed.vips.keys, cgroup: cgroup)
+        report.probe = probe(programmed.vips.keys, cgroup: cgroup, directory)
         report.kubeProxy = KubeProxyTraces.find(directory.archive).summary
         report.degraded = report.complaints(lockHolder: directory.holder)
         return report
+    }
+
+    /// Of a daemon that programs nothing there is no datapath to look at.
+    private static func observing(_ daemon: DaemonReport, _ pins: DatapathPins) -> StatusReport {
+        let kernel = try? KernelFeatures.probe()
+        return StatusReport(
+            kernel: kernel?.release ?? "unknown", bpfRoot: pins.root.string, cgroupRoot: daemon.cgroupRoot,
+            daemon: daemon, hooks: [], probe: .nothingToAsk, features: kernel.map(features) ?? [], maps: [],
+            counters: [:], pins: [], draining: [],
+            degraded: [])
     }
 
     /// All that can be said when a daemon runs and pins are missing: what it says itself.
@@ -108,11 +119,14 @@ extension StatusReport {
     }
 
     /// Asks a VIP of each family, which have hooks of their own; the first answer that is not good counts.
-    private static func probe(_ vips: some Sequence<IPAddress>, cgroup: FilePath) -> HookProbe.Outcome {
+    /// The daemon tries, where it can, and else this process.
+    private static func probe(
+        _ vips: some Sequence<IPAddress>, cgroup: FilePath, _ directory: RunDirectory
+    ) -> HookProbe.Outcome {
         var outcome = HookProbe.Outcome.nothingToAsk
         for family in IPFamily.allCases {
             guard let vip = vips.filter({ $0.family == family }).min() else { continue }
-            outcome = HookProbe.run(cgroup: cgroup, vip: vip)
+            outcome = ControlClient.ask(probe: vip, at: directory) ?? HookProbe.run(cgroup: cgroup, vip: vip)
             if outcome != .effective { return outcome }
         }
         return outcome
@@ -141,9 +155,12 @@ extension StatusReport {
         let info = try link?.info
         let attached = (try? CgroupQuery.programs(on: cgroup, at: hook)) ?? []
         let ours = info.flatMap { info in attached.first { $0.id == info.programID } }
+        // The kernel cuts names, and tells them to root alone.
+        let name = "swl_\(hook)"
+        let program = ours.map { $0.name.map { name.hasPrefix($0) ? name : $0 } ?? name }
         let foreign = attached.filter { $0.id != info?.programID }.map { "\($0.name ?? "?") (id \($0.id))" }
         return Hook(
-            name: "\(hook)", program: ours?.name, programID: info?.programID, linkID: info?.id,
+            name: "\(hook)", program: program, programID: info?.programID, linkID: info?.id,
             isAttached: info?.isAttached == true && ours != nil, foreign: foreign)
     }
 
@@ -171,7 +188,8 @@ extension StatusReport {
         }
         switch probe {
         case .effective: break
-        case .nothingToAsk: break
+        // It may be well, and this process is not to tell.
+        case .nothingToAsk, .notPermitted: break
         case .ineffective:
             complaints.append(
                 "the hooks are not effective: a probe below \(cgroupRoot) was not translated; "
@@ -191,7 +209,9 @@ extension StatusReport.MapFill {
         guard let about = ServiceMap(rawValue: name)?.about, !about.isFullByNature, capacity > 0,
             entries * 10 > capacity * 9
         else { return nil }
-        return "\(name) is \(entries * 100 / capacity) % full; see docs/operations.md"
+        return "\(name) is \(entries * 100 / capacity) % full; "
+            + (about.size.flag.map { "raise --map-memory-limit, or `swiftlet cleanup` and \($0)" }
+                ?? "see `swiftlet maps`")
     }
 }
 

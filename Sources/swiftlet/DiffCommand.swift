@@ -81,8 +81,7 @@ struct DiffCommand: ParsableCommand {
     }
 
     private func memory() throws -> MapMemory {
-        let daemon = ControlClient.ask(.status, at: pins.runDirectory)
-            .flatMap { try? ReportCoding.decoder().decode(DaemonReport.self, from: $0) }
+        let daemon = DaemonReport.ask(pins.pins)
         return MapMemory(
             pins: pins.pins, programmed: try ProgrammedState.read(from: BPFMapStore(pins: pins.pins)),
             timeouts: daemon?.flowTimeouts ?? FlowTimeouts())

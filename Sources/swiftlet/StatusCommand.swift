@@ -3,6 +3,7 @@ import DatapathInstall
 import FoundationEssentials
 import Glibc
 import Reporting
+import Settings
 import SwiftletDaemon
 
 struct StatusCommand: ParsableCommand {
@@ -10,13 +11,15 @@ struct StatusCommand: ParsableCommand {
         commandName: "status",
         abstract: "Say whether the datapath is attached and effective, and what needs attention.",
         discussion: """
-            A child process in a cgroup of its own asks a known VIP through the real hooks; no packet is sent.
+            A known VIP is asked through the real hooks, by the daemon, or by a child process in a cgroup of its own; no
+            packet is sent, and nothing is counted.
             Exit code 0: all is well; 3: degraded, the reasons are listed; 1: nothing is loaded.
 
             Examples:
               swiftlet status
               swiftlet status --brief
-              swiftlet status --wait 30
+              swiftlet status --wait 30s
+              swiftlet status --watch
               swiftlet status -o json
             """)
 
@@ -26,50 +29,76 @@ struct StatusCommand: ParsableCommand {
     @Flag(help: "Print one line: ok, or degraded and how many reasons there are.")
     var brief = false
 
-    @Option(help: ArgumentHelp("Wait so long for all to be well.", valueName: "seconds"))
-    var wait: Int = 0
+    @Option(
+        help: ArgumentHelp("Wait so long for all to be well: 30s, 2m; a number alone is seconds.", valueName: "span"),
+        transform: Self.span)
+    var wait: Duration = .zero
+
+    @Flag(
+        name: .shortAndLong,
+        help: "Look again every two seconds, until interrupted; where it is no terminal, say what has changed.")
+    var watch = false
+
+    private static func span(_ text: String) throws -> Duration {
+        let span = try Int(text).map { Duration.seconds($0) } ?? Duration(goSetting: text)
+        guard (.zero ... .seconds(86_400)).contains(span) else {
+            throw ValidationError("write --wait with a span from 0 to 24h, like 30s")
+        }
+        return span
+    }
 
     func validate() throws {
-        guard (0...86_400).contains(wait) else { throw ValidationError("write --wait with seconds from 0 to 86400") }
         if format.output == .name { throw ValidationError("status has no names; write -o table, wide, json or yaml") }
+        if watch, wait > .zero { throw ValidationError("write --wait or --watch, not both") }
     }
 
     func run() throws {
-        if let daemon = observer { return try printObserver(daemon) }
+        if watch { try follow() }
         guard let report = try patientReport() else { return try pins.requireDatapath() }
+        try show(report)
+        if !report.degraded.isEmpty { throw ExitCode.degraded }
+    }
+
+    private func show(_ report: StatusReport) throws {
+        if format.output.isData { return try format.printData(report) }
         if brief {
             print(report.degraded.isEmpty ? "ok" : "degraded: \(report.degraded.count)")
-            if !report.degraded.isEmpty { throw ExitCode.degraded }
-            return
-        }
-        if format.output.isData {
-            try format.printData(report)
+        } else if let daemon = report.daemon, !daemon.kubeProxyReplacement {
+            printObserver(daemon)
         } else {
             printText(report, wide: format.output == .wide)
         }
-        if !report.degraded.isEmpty { throw ExitCode.degraded }
     }
 
     /// The report once all is well, or when the wait is over; nil when nothing is loaded by then.
     private func patientReport() throws -> StatusReport? {
-        let end = ContinuousClock.now + .seconds(wait)
+        let end = ContinuousClock.now + wait
         while true {
-            let report = try StatusReport.collect(pins: pins.pins)
+            let report = try StatusReport.collect(pins: pins.pins, daemon: .ask(pins.pins))
             if report?.degraded.isEmpty == true || ContinuousClock.now >= end { return report }
             usleep(1_000_000)
         }
     }
 
-    /// The daemon that runs here and programs nothing, if there is one: then there is no datapath to look at.
-    private var observer: DaemonReport? {
-        guard let answer = ControlClient.ask(.status, at: pins.runDirectory),
-            let daemon = try? ReportCoding.decoder().decode(DaemonReport.self, from: answer)
-        else { return nil }
-        return daemon.kubeProxyReplacement ? nil : daemon
+    /// On a terminal the screen is drawn anew each time. Elsewhere a report is printed when the verdict is another one.
+    private func follow() throws -> Never {
+        let isScreen = Terminal.width != nil && !format.output.isData && !brief
+        var last: [String]?
+        while true {
+            let report = try StatusReport.collect(pins: pins.pins, daemon: .ask(pins.pins))
+            let verdict = report.map { $0.degraded + ($0.daemon?.risks ?? []) } ?? ["nothing is loaded"]
+            if isScreen || verdict != last {
+                if isScreen { Terminal.clear() }
+                if !isScreen && !format.output.isData { print(Date().formatted(.iso8601), terminator: "  ") }
+                if let report { try show(report) } else { print("nothing is loaded below \(pins.bpfRoot)") }
+                Terminal.flush()
+            }
+            last = verdict
+            usleep(2_000_000)
+        }
     }
 
-    private func printObserver(_ daemon: DaemonReport) throws {
-        if format.output.isData { return try format.printData(daemon) }
+    private func printObserver(_ daemon: DaemonReport) {
         print("observing only: process \(daemon.pid) on node \(daemon.nodeName) programs nothing")
         print("  source:          \(daemon.sources.joined(separator: ", "))")
         print(
@@ -116,6 +145,7 @@ struct StatusCommand: ParsableCommand {
             case .effective: Terminal.styled("yes, a probe was translated", .good)
             case .ineffective: Terminal.styled("no, a probe passed untouched", .bad)
             case .nothingToAsk: "not probed: there is no ClusterIP to ask"
+            case .notPermitted: "not probed: no right to make a cgroup below \(report.cgroupRoot); run it as root"
             case .failed: Terminal.styled("the probe could not run", .warning)
             }
         print("  effective:       \(effective)")

@@ -27,6 +27,9 @@ enum Terminal {
         hasColours ? "\u{1b}[\(style.rawValue)m\(text)\u{1b}[0m" : text
     }
 
+    /// An empty screen, the cursor at its top.
+    static func clear() { print("\u{1b}[H\u{1b}[2J", terminator: "") }
+
     /// What was printed goes out now, so that a reader of a pipe sees it before there is more.
     static func flush() { fflush(nil) }
 

@@ -78,4 +78,17 @@ import Testing
     func mountInfo(text: String, root: FilePath?) {
         #expect(CgroupFileSystem.root(inMountInfo: text) == root)
     }
+
+    @Test(
+        "a process is below a cgroup or not",
+        arguments: [
+            ("12:cpu:/a\n0::/kubepods/pod1\n", "/sys/fs/cgroup", true), ("0::/\n", "/sys/fs/cgroup", true),
+            ("0::/kubepods/pod1\n", "/sys/fs/cgroup/kubepods", true),
+            ("0::/kubepods2\n", "/sys/fs/cgroup/kubepods", false),
+            ("0::/\n", "/sys/fs/cgroup/kubepods", false), ("0::/../../x\n", "/sys/fs/cgroup/kubepods", false),
+            ("1:cpu:/a\n", "/sys/fs/cgroup", nil),
+        ] as [(String, FilePath, Bool?)])
+    func isBelow(text: String, cgroup: FilePath, expected: Bool?) {
+        #expect(CgroupFileSystem.contains(line: text, mountedAt: "/sys/fs/cgroup", below: cgroup) == expected)
+    }
 }

@@ -38,6 +38,31 @@ struct StatusTests {
         #expect(daemon.residentBytes > 1_000_000)
     }
 
+    @Test("looking raises no counter")
+    func countsNothing() throws {
+        let node = try TestNode.current
+        let before = try node.status().counters
+        for _ in 0..<3 { #expect(try node.status().probe == "effective") }
+        #expect(try node.status().counters["refuse_unknown_port"] == before["refuse_unknown_port"])
+        #expect(try node.call("10.96.0.15:4711").results == ["ECONNREFUSED"])
+        #expect(try node.status().counters["refuse_unknown_port"] == (before["refuse_unknown_port"] ?? 0) + 1)
+    }
+
+    @Test("--watch says when the verdict changes, and --wait takes a span")
+    func watches() throws {
+        let node = try TestNode.current
+        let watch = try RunningProcess(
+            [Programs.swiftlet, "status", "--watch", "--brief", "--bpf-root", node.bpfRoot], in: node.lab.node.path)
+        defer { watch.signal(SIGKILL) }
+        #expect(try watch.readLine(within: 20_000).hasSuffix("Z  ok"))
+        try node.write("kind: Service\napiVersion: v1\nmetadata: {name: bad}\nspec: {ports: 7}\n", to: "bad.yaml")
+        #expect(try watch.readLine(within: 20_000).hasSuffix("Z  degraded: 1"))
+        try node.remove("bad.yaml")
+        #expect(try watch.readLine(within: 20_000).hasSuffix("Z  ok"))
+        #expect(try node.swiftlet("status", "--brief", "--wait", "20s").output == "ok\n")
+        #expect(try node.swiftlet("status", "--wait", "soon").status == .exited(2))
+    }
+
     @Test("colours are for terminals only")
     func isPlain() throws {
         let node = try TestNode.current
@@ -92,7 +117,9 @@ struct StatusTests {
     @Test("services says why a Service has no backend")
     func explains() throws {
         let node = try TestNode.current
-        #expect(try node.services()["empty"]?.ports.allSatisfy { $0.reason == "no endpoints" } == true)
+        let empty = try #require(try node.services()["empty"])
+        #expect(empty.ports.allSatisfy { $0.reason == "no endpoints" && $0.reasonCode == "noEndpoints" })
+        #expect(try node.status().daemon?.emptyServices == ["noEndpoints": 1])
         let one = try node.swiftlet("services", "default/web")
         #expect(one.status == .exited(0))
         #expect(one.output.contains("[fd00:10:244::13]:8080"))
@@ -116,6 +143,25 @@ struct ObservingTests {
         #expect(status.status == .exited(0))
         #expect(status.output.contains("observing only: process"))
         #expect(status.output.contains("would program:   "))
+        let report = try node.status()
+        #expect(report.daemon?.kubeProxyReplacement == false && report.hooks.isEmpty && report.degraded.isEmpty)
+    }
+}
+
+@Suite(
+    "settings that name what is not there", .tags(.endToEnd), .endToEnd,
+    .node(
+        flags: ["--devices", "up0,nosuch*", "--pod-interfaces", "cali*", "--nodeport-addresses", "203.0.113.0/24"],
+        manifests: ["web.yaml": ServedManifests.web]))
+struct UnmatchedSettingTests {
+    @Test("status names each of them")
+    func named() throws {
+        let risks = try #require(try TestNode.current.status().daemon?.risks)
+        for risk in [
+            "no device of this node matches nosuch* of --devices",
+            "no device of this node matches cali* of --pod-interfaces",
+            "no address of this node is in 203.0.113.0/24 of --nodeport-addresses: no NodePort is served there",
+        ] { #expect(risks.contains(risk), "\(risks)") }
     }
 }
 

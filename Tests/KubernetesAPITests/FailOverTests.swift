@@ -56,12 +56,14 @@ struct FailOverTests {
                 }
                 #expect(following.current.batches.count == 1)
                 #expect(!following.source.statistics.isConnected)
+                #expect(following.source.statistics.resources["services"]?.lostSince != nil)
                 let error = try #require(following.source.statistics.resources["services"]?.lastError)
                 #expect(error.hasPrefix("cannot watch services \(world.server.url): "))
                 #expect(error.hasSuffix("what is programmed stays in force"))
 
                 try await world.server.start()
                 try await following.untilEqual(to: world.store)
+                #expect(following.source.statistics.resources["services"]?.lostSince == nil)
                 #expect(following.current.gone.count == 1)
                 #expect(world.server.observation.requests.count(where: { $0.verb == .list }) == 2)
             }

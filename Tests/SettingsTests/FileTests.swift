@@ -187,3 +187,16 @@ struct KubeProxyFileTests {
         #expect(chosen.healthzAddress?.description == "0.0.0.0:1")
     }
 }
+
+@Suite("time-outs as JSON")
+struct FlowTimeoutCodingTests {
+    @Test("are in seconds, and read back")
+    func seconds() throws {
+        var timeouts = FlowTimeouts()
+        timeouts.udp = .milliseconds(1500)
+        let json = try JSONEncoder().encode(timeouts)
+        let fields = try JSONDecoder().decode([String: Double].self, from: json)
+        #expect(fields["udp"] == 1.5 && fields["tcpEstablished"] == 86_400 && fields.count == 7)
+        #expect(try JSONDecoder().decode(FlowTimeouts.self, from: json) == timeouts)
+    }
+}

@@ -163,7 +163,9 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 		reason = F(lb_select)(&service, netns, NULL, bpf_get_prandom_u32(), &slot);
 	if (is_forward(reason) && !F(sock_guard)(ctx, &service, &slot, NULL, false))
 		reason = COUNT_REFUSE_SOURCE;
-	count(reason);
+	/* No Service has port 0: `swiftlet status` asks for it, and is not to be counted. */
+	if (reason != COUNT_REFUSE_UNKNOWN_PORT || key.port)
+		count(reason);
 	if (reason < COUNT_FORWARD) {
 		sock_forget(ctx, form);
 		return HOOK_ALLOW;

@@ -155,6 +155,11 @@ enum DaemonMetrics {
             MetricFamily(
                 .gauge, "swiftlet_desired_objects", "What the Services of the cluster ask of this node, by kind.",
                 objects.map { Sample([Label("kind", $0.0)], .number(Double($0.1))) }),
+            MetricFamily(
+                .gauge, "swiftlet_services_without_backends",
+                "Services with a port that has no backend, by the reason's code.",
+                snapshot.wanted.emptyServices.counts.sorted { $0.key.rawValue < $1.key.rawValue }
+                    .map { Sample([Label("reason", $0.key.rawValue)], .number(Double($0.value))) }),
             gauge("swiftlet_frontend_conflicts", "Frontends that two Services claim.", snapshot.wanted.conflicts),
             gauge(
                 "swiftlet_refused_objects", "Manifests and objects that were refused.", snapshot.wanted.refusedObjects),

@@ -27,6 +27,20 @@ struct EndpointGaps: Sendable, Hashable {
     }
 }
 
+/// Services with a service port that has no backend, by the reason's code. There are as many reasons as `EmptyReason` has.
+struct EmptyServices: Sendable, Hashable {
+    /// Every reason has a count, so that a series is there before it is needed.
+    private(set) var counts: [ReasonCode: Int]
+
+    init(_ desired: DesiredState = DesiredState()) {
+        counts = Dictionary(EmptyReason.allCases.map { ($0.code, 0) }, uniquingKeysWith: { first, _ in first })
+        for service in desired.services.values {
+            // Its ports, and both families, mostly have one reason in common.
+            for code in Set(service.ports.compactMap { $0.emptyReason?.code }) { counts[code, default: 0] += 1 }
+        }
+    }
+}
+
 extension HealthFamily {
     init(_ family: IPFamily) { self = family == .v4 ? .ipv4 : .ipv6 }
 }

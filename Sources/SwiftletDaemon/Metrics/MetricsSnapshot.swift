@@ -8,6 +8,7 @@ struct MetricsSnapshot: Sendable {
     struct Wanted: Sendable {
         var totals = DaemonReport.Totals()
         var gaps = EndpointGaps()
+        var emptyServices = EmptyServices()
         /// Service ports that are not in the maps as they should be.
         var pendingPorts = 0
         /// Frontends that two Services claim.

@@ -38,7 +38,7 @@ package struct TakeoverChecks {
     package func run(for rules: [FoundRules]) throws -> [TakeoverCheck] {
         // What stood in the way when it was tried last, some time ago, may be gone: a kube-proxy that has ended.
         _ = ControlClient.ask(.listen, at: RunDirectory(bpfRoot: pins.root))
-        guard let report = try StatusReport.collect(pins: pins) else {
+        guard let report = try StatusReport.collect(pins: pins, daemon: DaemonReport.ask(pins)) else {
             return [.bad("datapath", "none is loaded; start `swiftlet run --kube-proxy-replacement=true`")]
         }
         let programmed = try ProgrammedState.read(from: BPFMapStore(pins: pins))

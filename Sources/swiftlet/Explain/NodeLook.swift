@@ -16,8 +16,7 @@ struct NodeLook {
 
     init(pins: PinOptions) {
         self.pins = pins
-        daemon = ControlClient.ask(.status, at: pins.runDirectory)
-            .flatMap { try? ReportCoding.decoder().decode(DaemonReport.self, from: $0) }
+        daemon = DaemonReport.ask(pins.pins)
     }
 
     func facts(for destination: Explainer.Destination?, _ client: ExplainQuestion.Client) -> ExplainFacts {
@@ -25,7 +24,7 @@ struct NodeLook {
         facts.daemonRuns = daemon != nil
         facts.servedCgroup = daemon?.cgroupRoot
         if case .process(let pid, _) = client, let root = daemon?.cgroupRoot {
-            facts.isClientServed = ProcessEntry.isBelow(root, pid)
+            facts.isClientServed = CgroupFileSystem.contains(process: pid, below: FilePath(root))
         }
         // A daemon that only observes has programmed nothing, and is not to be blamed for it.
         guard let destination, daemon?.kubeProxyReplacement != false else { return facts }
@@ -131,15 +130,6 @@ enum ConnectTrial {
 enum ProcessEntry {
     static func command(of pid: Int32) -> String? {
         read("/proc/\(pid)/comm").map { String($0.prefix { $0 != "\n" }) }
-    }
-
-    /// Whether it is below a cgroup of version 2; nil if that cannot be told.
-    static func isBelow(_ root: String, _ pid: Int32) -> Bool? {
-        guard let mount = try? CgroupFileSystem.root().string, let text = read("/proc/\(pid)/cgroup"),
-            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("0::") })
-        else { return nil }
-        let path = mount + (line == "0::/" ? "" : String(line.dropFirst(3)))
-        return path == root || path.hasPrefix(root == "/" ? root : root + "/")
     }
 
     private static func read(_ path: String) -> String? {

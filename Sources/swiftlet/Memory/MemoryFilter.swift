@@ -58,8 +58,7 @@ struct MemoryOptions: ParsableArguments {
 
     func memory() throws -> MapMemory {
         try pins.requireDatapath()
-        let daemon = ControlClient.ask(.status, at: pins.runDirectory)
-            .flatMap { try? ReportCoding.decoder().decode(DaemonReport.self, from: $0) }
+        let daemon = DaemonReport.ask(pins.pins)
         return MapMemory(
             pins: pins.pins, programmed: try ProgrammedState.read(from: BPFMapStore(pins: pins.pins)),
             timeouts: daemon?.flowTimeouts ?? FlowTimeouts())

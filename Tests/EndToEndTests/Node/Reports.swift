@@ -120,6 +120,7 @@ struct StatusReport: Decodable, Sendable {
         var rights: Rights
         var risks: [String]
         var residentBytes: Int
+        var emptyServices: [String: Int]?
         var devices: [Device]
         var packets: Packets?
     }
@@ -181,6 +182,7 @@ struct ServicesReport: Decodable, Sendable, Equatable {
         var serviceID: Int?
         var affinitySeconds: Int
         var reason: String?
+        var reasonCode: String?
         var sourceRanges: [String]
         var frontends: [Frontend]
         var backends: [Backend]

@@ -47,6 +47,8 @@ let package = Package(
         .systemLibrary(name: "CNetworkLab"),
         // Messages to and from the kernel about links, addresses, routes and filters.
         .systemLibrary(name: "CRtnetlink"),
+        // Compresses an archive.
+        .systemLibrary(name: "CZlib"),
         // Where the C library looks up names.
         .systemLibrary(name: "CNameLookup"),
 
@@ -182,7 +184,7 @@ let package = Package(
         .executableTarget(
             name: "swiftlet",
             dependencies: [
-                "BPFLoader", "CNameLookup", "ConnectBenchmark", "DatapathInstall", "KubernetesObjects",
+                "BPFLoader", "CNameLookup", "CZlib", "ConnectBenchmark", "DatapathInstall", "KubernetesObjects",
                 "ManifestDirectory", "NetworkLab", "NodeNetwork", "Reporting", "ServiceMaps", "ServiceModel",
                 "Settings", "SwiftletDaemon", "Takeover",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

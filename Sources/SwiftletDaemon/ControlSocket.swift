@@ -14,6 +14,10 @@ package enum ControlRequest: String, Sendable {
     case node
     /// Tries now to listen where that was not possible, instead of after a pause; answered when it has been tried.
     case listen
+    /// The settings in force, as a file that --config reads.
+    case settings
+    /// The last lines of the log.
+    case log
 }
 
 /// Answers what the command line asks, over HTTP on a unix socket that only its owner and root may use.

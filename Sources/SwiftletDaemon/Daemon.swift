@@ -301,6 +301,8 @@ extension Daemon {
                 case .services: try? encoder.encode(await control.serviceReports())
                 case .node: try? encoder.encode(await control.nodeReport)
                 case .listen: try? encoder.encode(await control.tryToListen())
+                case .settings: try? encoder.encode([settings.fileText])
+                case .log: try? encoder.encode(RecentLog.last)
                 }
             return answer ?? Data()
         }

@@ -18,6 +18,7 @@ struct JSONLogHandler: LogHandler {
         line["level"] = event.level.rawValue
         line["message"] = event.message.description
         guard var data = try? ReportCoding.encoder().encode(line) else { return }
+        RecentLog.note(String(decoding: data, as: UTF8.self))
         data.append(UInt8(ascii: "\n"))
         _ = try? FileDescriptor.standardError.writeAll(data)
     }

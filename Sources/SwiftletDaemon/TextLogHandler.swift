@@ -18,7 +18,8 @@ struct TextLogHandler: LogHandler {
         let padding = String(repeating: " ", count: max(0, 7 - level.count))
         let details = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
             .map { "  \($0.key)=\($0.value)" }.joined()
-        let line = "\(time) \(level)\(padding) \(event.message)\(details)\n"
-        _ = try? FileDescriptor.standardError.writeAll(line.utf8)
+        let line = "\(time) \(level)\(padding) \(event.message)\(details)"
+        RecentLog.note(line)
+        _ = try? FileDescriptor.standardError.writeAll("\(line)\n".utf8)
     }
 }

@@ -23,7 +23,7 @@ struct Swiftlet: ParsableCommand {
         subcommands: [
             RunCommand.self, StatusCommand.self, ServicesCommand.self, ExplainCommand.self, CompileCommand.self,
             DiffCommand.self, FlowsCommand.self, SocketsCommand.self, AffinityCommand.self, MapsCommand.self,
-            BenchCommand.self, TakeoverCommand.self, PrepareCommand.self, CleanupCommand.self,
+            BenchCommand.self, TakeoverCommand.self, PrepareCommand.self, CleanupCommand.self, DebugInfoCommand.self,
             NamespacesCommand.self, CompletionCommand.self, VersionCommand.self, ProbeCommand.self,
             ProbeFrontendsCommand.self,
         ])

@@ -36,7 +36,7 @@ package enum CgroupFileSystem {
             cgroup.withPlatformString({ stat($0, &status) }) == 0
         else { throw BPFError(.find, "cgroup \(cgroup)", .last) }
         guard Int(fileSystem.f_type) == magic else {
-            throw BPFError(.find, "cgroup \(cgroup)", .invalidArgument, detail: "this is no cgroup of version 2")
+            throw BPFError(.find, "cgroup \(cgroup)", .invalidArgument, detail: "not a cgroup v2 directory")
         }
         return UInt64(status.st_ino)
     }

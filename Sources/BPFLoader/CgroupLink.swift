@@ -22,7 +22,7 @@ package struct CgroupLink: ~Copyable, Sendable {
         // The kernel has no better words for a directory of another file system.
         let isForeign = descriptor == -EBADF
         guard !isForeign else {
-            throw BPFError(.attach, subject, .badFileDescriptor, detail: "this is no cgroup of version 2")
+            throw BPFError(.attach, subject, .badFileDescriptor, detail: "not a cgroup v2 directory")
         }
         if descriptor == -EPERM, let holder = CgroupQuery.soleProgram(on: cgroup, at: type) {
             let name = holder.name ?? "program \(holder.id)"

@@ -31,7 +31,7 @@ extension DeviceKeeper {
             // The kernel, or the sandbox, will not allow it the next time either.
             if refusals.updateValue(error, forKey: finding) == nil {
                 let advice = SettingAdvice(finding, refused: error)
-                log.error("a setting of the kernel stays as it is", metadata: ["cause": "\(advice.text)"])
+                log.error("cannot change a sysctl", metadata: ["cause": "\(advice.text)"])
             }
             return
         }

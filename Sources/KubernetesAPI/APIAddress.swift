@@ -24,7 +24,7 @@ package struct APIAddress: Sendable, Hashable, CustomStringConvertible {
         }
         let port = parts.port ?? (scheme == "https" ? 443 : 80)
         guard (1...65535).contains(port) else {
-            throw .configuration("API server \(text)", "\(port) is no port", advice)
+            throw .configuration("API server \(text)", "\(port) is not a port number", advice)
         }
         self.scheme = scheme
         self.host = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host

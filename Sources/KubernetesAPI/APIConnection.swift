@@ -32,7 +32,7 @@ package enum PEMText: Sendable, Hashable {
     case file(String)
 }
 
-/// With what we say who we are. The parts that are there are used together, except that a token from a plugin or a file
+/// The credentials we authenticate with. The parts that are there are used together, except that a token from a plugin or a file
 /// goes before one that is written down.
 package struct Credentials: Sendable, Hashable {
     package var token: String?

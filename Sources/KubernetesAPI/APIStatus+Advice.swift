@@ -64,7 +64,7 @@ private func tlsCause(_ text: String) -> String {
         ("CERTIFICATE_REQUIRED", "it wants a client certificate"),
         ("UNKNOWN_CA", "it does not trust our client certificate"),
         ("CERTIFICATE_EXPIRED", "our client certificate has ended"),
-        ("WRONG_VERSION_NUMBER", "it does not speak TLS"),
+        ("WRONG_VERSION_NUMBER", "the server does not speak TLS; did you mean http://?"),
     ]
     return causes.first { text.contains($0.0) }?.1 ?? "the TLS handshake broke: \(text.prefix(200))"
 }

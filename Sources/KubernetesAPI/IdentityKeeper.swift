@@ -2,7 +2,7 @@ import FoundationEssentials
 import NIOCore
 import NIOSSL
 
-/// With what one request is sent.
+/// The TLS settings and authorization header of one request.
 struct Identity: Sendable {
     /// The value of the header `authorization`.
     var authorization: String?
@@ -106,7 +106,7 @@ actor IdentityKeeper {
         if let made, made.material == material { return made.tls }
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12
-        // Who is dropped because he says nothing does not say goodbye either.
+        // A peer dropped for silence will not complete the TLS shutdown: wait briefly.
         tls.shutdownTimeout = .seconds(1)
         tls.certificateVerification = connection.verifiesCertificate ? .fullVerification : .none
         if let authority = material.authority {

@@ -52,7 +52,7 @@ struct Inventory {
 /// The pages of a list that is not complete yet. Nothing of it is told before it is.
 struct Listing {
     fileprivate(set) var objects: [ObjectKey: APIObject] = [:]
-    /// Of the first page: the moment that the whole list shows.
+    /// Taken from the first page; the whole list is consistent at this version.
     private(set) var resourceVersion = ""
     private(set) var pages = 0
 

@@ -162,7 +162,7 @@ private struct PageDraft {
     func page(plural: String) throws(SyntaxError) -> APIListPage {
         var page = try reader.listPage(cutter.envelope)
         // An empty list of something else would empty the state.
-        guard page.kind == kind else { throw SyntaxError(cause: "it is no list of \(plural)") }
+        guard page.kind == kind else { throw SyntaxError(cause: "expected a list of \(plural)") }
         guard !page.resourceVersion.isEmpty else { throw SyntaxError(cause: "the list has no resourceVersion") }
         // Those of a list that is written in some other way were not told apart.
         page.objects += objects

@@ -103,7 +103,7 @@ extension ResourceFollower {
             inventory.remove(key, from: &batch)
             advance(to: version)
         case .bookmark(let version, _):
-            // Whoever is behind us and does not complain sends nothing that happens before he has caught up.
+            // An API server that lags behind our version, but does not say so, sends no events until it has caught up.
             try checkNotOlder(version, "a bookmark", request, url)
             seesBookmarks = true
             board.update(name) { $0.bookmarks += 1 }

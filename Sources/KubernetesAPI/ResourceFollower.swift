@@ -118,7 +118,7 @@ actor ResourceFollower {
             return .zero
         }
         if status.isExpired || status.isBehind {
-            // Of a page's token as of a watch's position: what was told so far stays.
+            // Applies to continue tokens and watch positions alike; what was already delivered stays valid.
             // A list that was refused is asked of etcd; before that, one from memory will do.
             mustBeConsistent = mustBeConsistent || status.isBehind || position == nil
             position = nil

@@ -51,7 +51,7 @@ package struct APIObjectReader: Sendable {
                 resourceVersion: resourceVersion(of: own),
                 endsInitialEvents: annotations["k8s.io/initial-events-end"] == "true")
         case "ERROR": return .failure(status(own) ?? APIStatus(code: 0, message: "an error without a status"))
-        default: throw SyntaxError(cause: "the type of the event is \(type), which is none that a watch has")
+        default: throw SyntaxError(cause: "unknown watch event type \(type)")
         }
     }
 
@@ -62,7 +62,7 @@ package struct APIObjectReader: Sendable {
     }
 }
 
-/// The same of arrays.
+/// The same, for byte arrays.
 extension APIObjectReader {
     package func listPage(_ bytes: [UInt8]) throws(SyntaxError) -> APIListPage {
         try bytes.borrowed { bytes throws(SyntaxError) in try listPage(bytes) }

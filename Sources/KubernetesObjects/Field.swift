@@ -61,7 +61,7 @@ package struct Field {
     /// It can be left out of the object, and so can all that it belongs to.
     private let isElement: Bool
 
-    /// The value that is a whole findings.document.
+    /// The root value of a document.
     package init(_ document: Document) {
         findings = Findings(document)
         index = 0

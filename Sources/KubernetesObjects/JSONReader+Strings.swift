@@ -55,7 +55,7 @@ extension JSONReader {
             UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
             position += 2
         case UInt8(ascii: "u"): try skipUnicodeEscape()
-        default: throw mistake("an escape is none of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u", at: position)
+        default: throw mistake("invalid escape; expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u", at: position)
         }
     }
 

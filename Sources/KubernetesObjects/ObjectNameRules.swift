@@ -32,7 +32,7 @@ extension Field {
     /// The member's text; reports one that is no name. An absent one is empty.
     func name(_ key: FieldName, _ rule: NameRule) -> String {
         guard let field = self[key], let name = field.text, !name.isEmpty else { return "" }
-        if !rule.allows(name) { field.report("is \"\(name)\", which is no name for it", rule.advice) }
+        if !rule.allows(name) { field.report("is \"\(name)\", which is not a valid name", rule.advice) }
         return name
     }
 }

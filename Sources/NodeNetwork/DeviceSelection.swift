@@ -103,7 +103,7 @@ extension DeviceSelection.Reason: CustomStringConvertible {
         case .isPort(let master): "a port of \(master), which has its packets"
         case .isNotNamed: "not named by --devices"
         case .isNotWanted: "--devices none"
-        case .holdsNothing: "holds no node address and no default route"
+        case .holdsNothing: "its addresses are not in this node's Node object, and no default route uses it"
         case .leadsToEndpoints(let address): "leads to endpoints elsewhere, \(address) for one"
         case .leadsToPods(let address): "leads to pods of this node, \(address) for one"
         case .foundAsPodInterface(let address): "leads to pods of this node, \(address) for one (auto)"

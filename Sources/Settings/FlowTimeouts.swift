@@ -35,7 +35,7 @@ package struct FlowTimeouts: Codable, Sendable, Hashable {
         case tcpEstablished, tcpCloseWait, tcpSYN, tcpFIN, udp, udpStream, any
     }
 
-    private static func field(_ key: CodingKeys) -> WritableKeyPath<FlowTimeouts, Duration> & Sendable {
+    private static func field(_ key: CodingKeys) -> WritableKeyPath<FlowTimeouts, Duration> {
         switch key {
         case .tcpEstablished: \.tcpEstablished
         case .tcpCloseWait: \.tcpCloseWait

@@ -171,8 +171,8 @@ extension LeftAlone {
         switch self {
         case .headless: "headless"
         case .externalName: "ExternalName"
-        case .noClusterIP: "no ClusterIP"
-        case .otherProxy: "another proxy's"
+        case .noClusterIP: "spec.clusterIP is empty, and nothing allocates one here"
+        case .otherProxy: "served by another proxy (label service.kubernetes.io/service-proxy-name)"
         }
     }
 }

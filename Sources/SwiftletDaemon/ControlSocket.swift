@@ -21,7 +21,7 @@ package enum ControlRequest: String, Sendable {
 }
 
 /// Answers what the command line asks, over HTTP on a unix socket that only its owner and root may use.
-struct ControlSocketService: Service {
+struct ControlSocketService: ServiceLifecycle.Service {
     private let listener: UnixHTTPListener
 
     /// - Parameters:

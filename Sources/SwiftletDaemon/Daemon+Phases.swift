@@ -85,7 +85,7 @@ extension Daemon {
     }
 
     func restoreMaps(_ handOver: HandOver) throws -> ServiceMapWriter<BPFMapStore> {
-        try phase("restored the maps") {
+        try phase("read the maps") {
             try ServiceMapWriter(
                 store: BPFMapStore(pins: handOver.own), grace: RCUGracePeriod(), capacities: try capacities(handOver))
         }

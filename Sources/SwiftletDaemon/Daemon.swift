@@ -157,7 +157,7 @@ extension Daemon {
             "starting",
             metadata: ["version": "\(Version.swiftlet)", "node": "\(settings.nodeName)", "pid": "\(getpid())"])
         if let names = settings.withoutEffectText {
-            log.notice("accepted, and without effect here", metadata: ["settings": "\(names)"])
+            log.notice("ignored settings that have no effect", metadata: ["settings": "\(names)"])
         }
     }
 
@@ -313,7 +313,7 @@ extension Daemon {
             pid: getpid(), version: Version.swiftlet, nodeName: settings.nodeName,
             kubeProxyReplacement: settings.kubeProxyReplacement, cgroupRoot: cgroup.string, startedAt: Date(),
             sources: settings.manifests.isEmpty
-                ? [settings.cluster.shown] : settings.manifests.map { "manifests \($0)" },
+                ? [settings.cluster.shown] : settings.manifests.map { "directory \($0)" },
             watches: [], nodePortAddresses: [], devices: [], desired: .init(), programmed: .init(), pending: [],
             problems: [], risks: [], rights: DaemonReport.Rights(settings), flowTimeouts: settings.packets.timeouts,
             residentBytes: 0)

@@ -10,8 +10,10 @@ enum OOMScore {
             _ = try file.closeAfter { try file.writeAll("\(score)".utf8) }
         } catch {
             log.notice(
-                "cannot change how the kernel rates this process when memory runs out",
-                metadata: ["oomScoreAdj": "\(score)", "cause": "\(error)"])
+                "cannot set oom_score_adj",
+                metadata: [
+                    "oomScoreAdj": "\(score)", "cause": "\(error)", "advice": "harmless; it needs CAP_SYS_RESOURCE",
+                ])
         }
     }
 }

@@ -241,7 +241,7 @@ struct NodeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "What tells pods from others: ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix "
+            "How pod traffic is recognised: ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix "
                 + "(default: ClusterCIDR).",
             valueName: "mode"),
         transform: LocalTrafficMode.init(setting:))

@@ -142,13 +142,13 @@ struct StatusCommand: ParsableCommand {
         print("  cgroup:          \(report.cgroupRoot)")
         let effective =
             switch report.probe {
-            case .effective: Terminal.styled("yes, a probe was translated", .good)
-            case .ineffective: Terminal.styled("no, a probe passed untouched", .bad)
+            case .effective: Terminal.styled("OK, a connect to a VIP was translated", .good)
+            case .ineffective: Terminal.styled("FAILED, a connect to a VIP passed untouched", .bad)
             case .nothingToAsk: "not probed: there is no ClusterIP to ask"
             case .notPermitted: "not probed: no right to make a cgroup below \(report.cgroupRoot); run it as root"
-            case .failed: Terminal.styled("the probe could not run", .warning)
+            case .failed: Terminal.styled("could not run", .warning)
             }
-        print("  effective:       \(effective)")
+        print("  probe:           \(effective)")
         if let kubeProxy = report.kubeProxy { print("  kube-proxy:      \(kubeProxy)") }
         guard let daemon = report.daemon else {
             print("  daemon:          \(Terminal.styled("not running", .warning))")
@@ -172,7 +172,7 @@ struct StatusCommand: ParsableCommand {
         print("  last event:      \(daemon.lastEventAt?.formatted(.iso8601) ?? "none")")
         print("  NodePorts on:    \(daemon.nodePortAddresses.joined(separator: ", "))")
         if let packets = daemon.packets { print("  packets:         \(packets.text)") }
-        if let sockets = daemon.sockets { print("  gone backends:   \(sockets.text)") }
+        if let sockets = daemon.sockets { print("  stale sockets:   \(sockets.text)") }
         let (desired, programmed) = (daemon.desired, daemon.programmed)
         print(
             "  desired:         \(desired.servicePorts) service ports, \(desired.frontends) frontends, "

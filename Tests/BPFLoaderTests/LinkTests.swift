@@ -105,7 +105,7 @@ extension KernelTests {
             #expect(
                 failure { () throws(BPFError) in
                     _ = try CgroupLink.attach(programs.first, to: "/tmp", as: .connect4)
-                }?.description == "cannot attach ldr_first4 to cgroup /tmp: this is no cgroup of version 2")
+                }?.description == "cannot attach ldr_first4 to cgroup /tmp: not a cgroup v2 directory")
         }
 
         @Test("every hook finds its section and back", arguments: CgroupAttachType.allCases)

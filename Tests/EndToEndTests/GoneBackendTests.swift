@@ -106,7 +106,7 @@ struct GoneBackendTests {
         if mechanism == "netlink" { #expect(status.daemon?.sockets?.mechanism == "netlink") }
         #expect(node.logText.contains("found sockets of backends that are gone"))
         let text = try node.swiftlet("status").output
-        #expect(text.contains("gone backends:   63 sockets destroyed, by "), "\(text)")
+        #expect(text.contains("stale sockets:   63 sockets destroyed, by "), "\(text)")
     }
 
     @Test("a terminating backend keeps its flows, which status counts, until it is gone")

@@ -29,7 +29,7 @@ struct StatusTests {
         #expect(daemon.nodeName == Manifest.nodeName)
         #expect(daemon.kubeProxyReplacement)
         #expect(daemon.cgroupRoot == node.cgroup.path)
-        #expect(daemon.sources == ["manifests \(node.manifests)"])
+        #expect(daemon.sources == ["directory \(node.manifests)"])
         #expect(Set(daemon.nodePortAddresses) == ["192.0.2.1", "2001:db8::1", "127.0.0.1", "::1"])
         // web and empty: two ports in two families each; web has 3 pods for each.
         #expect(daemon.desired == .init(services: 2, servicePorts: 8, frontends: 24, backends: 12))

@@ -29,7 +29,7 @@ struct JSONReaderTests {
             ("{\"a\":1,\n \"a\":2}", "line 2, column 3: the key a appears twice"),
             ("\"abc", "line 1, column 1: the string is not closed"),
             ("\"a\nb\"", "line 1, column 3: a control character is not escaped"),
-            ("\"\\x\"", "line 1, column 2: an escape is none of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u"),
+            ("\"\\x\"", "line 1, column 2: invalid escape; expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u"),
             ("\"\\u12g4\"", "line 1, column 2: \\u needs four hexadecimal digits"),
             ("\"\\ud800\"", "line 1, column 2: half of a surrogate pair stands alone"),
             ("\"\\udc00\\ud800\"", "line 1, column 2: half of a surrogate pair stands alone"),

@@ -128,7 +128,7 @@ let serviceMistakes: [Mistake] = [
     ).partial,
     Mistake("selector is app; write a map with keys and values", spec: "selector: app, ports: [{port: 80}]"),
     Mistake(
-        "ports[0].name is \"H\\n\", which is no name for it; write at most 63 of a-z, 0-9 and '-', "
+        "ports[0].name is \"H\\n\", which is not a valid name; write at most 63 of a-z, 0-9 and '-', "
             + "with a letter or digit at both ends",
         spec: #"ports: [{name: "H\n", port: 80}]"#),
 ]
@@ -172,15 +172,15 @@ let otherMistakes: [Mistake] = [
         "cannot use Service in f.yaml (document 1): metadata.name is missing; give the Service a name",
         "apiVersion: v1\nkind: Service\nmetadata: {namespace: a}\nspec: {}"),
     Mistake(
-        "cannot use Service in f.yaml (document 1): metadata.name is \"a\\u{1B}[2J/b\", which is no name for it; "
+        "cannot use Service in f.yaml (document 1): metadata.name is \"a\\u{1B}[2J/b\", which is not a valid name; "
             + "write at most 63 of a-z, 0-9 and '-', with a letter or digit at both ends",
         #"apiVersion: v1"# + "\nkind: Service\n" + #"metadata: {name: "a\e[2J/b"}"# + "\nspec: {ports: [{port: 80}]}"),
     Mistake(
-        "cannot use Service in f.yaml (document 1): metadata.namespace is \"../x\", which is no name for it; "
+        "cannot use Service in f.yaml (document 1): metadata.namespace is \"../x\", which is not a valid name; "
             + "write at most 63 of a-z, 0-9 and '-', with a letter or digit at both ends",
         "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: ../x}\nspec: {ports: [{port: 80}]}"),
     Mistake(
-        "cannot use Node in f.yaml (document 1): metadata.name is \"a..b\", which is no name for it; "
+        "cannot use Node in f.yaml (document 1): metadata.name is \"a..b\", which is not a valid name; "
             + "write at most 253 of a-z, 0-9, '-' and '.', with a letter or digit at both ends and at each dot",
         "apiVersion: v1\nkind: Node\nmetadata: {name: a..b}"),
     Mistake(

@@ -51,11 +51,14 @@ import Testing
         #expect(
             verdicts == [
                 "lo –: the loopback", "eth0 outside: holds the node address 192.0.2.1",
-                "eth1 –: holds no node address and no default route", "eth2 –: down",
-                "bond0 –: holds no node address and no default route", "eth3 –: a port of bond0, which has its packets",
-                "wg0 outside: holds the default route of IPv6", "cni0 –: holds no node address and no default route",
+                "eth1 –: its addresses are not in this node's Node object, and no default route uses it",
+                "eth2 –: down",
+                "bond0 –: its addresses are not in this node's Node object, and no default route uses it",
+                "eth3 –: a port of bond0, which has its packets",
+                "wg0 outside: holds the default route of IPv6",
+                "cni0 –: its addresses are not in this node's Node object, and no default route uses it",
                 "veth7 pods: named by --pod-interfaces veth*", "eth4 outside: holds the node address 192.0.2.10",
-                "red –: holds no node address and no default route",
+                "red –: its addresses are not in this node's Node object, and no default route uses it",
                 "flannel.1 outside: a tunnel (vxlan), where other nodes' pods may be",
             ])
     }

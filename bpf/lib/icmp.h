@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * ICMP errors about packets of our flows, for one family (see family.h). An error quotes a packet
- * as it was where it failed; the one who sent it must see it as he sent it. After lib/conntrack.h
+ * as it was where it failed; the sender must see the packet as it was sent. After lib/conntrack.h
  * and lib/rewrite.h.
  */
 #include "lib/flows.h"

@@ -24,13 +24,13 @@ enum ProcessRights {
         let dropped = try ThreadCapabilities.keepOnly(
             kept, reserved: NeededRights.reserved(of: given, settings).subtracting(kept))
         log.info(
-            "settled the rights of this process",
+            "dropped privileges",
             metadata: [
                 "user": "\(geteuid())", "capabilities": "\(ThreadCapabilities.effective.names.joined(separator: ","))",
                 "reserved": "\(ThreadCapabilities.reserved.names.joined(separator: ","))",
                 "givenUp": "\(dropped.numbers.count)",
             ])
-        for lack in lacking(settings) { log.notice("a right is missing", metadata: ["lack": "\(lack)"]) }
+        for lack in lacking(settings) { log.notice("a capability is missing", metadata: ["lack": "\(lack)"]) }
     }
 
     /// Root by hand: after a daemon that ran as another user, its pins are root's again. Its state is not: without the

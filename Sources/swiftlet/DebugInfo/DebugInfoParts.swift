@@ -57,8 +57,7 @@ struct DebugInfoParts {
                 try Self.json(try memory().affinities(of: OpenSockets()))
             },
             Part(name: "pins.txt", what: "what is pinned") {
-                let names = FileManager.default.enumerator(atPath: pins.bpfRoot)?.compactMap { $0 as? String } ?? []
-                return names.sorted().map { $0 + "\n" }.joined()
+                Self.paths(below: pins.bpfRoot).map { $0 + "\n" }.joined()
             },
         ]
     }
@@ -143,6 +142,12 @@ struct DebugInfoParts {
 
     private static func json(_ value: some Encodable) throws -> String {
         String(decoding: try ReportCoding.encoder(pretty: true).encode(value), as: UTF8.self) + "\n"
+    }
+
+    /// All that is in a directory and below it; nothing where it cannot be read.
+    private static func paths(below directory: String) -> [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        return names.sorted().map { "\(directory)/\($0)" }.flatMap { [$0] + paths(below: $0) }
     }
 
     /// A file of /proc says that it is empty, so it is read to its end.

@@ -47,6 +47,8 @@ let package = Package(
         .systemLibrary(name: "CNetworkLab"),
         // Messages to and from the kernel about links, addresses, routes and filters.
         .systemLibrary(name: "CRtnetlink"),
+        // docs/operations.md, embedded: `swiftlet help` prints its tables.
+        .target(name: "CReference"),
         // Compresses an archive.
         .systemLibrary(name: "CZlib"),
         // Where the C library looks up names.
@@ -184,7 +186,8 @@ let package = Package(
         .executableTarget(
             name: "swiftlet",
             dependencies: [
-                "BPFLoader", "CNameLookup", "CZlib", "ConnectBenchmark", "DatapathInstall", "KubernetesObjects",
+                "BPFLoader", "CNameLookup", "CReference", "CZlib", "ConnectBenchmark", "DatapathInstall",
+                "KubernetesObjects",
                 "ManifestDirectory", "NetworkLab", "NodeNetwork", "Reporting", "ServiceMaps", "ServiceModel",
                 "Settings", "SwiftletDaemon", "Takeover",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

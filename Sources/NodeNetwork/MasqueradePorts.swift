@@ -15,6 +15,8 @@ package struct PortRange: Hashable, Sendable, CustomStringConvertible {
 
     package var count: Int { Int(last) - Int(first) + 1 }
 
+    package var closedRange: ClosedRange<Int> { Int(first)...Int(last) }
+
     package func overlaps(_ other: PortRange) -> Bool { first <= other.last && other.first <= last }
 
     package func contains(_ other: PortRange) -> Bool { first <= other.first && other.last <= last }

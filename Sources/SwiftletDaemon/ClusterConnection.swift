@@ -2,6 +2,7 @@ import FoundationEssentials
 import KubernetesAPI
 package import KubernetesObjects
 import ManifestDirectory
+import NodeNetwork
 package import ServiceModel
 import Settings
 import SystemPackage
@@ -45,7 +46,7 @@ extension Configuration {
                 connection, nodeName: nodeName, proxyName: node.proxyName, time: .real)
             return (batch.events, batch.problems)
         }
-        return ManifestLoader.load(directories: manifests)
+        return ManifestLoader.load(directories: manifests, nodePorts: packets.nodePortRange.closedRange)
     }
 }
 

@@ -92,7 +92,10 @@ package struct Daemon: Sendable {
             if let keeper, !keeper.needsWholeState { try await keeper.attach(control.nodeFacts, control.state) }
             parts = clusterParts(source, control, keeper, connection, fallback)
         } else {
-            let source = try phase("reading manifests") { try ManifestSource(directories: settings.manifests) }
+            let source = try phase("reading manifests") {
+                try ManifestSource(
+                    directories: settings.manifests, nodePorts: settings.packets.nodePortRange.closedRange)
+            }
             let batches = source.batches()
             try await programFirst(of: batches, control, keeper)
             await control.grow()

@@ -17,7 +17,8 @@ struct Swiftlet: ParsableCommand {
               bpftool map dump pinned /sys/fs/bpf/swiftlet/v\(Version.mapABI)/maps/services4
 
             Exit codes: 0 good, 1 failed, 2 wrong usage; status: 3 when degraded; explain: 4 when a
-            connection would not arrive. `swiftlet help reasons` prints every reason.
+            connection would not arrive; diff: 1 when something would change. `swiftlet help reasons`, `counters`,
+            `logs` and `settings` print what these are.
             """,
         version: "swiftlet \(Version.swiftlet)",
         subcommands: [
@@ -33,7 +34,7 @@ struct Swiftlet: ParsableCommand {
     /// Not asynchronous, so that a command begins in the only thread of the process: `run` gives up rights there.
     static func main() {
         NameLookup.useNoModules()
-        if CommandLine.arguments.dropFirst() == ["help", "reasons"] { return print(ReasonReference.text) }
+        if let text = reference(Array(CommandLine.arguments.dropFirst())) { return print(text) }
         do {
             var command = try parseAsRoot(
                 KubeProxyArguments.normalized(Aliases.rewritten(Array(CommandLine.arguments.dropFirst()))))
@@ -49,5 +50,12 @@ struct Swiftlet: ParsableCommand {
             Terminal.write(error: "\(error)")
             exit(withError: ExitCode.failure)
         }
+    }
+
+    /// What `swiftlet help WORD` prints where the word is no command.
+    private static func reference(_ arguments: [String]) -> String? {
+        guard arguments.count == 2, arguments[0] == "help" else { return nil }
+        if arguments[1] == "reasons" { return ReasonReference.text }
+        return Reference(rawValue: arguments[1])?.text(width: Terminal.width ?? 100)
     }
 }

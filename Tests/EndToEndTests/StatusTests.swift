@@ -151,7 +151,10 @@ struct ObservingTests {
 @Suite(
     "settings that name what is not there", .tags(.endToEnd), .endToEnd,
     .node(
-        flags: ["--devices", "up0,nosuch*", "--pod-interfaces", "cali*", "--nodeport-addresses", "203.0.113.0/24"],
+        flags: [
+            "--devices", "up0,nosuch*", "--pod-interfaces", "cali*", "--nodeport-addresses", "203.0.113.0/24",
+            "--service-node-port-range", "30000-30079",
+        ],
         manifests: ["web.yaml": ServedManifests.web]))
 struct UnmatchedSettingTests {
     @Test("status names each of them")
@@ -162,6 +165,7 @@ struct UnmatchedSettingTests {
             "no device of this node matches cali* of --pod-interfaces",
             "no address of this node is in 203.0.113.0/24 of --nodeport-addresses: no NodePort is served there",
         ] { #expect(risks.contains(risk), "\(risks)") }
+        #expect(risks.contains { $0.contains("nodePort is 30080, outside 30000-30079") }, "\(risks)")
     }
 }
 

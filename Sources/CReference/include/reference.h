@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* docs/operations.md, embedded so that `swiftlet help` prints its tables on a node that has no
+ * documentation. */
+#ifndef SWIFTLET_REFERENCE_H
+#define SWIFTLET_REFERENCE_H
+
+#include <stddef.h>
+
+struct reference_text {
+	const unsigned char *start;
+	size_t size;
+};
+
+struct reference_text swiftlet_operations_text(void);
+
+#endif

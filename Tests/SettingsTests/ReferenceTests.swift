@@ -1,0 +1,90 @@
+import CDatapath
+import Foundation
+import NetworkLab
+import Testing
+
+@testable import swiftlet
+
+/// The tables of docs/operations.md, which `swiftlet help` prints, beside the code.
+@Suite("the reference")
+struct ReferenceTests {
+    private static let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appendingPathComponent("Sources")
+
+    private func run(_ arguments: String...) throws -> String {
+        var child = try ChildProcess([CommandLineTests.swiftlet] + arguments, output: .pipe, errors: .merged)
+        let output = try child.readToEnd(within: 60_000)
+        #expect(try child.wait() == .exited(0))
+        return output
+    }
+
+    /// All of the program's Swift.
+    private func code() throws -> String {
+        let files = FileManager.default.enumerator(at: Self.sources, includingPropertiesForKeys: nil)
+        return try (files?.compactMap { $0 as? URL } ?? [])
+            .filter { $0.pathExtension == "swift" && !$0.path.contains("swiftlet-lab") }
+            .map { try String(contentsOf: $0, encoding: .utf8) }.joined()
+    }
+
+    @Test("cells are told apart, and lose their marks")
+    func cells() {
+        #expect(
+            Reference.cells(of: #"| `--socket-lb full\|host` | see [Sizes](#sizes), **never** | – |"#)
+                == ["--socket-lb full|host", "see Sizes, never", "–"])
+    }
+
+    @Test("every counter is in it, and nothing else")
+    func counters() {
+        let names = (0..<UInt32(COUNT_MAX.rawValue)).compactMap { lb_counter_name($0) }
+            .map { String(cString: $0).lowercased() }
+        #expect(Reference.counters.rows.dropFirst().map { $0[0] }.sorted() == names.sorted())
+    }
+
+    @Test("every line that is logged is in it, and nothing else")
+    func logs() throws {
+        let code = try code()
+        let documented = Reference.logs.rows.dropFirst().flatMap { row in
+            row[1].split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        }.map { String($0.prefix { $0 != "…" }) }
+        // A message with a comma is cut in two above, and then each half is looked for.
+        for message in documented { #expect(code.contains(message.trimmingCharacters(in: .whitespaces)), "\(message)") }
+        let page = Reference.logs.rows.dropFirst().map { $0[1] }.joined(separator: "\n")
+        let logged = code.matches(of: #/\blog\.(?:info|notice|warning|error)\(\s*"([^"\\]+)"/#).map { String($0.1) }
+        #expect(logged.count > 40)
+        for message in Set(logged) {
+            let begin = message.split(separator: ";")[0]
+            #expect(page.contains(begin), "docs/operations.md does not know the log line: \(message)")
+        }
+    }
+
+    @Test("every flag of run is in the documentation, and nothing else in the table")
+    func settings() throws {
+        let flags =
+            try code().isEmpty
+            ? [] : run("help", "run").matches(of: #/(?m)^  (?:-\w, )?(--[a-z0-9-]+)/#).map { String($0.1) }
+        #expect(flags.count > 40)
+        let page = try String(
+            contentsOf: Self.sources.deletingLastPathComponent().appendingPathComponent("docs/operations.md"),
+            encoding: .utf8)
+        for flag in Set(flags).subtracting(["--help", "--version", "--without-effect"]) {
+            #expect(page.contains("`\(flag)"), "docs/operations.md does not know \(flag)")
+        }
+        let aliases: Set = ["--logging-format", "--master", "--node-name", "--v"]
+        for row in Reference.settings.rows.dropFirst() {
+            for flag in row[0].matches(of: #/--[a-z0-9-]+/#).map({ String($0.0) }) where !aliases.contains(flag) {
+                #expect(flags.contains(flag), "\(flag) is no flag of run")
+            }
+        }
+    }
+
+    @Test("swiftlet help prints it", arguments: Reference.allCases)
+    func prints(reference: Reference) throws {
+        let text = try run("help", reference.rawValue)
+        #expect(text.split(separator: "\n").allSatisfy { !$0.contains("`") && !$0.contains("](") })
+        let first =
+            reference == .counters
+            ? "refuse_unknown_port\n    ECONNREFUSED: the ClusterIP does not serve this port\n" : ""
+        #expect(text.contains(first) && text.count > 2_000)
+        #expect(try run("help", "reasons").contains("portNamesDiffer"))
+    }
+}

@@ -133,8 +133,8 @@ let package = Package(
         .target(
             name: "Settings",
             dependencies: [
-                "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NodeNetwork", "Observability",
-                "ServiceModel",
+                "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NameServer", "NodeNetwork",
+                "Observability", "ServiceModel",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
@@ -148,13 +148,25 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
+        // Messages of DNS, and what names lead to: pure values. Questions are answered over the network by NameServer.
+        .target(name: "DNSMessage", swiftSettings: strict),
+        .target(name: "ServiceNames", dependencies: ["DNSMessage", "ServiceModel"], swiftSettings: strict),
+        .target(
+            name: "NameServer",
+            dependencies: [
+                "DNSMessage", "ServiceModel", "ServiceNames",
+                .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .target(
             name: "SwiftletDaemon",
             dependencies: [
                 "BPFLoader", "CCapabilities", "CDatapath", "DatapathInstall", "KubernetesAPI", "KubernetesObjects",
-                "ManifestDirectory",
-                "NodeNetwork", "Observability", "ServiceMaps", "ServiceModel", "Settings", "SocketDestroy",
-                "Takeover",
+                "ManifestDirectory", "DNSMessage", "NameServer", "NodeNetwork", "Observability", "ServiceMaps",
+                "ServiceModel", "ServiceNames", "Settings", "SocketDestroy", "Takeover",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -187,9 +199,8 @@ let package = Package(
             name: "swiftlet",
             dependencies: [
                 "BPFLoader", "CNameLookup", "CReference", "CZlib", "ConnectBenchmark", "DatapathInstall",
-                "KubernetesObjects",
-                "ManifestDirectory", "NetworkLab", "NodeNetwork", "Reporting", "ServiceMaps", "ServiceModel",
-                "Settings", "SwiftletDaemon", "Takeover",
+                "KubernetesObjects", "ManifestDirectory", "NameServer", "NetworkLab", "NodeNetwork", "Reporting",
+                "ServiceMaps", "ServiceModel", "Settings", "SwiftletDaemon", "Takeover",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
@@ -225,6 +236,14 @@ let package = Package(
 
         // MARK: Tests without privileges
 
+        .testTarget(
+            name: "NameServerTests",
+            dependencies: [
+                "DNSMessage", "KubernetesObjects", "ManifestDirectory", "NameServer", "ServiceModel", "ServiceNames",
+                "TestKit", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
         .testTarget(name: "ServiceModelTests", dependencies: ["ServiceModel", "TestKit"], swiftSettings: strict),
         // Objects in, compile report out: a folder of plain files for each rule.
         .testTarget(

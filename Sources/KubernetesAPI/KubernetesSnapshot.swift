@@ -10,7 +10,8 @@ extension KubernetesSource {
         _ connection: APIConnection, nodeName: String?, proxyName: String? = nil, within limit: Duration = .seconds(20),
         timeouts: Timeouts = Timeouts(), time: Timekeeper
     ) async throws(KubernetesError) -> StateBatch {
-        let selections = [.services(proxyName: proxyName), .slices] + (nodeName.map { [Selection.node($0)] } ?? [])
+        let selections =
+            [.services(proxyName: proxyName, .served), .slices(.served)] + (nodeName.map { [Selection.node($0)] } ?? [])
         let result = await APISession.with(connection, time: time, timeouts: timeouts) { session in
             await session.batch(of: selections, until: time.now() + limit)
         }

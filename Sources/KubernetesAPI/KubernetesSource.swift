@@ -9,6 +9,7 @@ package struct KubernetesSource: Sendable {
     private let connection: APIConnection
     private let nodeName: String?
     private let proxyName: String?
+    private let scope: ServiceScope
     private let timeouts: Timeouts
     private let time: Timekeeper
     private let log: Logger
@@ -19,13 +20,15 @@ package struct KubernetesSource: Sendable {
     /// - Parameters:
     ///   - nodeName: the own Node; nil if none is to be followed.
     ///   - proxyName: nil for the default proxy (spec 2).
+    ///   - scope: whether Services that are not served are wanted, too.
     package init(
-        _ connection: APIConnection, nodeName: String?, proxyName: String? = nil, timeouts: Timeouts = Timeouts(),
-        time: Timekeeper, log: Logger
+        _ connection: APIConnection, nodeName: String?, proxyName: String? = nil, scope: ServiceScope = .served,
+        timeouts: Timeouts = Timeouts(), time: Timekeeper, log: Logger
     ) {
         self.connection = connection
         self.nodeName = nodeName
         self.proxyName = proxyName
+        self.scope = scope
         self.timeouts = timeouts
         self.time = time
         self.log = log
@@ -51,7 +54,7 @@ package struct KubernetesSource: Sendable {
     }
 
     private var selections: [Selection] {
-        [.services(proxyName: proxyName), .slices] + (nodeName.map { [.node($0)] } ?? [])
+        [.services(proxyName: proxyName, scope), .slices(scope)] + (nodeName.map { [.node($0)] } ?? [])
     }
 
     /// Services are programmed without the Node object when it takes too long (spec 11).

@@ -16,7 +16,13 @@ extension EndpointSlice {
         guard let family = slice.addressType.family else { return slice }
         // Equal placements are shared as a whole, so their texts need not be.
         slice.endpoints = object.list(.endpoints).compactMap { field in
-            field.element { Endpoint.read($0, family: family) }
+            field.element { field in
+                let endpoint = Endpoint.read(field, family: family)
+                if let endpoint, let hostname = field.text(.hostname), !hostname.isEmpty {
+                    slice.hostnames[endpoint.address] = hostname
+                }
+                return endpoint
+            }
         }
         intern.share(&slice.endpoints)
         return slice

@@ -9,6 +9,8 @@ extension PodObject {
         pod.isTerminating = metadata?[.deletionTimestamp] != nil
         if let spec = object[.spec] {
             pod.nodeName = intern(spec.text(.nodeName))
+            pod.hostname = spec.text(.hostname) ?? ""
+            pod.subdomain = intern(spec.text(.subdomain) ?? "")
             pod.ports = namedPorts(spec)
         }
         if let status = object[.status] { pod.readStatus(status) }

@@ -23,14 +23,14 @@ extension EndpointSlice {
                 }
             }
             json.list(.endpoints) { json in
-                for endpoint in endpoints { endpoint.write(to: &json) }
+                for endpoint in endpoints { endpoint.write(to: &json, hostname: hostnames[endpoint.address]) }
             }
         }
     }
 }
 
 extension Endpoint {
-    fileprivate func write(to json: inout JSONWriter) {
+    fileprivate func write(to json: inout JSONWriter, hostname: String?) {
         json.map { json in
             json.member(.addresses, texts: [address.description])
             json.map(.conditions) { json in
@@ -38,6 +38,7 @@ extension Endpoint {
                 json.member(.serving, serving)
                 json.member(.terminating, terminating)
             }
+            json.member(.hostname, hostname)
             json.member(.nodeName, nodeName)
             json.member(.zone, zone)
             if zoneHints.isEmpty && nodeHints.isEmpty { return }

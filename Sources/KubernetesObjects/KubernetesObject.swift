@@ -95,6 +95,9 @@ package struct PodObject: Hashable {
     package var labels: [String: String] = [:]
     package var addresses: [IPAddress] = []
     package var nodeName: String?
+    /// Its name in DNS below the Service that `subdomain` names; empty where none is written.
+    package var hostname = ""
+    package var subdomain = ""
     package var ports: [NamedPort] = []
     package var isReady = false
     package var isTerminating = false

@@ -4,7 +4,7 @@ extension Field {
     /// What objects have beside the names that are read. What is below them is not looked at.
     private static let unread: Set<String> = [
         "allocateLoadBalancerNodePorts", "appProtocol", "clusterName", "deletionGracePeriodSeconds",
-        "deprecatedTopology", "error", "finalizers", "generateName", "generation", "hostname", "ipFamilyPolicy",
+        "deprecatedTopology", "error", "finalizers", "generateName", "generation", "ipFamilyPolicy",
         "lastTransitionTime", "loadBalancerClass", "loadBalancerIP", "managedFields", "observedGeneration",
         "ownerReferences", "selfLink", "targetRef", "topology", "trafficDistribution", "uid",
     ]

@@ -25,6 +25,8 @@ extension SliceSynthesis {
                         address: address,
                         ready: service.publishesNotReady || (pod.isReady && !pod.isTerminating),
                         serving: pod.isReady, terminating: pod.isTerminating, nodeName: pod.nodeName))
+                // The pod's own name below a Service that it names (spec.subdomain), as Kubernetes sets it.
+                if pod.subdomain == name.name, !pod.hostname.isEmpty { slice.hostnames[address] = pod.hostname }
                 slices[sliceName] = slice
             }
         }

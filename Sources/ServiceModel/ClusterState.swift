@@ -17,9 +17,15 @@ package struct ClusterState: Sendable {
     private var nodes: [String: Node] = [:]
     private var pool = PlacementPool()
     private let ownNode: String?
+    private let keepsHeadless: Bool
 
-    /// - Parameter ownNode: the node whose changes concern all the Services; nil if any node's do.
-    package init(ownNode: String? = nil) { self.ownNode = ownNode }
+    /// - Parameters:
+    ///   - ownNode: the node whose changes concern all the Services; nil if any node's do.
+    ///   - keepsHeadless: the slices of headless Services too, which are of use to DNS only.
+    package init(ownNode: String? = nil, keepsHeadless: Bool = false) {
+        self.ownNode = ownNode
+        self.keepsHeadless = keepsHeadless
+    }
 
     package func service(named name: ObjectName) -> Service? { entries[name]?.service }
 
@@ -71,11 +77,15 @@ package struct ClusterState: Sendable {
         switch event {
         case .service(let service): put(service.onlyDecisive)
         case .serviceGone(let name): removeService(name)
-        case .slice(let slice): slice.isTranslatable ? put(slice.onlyDecisive) : removeSlice(slice.name)
+        case .slice(let slice): keeps(slice) ? put(slice.onlyDecisive) : removeSlice(slice.name)
         case .sliceGone(let name): removeSlice(name)
         case .node(let node): setNode(node.name, to: node.onlyNeeded)
         case .nodeGone(let name): setNode(name, to: nil)
         }
+    }
+
+    private func keeps(_ slice: EndpointSlice) -> Bool {
+        keepsHeadless ? slice.hasAddressesOfService : slice.isTranslatable
     }
 
     /// Applies a burst, so that it costs one compile of each dirty Service.

@@ -35,7 +35,10 @@ extension EndpointSlice {
     }
 
     /// Belongs to a Service and has addresses (spec 3, 4).
-    var isTranslatable: Bool { !serviceName.isEmpty && addressType != .fqdn && labels[Label.headless] == nil }
+    var isTranslatable: Bool { hasAddressesOfService && labels[Label.headless] == nil }
+
+    /// As that, and perhaps to a headless Service, whose endpoints have names (spec 4).
+    var hasAddressesOfService: Bool { !serviceName.isEmpty && addressType != .fqdn }
 
     /// The Service that the slice belongs to.
     var service: ObjectName { ObjectName(namespace: name.namespace, name: serviceName) }

@@ -105,6 +105,8 @@ package struct EndpointSlice: Sendable, Hashable {
     package var addressType: AddressType
     package var ports: [PortSpec] = []
     package var endpoints: [Endpoint] = []
+    /// Names of endpoints that have one of their own, for DNS; most have none.
+    package var hostnames: [IPAddress: String] = [:]
     /// When the pod or Service changed that this version of the slice tells of (spec 48). It comes with an event and is
     /// not kept: the same endpoints at another time are the same state.
     package var lastChangeTrigger: UnixTime?

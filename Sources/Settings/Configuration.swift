@@ -24,6 +24,8 @@ package struct Configuration: Sendable, Hashable {
     package var socketDestroy = SocketDestroySettings()
     /// What is translated packet by packet.
     package var packets = PacketSettings()
+    /// Names of Services by DNS.
+    package var names = NameSettings()
     package var maxServices: UInt32 = 65_536
     package var maxBackends: UInt32 = 131_072
     package var maxSlots: UInt32 = 262_144

@@ -1,4 +1,5 @@
 import Logging
+import NameServer
 import NodeNetwork
 import ServiceModel
 import SystemPackage
@@ -91,6 +92,11 @@ extension Configuration {
             .bpfCTTimeoutRegularTCPSYN: .text(packets.timeouts.tcpSYN.goText),
             .bpfCTTimeoutRegularTCPFIN: .text(packets.timeouts.tcpFIN.goText),
             .bpfCTTimeoutRegularAny: .text(packets.timeouts.any.goText),
+            .dnsBind: .texts(names.bind.map(\.description)),
+            .dnsServiceIP: .text(names.serviceIPs.map(\.description).joined(separator: ",")),
+            .clusterDomain: .text(names.domain), .dnsTTL: .text("\(names.timeToLive)s"),
+            .dnsUpstream: .texts(names.upstreamTexts),
+            .dnsAllow: .text(names.allowed.map(\.description).joined(separator: ",")),
             .metricsPerBackend: .flag(metricsPerBackend), .serviceProxyName: .text(node.proxyName ?? ""),
             .stateDir: .text(stateDirectory?.string ?? ""),
         ]

@@ -1,6 +1,7 @@
 import KubernetesObjects
 import Logging
 import ManifestDirectory
+import NameServer
 import NodeNetwork
 import ServiceModel
 
@@ -16,6 +17,7 @@ enum ConfigurationKey: String, CaseIterable {
     case forwarding, masqueradePorts, serviceNodePortRange
     case conntrackTCPTimeoutEstablished, conntrackTCPTimeoutCloseWait, conntrackUDPTimeout, conntrackUDPTimeoutStream
     case bpfCTTimeoutRegularTCPSYN, bpfCTTimeoutRegularTCPFIN, bpfCTTimeoutRegularAny
+    case dnsBind, dnsServiceIP, clusterDomain, dnsTTL, dnsUpstream, dnsAllow
     case healthzBindAddress, metricsBindAddress, metricsPerBackend, eventRecording
     case syncPeriod, oomScoreAdj, featureGates, logLevel, logFormat
 }
@@ -58,6 +60,7 @@ extension ConfigurationLayer {
         readSource(settings)
         readNode(settings)
         readDatapath(settings)
+        readNames(settings)
         readObservability(settings)
     }
 
@@ -137,6 +140,15 @@ extension ConfigurationLayer {
         read(.bpfCTTimeoutRegularTCPSYN, into: &timeouts.tcpSYN)
         read(.bpfCTTimeoutRegularTCPFIN, into: &timeouts.tcpFIN)
         read(.bpfCTTimeoutRegularAny, into: &timeouts.any)
+    }
+
+    private mutating func readNames(_ settings: SettingsSection) {
+        names.bind = settings.parsedList(.dnsBind, NameServerSettings.Address.binds(settings:)) ?? names.bind
+        names.serviceIPs = settings.parsed(.dnsServiceIP, Settings.serviceIPs(setting:)) ?? names.serviceIPs
+        names.domain = settings.parsed(.clusterDomain, Settings.clusterDomain(setting:)) ?? names.domain
+        names.timeToLive = settings.parsed(.dnsTTL, Settings.dnsTimeToLive(setting:)) ?? names.timeToLive
+        names.upstream = settings.parsedList(.dnsUpstream, NameSettings.Upstream.init(settings:)) ?? names.upstream
+        names.allowed = settings.parsed(.dnsAllow, CIDR.list(setting:)) ?? names.allowed
     }
 
     private mutating func readObservability(_ settings: SettingsSection) {

@@ -43,6 +43,7 @@ package struct ConfigurationLayer: Sendable {
     package var maxSlots: UInt32?
     package var maxSourceRanges: UInt32?
     package var mapMemoryLimit: UInt32?
+    package var names = NameSettings.Choice()
     /// Only its family counts: the one in which health and metrics are served by default.
     package var bindAddress: IPAddress?
     package var healthz: BindSetting?
@@ -83,6 +84,7 @@ extension Configuration {
         sockets = layer.sockets ?? sockets
         socketDestroy.apply(layer)
         packets.apply(layer)
+        names.apply(layer)
         maxServices = layer.maxServices ?? maxServices
         maxBackends = layer.maxBackends ?? maxBackends
         maxSlots = layer.maxSlots ?? maxSlots

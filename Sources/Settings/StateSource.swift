@@ -53,6 +53,7 @@ extension Configuration {
     package func check() throws(ConfigurationError) {
         try checkRanges(node.localTraffic.clusterCIDRs, of: "--cluster-cidr (clusterCIDR)")
         try checkRanges(packets.serviceCIDRs, of: "--service-cidr (serviceCIDR)")
+        try names.check()
         let local = node.localTraffic
         switch local.mode {
         case .bridgeInterface where local.bridgeInterface.isEmpty:

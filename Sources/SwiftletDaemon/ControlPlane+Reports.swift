@@ -4,6 +4,7 @@ import Glibc
 import KubernetesAPI
 import KubernetesObjects
 import Logging
+import NameServer
 import Observability
 import ServiceMaps
 import ServiceModel
@@ -53,7 +54,8 @@ extension ControlPlane {
         }
         report.problems =
             problems.filter(\.isRefusal).map(\.description).sorted() + compiler.conflicts.map(\.description)
-            + attention.values.sorted() + endpoints.problems.all + keptServices
+            + attention.values.sorted() + endpoints.problems.all + (names?.board.problems ?? []) + keptServices
+        report.names = names?.report
         if hasCompleteList, configuration.manifests.isEmpty, state.node(named: nodeName) == nil {
             report.risks.append(
                 "no Node is named \(nodeName): zones, Local policies and the node's addresses are not known; set --node-name"
@@ -106,17 +108,21 @@ extension ControlPlane {
 
     /// Everything that is known, with a number that tells it from other states; nil before the first complete list.
     var completeState: (revision: Int, events: [ClusterEvent])? {
-        hasCompleteList ? (revision, state.events) : nil
+        guard hasCompleteList else { return nil }
+        let own = Set(configuration.names.objects.map(\.subject))
+        return (revision, own.isEmpty ? state.events : state.events.filter { !own.contains($0.subject) })
     }
 
     /// The control plane's part of the metrics.
     var wanted: MetricsSnapshot.Wanted {
-        MetricsSnapshot.Wanted(
+        var wanted = MetricsSnapshot.Wanted(
             totals: compiler.desired.totals, gaps: EndpointGaps(compiler.desired),
             emptyServices: EmptyServices(compiler.desired),
             pendingPorts: writer?.pending.count ?? 0, conflicts: compiler.conflicts.count,
             refusedObjects: problems.count(where: \.isRefusal),
             mapEntries: writer?.statistics.mapValues(\.entries) ?? [:])
+        wanted.names = names?.statistics
+        return wanted
     }
 
     /// This process's resident memory, from the second field of statm.

@@ -79,6 +79,14 @@ actor ControlPlane<Store: MapStore & Sendable> {
     /// The Node object was there once: when it goes, so does the node's eligibility (spec 46).
     private var hasNode = false
     private var healthCheckAddresses: [String]?
+    /// Nil when no names are answered.
+    nonisolated let names: DaemonNames?
+    /// Objects of our own that were not programmed yet.
+    private var ownDirty: Set<ObjectName> = []
+    /// What a cache says was taken: all that is known until a list comes.
+    private(set) var hasCachedState = false
+    /// The names are those of the complete list.
+    var hasWholeNames = false
 
     init(
         _ configuration: Configuration, writer: consuming ServiceMapWriter<Store>?,
@@ -86,9 +94,10 @@ actor ControlPlane<Store: MapStore & Sendable> {
         warn: @escaping @Sendable (ServiceWarning) -> Void = { _ in },
         bury: @escaping @Sendable ([RemovedBackend]) async -> Void = { _ in },
         rouse: @escaping @Sendable ([AwakenedFrontend]) async -> Void = { _ in }, growth: GrowthPlan<Store>? = nil,
-        time: Timekeeper = .real, grace: any GracePeriod = RCUGracePeriod(), log: Logger
+        names: DaemonNames? = nil, time: Timekeeper = .real, grace: any GracePeriod = RCUGracePeriod(), log: Logger
     ) {
         self.growth = growth
+        self.names = names
         self.time = time
         self.grace = grace
         self.configuration = configuration
@@ -107,7 +116,8 @@ actor ControlPlane<Store: MapStore & Sendable> {
         nodeName = configuration.node.name
         (nodeChanges, nodeChange) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         _ = self.writer?.setNodeAddresses(Set(localAddresses))
-        state = ClusterState(ownNode: configuration.node.name)
+        state = ClusterState(ownNode: configuration.node.name, keepsHeadless: names != nil)
+        if names != nil { ownDirty = state.apply(configuration.names.objects) }
         node = NodeConfiguration(configuration.node, node: nil, localAddresses: localAddresses, held: held)
     }
 
@@ -156,22 +166,30 @@ actor ControlPlane<Store: MapStore & Sendable> {
         // Whoever fed it has counted it when it came; this is for what other rounds have called programmed meanwhile.
         if !events.isEmpty { endpoints.health.queued() }
         tcpChoices.follow(events)
-        let dirty = state.apply(events)
+        let dirty = state.apply(events).union(ownDirty)
+        ownDirty = []
         if !dirty.isEmpty { wishForEndpoints() }
         hasCompleteList = hasCompleteList || batch.isInitial
         endpoints.health.setNode(nodeCondition)
-        if let node = state.node(named: nodeName) { nodeChange.yield(NodeFacts(node)) }
+        if let node = state.node(named: nodeName) {
+            nodeChange.yield(NodeFacts(node))
+            names?.follow(podCIDRs: node.podCIDRs)
+        }
         return Taken(events: events, dirty: dirty)
     }
 
     /// A complete list replaces what a cache said before, but for what is refused as it is now.
     private func wholeList(_ batch: StateBatch) -> [ClusterEvent] {
-        let hidden = batch.hiddenSubjects
+        let hidden = batch.hiddenSubjects.union(configuration.names.objects.map(\.subject))
         return batch.events + state.endings(missingFrom: batch.events).filter { !hidden.contains($0.subject) }
     }
 
     /// Takes what a cache says, unless somebody who knows better was faster.
-    func ingest(cached batch: StateBatch) async -> IngestSummary? { knowsNothing ? await ingestFirst(batch) : nil }
+    func ingest(cached batch: StateBatch) async -> IngestSummary? {
+        guard knowsNothing else { return nil }
+        hasCachedState = true
+        return await ingestFirst(batch)
+    }
 
     /// No batch has come yet.
     var knowsNothing: Bool { !hasCompleteList && revision == 0 }
@@ -267,6 +285,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
             let isLast = index == portions.count - 1
             program(portion, prunes: isLast && mayPrune, isLast ? retries : .none, hadSynced: hadSynced, &summary)
         }
+        updateNames(dirty)
         endpoints.sync.synced(
             .init(
                 compile: summary.compile, apply: summary.apply, writes: summary.writes, isFull: isFull,

@@ -73,19 +73,23 @@ package struct Daemon: Sendable {
         }
         let endpoints = DaemonEndpoints(settings, log: log)
         let recorder = recorder(connection)
+        let names = settings.initOnly ? nil : DaemonNames(settings.names)
         let network = try NetworkSnapshot.read()
+        names?.follow(network)
         let control = KernelControlPlane(
             settings, writer: writer, localAddresses: network.usableAddresses, held: network.heldAddresses,
             checksSources: await keeper?.checksSources ?? false, endpoints: endpoints, warn: { recorder?.record($0) },
             bury: { [sockets] in await sockets?.bury($0) },
-            rouse: { [sockets] in await sockets?.rouse($0) }, growth: growthPlan(keeper), log: log)
+            rouse: { [sockets] in await sockets?.rouse($0) }, growth: growthPlan(keeper), names: names, log: log)
 
         let devices = keeper?.devices
         var parts: [any ServiceLifecycle.Service]
         var statistics: @Sendable () -> SourceStatistics? = { nil }
         if let connection {
             let source = KubernetesSource(
-                connection, nodeName: settings.nodeName, proxyName: settings.node.proxyName, time: .real, log: log)
+                connection, nodeName: settings.nodeName, proxyName: settings.node.proxyName,
+                scope: names == nil ? .served : .named,
+                time: .real, log: log)
             statistics = { source.statistics }
             let fallback = fallback(control, connection)
             await fallback?.serveIfEmpty()
@@ -121,6 +125,7 @@ package struct Daemon: Sendable {
             parts += [NetworkService(control: control, devices: devices, log: log)]
             parts += devices.map { [EndpointDeviceService(control: control, devices: $0)] } ?? []
             parts += recorder.map { [EventService(recorder: $0)] } ?? []
+            parts += names.map { [$0.service(log: log)] } ?? []
             if serviceManager.listens { parts.append(ServiceManagerService(manager: serviceManager, control: control)) }
             // Whoever reads "ready" may ask for the status at once.
             parts.append(try controlSocket(control, directory, cgroup, devices, sockets, connection, statistics))

@@ -24,6 +24,7 @@ struct NetworkService: Service {
         while !Task.isCancelled {
             do {
                 for try await snapshot in try NetworkMonitor().snapshots() {
+                    control.names?.follow(snapshot)
                     await control.setLocalAddresses(
                         snapshot.usableAddresses, podRoutes: snapshot.podRoutes, held: snapshot.heldAddresses)
                     await devices?.follow(snapshot)

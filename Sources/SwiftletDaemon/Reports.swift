@@ -45,6 +45,9 @@ package struct DaemonReport: Codable, Sendable {
             .flatMap { try? ReportCoding.decoder().decode(DaemonReport.self, from: $0) }
     }
 
+    /// Names of Services by DNS, for as long as this process runs; nil when they are not asked for.
+    package var names: Names?
+
     package typealias Device = DeviceKeeper.Device
     package typealias Packets = DeviceKeeper.Packets
 
@@ -63,6 +66,19 @@ package struct DaemonReport: Codable, Sendable {
         /// Watches that ended before their time, by reason.
         package var restarts: [String: Int]
         package var lastError: String?
+    }
+
+    /// What the name server serves.
+    package struct Names: Codable, Sendable, Hashable {
+        package var domain: String
+        /// Where it listens.
+        package var addresses: [String]
+        /// VIPs that lead there.
+        package var serviceIPs: [String]
+        /// Services that have names.
+        package var services: Int
+        /// Who is asked for other names.
+        package var upstream: [String]
     }
 
     /// How much there is of what.

@@ -17,7 +17,13 @@ struct StateCacheFallback: ServiceLifecycle.Service {
     private static let patience = Duration.seconds(5)
 
     func serveIfEmpty() async {
-        if await control.hasEmptyMaps { await serve() }
+        if await control.hasEmptyMaps { return await serve() }
+        // Names, unlike Services, are nowhere else than in this process.
+        if control.names != nil, let cached = readCache() { await control.name(cached: cached.batch) }
+    }
+
+    private func readCache() -> (batch: StateBatch, summary: StateCacheSummary)? {
+        StateCacheService.read(from: directory, node: control.nodeName, cluster: cluster, log: log)
     }
 
     func run() async throws {
@@ -29,7 +35,7 @@ struct StateCacheFallback: ServiceLifecycle.Service {
 
     private func serve() async {
         guard await control.knowsNothing,
-            let cached = StateCacheService.read(from: directory, node: control.nodeName, cluster: cluster, log: log),
+            let cached = readCache(),
             let summary = await control.ingest(cached: cached.batch)
         else { return }
         Heap.trim()

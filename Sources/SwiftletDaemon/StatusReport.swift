@@ -52,6 +52,8 @@ package struct StatusReport: Codable, Sendable {
     package var draining: [DrainingBackend]
     /// What of a kube-proxy is here too, or was; nil if nothing is known of one.
     package var kubeProxy: String?
+    /// A VIP of DNS is in the maps, which leads to the daemon; nil of a report before there were any.
+    package var hasNameVIP: Bool?
     /// What a person must act on; empty when all is well.
     package var degraded: [String]
 }
@@ -89,6 +91,7 @@ extension StatusReport {
                 of: programmed, pins: pins, timeouts: daemon?.flowTimeouts ?? FlowTimeouts()),
             degraded: [])
         report.daemon?.programmed = programmed.totals
+        report.hasNameVIP = programmed.ports.contains { $0.name?.service == NameSettings.service }
         report.probe = probe(programmed.vips.keys, cgroup: cgroup, directory)
         report.kubeProxy = KubeProxyTraces.find(directory.archive).summary
         report.degraded = report.complaints(lockHolder: directory.holder)
@@ -173,6 +176,9 @@ extension StatusReport {
         }
     }
 
+    /// Names end with the process that answers.
+    private var namesAreMissed: String { hasNameVIP == true ? ", and names of Services are not answered" : "" }
+
     /// Everything that is not as it should be, each with what to do. A kernel's missing features are no complaint: they
     /// are listed with what they cost.
     private func complaints(lockHolder: Int32?) -> [String] {
@@ -180,7 +186,8 @@ extension StatusReport {
         if daemon == nil {
             complaints.append(
                 lockHolder.map { "the daemon (process \($0)) does not answer; look at its log" }
-                    ?? "no daemon runs: Services work as they were, changes are not followed; start `swiftlet run`")
+                    ?? "no daemon runs: Services work as they were, changes are not followed\(namesAreMissed); "
+                    + "start `swiftlet run`")
         }
         let optional = Set(["\(CgroupAttachType.bind4)", "\(CgroupAttachType.bind6)"])
         for hook in hooks where !hook.isAttached && !(optional.contains(hook.name) && hook.linkID == nil) {

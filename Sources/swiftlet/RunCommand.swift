@@ -31,6 +31,9 @@ struct RunCommand: ParsableCommand {
     @OptionGroup(title: "Time-outs of flows")
     var timeouts: TimeoutOptions
 
+    @OptionGroup(title: "Names by DNS")
+    var names: NameOptions
+
     @OptionGroup(title: "Observation")
     var observation: ObservationOptions
 
@@ -83,6 +86,7 @@ struct RunCommand: ParsableCommand {
         source.fill(&layer)
         try datapath.fill(&layer)
         timeouts.fill(&layer)
+        try names.fill(&layer)
         observation.fill(&layer)
         try node.fill(&layer)
         process.fill(&layer)

@@ -172,6 +172,7 @@ struct StatusCommand: ParsableCommand {
         print("  last event:      \(daemon.lastEventAt?.formatted(.iso8601) ?? "none")")
         print("  NodePorts on:    \(daemon.nodePortAddresses.joined(separator: ", "))")
         if let packets = daemon.packets { print("  packets:         \(packets.text)") }
+        if let names = daemon.names { print("  names:           \(names.text)") }
         if let sockets = daemon.sockets { print("  stale sockets:   \(sockets.text)") }
         let (desired, programmed) = (daemon.desired, daemon.programmed)
         print(
@@ -242,6 +243,16 @@ struct StatusCommand: ParsableCommand {
             table.add(name, "\(value)")
         }
         print("\n\(table.text)")
+    }
+}
+
+extension DaemonReport.Names {
+    fileprivate var text: String {
+        let places = serviceIPs.isEmpty ? addresses : serviceIPs + ["by \(addresses.joined(separator: ", "))"]
+        let others =
+            upstream.isEmpty ? "other names are refused" : "other names from \(upstream.joined(separator: ", "))"
+        return
+            "\(services) Services below \(domain) at \(places.joined(separator: ", ")), while this process runs; \(others)"
     }
 }
 

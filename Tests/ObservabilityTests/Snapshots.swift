@@ -22,6 +22,7 @@ enum Snapshots {
         snapshot.wanted.totals.services = 2
         snapshot.wanted.pendingPorts = 1
         snapshot.wanted.sockets = SocketDestroyReport(mechanism: "bpf", whose: "full", destroyed: ["UDP": 3])
+        snapshot.wanted.names = NameStatistics(responses: ["answered": 4], services: 2)
         snapshot.listenProblems = 1
         var kernel = MetricsSnapshot.Kernel()
         kernel.counters = ["forward": 5, "refuse_no_backend": 2]

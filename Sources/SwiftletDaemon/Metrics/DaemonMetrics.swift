@@ -15,7 +15,7 @@ enum DaemonMetrics {
     ) -> [MetricFamily] {
         kubeProxyFamilies(of: snapshot) + services(snapshot.kernel, perBackend, serviceLimit)
             + datapath(snapshot.kernel) + sync(snapshot) + sources(snapshot.sync) + wanted(snapshot)
-            + sockets(snapshot.wanted.sockets) + process(snapshot)
+            + sockets(snapshot.wanted.sockets) + names(snapshot.wanted.names) + process(snapshot)
     }
 
     private typealias Label = MetricFamily.Label

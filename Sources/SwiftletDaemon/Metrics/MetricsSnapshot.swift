@@ -19,6 +19,8 @@ struct MetricsSnapshot: Sendable {
         var mapEntries: [ServiceMap: Int] = [:]
         /// Nil when nothing is programmed.
         var sockets: SocketDestroyReport?
+        /// Nil when no names are answered.
+        var names: NameStatistics?
     }
 
     /// What the kernel knows.

@@ -4,6 +4,7 @@ import CCapabilities
 enum Capability: UInt32, CaseIterable, Sendable {
     case changeOwner = 0
     case setCapabilities = 8
+    case bindService = 10
     case networkAdministration = 12
     case systemPtrace = 19
     case systemAdministration = 21
@@ -16,6 +17,7 @@ enum Capability: UInt32, CaseIterable, Sendable {
         switch self {
         case .changeOwner: "CAP_CHOWN"
         case .setCapabilities: "CAP_SETPCAP"
+        case .bindService: "CAP_NET_BIND_SERVICE"
         case .networkAdministration: "CAP_NET_ADMIN"
         case .systemPtrace: "CAP_SYS_PTRACE"
         case .systemAdministration: "CAP_SYS_ADMIN"

@@ -1,0 +1,104 @@
+import DNSMessage
+import NIOCore
+import ServiceModel
+import Synchronization
+
+/// Reads datagrams and answers each.
+final class DatagramQuestions: ChannelInboundHandler {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+    typealias OutboundOut = AddressedEnvelope<ByteBuffer>
+
+    private let resolver: NameResolver
+
+    init(_ resolver: NameResolver) { self.resolver = resolver }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let envelope = unwrapInboundIn(data)
+        guard let client = IPAddress(envelope.remoteAddress) else { return }
+        let (channel, remote) = (context.channel, envelope.remoteAddress)
+        // Port 0 cannot be answered.
+        guard remote.port != 0 else { return resolver.counters.count(.malformed) }
+        // The socket takes no more, and what waits must not grow.
+        guard channel.isWritable else { return resolver.counters.count(.dropped) }
+        let outcome = resolver.resolve(Array(buffer: envelope.data), from: client, .datagram) { answer in
+            channel.writeAndFlush(
+                AddressedEnvelope(remoteAddress: remote, data: channel.allocator.buffer(bytes: answer)), promise: nil)
+        }
+        guard case .answer(let answer) = outcome else { return }
+        let data = channel.allocator.buffer(bytes: answer)
+        context.write(wrapOutboundOut(AddressedEnvelope(remoteAddress: remote, data: data)), promise: nil)
+    }
+
+    /// What was read at once is answered at once, with one call of the kernel.
+    func channelReadComplete(context: ChannelHandlerContext) { context.flush() }
+
+    /// Such as an ICMP error about an earlier answer: the socket serves others.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {}
+}
+
+/// Reads the messages of a connection and answers each, in the order in which answers come.
+final class StreamQuestions: ChannelInboundHandler {
+    typealias InboundIn = [UInt8]
+
+    /// Questions of a connection whose answers are not sent yet.
+    private static let mostWaiting = 16
+
+    private let resolver: NameResolver
+    private let waiting = Waiting()
+
+    private final class Waiting: Sendable {
+        let count = Atomic<Int>(0)
+    }
+
+    init(_ resolver: NameResolver) { self.resolver = resolver }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let (channel, waiting) = (context.channel, waiting)
+        guard let client = context.remoteAddress.flatMap({ IPAddress($0) }),
+            waiting.count.add(1, ordering: .relaxed).newValue <= Self.mostWaiting
+        else { return context.close(promise: nil) }
+        let reply: @Sendable ([UInt8]) -> Void = { answer in
+            // An answer that the client does not read waits, too.
+            channel.writeAndFlush(channel.allocator.buffer(frame: answer)).whenComplete { _ in
+                waiting.count.subtract(1, ordering: .relaxed)
+            }
+        }
+        switch resolver.resolve(unwrapInboundIn(data), from: client, .stream, later: reply) {
+        case .answer(let answer): reply(answer)
+        case .later: break
+        case .silence: context.close(promise: nil)
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is IdleStateHandler.IdleStateEvent { context.close(promise: nil) }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}
+
+/// Bounds the connections of a listener.
+final class ConnectionCount: Sendable {
+    struct Full: Error {}
+
+    private let most: Int
+    private let count = Atomic<Int>(0)
+
+    init(most: Int) { self.most = most }
+
+    func enter() -> Bool {
+        if count.add(1, ordering: .relaxed).newValue <= most { return true }
+        leave()
+        return false
+    }
+
+    func leave() { count.subtract(1, ordering: .relaxed) }
+}
+
+extension IPAddress {
+    /// Nil for an address that is not of an IP family.
+    init?(_ address: SocketAddress) {
+        guard let text = address.ipAddress else { return nil }
+        self.init(text)
+    }
+}

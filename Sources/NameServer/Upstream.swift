@@ -1,0 +1,177 @@
+import DNSMessage
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Asks other name servers, as a stub resolver does: one after the other, each question from a port and with an id of
+/// its own (RFC 5452).
+final class Upstream: Sendable {
+    /// For each server's answer.
+    static let usualPatience = TimeAmount.seconds(2)
+    /// Servers that are asked for a question; a single one is asked again.
+    static let tries = 2
+    /// Questions that wait for an answer, with a socket each.
+    static let mostWaiting = 512
+
+    enum Failure: Error {
+        /// No server answered in time.
+        case silent
+        /// Too many questions wait already.
+        case busy
+    }
+
+    private let servers: Mutex<[SocketAddress]>
+    private let group: any EventLoopGroup
+    private let patience: TimeAmount
+    private let waiting = Atomic<Int>(0)
+
+    init(_ servers: [SocketAddress], group: any EventLoopGroup, patience: TimeAmount = usualPatience) {
+        self.patience = patience
+        self.servers = Mutex(servers)
+        self.group = group
+    }
+
+    /// For the questions to come.
+    func use(_ servers: [SocketAddress]) { self.servers.withLock { $0 = servers } }
+
+    /// - Parameter then: called once, on any event loop.
+    func ask(
+        _ message: [UInt8], _ question: Question, _ transport: NameResolver.Transport,
+        then: @escaping @Sendable (Result<ForeignResponse, Failure>) -> Void
+    ) {
+        guard waiting.add(1, ordering: .relaxed).newValue <= Self.mostWaiting else {
+            waiting.subtract(1, ordering: .relaxed)
+            return then(.failure(.busy))
+        }
+        let round = Round(
+            message: message, question: question, transport: transport, servers: servers.withLock { $0 })
+        attempt(0, of: round, worse: nil) { [self] result in
+            waiting.subtract(1, ordering: .relaxed)
+            then(result)
+        }
+    }
+
+    private struct Round: Sendable {
+        var message: [UInt8]
+        var question: Question
+        var transport: NameResolver.Transport
+        var servers: [SocketAddress]
+    }
+
+    /// - Parameter worse: what a server said that could not answer, for when no other can.
+    private func attempt(
+        _ number: Int, of round: Round, worse: ForeignResponse?,
+        then: @escaping @Sendable (Result<ForeignResponse, Failure>) -> Void
+    ) {
+        guard number < Self.tries, !round.servers.isEmpty else {
+            return then(worse.map { .success($0) } ?? .failure(.silent))
+        }
+        let server = round.servers[number % round.servers.count]
+        let exchange = UpstreamExchange(round.message, round.question, within: patience, on: group.next())
+        exchange.response.whenComplete { [self] result in
+            switch result {
+            case .success(let response) where response.code != .serverFailure && response.code != .refused:
+                then(.success(response))
+            case .success(let response): attempt(number + 1, of: round, worse: response, then: then)
+            case .failure: attempt(number + 1, of: round, worse: worse, then: then)
+            }
+        }
+        switch round.transport {
+        case .datagram: exchange.start(overDatagramsTo: server)
+        case .stream: exchange.start(overStreamTo: server)
+        }
+    }
+}
+
+/// One question to one server.
+private final class UpstreamExchange: Sendable {
+    struct NoAnswer: Error {}
+
+    private let query: [UInt8]
+    private let question: Question
+    private let patience: TimeAmount
+    private let loop: any EventLoop
+    private let promise: EventLoopPromise<ForeignResponse>
+
+    var response: EventLoopFuture<ForeignResponse> { promise.futureResult }
+
+    init(_ message: [UInt8], _ question: Question, within patience: TimeAmount, on loop: any EventLoop) {
+        self.patience = patience
+        var query = message
+        let id = UInt16.random(in: .min ... .max)
+        (query[0], query[1]) = (UInt8(id >> 8), UInt8(id & 0xff))
+        self.query = query
+        self.question = question
+        self.loop = loop
+        promise = loop.makePromise()
+    }
+
+    func start(overDatagramsTo server: SocketAddress) {
+        let opened = DatagramBootstrap(group: loop)
+            .channelInitializer { [self] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(DatagramAnswer { self.take($0) })
+                }
+            }
+            .connect(to: server)
+        run(opened) { [query] channel in
+            channel.writeAndFlush(
+                AddressedEnvelope(remoteAddress: server, data: channel.allocator.buffer(bytes: query)))
+        }
+    }
+
+    func start(overStreamTo server: SocketAddress) {
+        let opened = ClientBootstrap(group: loop)
+            .connectTimeout(patience)
+            .channelInitializer { [self] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandlers([
+                        ByteToMessageHandler(MessageFrameDecoder()), StreamAnswer { self.take($0) },
+                    ])
+                }
+            }
+            .connect(to: server)
+        run(opened) { [query] channel in channel.writeAndFlush(channel.allocator.buffer(frame: query)) }
+    }
+
+    private func run(
+        _ opened: EventLoopFuture<any Channel>, send: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
+    ) {
+        let limit = loop.scheduleTask(in: patience) { [promise] in promise.fail(NoAnswer()) }
+        opened.flatMap(send).whenFailure { [promise] in promise.fail($0) }
+        promise.futureResult.whenComplete { _ in
+            limit.cancel()
+            opened.whenSuccess { $0.close(promise: nil) }
+        }
+    }
+
+    /// What is no answer to this question is passed over: it may be forged, or late.
+    private func take(_ bytes: [UInt8]) {
+        guard bytes.count >= 2, bytes[0] == query[0], bytes[1] == query[1], let response = ForeignResponse(bytes),
+            response.question == question
+        else { return }
+        promise.succeed(response)
+    }
+}
+
+private final class DatagramAnswer: ChannelInboundHandler {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+    private let take: ([UInt8]) -> Void
+
+    init(_ take: @escaping ([UInt8]) -> Void) { self.take = take }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { take(Array(buffer: unwrapInboundIn(data).data)) }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}
+
+private final class StreamAnswer: ChannelInboundHandler {
+    typealias InboundIn = [UInt8]
+    private let take: ([UInt8]) -> Void
+
+    init(_ take: @escaping ([UInt8]) -> Void) { self.take = take }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { take(unwrapInboundIn(data)) }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}

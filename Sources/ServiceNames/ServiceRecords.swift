@@ -1,0 +1,78 @@
+package import DNSMessage
+package import ServiceModel
+
+/// What names lead to for one Service: the part of it that the DNS specification of Kubernetes asks for (version 1.1.0).
+package struct ServiceRecords: Sendable, Hashable {
+    /// A named port, as an SRV record has it.
+    package struct NamedPort: Sendable, Hashable {
+        package var name: String
+        package var proto: IPProtocol
+        package var number: Port
+    }
+
+    /// An endpoint of a headless Service that has a name of its own below the Service's.
+    package struct NamedEndpoint: Sendable, Hashable {
+        /// The endpoint's hostname, or its address with dashes.
+        package var hostname: String
+        package var address: IPAddress
+        package var ports: [NamedPort]
+    }
+
+    package enum Content: Sendable, Hashable {
+        /// One address of each family (section 2.3).
+        case clusterIPs([IPAddress], ports: [NamedPort])
+        /// The endpoints that are ready, sorted by address; none means that the name does not exist (section 2.4).
+        case headless([NamedEndpoint])
+        /// Another name (section 2.5).
+        case external(DomainName)
+    }
+
+    package var content: Content
+
+    /// Nil for a Service without anything to name: no ClusterIP yet, or an external name that is none.
+    package init?(_ service: Service, slices: [EndpointSlice]) {
+        if service.kind == .externalName {
+            guard let target = service.externalName.flatMap({ DomainName($0) }), !target.isRoot else { return nil }
+            content = .external(target)
+        } else if service.isHeadless {
+            content = .headless(Self.endpoints(of: service, slices))
+        } else {
+            if service.clusterIPs.isEmpty { return nil }
+            let ports = service.ports.compactMap { port in
+                port.name.isEmpty ? nil : NamedPort(name: port.name, proto: port.proto, number: port.port)
+            }
+            content = .clusterIPs(service.clusterIPs, ports: ports)
+        }
+    }
+
+    private static func endpoints(of service: Service, _ slices: [EndpointSlice]) -> [NamedEndpoint] {
+        var endpoints: [NamedEndpoint] = []
+        var places: [IPAddress: Int] = [:]
+        for slice in slices.sorted(by: { $0.name < $1.name }) where slice.family != nil {
+            let ports = slice.ports.compactMap { port in
+                port.name.isEmpty ? nil : NamedPort(name: port.name, proto: port.proto, number: port.port)
+            }
+            for endpoint in slice.endpoints where endpoint.ready || service.publishNotReadyAddresses {
+                if let place = places[endpoint.address] {
+                    endpoints[place].ports += ports.filter { !endpoints[place].ports.contains($0) }
+                    continue
+                }
+                places[endpoint.address] = endpoints.count
+                endpoints.append(
+                    NamedEndpoint(
+                        hostname: slice.hostnames[endpoint.address] ?? endpoint.address.dashed,
+                        address: endpoint.address, ports: ports))
+            }
+        }
+        return endpoints.sorted { $0.address < $1.address }
+    }
+}
+
+extension IPAddress {
+    /// As a label: `10-0-0-7`, `fd00--7`; a name of the system's own for an endpoint without one.
+    var dashed: String {
+        let text = description.replacing(family == .v4 ? "." : ":", with: "-")
+        // A label begins and ends with a letter or digit (RFC 1123 2.1).
+        return (text.hasPrefix("-") ? "0" : "") + text + (text.hasSuffix("-") ? "0" : "")
+    }
+}

@@ -1,0 +1,197 @@
+package import DNSMessage
+import ServiceModel
+
+extension ServiceZone {
+    /// What the zone has to say to a question.
+    package enum Verdict: Sendable {
+        /// The whole answer.
+        case answer(Response)
+        /// An alias whose end lies outside: the answers so far, and the name that others must be asked for.
+        case alias(Response, to: DomainName)
+        /// No name of ours: for the upstream servers.
+        case elsewhere
+    }
+
+    /// How many aliases are followed within the zone before they are taken for a circle.
+    static let longestChain = 8
+
+    package func answer(_ question: Question) -> Verdict {
+        if let verdict = pointer(question) { return verdict }
+        guard question.name.labels(below: settings.domain) != nil else { return .elsewhere }
+        var response = Response()
+        response.isAuthoritative = true
+        var name = question.name
+        for _ in 0..<Self.longestChain {
+            guard let labels = name.labels(below: settings.domain) else { return .alias(response, to: name) }
+            let found = find(labels, name: name)
+            switch found {
+            case .nothing:
+                response.code = .nameError
+                response.authorities = [authority]
+            case .alias(let target):
+                response.answers.append(record(name, .alias(target)))
+                if question.type == .cname || question.type == .any { return .answer(response) }
+                name = target
+                continue
+            case .records(let records, let additionals):
+                let wanted = records.filter { question.type == .any || $0.type == question.type }
+                response.answers += wanted
+                if wanted.isEmpty {
+                    response.authorities = [authority]
+                } else if question.type == .srv {
+                    response.additionals = additionals
+                }
+            }
+            return .answer(response)
+        }
+        return .answer(Response(.serverFailure))
+    }
+
+    private enum Found {
+        case nothing
+        case alias(DomainName)
+        /// Perhaps none, for a name that exists.
+        case records([Record], additionals: [Record] = [])
+    }
+
+    private func find(_ labels: [ArraySlice<UInt8>], name: DomainName) -> Found {
+        if labels.isEmpty {
+            return .records([authority, record(name, .nameServer(primary))])
+        }
+        if labels.count == 1, labels[0].elementsEqual("dns-version".utf8) {
+            return .records([record(name, .text(Self.schemaVersion))])
+        }
+        if name == primary { return .records(settings.serverAddresses.map { record(name, .address($0.bytes)) }) }
+        guard let last = labels.last, last.elementsEqual("svc".utf8) else {
+            return labels.last?.elementsEqual("dns".utf8) == true && labels.count == 1 ? .records([]) : .nothing
+        }
+        switch labels.count {
+        case 1: return .records([])
+        case 2: return hasNamespace(labels[0]) ? .records([]) : .nothing
+        default: return find(labels.dropLast(3), of: labels[labels.count - 3], in: labels[labels.count - 2], name)
+        }
+    }
+
+    /// - Parameter labels: what stands before the Service's name.
+    private func find(
+        _ labels: ArraySlice<ArraySlice<UInt8>>, of service: ArraySlice<UInt8>, in namespace: ArraySlice<UInt8>,
+        _ name: DomainName
+    ) -> Found {
+        guard let records = records(namespace, service) else { return .nothing }
+        switch records.content {
+        case .external(let target): return labels.isEmpty ? .alias(target) : .nothing
+        case .clusterIPs(let addresses, let ports):
+            if labels.isEmpty { return .records(addresses.map { record(name, .address($0.bytes)) }) }
+            guard let owner = ancestor(of: name, above: labels.count) else { return .nothing }
+            let found = ports.map { ($0, owner) }
+            return services(found, labels, name) { _ in addresses.map { record(owner, .address($0.bytes)) } }
+        case .headless(let endpoints):
+            // Nothing that is ready: the name does not exist (section 2.4.1).
+            if endpoints.isEmpty { return .nothing }
+            if labels.isEmpty { return .records(endpoints.map { record(name, .address($0.address.bytes)) }) }
+            return find(labels, among: endpoints, name)
+        }
+    }
+
+    private func find(
+        _ labels: ArraySlice<ArraySlice<UInt8>>, among endpoints: [ServiceRecords.NamedEndpoint], _ name: DomainName
+    ) -> Found {
+        if labels.count == 1, let label = labels.first, label.first != UInt8(ascii: "_") {
+            let own = endpoints.filter { label.elementsEqual($0.hostname.utf8.lazy.map(\.loweredASCII)) }
+            return own.isEmpty ? .nothing : .records(own.map { record(name, .address($0.address.bytes)) })
+        }
+        guard let owner = ancestor(of: name, above: labels.count) else { return .nothing }
+        let found = endpoints.flatMap { endpoint in
+            let target = DomainName([endpoint.hostname], in: owner)
+            return endpoint.ports.compactMap { port in target.map { (port, $0) } }
+        }
+        return services(found, labels, name) { targets in
+            endpoints.compactMap { endpoint in
+                guard let target = DomainName([endpoint.hostname], in: owner), targets.contains(target) else {
+                    return nil
+                }
+                return record(target, .address(endpoint.address.bytes))
+            }
+        }
+    }
+
+    /// SRV records: `_port._proto`, and `_proto` alone, which is there and has none.
+    private func services(
+        _ ports: [(ServiceRecords.NamedPort, DomainName)], _ labels: ArraySlice<ArraySlice<UInt8>>, _ name: DomainName,
+        additionals: (Set<DomainName>) -> [Record]
+    ) -> Found {
+        guard let proto = labels.last, let first = labels.first, labels.count <= 2 else { return .nothing }
+        let ofProto = ports.filter { proto.elementsEqual("_\($0.0.proto)".utf8.lazy.map(\.loweredASCII)) }
+        if ofProto.isEmpty { return .nothing }
+        if labels.count == 1 { return .records([]) }
+        let wanted = ofProto.filter { first.elementsEqual("_\($0.0.name)".utf8.lazy.map(\.loweredASCII)) }
+        if wanted.isEmpty { return .nothing }
+        var seen: Set<Record> = []
+        let records = wanted.map { port, target in
+            record(
+                name,
+                .service(
+                    priority: 0, weight: UInt16(max(1, 100 / wanted.count)), port: port.number.number, target: target))
+        }.filter { seen.insert($0).inserted }
+        return .records(records, additionals: additionals(Set(wanted.map(\.1))))
+    }
+
+    private func ancestor(of name: DomainName, above count: Int) -> DomainName? {
+        (0..<count).reduce(DomainName?.some(name)) { name, _ in name?.parent }
+    }
+
+    // MARK: The zone's own records
+
+    private var primary: DomainName { DomainName(["ns", "dns"], in: settings.domain) ?? settings.domain }
+
+    private var authority: Record {
+        Record(
+            settings.domain, timeToLive: settings.timeToLive,
+            .authority(
+                .init(
+                    primary: primary, mailbox: DomainName(["hostmaster"], in: settings.domain) ?? settings.domain,
+                    serial: serial, minimum: settings.timeToLive)))
+    }
+
+    func record(_ name: DomainName, _ content: Record.Content) -> Record {
+        Record(name, timeToLive: settings.timeToLive, content)
+    }
+
+    /// Of addresses that are ours; those of others are for the upstream servers.
+    private func pointer(_ question: Question) -> Verdict? {
+        guard let address = IPAddress(reverse: question.name) else { return nil }
+        let names = names(of: address)
+        if names.isEmpty { return .elsewhere }
+        var response = Response()
+        response.isAuthoritative = true
+        if question.type == .ptr || question.type == .any {
+            response.answers = names.sorted { $0.description < $1.description }.map {
+                record(question.name, .pointer($0))
+            }
+        } else {
+            response.authorities = [authority]
+        }
+        return .answer(response)
+    }
+}
+
+extension IPAddress {
+    private static let reverse4 = DomainName("in-addr.arpa")
+    private static let reverse6 = DomainName("ip6.arpa")
+
+    /// The address of a name such as `1.0.96.10.in-addr.arpa` or, with 32 nibbles, in `ip6.arpa` (RFC 1035 3.5,
+    /// RFC 3596 2.5).
+    init?(reverse name: DomainName) {
+        if let zone = Self.reverse4, let labels = name.labels(below: zone), labels.count == 4 {
+            self.init(labels.reversed().map { String(decoding: $0, as: UTF8.self) }.joined(separator: "."))
+        } else if let zone = Self.reverse6, let labels = name.labels(below: zone), labels.count == 32,
+            labels.allSatisfy({ $0.count == 1 })
+        {
+            let nibbles = labels.reversed().map { String(decoding: $0, as: UTF8.self) }
+            let groups = stride(from: 0, to: 32, by: 4).map { nibbles[$0..<($0 + 4)].joined() }
+            self.init(groups.joined(separator: ":"))
+        } else {
+            return nil
+        }
+    }
+}

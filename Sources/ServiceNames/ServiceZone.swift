@@ -1,0 +1,92 @@
+package import DNSMessage
+package import ServiceModel
+
+/// The names of all Services, and what they lead to.
+///
+/// An update costs what the Service has that changes; a question costs one look for the Service, however many there
+/// are. Nothing here knows of sockets or of time.
+package struct ServiceZone: Sendable {
+    /// The parts of the zone that a person may set.
+    package struct Settings: Sendable, Hashable {
+        /// `--cluster-domain`.
+        package var domain: DomainName
+        /// `--dns-ttl`, seconds: how long answers and absences may be remembered.
+        package var timeToLive: UInt32
+        /// Of the name server itself, for those who want to know who answers.
+        package var serverAddresses: [IPAddress]
+
+        package init(domain: DomainName, timeToLive: UInt32 = 5, serverAddresses: [IPAddress] = []) {
+            self.domain = domain
+            self.timeToLive = timeToLive
+            self.serverAddresses = serverAddresses
+        }
+    }
+
+    /// The version of the specification, as `dns-version` says it.
+    package static let schemaVersion = "1.1.0"
+
+    package let settings: Settings
+    /// Keyed by namespace, then by name.
+    private var namespaces: [[UInt8]: [[UInt8]: ServiceRecords]] = [:]
+    private var pointers: [IPAddress: [DomainName]] = [:]
+    /// Rises with each change, for those who follow the zone by its SOA record.
+    package private(set) var serial: UInt32 = 1
+    package private(set) var count = 0
+    let services: DomainName
+
+    package init(_ settings: Settings) {
+        self.settings = settings
+        services = DomainName(["svc"], in: settings.domain) ?? settings.domain
+    }
+
+    package mutating func set(_ name: ObjectName, to records: ServiceRecords?) {
+        let (namespace, label) = (Array(name.namespace.utf8), Array(name.name.utf8))
+        let before = namespaces[namespace]?[label]
+        guard before != records else { return }
+        serial &+= 1
+        count += (records == nil ? 0 : 1) - (before == nil ? 0 : 1)
+        if let before { forEachPointer(before, of: name) { pointers.remove($1, from: $0) } }
+        if let records { forEachPointer(records, of: name) { pointers[$0, default: []].append($1) } }
+        namespaces[namespace, default: [:]][label] = records
+        if namespaces[namespace]?.isEmpty == true { namespaces[namespace] = nil }
+    }
+
+    /// Unsorted.
+    package var serviceNames: [ObjectName] {
+        namespaces.flatMap { namespace, services in
+            services.keys.map {
+                ObjectName(
+                    namespace: String(decoding: namespace, as: UTF8.self), name: String(decoding: $0, as: UTF8.self))
+            }
+        }
+    }
+
+    func records(_ namespace: ArraySlice<UInt8>, _ name: ArraySlice<UInt8>) -> ServiceRecords? {
+        namespaces[Array(namespace)]?[Array(name)]
+    }
+
+    func hasNamespace(_ label: ArraySlice<UInt8>) -> Bool { namespaces[Array(label)] != nil }
+
+    func names(of address: IPAddress) -> [DomainName] { pointers[address] ?? [] }
+
+    private func forEachPointer(_ records: ServiceRecords, of name: ObjectName, _ body: (IPAddress, DomainName) -> Void)
+    {
+        guard let service = DomainName([name.name, name.namespace], in: services) else { return }
+        switch records.content {
+        case .clusterIPs(let addresses, _): addresses.forEach { body($0, service) }
+        case .headless(let endpoints):
+            for endpoint in endpoints {
+                if let name = DomainName([endpoint.hostname], in: service) { body(endpoint.address, name) }
+            }
+        case .external: break
+        }
+    }
+}
+
+extension [IPAddress: [DomainName]] {
+    fileprivate mutating func remove(_ name: DomainName, from address: IPAddress) {
+        guard let place = self[address]?.firstIndex(of: name) else { return }
+        self[address]?.remove(at: place)
+        if self[address]?.isEmpty == true { self[address] = nil }
+    }
+}

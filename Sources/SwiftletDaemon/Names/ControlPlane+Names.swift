@@ -1,0 +1,61 @@
+import KubernetesObjects
+import NameServer
+import ServiceModel
+import ServiceNames
+import Settings
+
+extension ControlPlane {
+    /// Gives names what they lead to now: after the maps, and from the same values.
+    func updateNames(_ dirty: Set<ObjectName>) {
+        guard let names else { return }
+        names.table.update(
+            dirty.map { name in
+                let service = state.service(named: name)
+                return (name, service.flatMap { ServiceRecords($0, slices: state.slices(of: name)) })
+            }, isComplete: hasCompleteList || hasCachedState)
+        guard hasCompleteList, !hasWholeNames else { return }
+        hasWholeNames = true
+        // A cache may have named others.
+        names.table.keepOnly(Set(state.serviceNames))
+    }
+
+    /// Names what a cache says while no list has come. The maps, which may be newer, stay as they are.
+    func name(cached batch: StateBatch) {
+        guard let names, !hasCompleteList else { return }
+        var cached = ClusterState(ownNode: nodeName, keepsHeadless: true)
+        _ = cached.apply(batch.events)
+        names.table.update(
+            cached.serviceNames.map { name in
+                (name, cached.service(named: name).flatMap { ServiceRecords($0, slices: cached.slices(of: name)) })
+            }, isComplete: true)
+    }
+}
+
+extension NameSettings {
+    /// The objects that make VIPs of DNS lead to the name server; none where no VIP is asked for.
+    var objects: [ClusterEvent] {
+        if serviceIPs.isEmpty { return [] }
+        var service = Service(name: Self.service)
+        service.clusterIPs = serviceIPs
+        guard let port = Port(53) else { return [] }
+        service.ports = [
+            .init(name: "dns", proto: .udp, port: port), .init(name: "dns-tcp", proto: .tcp, port: port),
+        ]
+        return [.service(service)]
+            + serviceIPs.compactMap { address in
+                guard let backend = backend(for: address.family), let port = Port(Int(backend.port)) else { return nil }
+                let name = ObjectName(
+                    namespace: Self.service.namespace, name: "\(Self.service.name)-ipv\(address.family.rawValue)")
+                var slice = EndpointSlice(
+                    name: name, serviceName: Self.service.name, addressType: address.family == .v4 ? .ipv4 : .ipv6)
+                slice.ports = [
+                    .init(name: "dns", proto: .udp, port: port), .init(name: "dns-tcp", proto: .tcp, port: port),
+                ]
+                slice.endpoints = [Endpoint(address: backend.address)]
+                return .slice(slice)
+            }
+    }
+
+    /// The Service that VIPs of DNS belong to.
+    static let service = ObjectName(namespace: "kube-system", name: "swiftlet-dns")
+}

@@ -23,7 +23,7 @@ LINK ?= -static-stdlib
 SWIFT_RELEASE := swift build -c release -Xswiftc $(LINK) --product
 
 .PHONY: setup bpf build lab install install-service uninstall deb image release test-packages \
-	test test-pure test-kernel test-e2e test-kernels root demo bench bench-packets soak fmt check clean
+	test test-pure test-kernel test-e2e test-kernels root demo bench bench-packets bench-names soak fmt check clean
 
 ## setup: installs the Debian or Ubuntu packages that are missing, after saying which
 setup:
@@ -118,6 +118,10 @@ bench: build lab
 ## bench-packets: writes docs/benchmarks-packets.md: ns per packet at tc, and NodePorts beside nftables
 bench-packets: build lab
 	@scripts/bench-packets.sh
+
+## bench-names: as root: questions a second by DNS, and what names cost in memory, beside dnsmasq
+bench-names: build
+	@scripts/bench-names.sh
 
 SOAK_SECONDS ?= 180
 SOAK_ARGUMENTS ?=

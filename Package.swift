@@ -273,8 +273,8 @@ let package = Package(
         .testTarget(
             name: "SettingsTests",
             dependencies: [
-                "CDatapath", "DatapathInstall", "KubernetesAPI", "ManifestDirectory", "NetworkLab", "NodeNetwork",
-                "Observability", "ServiceModel", "Settings", "swiftlet",
+                "CDatapath", "DatapathInstall", "KubernetesAPI", "ManifestDirectory", "NameServer", "NetworkLab",
+                "NodeNetwork", "Observability", "ServiceModel", "Settings", "swiftlet",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
@@ -283,9 +283,9 @@ let package = Package(
         .testTarget(
             name: "SwiftletDaemonTests",
             dependencies: [
-                "CDatapath", "DatapathInstall", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory",
-                "ServiceMaps",
-                "ServiceModel", "Settings", "SwiftletDaemon", "TestKit",
+                "CDatapath", "DNSMessage", "DatapathInstall", "KubernetesAPI", "KubernetesObjects",
+                "ManifestDirectory", "NameServer", "ServiceMaps", "ServiceModel", "ServiceNames", "Settings",
+                "SwiftletDaemon", "TestKit",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -311,8 +311,8 @@ let package = Package(
         .testTarget(
             name: "FuzzTests",
             dependencies: [
-                "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "ServiceModel", "DatapathInstall",
-                "Settings", "SwiftletDaemon", "TestKit",
+                "DNSMessage", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NameServer", "ServiceModel",
+                "ServiceNames", "DatapathInstall", "Settings", "SwiftletDaemon", "TestKit",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             exclude: ["Corpus"], swiftSettings: strict),

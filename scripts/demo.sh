@@ -58,6 +58,16 @@ inside() {
 	nsenter --net="/run/netns/$namespace-$id" sh -c "$join" "$cgroup" "$@"
 }
 
+# The same with the resolv.conf that a kubelet writes for a pod of the namespace default.
+named() {
+	local namespace=$1
+	shift
+	inside "$namespace" unshare -m sh -c 'mount --bind "$0" /etc/resolv.conf && exec "$@"' "$work/resolv.conf" "$@"
+}
+
+# The address of a name, as the resolver of the C library finds it.
+resolve() { named "$1" getent ahostsv4 "$2" | awk '{ print $1; exit }'; }
+
 # The same in the background; the process ends with the demo.
 start() {
 	local namespace=$1
@@ -107,11 +117,14 @@ say "three echo pods: 10.244.0.11, .12 and .13, port 8080; a database outside th
 
 title "2. Load the datapath and serve the manifests in examples/"
 cp -r examples "$work/manifests"
-printf '  %s$ %s%s\n' "$faint" "swiftlet run --kube-proxy-replacement=true --manifests examples --node-name demo-node" "$plain"
+printf '  %s$ %s%s\n' "$faint" \
+	"swiftlet run --kube-proxy-replacement=true --manifests examples --node-name demo-node --dns-bind 10.244.0.1 --dns-service-ip 10.96.0.10" "$plain"
 nsenter --net="/run/netns/node-$id" "$swiftlet" run --kube-proxy-replacement=true --manifests "$work/manifests" \
-	--node-name demo-node --cgroup-root "$cgroup" --bpf-root "$bpf_root" 2> "$work/daemon.log" &
+	--node-name demo-node --cgroup-root "$cgroup" --bpf-root "$bpf_root" \
+	--dns-bind 10.244.0.1 --dns-service-ip 10.96.0.10 2> "$work/daemon.log" &
 pids+=($!)
-wait_for grep -q ' ready' "$work/daemon.log"
+wait_for grep -q 'answering DNS' "$work/daemon.log"
+printf 'nameserver 10.96.0.10\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n' >"$work/resolv.conf"
 sed 's/^/    /' "$work/daemon.log"
 
 title "3. Requests spread over the pods"
@@ -120,29 +133,35 @@ summary "call 10.96.0.15:80, 300 times, from pod-1" inside pod1 "$lab" call 10.9
 show "call 10.96.0.16:53, UDP without connect(2): the reply comes from the Service address" \
 	inside node "$lab" call 10.96.0.16:53 --udp --unconnected -o text
 
-title "4. Session affinity sticks: one pod for each client"
+title "4. By name: DNS at 10.96.0.10, a Service like any other"
+show "getent ahostsv4 my-api, in pod-1" named pod1 getent ahostsv4 my-api
+summary "call my-api:80, 300 times, from pod-1" inside pod1 "$lab" call "$(resolve pod1 my-api):80" --count 300
+show "getent ahostsv4 headless, in pod-1: each pod" named pod1 getent ahostsv4 headless
+summary "call headless:8080, from pod-1" inside pod1 "$lab" call "$(resolve pod1 headless):8080"
+
+title "5. Session affinity sticks: one pod for each client"
 summary "call 10.96.0.17:80, 20 times, from the node" inside node "$lab" call 10.96.0.17:80 --count 20
 summary "call 10.96.0.17:80, 20 times, from pod-1" inside pod1 "$lab" call 10.96.0.17:80 --count 20
 summary "call 10.96.0.17:80, 20 times, from pod-2" inside pod2 "$lab" call 10.96.0.17:80 --count 20
 
-title "5. A NodePort, on the node's address and on loopback; a Service that leads outside"
+title "6. A NodePort, on the node's address and on loopback; a Service that leads outside"
 summary "call 192.0.2.1:30080, 30 times" inside node "$lab" call 192.0.2.1:30080 --count 30
 summary "call 127.0.0.1:30080, 30 times" inside node "$lab" call 127.0.0.1:30080 --count 30
 summary "call 10.96.0.19:80" inside node "$lab" call 10.96.0.19:80
 
-title "6. A Service without a ready endpoint is refused at once, and says why"
+title "7. A Service without a ready endpoint is refused at once, and says why"
 show "call 10.96.0.20:80" inside node "$lab" call 10.96.0.20:80 --expect refused -o text
 show "swiftlet services no-endpoints" "$swiftlet" services no-endpoints --bpf-root "$bpf_root"
 
-title "7. All the Services"
+title "8. All the Services"
 show "swiftlet services" "$swiftlet" services --bpf-root "$bpf_root"
 
 layout=$(basename "$bpf_root"/v*)
-title "8. What the kernel holds, with plain bpftool"
+title "9. What the kernel holds, with plain bpftool"
 show "bpftool map dump pinned $bpf_root/$layout/maps/backends4" \
 	sh -c "bpftool map dump pinned $bpf_root/$layout/maps/backends4 | head -34; echo '…'"
 
-title "9. What a connect costs"
+title "10. What a connect costs"
 show "swiftlet bench connect --connects 4000" "$swiftlet" bench connect --connects 4000
 
 title "Done: everything that the demo made is removed again."

@@ -59,7 +59,7 @@ package struct EndpointDevices: Hashable, Sendable {
     }
 
     /// What a CNI makes for pods of this node.
-    static let kindsOfPods: Set<String> = ["bridge", "veth", "tun", "netkit", "macvlan", "ipvlan"]
+    private static let kindsOfPods: Set<String> = ["bridge", "veth", "tun", "netkit", "macvlan", "ipvlan"]
 
     /// Whether another set chooses the same devices.
     package func choosesLike(_ other: EndpointDevices) -> Bool {

@@ -140,19 +140,6 @@ extension ServiceZone {
         (0..<count).reduce(DomainName?.some(name)) { name, _ in name?.parent }
     }
 
-    // MARK: The zone's own records
-
-    private var primary: DomainName { DomainName(["ns", "dns"], in: settings.domain) ?? settings.domain }
-
-    private var authority: Record {
-        Record(
-            settings.domain, timeToLive: settings.timeToLive,
-            .authority(
-                .init(
-                    primary: primary, mailbox: DomainName(["hostmaster"], in: settings.domain) ?? settings.domain,
-                    serial: serial, minimum: settings.timeToLive)))
-    }
-
     func record(_ name: DomainName, _ content: Record.Content) -> Record {
         Record(name, timeToLive: settings.timeToLive, content)
     }

@@ -33,10 +33,22 @@ package struct ServiceZone: Sendable {
     package private(set) var serial: UInt32 = 1
     package private(set) var count = 0
     let services: DomainName
+    /// The name server's own name.
+    let primary: DomainName
+    private let mailbox: DomainName
 
     package init(_ settings: Settings) {
         self.settings = settings
         services = DomainName(["svc"], in: settings.domain) ?? settings.domain
+        primary = DomainName(["ns", "dns"], in: settings.domain) ?? settings.domain
+        mailbox = DomainName(["hostmaster"], in: settings.domain) ?? settings.domain
+    }
+
+    /// The zone's SOA record, which says how long an absence may be remembered.
+    var authority: Record {
+        Record(
+            settings.domain, timeToLive: settings.timeToLive,
+            .authority(.init(primary: primary, mailbox: mailbox, serial: serial, minimum: settings.timeToLive)))
     }
 
     package mutating func set(_ name: ObjectName, to records: ServiceRecords?) {

@@ -2,12 +2,15 @@ import DatapathInstall
 import Foundation
 import NIOCore
 import ServiceModel
+import ServiceNames
 import Settings
 import TestKit
 import Testing
+@testable import DNSMessage
 @testable import KubernetesAPI
 @testable import KubernetesObjects
 @testable import ManifestDirectory
+@testable import NameServer
 @testable import SwiftletDaemon
 
 /// What comes from outside may be anything: it is read or refused, in bounded time, and nothing traps.
@@ -101,6 +104,36 @@ struct ParserTests {
             _ = reader.status(input)
         }
         #expect(read > FuzzRun.count / 4 && refused > FuzzRun.count / 10, "\(read) read, \(refused) refused")
+    }
+
+    @Test("a message of DNS is a question, an answer or neither, and what is said to it can be read", arguments: seeds)
+    func names(seed: UInt64) throws {
+        let table = NameTable(.init(domain: try #require(DomainName("cluster.local"))))
+        table.update([], isComplete: true)
+        let resolver = NameResolver(
+            table: table, admission: Admission(allowed: []), counters: NameServerCounters(), upstream: nil,
+            seconds: { 0 })
+        let client = try #require(IPAddress("127.0.0.1"))
+        var (questions, answers) = (0, 0)
+        try run("dns", seed: seed) { input in
+            if let query = try? Query(input) {
+                questions += 1
+                let outcome = resolver.resolve(input, from: client, .datagram, later: { _ in })
+                guard case .answer(let bytes) = outcome else {
+                    Issue.record("nothing is said to \(input)")
+                    return
+                }
+                #expect(bytes.count <= query.largestDatagram)
+                #expect(ForeignResponse(bytes)?.question == query.question)
+            }
+            if let response = ForeignResponse(input) {
+                answers += 1
+                let query = try Query(Query.message(for: response.question))
+                #expect(response.encoded(for: query, age: 7).count == input.count)
+                #expect(response.addresses(for: response.question).count <= input.count)
+            }
+        }
+        #expect(questions > FuzzRun.count / 10 && answers > FuzzRun.count / 10, "\(questions), \(answers)")
     }
 
     @Test("a kubeconfig is a connection or a refusal", arguments: seeds)

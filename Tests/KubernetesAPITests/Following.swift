@@ -33,13 +33,15 @@ final class Following: Sendable {
 
     /// Runs the body beside a source that follows these connections; both end with it.
     static func with(
-        _ connection: APIConnection, nodeName: String? = nil, proxyName: String? = nil, timeouts: Timeouts = .patient,
-        time: FastTime = FastTime(), _ body: @escaping @Sendable (Following) async throws -> Void
+        _ connection: APIConnection, nodeName: String? = nil, proxyName: String? = nil,
+        scope: ServiceScope = .served, timeouts: Timeouts = .patient, time: FastTime = FastTime(),
+        _ body: @escaping @Sendable (Following) async throws -> Void
     ) async throws {
         var log = Logger(label: "test")
         log.logLevel = .critical
         let source = KubernetesSource(
-            connection, nodeName: nodeName, proxyName: proxyName, timeouts: timeouts, time: time.keeper, log: log)
+            connection, nodeName: nodeName, proxyName: proxyName, scope: scope, timeouts: timeouts, time: time.keeper,
+            log: log)
         let following = Following(source, time)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await source.run() }

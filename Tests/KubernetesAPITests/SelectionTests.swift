@@ -31,6 +31,18 @@ struct SelectionTests {
         }
     }
 
+    @Test("where names are wanted all Services and slices come, another proxy's and headless ones, too")
+    func named() async throws {
+        let headless = ClusterObjects.slice("headless-a", of: "headless", addresses: ["10.1.0.2"])
+        try await World.with(objects: Self.mixed + [headless]) { world in
+            try await Following.with(world.connection, scope: .named) { following in
+                await world.untilWatched(by: following)
+                #expect(following.current.services.count == 5)
+                #expect(following.current.slices.count == 2)
+            }
+        }
+    }
+
     @Test("a Service that becomes somebody else's is gone")
     func leaves() async throws {
         try await World.with(objects: Self.mixed) { world in

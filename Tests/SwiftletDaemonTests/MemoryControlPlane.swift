@@ -27,12 +27,16 @@ final class MemoryControlPlane: Sendable {
     /// - Parameters:
     ///   - store: what an earlier control plane has left.
     ///   - services: how many frontends of each family there is room for.
-    init(_ store: FakeStore? = nil, services: UInt32 = 256, grows: Bool = false) throws {
+    ///   - names: how names are answered; as it is, not at all.
+    init(
+        _ store: FakeStore? = nil, services: UInt32 = 256, grows: Bool = false, names: NameSettings = NameSettings()
+    ) throws {
         let capacities = MapCapacities(
             services: services, slots: 512, backends: 256, affinity: 16, countsBackends: true, possibleCPUs: 2)
         let store = store ?? FakeStore(capacities: capacities)
         var settings = Configuration(nodeName: "node")
         settings.kubeProxyReplacement = true
+        settings.names = names
         let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let endpoints = DaemonEndpoints(settings, log: log)
         self.endpoints = endpoints
@@ -47,7 +51,7 @@ final class MemoryControlPlane: Sendable {
             localAddresses: [], endpoints: endpoints, warn: { parts.warn($0) }, bury: { parts.bury($0) },
             growth: grows
                 ? GrowthPlan(limits: MapGrowth(memoryLimit: 1 << 30, possibleCPUs: 2)) { try parts.grow(to: $0) } : nil,
-            time: time, grace: LoggedGrace(store: store), log: log)
+            names: DaemonNames(names), time: time, grace: LoggedGrace(store: store), log: log)
         parts.owner.withLock { $0 = Weak(value: self) }
     }
 

@@ -1,3 +1,4 @@
+import NameServer
 import Settings
 import Testing
 @testable import SwiftletDaemon
@@ -20,6 +21,19 @@ struct RightsTests {
         #expect(try NeededRights.kept(of: CapabilitySet(Self.needed), Self.serving) == CapabilitySet(Self.needed))
         #expect(try NeededRights.kept(of: Self.everything, Configuration(nodeName: "node-1")) == [])
         #expect(try NeededRights.kept(of: [], Configuration(nodeName: "node-1")) == [])
+    }
+
+    @Test("the right to DNS's port is kept where it is asked for, and nothing is refused without it")
+    func keepsPortOfDNS() throws {
+        let bind = CapabilitySet([.bindService])
+        var settings = Self.serving
+        settings.names.bind = [NameServerSettings.Address("10.0.0.1")].compactMap { $0 }
+        #expect(try NeededRights.kept(of: Self.everything, settings) == CapabilitySet(Self.needed).union(bind))
+        #expect(try NeededRights.kept(of: CapabilitySet(Self.needed), settings) == CapabilitySet(Self.needed))
+        settings.kubeProxyReplacement = false
+        #expect(try NeededRights.kept(of: Self.everything, settings) == bind)
+        settings.names.bind = [NameServerSettings.Address("10.0.0.1:5353")].compactMap { $0 }
+        #expect(try NeededRights.kept(of: Self.everything, settings) == [])
     }
 
     @Test("what takes a thread into pods' namespaces is kept while sockets there are to be destroyed, and only then")

@@ -30,8 +30,8 @@ package struct ExplainQuestion: Sendable, Hashable {
 }
 
 extension ExplainQuestion.Subject {
-    /// Reads `10.96.0.15:80`, `[fd00::15]:80`, `NAME`, `NAME:PORT`, `NAMESPACE/NAME` and `NAMESPACE/NAME:PORT`; nil for none
-    /// of these.
+    /// Reads `10.96.0.15:80`, `[fd00::15]:80`, `NAME`, `NAME:PORT`, `NAMESPACE/NAME`, `NAMESPACE/NAME:PORT` and names of DNS, with
+    /// or without a port; nil for none of these.
     ///
     /// - Parameter namespace: stands where none is written; nil for any.
     package init?(_ text: String, namespace: String? = nil) {
@@ -43,8 +43,20 @@ extension ExplainQuestion.Subject {
         guard let last = parts.last else { return nil }
         let name = last.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         guard let first = name.first, !first.isEmpty, parts.count == 1 || !parts[0].isEmpty else { return nil }
-        self = .service(
-            namespace: parts.count == 2 ? parts[0] : namespace, name: first, port: name.count == 2 ? name[1] : nil)
+        let port = name.count == 2 ? name[1] : nil
+        if parts.count == 1, let service = Self.service(ofName: first) {
+            self = .service(namespace: service.namespace, name: service.name, port: port)
+            return
+        }
+        self = .service(namespace: parts.count == 2 ? parts[0] : namespace, name: first, port: port)
+    }
+
+    /// The Service of a name in DNS: `NAME.NAMESPACE.svc`, perhaps with the cluster's domain behind it and an endpoint's
+    /// hostname in front.
+    package static func service(ofName text: String) -> ObjectName? {
+        let labels = text.lowercased().split(separator: ".").map(String.init)
+        guard let place = labels.firstIndex(of: "svc"), (2...3).contains(place) else { return nil }
+        return ObjectName(namespace: labels[place - 1], name: labels[place - 2])
     }
 
     private static func socketAddress(_ text: String) -> (IPAddress, Port)? {

@@ -10,6 +10,11 @@ package struct Explanation: Codable, Sendable, Hashable {
         package var text: String
         /// Only of the step that lists them.
         package var endpoints: [Endpoint]?
+
+        package init(text: String, endpoints: [Endpoint]? = nil) {
+            self.text = text
+            self.endpoints = endpoints
+        }
     }
 
     /// An endpoint, and whether it is used.

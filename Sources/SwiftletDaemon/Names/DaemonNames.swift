@@ -55,7 +55,7 @@ final class DaemonNames: Sendable {
     func follow(_ network: NetworkSnapshot) {
         admit { place in
             place.own = network.usableAddresses
-            place.podNetworks = network.podNetworks
+            place.podNetworks = network.podRoutes
         }
     }
 

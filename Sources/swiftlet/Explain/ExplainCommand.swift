@@ -1,5 +1,6 @@
 import ArgumentParser
 import DatapathInstall
+import FoundationEssentials
 import KubernetesObjects
 import ManifestDirectory
 import Reporting
@@ -21,6 +22,7 @@ struct ExplainCommand: ParsableCommand {
               swiftlet explain my-api
               swiftlet explain 10.96.0.15:80 --connect
               swiftlet explain prod/web:http --pid 411
+              swiftlet explain web.prod.svc.cluster.local
               swiftlet explain 192.0.2.1:30080 --outside 198.51.100.7
               swiftlet explain my-api --manifests ./examples --node demo-node
             """)
@@ -30,7 +32,8 @@ struct ExplainCommand: ParsableCommand {
         case json
     }
 
-    @Argument(help: ArgumentHelp("ADDRESS:PORT, or [NAMESPACE/]NAME[:PORT].", valueName: "subject"))
+    @Argument(
+        help: ArgumentHelp("ADDRESS:PORT, [NAMESPACE/]NAME[:PORT], or a name of DNS.", valueName: "subject"))
     var subject: String
 
     @Option(name: .shortAndLong, help: ArgumentHelp("Namespace of a name that has none.", valueName: "namespace"))
@@ -84,12 +87,27 @@ struct ExplainCommand: ParsableCommand {
         let destination = explainer.destination(of: question)
         var facts = manifests.isEmpty ? look.facts(for: destination, question.client) : ExplainFacts()
         if connect, let destination { look.connect(destination, of: question.client, noting: &facts) }
-        let explanation = explainer.with(facts).explain(question)
+        var explanation = explainer.with(facts).explain(question)
+        if let step = nameStep { explanation.steps.insert(.init(text: step), at: 0) }
         switch output {
         case .text: print(explanation.text)
         case .json: print(try explanation.json())
         }
         if !explanation.works { throw ExitCode.wouldNotWork }
+    }
+
+    /// What becomes of a subject that is a name of DNS, where a daemon can be asked; nil for another subject.
+    private var nameStep: String? {
+        let name = "\(subject.prefix(while: { $0 != ":" }))"
+        guard manifests.isEmpty, let service = ExplainQuestion.Subject.service(ofName: name) else { return nil }
+        let report = ControlClient.ask(.status, at: pins.runDirectory)
+            .flatMap { try? ReportCoding.decoder().decode(DaemonReport.self, from: $0) }
+        guard let report else { return nil }
+        guard let names = report.names else {
+            return "\(name) is a name of \(service), which swiftlet does not answer here: that is --dns-bind"
+        }
+        let places = (names.serviceIPs.isEmpty ? names.addresses : names.serviceIPs).joined(separator: ", ")
+        return "\(name) is a name of \(service), which \(places) answers while process \(report.pid) runs"
     }
 
     private func question() throws -> ExplainQuestion {

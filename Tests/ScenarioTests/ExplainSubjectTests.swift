@@ -1,0 +1,21 @@
+import Reporting
+import ServiceModel
+import Testing
+
+@Suite("what explain is asked about")
+struct ExplainSubjectTests {
+    @Test(
+        "a name of DNS stands for its Service",
+        arguments: [
+            ("my-api.default.svc.cluster.local", nil), ("My-API.default.svc.cluster.local.", nil),
+            ("my-api.default.svc:http", "http"), ("db-0.my-api.default.svc.cluster.local:8080", "8080"),
+        ] as [(String, String?)])
+    func names(text: String, port: String?) {
+        #expect(ExplainQuestion.Subject(text) == .service(namespace: "default", name: "my-api", port: port))
+    }
+
+    @Test("other names are Services' own", arguments: ["my-api", "svc", "my-api.default", "a.b.c.d.svc"])
+    func others(text: String) {
+        #expect(ExplainQuestion.Subject(text) == .service(namespace: nil, name: text, port: nil))
+    }
+}

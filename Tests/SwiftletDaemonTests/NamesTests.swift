@@ -1,0 +1,109 @@
+import DNSMessage
+import KubernetesObjects
+import NameServer
+import ServiceMaps
+import ServiceModel
+import ServiceNames
+import Settings
+import Testing
+@testable import SwiftletDaemon
+
+@Suite("The control plane: names follow the maps")
+struct NamesTests {
+    private static func settings(serviceIPs: [String] = []) throws -> NameSettings {
+        var names = NameSettings()
+        names.bind = ["127.0.0.1", "10.244.0.1:5353", "fd00::1"].compactMap { NameServerSettings.Address($0) }
+        names.serviceIPs = try serviceIPs.map { try #require(IPAddress($0)) }
+        return names
+    }
+
+    private static func headless(_ name: String, at addresses: [String]) throws -> [ClusterEvent] {
+        var service = Service(name: ObjectName(namespace: "default", name: name))
+        service.isHeadless = true
+        service.labels = ["service.kubernetes.io/headless": ""]
+        var slice = EndpointSlice(
+            name: ObjectName(namespace: "default", name: "\(name)-x"), serviceName: name, addressType: .ipv4)
+        slice.labels = service.labels
+        slice.endpoints = try addresses.map { Endpoint(address: try #require(IPAddress($0))) }
+        return [.service(service), .slice(slice)]
+    }
+
+    /// The addresses of a name below `svc.cluster.local`, or what became of the question.
+    private func ask(_ plane: MemoryControlPlane, _ name: String) throws -> String {
+        let table = try #require(plane.control.names).table
+        let name = try #require(DomainName("\(name).svc.cluster.local"))
+        guard case .answer(let response) = table.answer(Question(name, .a)) else { return "elsewhere" }
+        switch response.code {
+        case .nameError: return "NXDOMAIN"
+        case .serverFailure: return "SERVFAIL"
+        default: break
+        }
+        return response.answers.compactMap { record in
+            guard case .address(let bytes) = record.content else { return nil }
+            return bytes.map { "\($0)" }.joined(separator: ".")
+        }.joined(separator: " ")
+    }
+
+    @Test("nothing is said before the whole list, then names come, change and go as Services do")
+    func follows() async throws {
+        let plane = try MemoryControlPlane(names: try Self.settings())
+        #expect(try ask(plane, "web-1.default") == "SERVFAIL")
+        _ = await plane.control.ingest(StateBatch(events: try Objects.service(1)))
+        #expect(try ask(plane, "web-1.default") == "SERVFAIL")
+        _ = await plane.control.ingestFirst(try Objects.list(0..<3))
+        #expect(try ask(plane, "web-1.default") == "10.96.1.1")
+        #expect(try ask(plane, "web-7.default") == "NXDOMAIN")
+        _ = await plane.control.ingest(
+            StateBatch(events: try Objects.service(1) { $0.clusterIPs = [IPAddress(v4: 0x0a60_0909)] }))
+        #expect(try ask(plane, "web-1.default") == "10.96.9.9")
+        _ = await plane.control.ingest(StateBatch(events: [.serviceGone(Objects.name(1))]))
+        #expect(try ask(plane, "web-1.default") == "NXDOMAIN")
+    }
+
+    @Test("headless Services have names, and nothing in the maps")
+    func headless() async throws {
+        let plane = try MemoryControlPlane(names: try Self.settings())
+        let batch = try Self.headless("db", at: ["10.244.0.11", "10.244.0.12"])
+        _ = await plane.control.ingestFirst(StateBatch(events: batch, isInitial: true))
+        #expect(try ask(plane, "db.default") == "10.244.0.11 10.244.0.12")
+        #expect(plane.count(.services4) == 0 && plane.count(.backends4) == 0)
+        _ = await plane.control.ingest(StateBatch(events: try Self.headless("db", at: ["10.244.0.12"])))
+        #expect(try ask(plane, "db.default") == "10.244.0.12")
+    }
+
+    @Test("without names nothing of headless Services is kept")
+    func keepsNothing() async throws {
+        let plane = try MemoryControlPlane()
+        let batch = try Self.headless("db", at: ["10.244.0.11"])
+        _ = await plane.control.ingestFirst(StateBatch(events: batch, isInitial: true))
+        #expect(plane.control.names == nil)
+        #expect(await plane.control.state.sliceCount == 0)
+    }
+
+    @Test("a VIP of DNS is a Service like any other, led to the node's address, and outlives each list")
+    func ownService() async throws {
+        let plane = try MemoryControlPlane(names: try Self.settings(serviceIPs: ["10.96.0.10", "fd00:96::a"]))
+        _ = await plane.control.ingestFirst(try Objects.list(0..<1))
+        // Over UDP and TCP; of IPv4 only the address that pods reach.
+        #expect(plane.count(.services4) == 3 && plane.count(.services6) == 2)
+        #expect(plane.count(.backends4) == 4 && plane.count(.backends6) == 2)
+        _ = await plane.control.ingestFirst(try Objects.list(0..<0))
+        #expect(plane.count(.services4) == 2 && plane.count(.services6) == 2)
+        #expect(try ask(plane, "swiftlet-dns.kube-system") == "10.96.0.10")
+        // It is not the cluster's, and not for its cache.
+        #expect(await plane.control.completeState?.events.isEmpty == true)
+    }
+
+    @Test("while no list comes a cache is named, and maps that hold something are left as they are")
+    func cached() async throws {
+        let plane = try MemoryControlPlane(names: try Self.settings())
+        await plane.control.name(cached: StateBatch(events: try Objects.service(1) + Objects.service(2)))
+        #expect(try ask(plane, "web-1.default") == "10.96.1.1")
+        #expect(plane.count(.services4) == 0)
+        // What the list does not name is gone.
+        _ = await plane.control.ingestFirst(try Objects.list(2..<4))
+        #expect(try ask(plane, "web-1.default") == "NXDOMAIN")
+        #expect(try ask(plane, "web-2.default") == "10.96.1.2")
+        #expect(try ask(plane, "web-3.default") == "10.96.1.3")
+    }
+}

@@ -8,7 +8,6 @@
  * by himself has no way back and is never touched.
  */
 #include <linux/bpf.h>
-#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include "lib/iterator.h"
@@ -59,25 +58,8 @@ static __always_inline bool socket_peer(struct sock_common *sk, struct peer *pee
 	return true;
 }
 
-/* The same where it is a subflow of multipath TCP: the record is the program's socket's. */
-static __always_inline struct origin *multipath_origin(struct sock_common *sk,
-						       const struct peer *peer)
-{
-	struct mptcp_sock *multipath;
-	struct origin *origin;
-
-	if (!bpf_core_type_exists(struct mptcp_sock))
-		return NULL;
-	multipath = bpf_skc_to_mptcp_sock(sk);
-	if (!multipath)
-		return NULL;
-	origin = bpf_sk_storage_get(&sock_spill, multipath, NULL, 0);
-	return origin && wayback_from(origin, peer) ? origin : NULL;
-}
-
 /* The way back of a socket that we connected to this peer, or NULL. */
-static __always_inline struct origin *socket_origin(struct sock_common *sk, const struct peer *peer,
-						    enum ip_protocol protocol)
+static __always_inline struct origin *socket_origin(struct sock_common *sk, const struct peer *peer)
 {
 	__u64 cookie = bpf_get_socket_cookie(sk);
 	struct origin *origin = wayback_place(cookie);
@@ -85,9 +67,7 @@ static __always_inline struct origin *socket_origin(struct sock_common *sk, cons
 	if (origin && origin->cookie == cookie && wayback_from(origin, peer))
 		return origin;
 	origin = bpf_sk_storage_get(&sock_spill, sk, NULL, 0);
-	if (origin && wayback_from(origin, peer))
-		return origin;
-	return protocol == TCP ? multipath_origin(sk, peer) : NULL;
+	return origin && wayback_from(origin, peer) ? origin : NULL;
 }
 
 static __always_inline void socket_visit(struct sock_common *sk, enum ip_protocol protocol)
@@ -102,7 +82,7 @@ static __always_inline void socket_visit(struct sock_common *sk, enum ip_protoco
 	order = bpf_map_lookup_elem(&destroy_order, &first);
 	if (!order || order->mode == DESTROY_NOTHING || !socket_peer(sk, &peer))
 		return;
-	origin = socket_origin(sk, &peer, protocol);
+	origin = socket_origin(sk, &peer);
 	if (!origin)
 		return;
 	__builtin_memcpy(key.address, peer.address, 16);

@@ -111,18 +111,6 @@ final class DestroyLab {
         }
     }
 
-    /// A connected socket of multipath TCP; nil where the kernel has none.
-    func connectMultipath(_ address: SocketAddress) throws -> Client? {
-        try inside(0, isHooked: true) {
-            let opened = socket(address.isV4 ? AF_INET : AF_INET6, CInt(SOCK_STREAM.rawValue), 262)  // IPPROTO_MPTCP
-            guard opened >= 0 else { return nil }
-            let client = Socket(adopting: opened)
-            try client.setTimeout(milliseconds: 2_000)
-            try client.connect(to: address)
-            return Client(client)
-        }
-    }
-
     /// A connect of TCP that is under way.
     func beginConnect(_ address: SocketAddress, in number: Int = 0) throws -> Client {
         try inside(number, isHooked: true) {

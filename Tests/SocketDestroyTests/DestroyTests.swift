@@ -148,24 +148,6 @@ extension KernelTests {
             #expect(client.takeError() == ECONNABORTED)
         }
 
-        @Test(
-            "multipath TCP is found, whose record is another socket's",
-            .enabled(if: DestroyMechanism.present.contains(.bpf)))
-        func multipath() async throws {
-            let lab = try DestroyLab()
-            let service = TestService(proto: .tcp)
-            let backend = try lab.backend(.tcp, service.pod(1))
-            defer { withExtendedLifetime(backend) {} }
-            try lab.serve(service, by: [1])
-            guard let client = try lab.connectMultipath(service.address) else { return }
-            let direct = try #require(try lab.connectMultipath(service.pod(1)))
-            let gone = try lab.serve(service, by: [2])
-            let outcome = await (try lab.sweep(.bpf)).run(gone, permits: 100) { _, _ in }
-            #expect(outcome.counts.total == SocketCounts(found: 1, destroyed: 1))
-            #expect(client.takeError() == ECONNABORTED)
-            #expect(direct.takeError() == 0 && direct.isConnected, "who asked for the pod itself")
-        }
-
         @Test("a terminating backend keeps its sockets; one whose Service is removed does not")
         func terminating() async throws {
             let lab = try DestroyLab()

@@ -22,10 +22,6 @@ struct sock_common {
 
 struct udp_sock;
 
-/* Known to kernels with multipath TCP. */
-struct mptcp_sock {
-} KERNEL_TYPE;
-
 /* The contexts of the iterators: pointers at fixed places. */
 struct bpf_iter__tcp {
 	__bpf_md_ptr(void *, meta);

@@ -284,8 +284,8 @@ let package = Package(
             name: "SwiftletDaemonTests",
             dependencies: [
                 "CDatapath", "DNSMessage", "DatapathInstall", "KubernetesAPI", "KubernetesObjects",
-                "ManifestDirectory", "NameServer", "ServiceMaps", "ServiceModel", "ServiceNames", "Settings",
-                "SwiftletDaemon", "TestKit",
+                "ManifestDirectory", "NameServer", "NodeNetwork", "ServiceMaps", "ServiceModel", "ServiceNames",
+                "Settings", "SwiftletDaemon", "TestKit",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

@@ -110,7 +110,7 @@ private final class UpstreamExchange: Sendable {
         let opened = DatagramBootstrap(group: loop)
             .channelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(DatagramAnswer { self.take($0) })
+                    try channel.pipeline.syncOperations.addHandler(DatagramAnswer(of: self))
                 }
             }
             .connect(to: server)
@@ -126,7 +126,7 @@ private final class UpstreamExchange: Sendable {
             .channelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers([
-                        ByteToMessageHandler(MessageFrameDecoder()), StreamAnswer { self.take($0) },
+                        ByteToMessageHandler(MessageFrameDecoder()), StreamAnswer(of: self),
                     ])
                 }
             }
@@ -145,8 +145,11 @@ private final class UpstreamExchange: Sendable {
         }
     }
 
+    /// Nothing more comes from this server.
+    func end() { promise.fail(NoAnswer()) }
+
     /// What is no answer to this question is passed over: it may be forged, or late.
-    private func take(_ bytes: [UInt8]) {
+    func take(_ bytes: [UInt8]) {
         guard bytes.count >= 2, bytes[0] == query[0], bytes[1] == query[1], let response = ForeignResponse(bytes),
             response.question == question
         else { return }
@@ -156,22 +159,25 @@ private final class UpstreamExchange: Sendable {
 
 private final class DatagramAnswer: ChannelInboundHandler {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
-    private let take: ([UInt8]) -> Void
+    private let exchange: UpstreamExchange
 
-    init(_ take: @escaping ([UInt8]) -> Void) { self.take = take }
+    init(of exchange: UpstreamExchange) { self.exchange = exchange }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) { take(Array(buffer: unwrapInboundIn(data).data)) }
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        exchange.take(Array(buffer: unwrapInboundIn(data).data))
+    }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    /// Such as ECONNREFUSED: the port is closed, and the next server need not wait.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { exchange.end() }
 }
 
 private final class StreamAnswer: ChannelInboundHandler {
     typealias InboundIn = [UInt8]
-    private let take: ([UInt8]) -> Void
+    private let exchange: UpstreamExchange
 
-    init(_ take: @escaping ([UInt8]) -> Void) { self.take = take }
+    init(of exchange: UpstreamExchange) { self.exchange = exchange }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) { take(unwrapInboundIn(data)) }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { exchange.take(unwrapInboundIn(data)) }
+    func channelInactive(context: ChannelHandlerContext) { exchange.end() }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { exchange.end() }
 }

@@ -173,7 +173,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
         endpoints.health.setNode(nodeCondition)
         if let node = state.node(named: nodeName) {
             nodeChange.yield(NodeFacts(node))
-            names?.follow(podCIDRs: node.podCIDRs)
+            names?.follow(node)
         }
         return Taken(events: events, dirty: dirty)
     }

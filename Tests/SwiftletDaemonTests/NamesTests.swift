@@ -1,6 +1,7 @@
 import DNSMessage
 import KubernetesObjects
 import NameServer
+import NodeNetwork
 import ServiceMaps
 import ServiceModel
 import ServiceNames
@@ -105,5 +106,28 @@ struct NamesTests {
         #expect(try ask(plane, "web-1.default") == "NXDOMAIN")
         #expect(try ask(plane, "web-2.default") == "10.96.1.2")
         #expect(try ask(plane, "web-3.default") == "10.96.1.3")
+    }
+
+    @Test("pods are admitted, and not the node's own network, though it lie behind such a device")
+    func admits() throws {
+        func index(_ number: UInt32) -> LinkIndex { LinkIndex(rawValue: number) }
+        let names = try #require(DaemonNames(try Self.settings()))
+        names.follow(
+            NetworkSnapshot(
+                links: [
+                    NetworkLink(index: index(2), name: "eth0", kind: "veth"),
+                    NetworkLink(index: index(3), name: "br0", kind: "bridge"),
+                ],
+                routes: [
+                    NetworkRoute(destination: try #require(CIDR("192.0.2.0/24")), link: index(2)),
+                    NetworkRoute(destination: try #require(CIDR("10.244.0.0/16")), link: index(3)),
+                ]))
+        var node = Node(name: "node")
+        node.addresses = [try #require(IPAddress("192.0.2.1"))]
+        node.podCIDRs = [try #require(CIDR("fd00:244::/64"))]
+        names.follow(node)
+        #expect(names.admits(try #require(IPAddress("10.244.0.7"))))
+        #expect(names.admits(try #require(IPAddress("fd00:244::7"))))
+        #expect(!names.admits(try #require(IPAddress("192.0.2.2"))))
     }
 }

@@ -21,6 +21,12 @@ final class DaemonNames: Sendable {
         var own: [IPAddress] = []
         var podNetworks: [CIDR] = []
         var podCIDRs: [CIDR] = []
+        var nodeAddresses: [IPAddress] = []
+
+        /// The node's own network may lie behind such a device, too.
+        var networks: [CIDR] {
+            podNetworks.filter { network in !nodeAddresses.contains { network.contains($0) } } + podCIDRs
+        }
     }
 
     /// Nil when no names are asked for.
@@ -59,15 +65,22 @@ final class DaemonNames: Sendable {
         }
     }
 
-    /// Follows the Node object, which says where the node's pods are.
-    func follow(podCIDRs: [CIDR]) { admit { $0.podCIDRs = podCIDRs } }
+    /// Follows the Node object, which says where the node's pods are, and what is the node's own network.
+    func follow(_ node: Node) {
+        admit { place in
+            place.podCIDRs = node.podCIDRs
+            place.nodeAddresses = node.addresses
+        }
+    }
+
+    func admits(_ client: IPAddress) -> Bool { admission.admits(client) }
 
     private func admit(_ change: (inout Place) -> Void) {
         let place = place.withLock { place in
             change(&place)
             return place
         }
-        admission.set(own: place.own, networks: place.podNetworks + place.podCIDRs)
+        admission.set(own: place.own, networks: place.networks)
     }
 
     var report: DaemonReport.Names {

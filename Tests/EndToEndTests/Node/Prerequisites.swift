@@ -18,6 +18,11 @@ extension Trait where Self == ConditionTrait {
     /// Of tests that attach programs to devices by tcx links.
     static var hasTCX: Self { .enabled(if: Prerequisites.hasTCX, "the kernel has no tcx links") }
 
+    /// Of tests that ask by the resolvers that people have.
+    static var hasResolvers: Self {
+        .enabled(if: Prerequisites.hasResolvers, "dig, dnsmasq or musl-gcc is not installed")
+    }
+
     /// Of tests that need kube-proxy's rules.
     static var hasNftables: Self { .enabled(if: Prerequisites.hasNftables, "nft is not installed") }
 }
@@ -36,6 +41,8 @@ enum Prerequisites {
 
     /// For tests that attach programs to devices by tcx links.
     static let hasTCX = Kernel.features?.has(.tcx) == true
+    /// For names by DNS.
+    static let hasResolvers = ["dig", "dnsmasq", "musl-gcc"].allSatisfy(isInstalled)
     /// For a comparison with kube-proxy's rules.
     static let hasNftables = Kernel.isRequired || isInstalled("nft")
 

@@ -7,7 +7,7 @@ import Settings
 struct NameOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Answer DNS for Services at this address of the node; may be repeated (default: nowhere).",
+            "Answer DNS for Services at this address of the node; may be repeated (default: none).",
             valueName: "ip[:port]"))
     var dnsBind: [String] = []
 

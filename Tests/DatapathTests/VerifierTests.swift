@@ -13,7 +13,7 @@ extension KernelTests {
                 "tst_source6": 120,
             ],
             "sock.bpf.o": [
-                "swl_connect4": 2800, "swl_connect6": 6000, "swl_sendmsg4": 115_000, "swl_sendmsg6": 188_000,
+                "swl_connect4": 2800, "swl_connect6": 6000, "swl_sendmsg4": 150_000, "swl_sendmsg6": 270_000,
                 "swl_recvmsg4": 1500,
                 "swl_recvmsg6": 1500, "swl_getpeername4": 150, "swl_getpeername6": 200, "swl_sock_release": 40,
                 "swl_bind4": 210, "swl_bind6": 480, "swl_egress": 4200,

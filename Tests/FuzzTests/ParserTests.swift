@@ -133,7 +133,7 @@ struct ParserTests {
                 #expect(response.addresses(for: response.question).count <= input.count)
             }
         }
-        #expect(questions > FuzzRun.count / 10 && answers > FuzzRun.count / 10, "\(questions), \(answers)")
+        #expect(questions > FuzzRun.count / 30 && answers > FuzzRun.count / 30, "\(questions), \(answers)")
     }
 
     @Test("a kubeconfig is a connection or a refusal", arguments: seeds)

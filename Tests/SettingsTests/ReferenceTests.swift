@@ -84,7 +84,7 @@ struct ReferenceTests {
         let first =
             reference == .counters
             ? "refuse_unknown_port\n    ECONNREFUSED: the ClusterIP does not serve this port\n" : ""
-        #expect(text.contains(first) && text.count > 2_000)
+        #expect((first.isEmpty || text.contains(first)) && text.count > 2_000)
         #expect(try run("help", "reasons").contains("portNamesDiffer"))
     }
 }

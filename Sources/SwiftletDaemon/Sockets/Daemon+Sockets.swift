@@ -23,7 +23,7 @@ extension Daemon {
         } else if let confinement = choice.confinement, wanted.whose == .full, !LentNamespaces.isOffered(at: lender) {
             // Whoever lends them may start later than the daemon.
             log.notice(
-                "sockets of pods cannot be destroyed, only the node's own, unless `swiftlet namespaces` runs",
+                "sockets of pods cannot be destroyed, only the node's own, unless swiftlet namespaces runs",
                 metadata: ["cause": "\(confinement)"])
         }
         // Where no pod's socket is translated there is none to destroy.

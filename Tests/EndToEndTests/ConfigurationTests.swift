@@ -22,7 +22,7 @@ struct ConfigurationTests {
             Mistake(arguments: "run --kube-proxy-replacement=maybe --manifests /tmp", word: "maybe"),
             Mistake(arguments: "run --manifests /tmp --log-format xml", word: "xml"),
             Mistake(arguments: "run --manifests /tmp --max-slots many", word: "many"),
-            Mistake(arguments: "services -o yaml", word: "yaml"),
+            Mistake(arguments: "services -o toml", word: "toml"),
             Mistake(arguments: "compile --manifests /tmp", word: "--node"),
             Mistake(arguments: "compile --node here", word: "--manifests"),
             Mistake(arguments: "compile --manifests /tmp --node here -o wide", word: "wide"),

@@ -34,6 +34,8 @@ struct EndpointDeviceTests {
         deinit { _ = try? server.terminate() }
     }
 
+    private static let left = "–: its addresses are not in this node's Node object, and no default route uses it"
+
     private func device(_ name: String) throws -> String? {
         let found = try TestNode.current.status().daemon?.devices.first { $0.name == name }
         return found.map { "\($0.role ?? "–"): \($0.reason)" }
@@ -45,14 +47,14 @@ struct EndpointDeviceTests {
         let network = try SecondNetwork(of: node, by: "eth9")
         try node.start()
         defer { _ = try? node.stop() }
-        #expect(try device("eth9") == "–: holds no node address and no default route")
+        #expect(try device("eth9") == Self.left)
         try node.write(Self.far, to: "far.yaml")
         #expect(
             try eventually { try device("eth9") == "outside: leads to endpoints elsewhere, 10.77.0.5 for one" },
             "\(node.logText)")
         #expect(try node.call("192.0.2.1:30077", "--count", "5", from: .outside).results == ["ok"])
         try node.remove("far.yaml")
-        #expect(try eventually { try device("eth9") == "–: holds no node address and no default route" })
+        #expect(try eventually { try device("eth9") == Self.left })
         // A start knows it at once.
         try node.stop()
         try node.write(Self.far, to: "far.yaml")

@@ -221,8 +221,10 @@ struct GoneBackendLeastRightsTests {
         try node.write(GoneBackendTests.services([Manifest.pods4[1]]), to: "gone.yaml")
         try GoneBackendTests.settle(node, ["UDP": 60, "TCP": 3])
         try held.expect(udp: GoneBackendTests.aborted, annotated: "ECONNABORTED", "by the other process")
-        for flows in held.udp {
-            #expect(Set(try flows.send().map(\.result)) == ["ok"], "who looks at no error goes on")
+        // The node's own are looked at by the daemon itself, which may not connect them again.
+        for (place, flows) in zip(["pod 2", "pod 3"], held.udp.dropFirst()) {
+            let results = Set(try flows.send().map(\.result))
+            #expect(results == ["ok"], "who looks at no error goes on: \(place)")
         }
         let status = try node.status()
         #expect(status.degraded == [])

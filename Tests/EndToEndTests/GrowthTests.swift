@@ -132,7 +132,7 @@ struct GrowthTests {
         let before = try steps().count
         try node.write(many(120), to: "many.yaml")
         #expect(try eventually(within: 20_000) { try node.call("10.97.0.120:80").results == ["ok"] })
-        #expect(try eventually { try steps().contains("renamed services4") })
+        #expect(try eventually(within: 30_000) { try steps().contains("renamed services4") })
         let all = try steps()
         let pace = 7
         for step in stride(from: before + Int.random(in: 1...pace), through: all.count, by: pace) {

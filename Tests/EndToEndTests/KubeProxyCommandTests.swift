@@ -41,7 +41,7 @@ struct KubeProxyCommandTests {
         let initialised = try run(
             ["--config", file, "--init-only", "--proxy-mode=ipvs", "--conntrack-min", "5", "-v=2"], on: node)
         #expect(initialised.status == .exited(0), "\(initialised)")
-        let notices = initialised.output.split(separator: "\n").filter { $0.contains("without effect") }
+        let notices = initialised.output.split(separator: "\n").filter { $0.contains("ignored settings") }
         #expect(notices.count == 1, "\(initialised)")
         for name in ["--proxy-mode", "ipvs.scheduler", "mode", "--conntrack-min", "conntrack.min"] {
             #expect(notices.first?.contains(name) == true, "\(name): \(notices)")

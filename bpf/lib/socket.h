@@ -153,8 +153,8 @@ static __always_inline bool F(sock_guard)(struct bpf_sock_addr *ctx, const struc
 static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_form form)
 {
 	struct FX(service, _key) key = {};
-	struct F(slot) slot = {}; /* kernels before 6.3: see above */
-	struct service service;
+	struct F(slot) slot = {};    /* kernels before 6.3: see above */
+	struct service service = {}; /* kernels before 6.3 want it written */
 	enum counter reason;
 	__u64 netns = 0;
 
@@ -221,7 +221,7 @@ static __always_inline int F(sock_send)(struct bpf_sock_addr *ctx, enum ctx_form
 	struct F(slot) slot = {}; /* kernels before 6.3: see above */
 	struct peer vip = {}, backend = {};
 	struct flows *flows = NULL;
-	struct service service;
+	struct service service = {}; /* kernels before 6.3 want it written */
 	enum counter reason;
 	bool direct = false;
 	__u64 cookie = 0;

@@ -6,11 +6,14 @@ cd "$(dirname "$0")/.."
 tier=${1:-all}
 declare -A targets=(
 	# What computes or waits for programs holds the threads that answer others' clients: it runs before them.
-	[compute]='ServiceModelTests|ScenarioTests|ServiceMapsTests|KubernetesObjectsTests|FuzzTests|SettingsTests|SwiftletDaemonTests|TakeoverTests'
+	[compute]='ServiceModelTests|ScenarioTests|ServiceMapsTests|KubernetesObjectsTests|FuzzTests|SettingsTests|SwiftletDaemonTests|TakeoverTests|NameServerTests'
 	[pure]='ManifestDirectoryTests|ObservabilityTests|KubernetesAPITests'
 	[kernel]='BPFLoaderTests|NodeNetworkTests|SocketDestroyTests|DatapathTests|PacketTests|ConnectBenchmarkTests'
 	[e2e]='EndToEndTests'
 )
+for path in Tests/*Tests; do
+	[[ "${targets[*]}" == *"${path##*/}"* ]] || { echo "test: $path belongs to no tier of scripts/test.sh" >&2; exit 2; }
+done
 case $tier in
 all) tiers=(compute pure kernel e2e) ;;
 pure) tiers=(compute pure) ;;

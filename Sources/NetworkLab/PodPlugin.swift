@@ -14,7 +14,7 @@ package enum PodPlugin: String, CaseIterable, Sendable {
     package static let available: [PodPlugin] = directory == nil ? [] : allCases.filter(\.kernelHasDevice)
 
     /// Its pods are hosts on the node's own link, and the router is their gateway.
-    var isOnWire: Bool { self == .macvlan || self == .ipvlan }
+    package var isOnWire: Bool { self == .macvlan || self == .ipvlan }
 
     private var kernelHasDevice: Bool {
         guard isOnWire else { return true }

@@ -4,64 +4,40 @@ import Testing
 /// Pods whose devices real plugins of CNI made, with `--pod-interfaces auto`: what kube-proxy gives, whatever the plugin.
 ///
 /// No test reads the names of devices: those are the plugins'. Pods' sockets are not hooked but where that is said.
-enum PluginTests {
-    @Suite("Pods by the CNI plugin bridge", .tags(.endToEnd), .serialized, .endToEnd, .routed(.plugin(.bridge)))
-    struct Bridge {
-        @Test("clients outside are served, and pods see the node", arguments: Visit.all)
-        func servesClients(visit: Visit) throws { try PluginExpectations(visit.family).servesClients(visit.door) }
+@Suite("Pods by plugins of CNI", .tags(.endToEnd), .serialized, .endToEnd, .routed())
+struct PluginTests {
+    /// Pods on the wire are reached by the router, and no device of the node is theirs alone.
+    private static let withDevice = PodPlugin.available.filter { !$0.isOnWire }
 
-        @Test("pods reach pods of their node, themselves and others", arguments: Visit.all)
-        func servesPods(visit: Visit) throws { try PluginExpectations(visit.family).servesPods(visit.door) }
+    /// Not every kernel has devices for ipvlan: that one is tried where it can be.
+    @Test("the plugins are there")
+    func present() { #expect(Set(PodPlugin.available).isSuperset(of: [.bridge, .ptp, .macvlan])) }
 
-        @Test("a host port by portmap is served beside NodePorts", arguments: IPVersion.allCases)
-        func leavesHostPorts(family: IPVersion) throws { try PluginExpectations(family).leavesHostPorts() }
-
-        @Test("what is no Service's loses nothing while all of that goes on", arguments: IPVersion.allCases)
-        func leavesOthers(family: IPVersion) throws { try PluginExpectations(family).leavesOthers() }
+    @Test("clients outside are served, and pods see the node", arguments: PodPlugin.available, Visit.all)
+    func servesClients(plugin: PodPlugin, visit: Visit) throws {
+        try PluginExpectations(plugin, visit.family).servesClients(visit.door)
     }
 
-    @Suite("Pods by the CNI plugin ptp", .tags(.endToEnd), .serialized, .endToEnd, .routed(.plugin(.ptp)))
-    struct PointToPoint {
-        @Test("clients outside are served, and pods see the node", arguments: Visit.all)
-        func servesClients(visit: Visit) throws { try PluginExpectations(visit.family).servesClients(visit.door) }
-
-        @Test("pods reach pods of their node, themselves and others", arguments: Visit.all)
-        func servesPods(visit: Visit) throws { try PluginExpectations(visit.family).servesPods(visit.door) }
-
-        @Test("a host port by portmap is served beside NodePorts", arguments: IPVersion.allCases)
-        func leavesHostPorts(family: IPVersion) throws { try PluginExpectations(family).leavesHostPorts() }
-
-        @Test("what is no Service's loses nothing while all of that goes on", arguments: IPVersion.allCases)
-        func leavesOthers(family: IPVersion) throws { try PluginExpectations(family).leavesOthers() }
+    @Test("pods reach pods of their node, themselves and others", arguments: withDevice, Visit.all)
+    func servesPods(plugin: PodPlugin, visit: Visit) throws {
+        try PluginExpectations(plugin, visit.family).servesPods(visit.door)
     }
 
-    @Suite("Pods by the CNI plugin macvlan", .tags(.endToEnd), .serialized, .endToEnd, .routed(.plugin(.macvlan)))
-    struct Macvlan {
-        @Test("clients outside are served, and pods see the node", arguments: Visit.all)
-        func servesClients(visit: Visit) throws { try PluginExpectations(visit.family).servesClients(visit.door) }
-
-        @Test("sockets of pods are served", arguments: IPVersion.allCases)
-        func servesSockets(family: IPVersion) throws { try PluginExpectations(family).servesSockets() }
-
-        @Test("what is no Service's loses nothing while all of that goes on", arguments: IPVersion.allCases)
-        func leavesOthers(family: IPVersion) throws { try PluginExpectations(family).leavesOthers() }
+    @Test("a host port by portmap is served beside NodePorts", arguments: withDevice, IPVersion.allCases)
+    func leavesHostPorts(plugin: PodPlugin, family: IPVersion) throws {
+        try PluginExpectations(plugin, family).leavesHostPorts()
     }
 
-    @Suite("Pods by the CNI plugin ipvlan", .tags(.endToEnd), .serialized, .endToEnd, .routed(.plugin(.ipvlan)))
-    struct IPVlan {
-        /// Not every kernel has such devices.
-        private static let families = PodPlugin.available.contains(.ipvlan) ? IPVersion.allCases : []
+    @Test("sockets of pods are served", arguments: PodPlugin.available, IPVersion.allCases)
+    func servesSockets(plugin: PodPlugin, family: IPVersion) throws {
+        try PluginExpectations(plugin, family).servesSockets()
+    }
 
-        @Test("clients outside are served, and pods see the node", arguments: families)
-        func servesClients(family: IPVersion) throws {
-            for door in Door.allCases { try PluginExpectations(family).servesClients(door) }
-        }
-
-        @Test("sockets of pods are served", arguments: families)
-        func servesSockets(family: IPVersion) throws { try PluginExpectations(family).servesSockets() }
-
-        @Test("what is no Service's loses nothing while all of that goes on", arguments: families)
-        func leavesOthers(family: IPVersion) throws { try PluginExpectations(family).leavesOthers() }
+    @Test(
+        "what is no Service's loses nothing while all of that goes on", arguments: PodPlugin.available,
+        IPVersion.allCases)
+    func leavesOthers(plugin: PodPlugin, family: IPVersion) throws {
+        try PluginExpectations(plugin, family).leavesOthers()
     }
 }
 
@@ -70,8 +46,8 @@ struct PluginExpectations {
     private let node: RoutedNode
     private let family: IPVersion
 
-    init(_ family: IPVersion) throws {
-        node = try .current(.daemon)
+    init(_ plugin: PodPlugin, _ family: IPVersion) throws {
+        node = try .current(Arrangement(proxy: .daemon, plugin: plugin))
         self.family = family
     }
 

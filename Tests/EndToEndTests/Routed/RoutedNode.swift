@@ -38,6 +38,8 @@ struct Arrangement: Hashable, Sendable, CustomTestStringConvertible {
 
     /// The kernel tracks connections, as on a node where a CNI masquerades.
     var tracks = false
+    /// What attaches the pods, in place of what the suite says.
+    var plugin: PodPlugin?
 
     /// Each proxy in each of its ways, beside connection tracking: kube-proxy's rules know only one.
     static let all = Proxy.available.flatMap { proxy in
@@ -252,6 +254,7 @@ final class RoutedNodes: Sendable {
     func node(_ arrangement: Arrangement) throws -> RoutedNode {
         try nodes.withLock { nodes in
             if let node = nodes[arrangement] { return node }
+            let network = arrangement.plugin.map(RoutedTopology.PodNetwork.plugin) ?? network
             let node = try RoutedNode(arrangement, network, clientMTU: clientMTU)
             nodes[arrangement] = node
             return node

@@ -641,6 +641,7 @@ static __always_inline enum verdict F(tc_arrives_of)(struct __sk_buff *skb, stru
 	const struct F(tuple) *tuple = &view->packet.tuple;
 	const bool may_be_vip = F(lb_may_be_ours)(tuple->destination, tuple->destination_port);
 	const __u64 now = flow_now();
+	enum verdict verdict;
 
 	if (F(tc_arrives_again)(view, now))
 		return VERDICT_PASS;
@@ -652,9 +653,12 @@ static __always_inline enum verdict F(tc_arrives_of)(struct __sk_buff *skb, stru
 		return VERDICT_TRANSLATE;
 	if (!view->is_first)
 		return VERDICT_PASS;
-	if (may_be_vip)
-		return F(tc_serve)(skb, view);
-	if (F(is_unallocated)(&view->packet)) {
+	/* An endpoint's address may only look like a frontend's: the filter promises nothing. */
+	if (may_be_vip) {
+		verdict = F(tc_serve)(skb, view);
+		if (verdict != VERDICT_PASS)
+			return verdict;
+	} else if (F(is_unallocated)(&view->packet)) {
 		view->reason = COUNT_REFUSE_UNALLOCATED;
 		return VERDICT_REFUSE;
 	}
@@ -734,7 +738,10 @@ static __always_inline enum verdict F(tc_departs_of)(struct __sk_buff *skb, stru
 		/* What has arrived by a program of ours has been asked before. */
 		if (view->is_first && (!ingress || !bpf_map_lookup_elem(&devices, &ingress)))
 			verdict = F(tc_serve)(skb, view);
-		return verdict == VERDICT_PASS ? F(tc_leaves)(view) : verdict;
+		if (verdict == VERDICT_PASS)
+			verdict = F(tc_leaves)(view);
+		if (verdict != VERDICT_PASS)
+			return verdict;
 	}
 	if (!view->is_first)
 		return VERDICT_PASS;

@@ -63,6 +63,10 @@ private struct History {
     private let transport: Transport
     private let isLocal: Bool
     private let service: TestService
+    private static let besideEndpoints = [
+        "10.244.1.250", "10.244.2.250", "fd00:10:244:1::fa", "fd00:10:244:2::fa",
+    ].compactMap(IPAddress.init)
+
     private var random: SeededGenerator
     private var living: [Connection] = []
     /// Those that ended by time: nothing is left of them.
@@ -70,7 +74,12 @@ private struct History {
 
     init(_ lab: TranslationLab, _ family: Family, _ transport: Transport, isLocal: Bool, seed: UInt64) {
         (self.lab, self.family, self.transport, self.isLocal) = (lab, family, transport, isLocal)
-        service = TestService(transport: transport, local: isLocal ? [11, 12] : [], remote: isLocal ? [] : [11, 12])
+        service = TestService(
+            transport: transport, local: isLocal ? [11, 12] : [], remote: isLocal ? [] : [11, 12]
+        ) { service in
+            // Half of the histories have frontends beside the endpoints, so that all that go there are looked up.
+            if seed.isMultiple(of: 2) { service.externalIPs += Self.besideEndpoints }
+        }
         random = SeededGenerator(seed: seed)
     }
 

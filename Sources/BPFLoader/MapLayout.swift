@@ -18,8 +18,8 @@ package struct MapLayout: Hashable, Sendable {
     /// Whether entries of the other one can be taken as they are. Never true for what is not described.
     package func agrees(with other: MapLayout) -> Bool { isDescribed && self == other }
 
-    /// Whether it is known what the bytes mean.
-    package var isDescribed: Bool { key != nil && value != nil }
+    /// Whether it is known what the bytes mean. A ring buffer has neither keys nor values.
+    package var isDescribed: Bool { (key != nil || keySize == 0) && (value != nil || valueSize == 0) }
 
     /// The same, with keys and values that mean what they mean in the other one.
     package func described(like other: MapLayout) -> MapLayout {
@@ -29,10 +29,9 @@ package struct MapLayout: Hashable, Sendable {
 
     /// A number for all of it, the same in every build (FNV-1a); nil if it is not described.
     package var fingerprint: UInt64? {
-        guard let key, let value else { return nil }
-        return "\(type.rawValue) \(keySize) \(valueSize) \(flags) \(key) \(value)".utf8.reduce(0xcbf2_9ce4_8422_2325) {
-            ($0 ^ UInt64($1)) &* 0x100_0000_01b3
-        }
+        guard isDescribed else { return nil }
+        let text = "\(type.rawValue) \(keySize) \(valueSize) \(flags) \(key ?? "") \(value ?? "")"
+        return text.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     }
 
     /// Whether entries take the same room, which is all that can be known without type information.

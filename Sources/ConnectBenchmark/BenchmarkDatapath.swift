@@ -14,4 +14,13 @@ package protocol BenchmarkDatapath {
     ///
     /// - Returns: one frontend for each service, in order.
     func program(services: Int, backends: [SocketAddress]) throws -> [SocketAddress]
+
+    /// Runs a body while something listens to the programs' events.
+    ///
+    /// - Returns: false, without a run, where there are none to listen to.
+    func listening(_ body: () throws -> Void) throws -> Bool
+}
+
+extension BenchmarkDatapath {
+    package func listening(_ body: () throws -> Void) throws -> Bool { false }
 }

@@ -37,10 +37,14 @@ package struct BenchmarkMarkdown {
             }
             return [
                 result.services.map(Format.count) ?? "-", net(programs.hit), net(programs.random), net(programs.miss),
+                net(programs.armed),
                 Format.nanoseconds(programs.empty.nanoseconds),
             ]
         }
-        return table(["services", "`connect4`, one VIP", "random VIPs", "no Service", "empty program"], rows)
+        let head = [
+            "services", "`connect4`, one VIP", "random VIPs", "no Service", "one VIP, monitored", "empty program",
+        ]
+        return table(head, rows)
     }
 
     private func ratio(_ ratio: LatencyRatio?) -> String {

@@ -70,6 +70,7 @@ package struct BenchmarkText {
         guard let programs = report.result.programs else { return [] }
         var parts = ["hit \(Format.nanoseconds(programs.hit.net))"]
         if let random = programs.random { parts.append("random VIPs \(Format.nanoseconds(random.net))") }
+        if let armed = programs.armed { parts.append("hit while `monitor` listens \(Format.nanoseconds(armed.net))") }
         parts.append("miss \(Format.nanoseconds(programs.miss.net))")
         return [
             "one run of connect4: " + parts.joined(separator: ", ")

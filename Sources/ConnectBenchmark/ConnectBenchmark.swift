@@ -111,7 +111,8 @@ package struct ConnectBenchmark {
             loading[rules] = milliseconds
         }
         let measured = try measure(
-            paths, listener: try network.listen(), connect4: datapath?.connect4, home: visit.home)
+            paths, listener: try network.listen(), datapath?.connect4, home: visit.home
+        ) { try datapath?.listening($0) ?? false }
         return report(measured, services: options.services, loading)
     }
 
@@ -124,7 +125,7 @@ package struct ConnectBenchmark {
             kind: .direct, cgroup: connect4 == nil ? nil : visit.home, destinations: target.backends)
         let paths =
             [direct, direct.as(.control, to: target.backends)] + Self.paths(to: target.frontends, like: direct)
-        let measured = try measure(paths, listener: nil, connect4: connect4, home: visit.home)
+        let measured = try measure(paths, listener: nil, connect4, home: visit.home) { _ in false }
         return report(measured, services: nil, [:])
     }
 
@@ -153,7 +154,8 @@ package struct ConnectBenchmark {
     }
 
     private func measure(
-        _ paths: [ConnectPath], listener: consuming Socket?, connect4: UInt32?, home: String
+        _ paths: [ConnectPath], listener: consuming Socket?, _ connect4: UInt32?, home: String,
+        listening: @escaping (() throws -> Void) throws -> Bool
     ) throws -> Measured {
         var listener = listener
         return try LabThread.run {
@@ -167,13 +169,14 @@ package struct ConnectBenchmark {
             let samples = try rounds.run(&loop) { tell("connecting", $0) }
             guard let connect4 else { return (samples, nil) }
             let group = try Cgroup("bench-empty", below: home)
-            let meter = Self.programRounds(paths, connect4, group.path, rounds: options.rounds, options.connects)
+            let meter = programRounds(paths, connect4, group.path, listening)
             return (samples, try meter?.run(&loop) { tell("metering connect4", $0) })
         }
     }
 
-    private static func programRounds(
-        _ paths: [ConnectPath], _ connect4: UInt32, _ emptyGroup: String, rounds: Int, _ connects: Int
+    private func programRounds(
+        _ paths: [ConnectPath], _ connect4: UInt32, _ emptyGroup: String,
+        _ listening: @escaping (() throws -> Void) throws -> Bool
     ) -> ProgramRounds? {
         let byKind = Dictionary(paths.map { ($0.kind, $0) }) { first, _ in first }
         guard let direct = byKind[.direct], let vip = byKind[.vip] else { return nil }
@@ -181,7 +184,7 @@ package struct ConnectBenchmark {
         empty.cgroup = emptyGroup
         return ProgramRounds(
             connect4: connect4, miss: direct, hit: vip, random: byKind[.random], empty: empty,
-            rounds: max(rounds / 4, 4), connects: connects)
+            rounds: max(options.rounds / 4, 4), connects: options.connects, listening: listening)
     }
 
     private func report(_ measured: Measured, services: Int?, _ loading: [RuleSet: Int]) -> BenchmarkReport {

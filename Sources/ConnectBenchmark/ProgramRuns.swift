@@ -12,6 +12,8 @@ package struct ProgramCosts: Codable, Sendable, Equatable {
     package let hit: ProgramCost
     /// Connects to random ones of all frontends; absent with one service.
     package let random: ProgramCost?
+    /// As `hit`, while `swiftlet monitor` listens; absent where nothing can.
+    package let armed: ProgramCost?
 }
 
 /// One kind of run.
@@ -86,6 +88,8 @@ struct ProgramRounds {
     let empty: ConnectPath
     let rounds: Int
     let connects: Int
+    /// Runs a body while something listens; false where nothing can.
+    let listening: (() throws -> Void) throws -> Bool
 
     func run(_ loop: inout ConnectLoop, progress: (Double) -> Void) throws -> ProgramCosts {
         guard let emptyGroup = empty.cgroup else { throw BenchmarkError("the empty program needs a cgroup of its own") }
@@ -95,11 +99,14 @@ struct ProgramRounds {
         var missMeter = RunMeter(try BPFProgram(id: connect4))
         var hitMeter = RunMeter(try BPFProgram(id: connect4))
         var randomMeter = RunMeter(try BPFProgram(id: connect4))
+        var armedMeter = RunMeter(try BPFProgram(id: connect4))
+        var canListen = false
         for round in 0..<rounds {
             try emptyMeter.measure { _ = try loop.run(empty, count: connects) }
             try missMeter.measure { _ = try loop.run(miss, count: connects) }
             try hitMeter.measure { _ = try loop.run(hit, count: connects) }
             if let random { try randomMeter.measure { _ = try loop.run(random, count: connects) } }
+            canListen = try listening { try armedMeter.measure { _ = try loop.run(hit, count: connects) } }
             progress(Double(round + 1) / Double(rounds))
         }
         _ = consume statistics
@@ -107,6 +114,7 @@ struct ProgramRounds {
         let zero = emptyMeter.cost(net: 0).nanoseconds
         return ProgramCosts(
             empty: emptyMeter.cost(net: zero), miss: missMeter.cost(net: zero), hit: hitMeter.cost(net: zero),
-            random: random == nil ? nil : randomMeter.cost(net: zero))
+            random: random == nil ? nil : randomMeter.cost(net: zero),
+            armed: canListen ? armedMeter.cost(net: zero) : nil)
     }
 }

@@ -97,7 +97,8 @@ package struct HandOver: Sendable {
         var reasons: [ServiceMap: String] = [:]
         var present: Set<ServiceMap> = []
         let notes = LayoutNotes(of: source)
-        for map in ServiceMap.allCases {
+        // A listener finds the new ring by itself.
+        for map in ServiceMap.allCases where ![.listeners, .events].contains(map) {
             guard let layout = layouts[map] else { continue }
             let path = source.map(map.rawValue)
             guard path.exists else { continue }

@@ -99,6 +99,11 @@ package struct ServiceCounter: Sendable, Hashable {
     /// Connects and sends that were refused; a reason that never came up has no entry.
     package var refusals: [RefusalReason: UInt64] = [:]
 
+    package init(forwarded: UInt64 = 0, refusals: [RefusalReason: UInt64] = [:]) {
+        self.forwarded = forwarded
+        self.refusals = refusals
+    }
+
     /// For whatever reason.
     package var refused: UInt64 { refusals.values.reduce(0, &+) }
 

@@ -46,6 +46,8 @@ package enum MapCatalog {
         .init(.counters, .perCPUArray, UInt32.self, UInt64.self, .programs(COUNT_MAX.rawValue), .counters),
         .init(.serviceCounters, .perCPUArray, UInt32.self, service_counter.self, .serviceCounters, .serviceCounters),
         .init(.backendCounters, .perCPUHash, UInt32.self, backend_counter.self, .backendCounters, .backendCounters),
+        .init(.listeners, .array, UInt32.self, listener.self, .programs(1), .listeners),
+        .init(.events, .ringBuffer, Void.self, Void.self, .programs(UInt32(LB_EVENT_BYTES)), .events),
     ]
 
     private static let byMap = Dictionary(uniqueKeysWithValues: all.map { ($0.map, $0) })
@@ -149,4 +151,11 @@ extension MapDescription.Words {
         purpose: "how often each backend was chosen, with --metrics-per-backend",
         units: "the key is the backend's id; events", writer: "datapath", reader: "people",
         lifetime: "as long as the backend")
+    fileprivate static let listeners = Self(
+        purpose: "until when events are wanted; `swiftlet monitor` puts it off while it listens",
+        units: "until in ns of CLOCK_MONOTONIC, 0 without a listener; lost in events",
+        writer: "swiftlet monitor", lifetime: "as long as the map")
+    fileprivate static let events = Self(
+        purpose: "what became of connects, sends, binds and first packets", units: "struct event; capacity in bytes",
+        writer: "datapath", reader: "swiftlet monitor", lifetime: "until it is read")
 }

@@ -54,6 +54,7 @@ package struct MapDescription: Sendable, Hashable {
         case is UInt64.Type: "__u64"
         // The key of socket storage is a descriptor.
         case is Int32.Type: "int"
+        case is Void.Type: "-"
         default: "struct \(Type.self)"
         }
     }
@@ -67,6 +68,8 @@ package enum MapKind: String, Sendable, Hashable {
     case socketStorage = "sk_storage"
     case perCPUArray = "percpu_array"
     case perCPUHash = "percpu_hash"
+    /// Its capacity is in bytes, and it has no keys.
+    case ringBuffer = "ringbuf"
 
     /// It takes its memory when it is made, and has all its entries always.
     package var isArray: Bool { self == .array || self == .perCPUArray }

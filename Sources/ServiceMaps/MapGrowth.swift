@@ -48,6 +48,7 @@ package struct MapGrowth: Sendable, Hashable {
         return switch about.kind {
         case .array: value
         case .perCPUArray: value * possibleCPUs
+        case .ringBuffer: 1
         case .perCPUHash: key + value * possibleCPUs + Self.element
         case .hash, .lruHash, .trie, .socketStorage: key + value + Self.element
         }

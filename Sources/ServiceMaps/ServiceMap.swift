@@ -32,6 +32,8 @@ package enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringC
     case counters
     case serviceCounters = "service_counts"
     case backendCounters = "backend_counts"
+    case listeners
+    case events
 
     package var description: String { rawValue }
 

@@ -23,12 +23,13 @@ package enum MapInspection {
     }
 
     private static func entries(of map: borrowing BPFMap, _ name: ServiceMap) throws(BPFError) -> Int {
-        // Of what is counted for each processor, and of sockets, there is nothing to count.
-        if [.perCPUArray, .socketStorage].contains(name.about.kind) { return 0 }
+        // Of what is counted for each processor, of sockets and of events there is nothing to count.
+        if [.perCPUArray, .socketStorage, .ringBuffer].contains(name.about.kind) { return 0 }
         return switch name {
         case .vipFilter, .flowFilter: try taken(map, as: UInt64.self) { $0 != 0 }
         case .slots4: try taken(map, as: slot4.self) { $0.service_id != 0 }
         case .slots6: try taken(map, as: slot6.self) { $0.service_id != 0 }
+        case .listeners: try taken(map, as: listener.self) { $0.until != 0 }
         case .socketOrigin: try taken(map, as: origin.self) { $0.owners != 0 }
         default: try map.rawEntries().count
         }

@@ -37,6 +37,14 @@ final class BenchDatapath: BenchmarkDatapath {
         connect4 = try CgroupLink(pinnedAt: pins.link(.connect4)).info.programID
     }
 
+    func listening(_ body: () throws -> Void) throws -> Bool {
+        let pins = DatapathPins(root: root)
+        var listener = try EventListener { map throws(BPFError) in try BPFMap(pinnedAt: pins.map(map.rawValue)) }
+        try body()
+        _ = try listener.take()
+        return true
+    }
+
     deinit {
         // There is nobody left to tell; `swiftlet cleanup --bpf-root` names what stays.
         _ = try? Cleanup(bpfRoot: root).run()

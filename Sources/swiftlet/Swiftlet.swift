@@ -22,10 +22,11 @@ struct Swiftlet: ParsableCommand {
             """,
         version: "swiftlet \(Version.swiftlet)",
         subcommands: [
-            RunCommand.self, StatusCommand.self, ServicesCommand.self, ExplainCommand.self, CompileCommand.self,
-            DiffCommand.self, FlowsCommand.self, SocketsCommand.self, AffinityCommand.self, MapsCommand.self,
-            BenchCommand.self, TakeoverCommand.self, PrepareCommand.self, CleanupCommand.self, DebugInfoCommand.self,
-            NamespacesCommand.self, CompletionCommand.self, VersionCommand.self, ProbeCommand.self,
+            RunCommand.self, StatusCommand.self, ServicesCommand.self, ExplainCommand.self, MonitorCommand.self,
+            TopCommand.self, CompileCommand.self, DiffCommand.self, FlowsCommand.self, SocketsCommand.self,
+            AffinityCommand.self, MapsCommand.self, BenchCommand.self, TakeoverCommand.self, PrepareCommand.self,
+            CleanupCommand.self, DebugInfoCommand.self, NamespacesCommand.self, CompletionCommand.self,
+            VersionCommand.self, ProbeCommand.self,
             ProbeFrontendsCommand.self,
         ])
 

@@ -160,7 +160,8 @@ extension KernelTests {
         func mapsHaveTypes(object: String) throws {
             struct Description: Decodable { let btf_id: UInt32? }
             let datapath = try Datapath(object)
-            for name in datapath.object.mapNames {
+            // The kernel keeps none for rings.
+            for name in datapath.object.mapNames where name != "events" {
                 let map = try datapath.map(name)
                 let text = try Command.run("bpftool", "-j", "map", "show", "id", "\(map.id)")
                 let description = try JSONDecoder().decode(Description.self, from: Data(text.utf8))

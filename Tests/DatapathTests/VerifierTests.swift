@@ -13,10 +13,10 @@ extension KernelTests {
                 "tst_source6": 120,
             ],
             "sock.bpf.o": [
-                "swl_connect4": 2800, "swl_connect6": 6000, "swl_sendmsg4": 150_000, "swl_sendmsg6": 270_000,
+                "swl_connect4": 5500, "swl_connect6": 12_100, "swl_sendmsg4": 177_000, "swl_sendmsg6": 420_000,
                 "swl_recvmsg4": 1500,
                 "swl_recvmsg6": 1500, "swl_getpeername4": 150, "swl_getpeername6": 200, "swl_sock_release": 40,
-                "swl_bind4": 210, "swl_bind6": 480, "swl_egress": 4200,
+                "swl_bind4": 410, "swl_bind6": 930, "swl_egress": 6100,
             ],
             "tc.bpf.o": [
                 "swl_wire_in": 293_000, "swl_wire_in_l3": 290_000, "swl_wire_out": 327_000, "swl_wire_out_l3": 324_000,

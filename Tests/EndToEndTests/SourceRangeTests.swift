@@ -1,4 +1,5 @@
 import Foundation
+import NetworkLab
 import Testing
 
 private let ports = ["{name: http, port: 80, targetPort: 8080}", "{name: echo, port: 53, protocol: UDP}"]
@@ -93,6 +94,32 @@ struct SourceRangeTests {
         let served = try node.call(
             question.target(20), options: question.options + ["--timeout", "5000"], from: .pod(2))
         #expect(served.results == ["ok"], "\(served.attempts)")
+    }
+
+    @Test("monitor tells of packets that are dropped for their source", arguments: [true, false])
+    func told(isV4: Bool) throws {
+        struct Record: Decodable {
+            var kind, reason: String
+            var vip, client, backend, service: String?
+        }
+        let node = try TestNode.current
+        let command = ["monitor", "-o", "json", "--refused", "--service", "gated", "--bpf-root", node.bpfRoot]
+        let monitor = try RunningProcess([Programs.swiftlet] + command, in: node.namespace(of: .node), input: .null)
+        #expect(try eventually { try node.isListenedTo() })
+        for options in [[], ["--udp"], ["--udp", "--unconnected"]] {
+            let question = Question(isV4: isV4, port: options == [] ? 80 : 53, options: options)
+            _ = try node.call(question.target(20), options: options + ["--timeout", "300"], from: .pod(1))
+            var record: Record
+            repeat {
+                record = try JSONDecoder().decode(Record.self, from: Data(monitor.readLine(within: 20_000).utf8))
+                #expect(record.kind == "packet" && record.reason == "refuse_source")
+                #expect(record.service == "default/gated")
+                #expect(record.client?.contains(question.pod(1)) == true && record.backend?.hasSuffix(":8080") == true)
+                // A SYN that is sent again comes late, among the datagrams.
+            } while options != [] && record.vip == Question(isV4: isV4, port: 80, options: []).target(20)
+            #expect(record.vip == (options.contains("--unconnected") ? nil : question.target(20)), "\(options)")
+        }
+        _ = try monitor.terminate()
     }
 
     @Test("the other addresses of the Service are open to all")

@@ -3,6 +3,8 @@
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include "lib/ctx.h"
+#include "lib/event.h"
 #include "lib/guard.h"
 
 #ifndef LIB_EGRESS_H
@@ -12,57 +14,94 @@
 #define EGRESS_KEEP 1
 #define EGRESS_DROP 2
 
-static __always_inline bool egress_has_ports(__u8 protocol)
-{
-	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
-}
-
 #endif
 
+/* What a packet that leaves says of itself. */
+struct F(leaving) {
+	__u32 source[ADDRESS_SIZE / 4];
+	__u16 source_port;
+	enum ip_protocol protocol;
+	struct peer peer; /* its destination */
+};
+
 /* Reads source and destination; false for a packet without whole headers. */
-static __always_inline bool F(egress_read)(struct __sk_buff *skb, __u32 *source, struct peer *peer)
+static __always_inline bool F(egress_read)(struct __sk_buff *skb, struct F(leaving) *packet)
 {
-	__be16 port = 0;
+	__be16 ports[2] = {};
 	__u32 offset;
-	bool has_ports;
 #if FAMILY == 4
 	struct iphdr ip = {};
 
 	if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
 		return false;
-	source[0] = ip.saddr;
-	peer_fill(peer, (const __u8 *)&ip.daddr, ADDRESS_SIZE, 0);
+	packet->source[0] = ip.saddr;
+	peer_fill(&packet->peer, (const __u8 *)&ip.daddr, ADDRESS_SIZE, 0);
+	packet->protocol = socket_protocol(ip.protocol);
 	offset = ip.ihl * 4;
-	has_ports = egress_has_ports(ip.protocol);
 #else
 	struct ipv6hdr ip = {};
 
 	if (bpf_skb_load_bytes(skb, 0, &ip, sizeof(ip)))
 		return false;
-	__builtin_memcpy(source, &ip.saddr, ADDRESS_SIZE);
-	peer_fill(peer, (const __u8 *)&ip.daddr, ADDRESS_SIZE, 0);
+	__builtin_memcpy(packet->source, &ip.saddr, ADDRESS_SIZE);
+	peer_fill(&packet->peer, (const __u8 *)&ip.daddr, ADDRESS_SIZE, 0);
+	packet->protocol = socket_protocol(ip.nexthdr);
 	offset = sizeof(ip);
-	has_ports = egress_has_ports(ip.nexthdr);
 #endif
-	if (has_ports && bpf_skb_load_bytes(skb, offset + 2, &port, sizeof(port)))
+	if (packet->protocol != PROTO_ANY && bpf_skb_load_bytes(skb, offset, ports, sizeof(ports)))
 		return false;
-	peer->port = bpf_ntohs(port);
+	packet->source_port = bpf_ntohs(ports[0]);
+	packet->peer.port = bpf_ntohs(ports[1]);
 	return true;
+}
+
+/* Tells of a packet that is dropped; its VIP is what its socket was connected to last. */
+static __noinline int F(event_of_leaving)(struct __sk_buff *skb, const struct F(leaving) *packet,
+					  __u32 service_id)
+{
+	const __u64 now = bpf_ktime_get_ns();
+	struct listener *listener = event_listener(now);
+	const __u64 cookie = bpf_get_socket_cookie(skb);
+	const struct origin *origin = wayback_place(cookie);
+	struct event *event;
+
+	if (!listener)
+		return 0;
+	event = event_begin(listener, now, EVENT_PACKET, COUNT_REFUSE_SOURCE);
+	if (!event)
+		return 0;
+	if (listener->with_cgroup)
+		event->cgroup = bpf_skb_cgroup_id(skb);
+	event->ifindex = skb->ifindex;
+	event->service_id = service_id;
+	event->protocol = packet->protocol;
+	F(address_widen)(event->client, (const __u8 *)packet->source);
+	event->client_port = packet->source_port;
+	__builtin_memcpy(event->backend, packet->peer.address, 16);
+	event->backend_port = packet->peer.port;
+	if (origin && origin->cookie == cookie && origin->service_id == service_id) {
+		event->backend_id = origin->backend_id;
+		__builtin_memcpy(event->vip, origin->vip, 16);
+		event->vip_port = origin->vip_port;
+	}
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	return 0;
 }
 
 /* A packet of a socket that was led to a backend on condition of its source. */
 static __always_inline int F(egress_guarded)(struct __sk_buff *skb, struct guards *guards)
 {
-	__u32 source[ADDRESS_SIZE / 4] = {};
-	struct peer peer = {};
+	struct F(leaving) packet = {};
 	__u32 service_id;
 
-	if (!F(egress_read)(skb, source, &peer))
+	if (!F(egress_read)(skb, &packet))
 		return EGRESS_DROP;
-	service_id = guard_service(skb, guards, &peer);
-	if (!service_id || F(lb_in_ranges)(service_id, (const __u8 *)source))
+	service_id = guard_service(skb, guards, &packet.peer);
+	if (!service_id || F(lb_in_ranges)(service_id, (const __u8 *)packet.source))
 		return EGRESS_KEEP;
 	count(COUNT_REFUSE_SOURCE);
 	count_service(service_id, COUNT_REFUSE_SOURCE);
+	if (event_is_wanted())
+		F(event_of_leaving)(skb, &packet, service_id);
 	return EGRESS_DROP;
 }

@@ -4,6 +4,7 @@
 #include "lib/count.h"
 #include "lib/ctx.h"
 #include "lib/lb.h"
+#include "lib/event.h"
 #include "lib/memory.h"
 
 #ifndef LIB_SOCKET_H
@@ -79,6 +80,37 @@ static __always_inline enum counter F(sock_frontend)(struct bpf_sock_addr *ctx, 
 	    !F(sock_source_allowed)(ctx, form, sends, service, *netns))
 		return COUNT_REFUSE_SOURCE;
 	return reason;
+}
+
+/* Tells of a call of a process: what it asked for, and the backend that it got. */
+static __noinline int F(event_of_call)(const struct FX(service, _key) *key,
+				       const struct F(slot) *slot, __u32 service_id, __u32 reason,
+				       enum event_kind kind)
+{
+	const __u64 now = bpf_ktime_get_ns();
+	struct listener *listener = event_listener(now);
+	struct event *event;
+
+	if (!listener)
+		return 0;
+	event = event_begin(listener, now, kind, reason);
+	if (!event)
+		return 0;
+	if (listener->with_cgroup)
+		event->cgroup = bpf_get_current_cgroup_id();
+	event->pid = bpf_get_current_pid_tgid() >> 32;
+	bpf_get_current_comm(event->command, sizeof(event->command));
+	event->service_id = service_id;
+	event->protocol = key->protocol;
+	F(address_widen)(event->vip, key->address);
+	event->vip_port = key->port;
+	if (reason < COUNT_REFUSE_NO_BACKEND) {
+		event->backend_id = slot->backend_id;
+		F(address_widen)(event->backend, slot->address);
+		event->backend_port = slot->port;
+	}
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	return 0;
 }
 
 /*
@@ -171,6 +203,8 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 		return HOOK_ALLOW;
 	}
 	count_service(service.service_id, reason);
+	if (event_is_wanted())
+		F(event_of_call)(&key, &slot, service.service_id, reason, EVENT_CONNECT);
 	if (reason >= COUNT_REFUSE_NO_BACKEND) {
 		if (ctx->protocol == IPPROTO_UDP)
 			return F(sock_wait)(ctx, &key, service.service_id);
@@ -249,6 +283,8 @@ static __always_inline int F(sock_send)(struct bpf_sock_addr *ctx, enum ctx_form
 		return HOOK_ALLOW;
 	}
 	count_service(service.service_id, reason);
+	if (reason != COUNT_FORWARD_SAME_FLOW && event_is_wanted())
+		F(event_of_call)(&key, &slot, service.service_id, reason, EVENT_SEND);
 	if (reason >= COUNT_REFUSE_NO_BACKEND)
 		return refuse_with(ECONNREFUSED);
 
@@ -278,14 +314,21 @@ static __always_inline int F(sock_bind)(struct bpf_sock_addr *ctx, enum ctx_form
 	};
 	struct node_port_key port = {.protocol = key.protocol};
 	const __u32 *words = (const __u32 *)key.address;
+	const struct F(slot) none = {};
+	struct node_port *taken;
 	struct service *entry;
+	__u32 service_id;
 	__u32 address = 0;
 	int i;
 
 	ctx_get(ctx, form, key.address, &key.port);
-	port.port = key.port;
-	if (!key.port || !bpf_map_lookup_elem(&node_ports, &port))
+	if (!key.port)
 		return HOOK_ALLOW;
+	port.port = key.port;
+	taken = bpf_map_lookup_elem(&node_ports, &port);
+	if (!taken)
+		return HOOK_ALLOW;
+	service_id = taken->service_id;
 	if (!is_host_netns(bpf_get_netns_cookie(ctx), bpf_get_netns_cookie(NULL)))
 		return HOOK_ALLOW;
 #pragma clang loop unroll(full)
@@ -297,5 +340,7 @@ static __always_inline int F(sock_bind)(struct bpf_sock_addr *ctx, enum ctx_form
 			return HOOK_ALLOW;
 	}
 	count(COUNT_REFUSE_BIND);
+	if (event_is_wanted())
+		F(event_of_call)(&key, &none, service_id, COUNT_REFUSE_BIND, EVENT_BIND);
 	return refuse_with(EADDRINUSE);
 }

@@ -472,6 +472,53 @@ struct backend_counter {
 	__u64 forwarded; /* as service_counter's */
 };
 
+/* ---- listeners: ARRAY, entry 0: whether events are wanted ----------------------------------- */
+
+/*
+ * `swiftlet monitor` writes `until` again and again while it listens, a few seconds ahead. So it
+ * ends by itself, and then the first program that sees it late makes it zero.
+ */
+struct listener {
+	__u64 until;	   /* ns of CLOCK_MONOTONIC; 0: no listener */
+	__u64 owner;	   /* the listener's random number: there can be one at a time */
+	__u64 lost;	   /* events that the ring had no room for */
+	__u32 with_cgroup; /* 1: events tell the process's cgroup, which costs each some time */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct listener) == 32, "changed layout: bump LB_MAP_VERSION");
+
+/* ---- events: RINGBUF, what became of connects, sends, binds and first packets --------------- */
+
+LB_ENUM event_kind{
+	EVENT_CONNECT = 1,
+	EVENT_SEND = 2, /* of an unconnected UDP socket, to a backend that it did not have */
+	EVENT_BIND = 3, EVENT_PACKET = 4, /* one that is dropped behind the socket that sent it */
+};
+
+/* Addresses are in IPv6 form: IPv4 as ::ffff:a.b.c.d; zero where there is none. */
+struct event {
+	__u64 time;   /* ns of CLOCK_MONOTONIC */
+	__u64 cgroup; /* its id, of the process or of the packet's socket; 0: none, or not wanted */
+	__u32 pid;    /* of the process; 0: a packet's */
+	__u32 service_id; /* 0: no service port has to do with it */
+	__u32 backend_id; /* 0: none was chosen */
+	__u32 ifindex;	  /* of the packet's device; 0: a socket's */
+	__u32 reason;	  /* enum counter */
+	__u16 client_port;
+	__u16 vip_port;
+	__u16 backend_port;
+	enum ip_protocol protocol;
+	enum event_kind kind;
+	__u8 client[16];
+	__u8 vip[16]; /* what was asked for; zero: a packet whose socket does not tell any more */
+	__u8 backend[16];
+	char command[16]; /* the process's name */
+	__u8 pad[4];
+};
+_Static_assert(sizeof(struct event) == 112, "changed layout: bump LB_MAP_VERSION");
+
+#define LB_EVENT_BYTES 262144 /* of the ring: a power of two, and whole pages */
+
 /* ---- config: read-only data, written between open and load ---------------------------------- */
 
 struct datapath_config {

@@ -1,0 +1,68 @@
+import BPFLoader
+package import DatapathInstall
+import Glibc
+import ServiceMaps
+package import ServiceModel
+import Settings
+
+/// What `swiftlet monitor` shows.
+package struct EventFilter: Sendable {
+    /// One Service.
+    package var service: ObjectName?
+    package var refusedOnly = false
+    package var pid: Int32?
+    /// Calls of this pod's processes, and packets of their sockets.
+    package var pod: ObjectName?
+
+    package init() {}
+}
+
+/// Listens to the datapath, and gives what passes the filter with its names.
+package struct Monitor: ~Copyable {
+    private let filter: EventFilter
+    private let boot: UnixTime
+    private var listener: EventListener
+    private var names: EventNames
+    private var pods = PodCgroups()
+
+    package init(pins: DatapathPins, filter: EventFilter) throws {
+        if let pod = filter.pod, !pods.canTellPods {
+            throw ConfigurationError(
+                "cannot tell the processes of pod \(pod): /var/log/pods, where kubelet names pods, cannot be read; mount "
+                    + "it, or use --pid")
+        }
+        listener = try EventListener(withCgroup: pods.canTellPods) { map throws(BPFError) in
+            try BPFMap(pinnedAt: pins.map(map.rawValue))
+        }
+        names = EventNames(pins: pins)
+        self.filter = filter
+        boot = Self.boot
+    }
+
+    /// Takes what has come since the last time; call it every 20 ms.
+    ///
+    /// - Returns: the events that pass, oldest first, and how many there was no room for.
+    package mutating func take() throws -> (records: [EventRecord], lost: UInt64) {
+        let (events, lost) = try listener.take()
+        var records: [EventRecord] = []
+        for event in events {
+            if filter.refusedOnly && !event.isRefusal { continue }
+            if let pid = filter.pid, event.caller?.pid != pid { continue }
+            let pod = event.cgroup.flatMap { pods.pod(of: $0) }
+            if let wanted = filter.pod, pod != wanted { continue }
+            let service = try names.service(of: event)
+            if let wanted = filter.service, service != wanted { continue }
+            records.append(
+                EventRecord(event, boot: boot, service: service, port: try names.port(of: event), pod: pod))
+        }
+        return (records, lost)
+    }
+
+    private static var boot: UnixTime {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        let now = Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+        let since = KernelClock.now.components
+        return UnixTime(nanoseconds: now - since.seconds * 1_000_000_000 - since.attoseconds / 1_000_000_000)
+    }
+}

@@ -1,0 +1,130 @@
+import ArgumentParser
+import DatapathInstall
+import FoundationEssentials
+import Glibc
+import NetworkLab
+import Reporting
+import ServiceModel
+import SwiftletDaemon
+import SystemPackage
+
+struct MonitorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "monitor",
+        abstract: "Show connects and refusals as they happen.",
+        discussion: """
+            One line for each call of a process that has to do with a Service: sockets' connects and sends, and refused binds.
+            The programs in the kernel tell of them only while this command runs, and there can be one at a time. Times are
+            UTC. Ends with Ctrl-C.
+
+            Examples:
+              swiftlet monitor
+              swiftlet monitor --refused
+              swiftlet monitor --service kube-system/kube-dns -o json
+              swiftlet monitor --pid 4711
+            """)
+
+    enum Format: String, ExpressibleByArgument, CaseIterable {
+        case text, json
+    }
+
+    @Option(help: ArgumentHelp("Only this Service: NAME in default, or NAMESPACE/NAME.", valueName: "name"))
+    var service: String?
+
+    @Flag(help: "Only what was refused or dropped.")
+    var refused = false
+
+    @Option(help: ArgumentHelp("Only calls of this process.", valueName: "pid"))
+    var pid: Int32?
+
+    @Option(
+        help: ArgumentHelp("Only calls of this pod's processes: NAME in default, or NAMESPACE/NAME.", valueName: "pod"))
+    var pod: String?
+
+    @Option(help: ArgumentHelp("At most so many lines a second; 0 for all. Others are counted.", valueName: "n"))
+    var rate = 1_000
+
+    @Option(name: .shortAndLong, help: "How to print: lines of text, or a JSON document a line.")
+    var output: Format = .text
+
+    @OptionGroup var pins: PinOptions
+
+    func validate() throws {
+        if rate < 0 { throw ValidationError("--rate is a number of lines a second, or 0 for all of them") }
+    }
+
+    func run() throws {
+        try pins.requireDatapath()
+        var filter = EventFilter()
+        filter.service = try service.map { try objectName($0, "--service") }
+        filter.pod = try pod.map { try objectName($0, "--pod") }
+        filter.refusedOnly = refused
+        filter.pid = pid
+        let caught = Interruption.catchSignals()
+        var monitor = try Monitor(pins: pins.pins, filter: filter)
+        Terminal.write(error: "listening; Ctrl-C ends")
+        var printer = EventPrinter(format: output, rate: rate)
+        while !Interruption.isRequested {
+            let (records, lost) = try monitor.take()
+            guard try printer.print(records, lost: lost) else { break }
+            usleep(20_000)
+        }
+        _ = consume caught
+    }
+}
+
+/// Prints events at a bounded rate, and says how many it left out.
+struct EventPrinter {
+    let format: MonitorCommand.Format
+    /// Lines a second; 0 for all.
+    let rate: Int
+    private var begun = ContinuousClock.now
+    private var printed = 0
+    private var dropped: UInt64 = 0
+
+    init(format: MonitorCommand.Format, rate: Int) {
+        self.format = format
+        self.rate = rate
+    }
+
+    /// - Returns: false when standard output has no reader any more.
+    mutating func print(_ records: [EventRecord], lost: UInt64) throws -> Bool {
+        var lines: [String] = []
+        if ContinuousClock.now - begun >= .seconds(1) {
+            if dropped > 0 { lines.append(text(ofDropped: dropped)) }
+            (begun, printed, dropped) = (.now, 0, 0)
+        }
+        dropped += lost
+        for record in records {
+            guard rate == 0 || printed < rate else {
+                dropped += 1
+                continue
+            }
+            printed += 1
+            lines.append(try text(of: record))
+        }
+        guard !lines.isEmpty else { return true }
+        let text = lines.joined(separator: "\n") + "\n"
+        return (try? FileDescriptor.standardOutput.writeAll(text.utf8)) != nil
+    }
+
+    private func text(of record: EventRecord) throws -> String {
+        guard format == .text else {
+            return String(decoding: try ReportCoding.encoder().encode(record), as: UTF8.self)
+        }
+        return record.refused ? Terminal.styled(record.line, .bad) : record.line
+    }
+
+    private func text(ofDropped count: UInt64) -> String {
+        format == .text ? Terminal.styled("dropped \(count) events", .warning) : #"{"dropped":\#(count)}"#
+    }
+}
+
+/// NAME of the namespace default, or NAMESPACE/NAME.
+func objectName(_ text: String, _ option: String) throws -> ObjectName {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+    guard (1...2).contains(parts.count), !parts.contains("") else {
+        throw ValidationError("\(option) takes NAME or NAMESPACE/NAME, not \(text)")
+    }
+    return ObjectName(namespace: parts.count == 2 ? parts[0] : "default", name: parts[parts.count - 1])
+}

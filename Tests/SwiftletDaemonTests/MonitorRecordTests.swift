@@ -1,0 +1,87 @@
+import CDatapath
+import FoundationEssentials
+import Glibc
+import KubernetesObjects
+import ServiceMaps
+import ServiceModel
+import Testing
+
+@testable import SwiftletDaemon
+
+@Suite("monitor: lines, words and pods")
+struct MonitorRecordTests {
+    @Test("every refusal that the programs count has words")
+    func words() {
+        for counter in COUNT_REFUSE_NO_BACKEND.rawValue...COUNT_REFUSE_IPSEC.rawValue {
+            guard let name = lb_counter_name(counter).map({ String(cString: $0).lowercased() }) else {
+                Issue.record("counter \(counter) has no name")
+                continue
+            }
+            #expect(EventWords.text(of: name) != name)
+        }
+    }
+
+    private func record(_ fields: String) throws -> EventRecord {
+        let json = """
+            {"time": "2026-11-28T07:12:41.53Z", "protocol": "TCP", "vip": "10.96.0.15:80", \(fields)}
+            """
+        return try ReportCoding.decoder().decode(EventRecord.self, from: Data(json.utf8))
+    }
+
+    @Test("a connect is a line with its process, its Service and its endpoint")
+    func connectLine() throws {
+        let record = try record(
+            """
+            "kind": "connect", "process": {"pid": 411, "command": "curl"}, "pod": "default/shell", "refused": false,
+            "service": "default/my-api", "servicePort": "http", "backend": "10.244.0.11:8080", "reason": "forward",
+            "text": "forwarded"
+            """)
+        #expect(
+            record.line
+                == "07:12:41.530 connect curl (411) of default/shell 10.96.0.15:80/TCP → 10.244.0.11:8080 default/my-api:http"
+        )
+    }
+
+    @Test("a refused packet is a line with its client, its device and the reason's words")
+    func refusalLine() throws {
+        let record = try record(
+            """
+            "kind": "packet", "client": "192.0.2.7:40000", "device": 4, "refused": true, "service": "default/my-api",
+            "servicePort": "", "reason": "refuse_source", "text": "the client is not in loadBalancerSourceRanges"
+            """)
+        #expect(
+            record.line == "07:12:41.530 packet  192.0.2.7:40000 at device 4 10.96.0.15:80/TCP default/my-api "
+                + "refused: the client is not in loadBalancerSourceRanges")
+    }
+
+    @Test(
+        "a process's pod is told by its cgroup and by kubelet's directories of logs",
+        arguments: [
+            "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod0b5e1c7a_1111_2222_3333_444455556666.slice",
+            "kubepods/burstable/pod0b5e1c7a-1111-2222-3333-444455556666",
+        ])
+    func pods(path: String) throws {
+        let root = temporaryDirectory() + "/swiftlet-pods-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        let container = "\(root)/cgroup/\(path)/cri-containerd-12.scope"
+        let logs = "\(root)/logs/shop_web-7f_0b5e1c7a-1111-2222-3333-444455556666"
+        for directory in [container, logs] {
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        }
+        var pods = PodCgroups(logs: "\(root)/logs", cgroups: "\(root)/cgroup")
+        #expect(pods.canTellPods)
+        #expect(pods.pod(of: try inode(container)) == ObjectName(namespace: "shop", name: "web-7f"))
+        #expect(pods.pod(of: try inode("\(root)/cgroup")) == nil)
+        #expect(!PodCgroups(logs: "\(root)/none").canTellPods)
+    }
+
+    private func inode(_ path: String) throws -> UInt64 {
+        var status = stat()
+        try #require(stat(path, &status) == 0)
+        return UInt64(status.st_ino)
+    }
+}
+
+private func temporaryDirectory() -> String {
+    getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+}

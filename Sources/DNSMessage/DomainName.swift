@@ -4,11 +4,20 @@
 package struct DomainName: Sendable, Hashable {
     package static let root = DomainName(uncheckedWire: [0])
     package static let longest = 255
+    /// The empty one included.
+    static let mostLabels = 128
 
     /// With the closing zero.
     package let wire: [UInt8]
 
     init(uncheckedWire wire: [UInt8]) { self.wire = wire }
+
+    /// Exactly one name, as it travels; nil for other bytes.
+    package init?(wire: [UInt8]) {
+        var reader = MessageReader(wire)
+        guard let name = try? reader.name(), reader.isAtEnd else { return nil }
+        self = name
+    }
 
     /// A name as people write it, with or without the closing dot; nil if a label is empty or longer than 63 bytes, or the
     /// name longer than 255. Escapes of master files are not understood: names of Kubernetes have no use for them.

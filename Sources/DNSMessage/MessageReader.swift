@@ -29,12 +29,14 @@ struct MessageReader {
 
     /// A name, which may go on at an earlier place (RFC 1035 4.1.4).
     ///
-    /// Each pointer leads further back than the one before, so that a message costs no more than its length.
+    /// Each pointer leads further back than the one before, and there are no more of them than a name can have labels, so
+    /// that a name costs the same in a message of any length.
     mutating func name() throws(Overrun) -> DomainName {
         var wire: [UInt8] = []
         var place = offset
         var end: Int?
         var limit = offset
+        var pointers = 0
         while true {
             guard place < bytes.count else { throw Overrun() }
             let length = Int(bytes[place])
@@ -53,7 +55,8 @@ struct MessageReader {
             case 3:
                 guard place + 2 <= bytes.count else { throw Overrun() }
                 let target = (length & 0x3f) << 8 | Int(bytes[place + 1])
-                guard target < limit else { throw Overrun() }
+                pointers += 1
+                guard target < limit, pointers < DomainName.mostLabels else { throw Overrun() }
                 end = end ?? place + 2
                 (place, limit) = (target, target)
             default: throw Overrun()

@@ -8,6 +8,8 @@ struct MessageWriter {
     private var counts = [0, 0, 0]
     /// Where a name, or the end of one, was written.
     private var places: [ArraySlice<UInt8>: Int] = [:]
+    /// Of these, those of the record that is being written.
+    private var added: [ArraySlice<UInt8>] = []
     private let question: DomainName
 
     init(id: UInt16, flags: UInt16, question query: Query) {
@@ -20,7 +22,8 @@ struct MessageWriter {
 
     /// - Returns: whether there was room; if not, nothing is written.
     mutating func append(_ record: Record, section: Int) -> Bool {
-        let (start, known) = (bytes.count, places)
+        let start = bytes.count
+        added.removeAll(keepingCapacity: true)
         write(record.name)
         write(record.type.rawValue)
         write(Question.internet)
@@ -32,7 +35,7 @@ struct MessageWriter {
         (bytes[length], bytes[length + 1]) = (size.high, size.low)
         guard bytes.count <= limit else {
             bytes.removeLast(bytes.count - start)
-            places = known
+            for name in added { places[name] = nil }
             return false
         }
         counts[section] += 1
@@ -81,7 +84,10 @@ struct MessageWriter {
             }
             let place = start + (rest.startIndex - name.wire.startIndex)
             // A pointer has fourteen bits.
-            if place < 0x4000 { places[rest] = place }
+            if place < 0x4000 {
+                places[rest] = place
+                added.append(rest)
+            }
             let length = Int(rest[rest.startIndex]) + 1
             bytes += rest.prefix(length)
             rest = rest.dropFirst(length)

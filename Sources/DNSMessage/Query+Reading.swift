@@ -43,12 +43,14 @@ extension Query.Extensions {
         let type = RecordType(rawValue: try reader.uint16())
         let payloadSize = try reader.uint16()
         let flags = try reader.uint32()
-        try reader.skip(Int(try reader.uint16()))
+        let length = Int(try reader.uint16())
+        try reader.skip(length)
         guard type == .opt else { return nil }
         guard isRoot else { throw MessageReader.Overrun() }
         self.payloadSize = payloadSize
         version = UInt8(truncatingIfNeeded: flags >> 16)
         wantsSignatures = flags & 0x8000 != 0
+        hasOptions = length > 0
     }
 }
 

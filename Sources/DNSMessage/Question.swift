@@ -22,6 +22,8 @@ package struct Query: Sendable {
         package var version: UInt8
         /// It wants to see the records of DNSSEC (RFC 3225).
         package var wantsSignatures: Bool
+        /// It says more, in options that are not read here.
+        package var hasOptions = false
     }
 
     package enum Opcode: Sendable, Hashable {

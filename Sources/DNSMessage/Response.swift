@@ -12,7 +12,8 @@ package struct Response: Sendable {
     /// The message for a query, in at most so many bytes.
     ///
     /// Additional records that do not fit are left out. When answers do not, the response says that it is truncated,
-    /// and the client asks again over TCP (RFC 2181 9).
+    /// and the client asks again over TCP (RFC 2181 9). Addresses take turns in being first, by the query's id: many clients
+    /// take the first.
     package func encoded(for query: Query, limit: Int) -> [UInt8] {
         var flags = Header.Flags.response
         if case .other(let opcode) = query.opcode { flags |= UInt16(opcode) << 11 }
@@ -24,7 +25,7 @@ package struct Response: Sendable {
         var writer = MessageWriter(id: query.id, flags: flags, question: query)
         writer.limit = limit - (query.extensions == nil ? 0 : MessageWriter.extensionsSize)
         var isTruncated = false
-        for (section, records) in [answers, authorities].enumerated() where !isTruncated {
+        for (section, records) in [answers(from: query.id), authorities].enumerated() where !isTruncated {
             isTruncated = !records.allSatisfy { writer.append($0, section: section) }
         }
         if !isTruncated { _ = additionals.allSatisfy { writer.append($0, section: 2) } }
@@ -32,6 +33,15 @@ package struct Response: Sendable {
             writer.appendExtensions(code, signatures: query.extensions?.wantsSignatures == true)
         }
         return writer.finished(isTruncated: isTruncated)
+    }
+
+    /// The answers, of which the addresses at the end are turned round.
+    private func answers(from turn: UInt16) -> [Record] {
+        let start = answers.firstIndex { $0.type == .a || $0.type == .aaaa } ?? answers.endIndex
+        let addresses = answers[start...]
+        guard addresses.count > 1, addresses.allSatisfy({ $0.type == .a || $0.type == .aaaa }) else { return answers }
+        let middle = start + Int(turn) % addresses.count
+        return Array(answers[..<start] + answers[middle...] + answers[start..<middle])
     }
 
     /// The message for what is no query, but has a header that can be answered.

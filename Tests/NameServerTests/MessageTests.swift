@@ -79,6 +79,22 @@ struct MessageTests {
         #expect(throws: MessageReader.Overrun.self) { try mutual.name() }
     }
 
+    @Test("a name has no more pointers than labels: what comes does not cost more than it is long")
+    func chains() throws {
+        /// A name `a` at the front, and pointers that lead back by one each.
+        func chain(_ count: Int) -> [UInt8] {
+            [1, 0x61, 0]
+                + (0..<count).flatMap { number -> [UInt8] in
+                    let target = number == 0 ? 0 : 3 + 2 * (number - 1)
+                    return [0xc0 | UInt8(target >> 8), UInt8(target & 0xff)]
+                }
+        }
+        for (count, isRead) in [(1, true), (100, true), (127, true), (128, false), (5000, false)] {
+            var reader = MessageReader(chain(count), at: 3 + 2 * (count - 1))
+            #expect((try? reader.name()) == (isRead ? DomainName("a") : nil), "\(count) pointers")
+        }
+    }
+
     @Test("what is written is read again, names that point back included")
     func roundTrip() throws {
         let query = try Query(query("_http._tcp.db.default.svc.cluster.local", .srv, extensions: Self.plainExtensions))

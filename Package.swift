@@ -287,6 +287,7 @@ let package = Package(
                 "ManifestDirectory", "NameServer", "NodeNetwork", "ServiceMaps", "ServiceModel", "ServiceNames",
                 "Settings", "SwiftletDaemon", "TestKit",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         // What a node's operator and load balancers see over HTTP; docs/metrics.md is compared with what is emitted.

@@ -117,6 +117,9 @@ sleep 2
 without=$(resident "$daemon")
 stop "$daemon"
 
+run_swiftlet --dns-bind 127.0.0.1 --dns-upstream none
+wait_until_ready
+stop "$daemon"
 started=${EPOCHREALTIME/./}
 run_swiftlet --dns-bind 127.0.0.1 --dns-upstream none
 wait_for 127.0.0.1
@@ -143,4 +146,4 @@ ask 127.0.0.1 swiftlet "$daemon"
 ask 127.0.0.2 dnsmasq "$dnsmasq"
 echo
 echo "resident without names: $without KiB, with them: $with KiB, after the questions: $(resident "$daemon") KiB: names cost $(($(resident "$daemon") - without)) KiB"
-echo "a restart leaves names unanswered for $answered ms"
+echo "after a restart names are answered within $answered ms"

@@ -12,6 +12,8 @@ package struct RunDirectory: Sendable {
 
     package var lock: FilePath { path.appending("lock") }
     package var socket: FilePath { path.appending("control.sock") }
+    /// Names of Services as they were answered last.
+    package var names: FilePath { path.appending("names") }
     /// Where `swiftlet namespaces` is asked.
     package var namespaces: FilePath { path.appending("namespaces.sock") }
 
@@ -33,7 +35,7 @@ package struct RunDirectory: Sendable {
     package static let advice = "run as root, or let root run `swiftlet prepare --user USER` first"
 
     package func remove() {
-        for file in [socket, namespaces, lock] { _ = file.withPlatformString { Glibc.unlink($0) } }
+        for file in [socket, namespaces, names, lock] { _ = file.withPlatformString { Glibc.unlink($0) } }
         _ = path.withPlatformString { rmdir($0) }
     }
 

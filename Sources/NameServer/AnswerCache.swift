@@ -8,7 +8,9 @@ struct AnswerCache {
         var wantsSignatures: Bool
         var hasExtensions: Bool
 
-        init(_ query: Query) {
+        /// Nil for a query whose answer is for its client alone: options, such as cookies (RFC 7873), say who asks.
+        init?(_ query: Query) {
+            if query.extensions?.hasOptions == true { return nil }
             question = query.question
             disablesChecking = query.disablesChecking
             wantsSignatures = query.extensions?.wantsSignatures ?? false
@@ -28,8 +30,10 @@ struct AnswerCache {
         var turn: UInt64
     }
 
-    /// Bytes of messages that are kept at most.
+    /// Bytes that are kept at most.
     static let mostBytes = 4 << 20
+    /// What an answer costs beside its message, bytes: its key, where its times stand, and its place in the order.
+    static let overhead = 512
     /// Seconds: longer times to live are believed as long (RFC 8767 4).
     static let longest: UInt32 = 86_400
 
@@ -58,7 +62,7 @@ struct AnswerCache {
         turn += 1
         entries[key] = Entry(response: response, since: now, turn: turn)
         order.append((key, turn))
-        bytes += response.bytes.count
+        bytes += response.bytes.count + Self.overhead
         while bytes > Self.mostBytes, oldest < order.count {
             let (key, turn) = order[oldest]
             oldest += 1
@@ -73,6 +77,6 @@ struct AnswerCache {
 
     private mutating func remove(_ key: Key, _ entry: Entry) {
         entries[key] = nil
-        bytes -= entry.response.bytes.count
+        bytes -= entry.response.bytes.count + Self.overhead
     }
 }

@@ -95,7 +95,7 @@ final class NameResolver: Sendable {
             return .answer(encoded(Response(.refused), query, 512))
         }
         let key = AnswerCache.Key(query)
-        if let (response, age) = cache.withLock({ $0.find(key, at: now) }) {
+        if let key, let (response, age) = cache.withLock({ $0.find(key, at: now) }) {
             let bytes = response.encoded(for: query, age: age)
             if transport == .stream || bytes.count <= query.largestDatagram {
                 counters.count(.cached)
@@ -106,7 +106,7 @@ final class NameResolver: Sendable {
             switch result {
             case .success(let response):
                 counters.count(.forwarded)
-                cache.withLock { $0.keep(response, for: key, at: now) }
+                if let key { cache.withLock { $0.keep(response, for: key, at: now) } }
                 later(response.encoded(for: query, age: 0))
             case .failure(let failure):
                 counters.count(failure == .busy ? .dropped : .upstreamFailed)

@@ -4,7 +4,7 @@ import Synchronization
 package final class NameServerBoard: Sendable {
     private struct State {
         var problems: [NameServerSettings.Address: String] = [:]
-        var upstream: [NameServerSettings.Address] = []
+        var upstream: [NameServerSettings.Address]?
         var resolver: NameResolver?
     }
 
@@ -17,7 +17,7 @@ package final class NameServerBoard: Sendable {
     package var problems: [String] { state.withLock { $0.problems.values.sorted() } }
 
     /// Who is asked for other names now.
-    package var upstream: [NameServerSettings.Address] { state.withLock { $0.upstream } }
+    package var upstream: [NameServerSettings.Address] { state.withLock { $0.upstream ?? [] } }
 
     /// Answers of upstream servers that are remembered, and their bytes.
     package var remembered: (answers: Int, bytes: Int) {
@@ -33,6 +33,13 @@ package final class NameServerBoard: Sendable {
         }
     }
 
-    func set(upstream: [NameServerSettings.Address]) { state.withLock { $0.upstream = upstream } }
+    /// - Returns: whether they are others than before.
+    func set(upstream: [NameServerSettings.Address]) -> Bool {
+        state.withLock { state in
+            defer { state.upstream = upstream }
+            return state.upstream != upstream
+        }
+    }
+
     func watch(_ resolver: NameResolver) { state.withLock { $0.resolver = resolver } }
 }

@@ -43,6 +43,9 @@ package final class NameTable: Sendable {
         }
     }
 
+    /// The zone as it is, once it is complete.
+    package var completeZone: ServiceZone? { state.withLock { $0.isComplete ? $0.zone : nil } }
+
     /// How many Services have names.
     package var count: Int { state.withLock { $0.zone.count } }
 }

@@ -36,47 +36,6 @@ final class DatagramQuestions: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {}
 }
 
-/// Reads the messages of a connection and answers each, in the order in which answers come.
-final class StreamQuestions: ChannelInboundHandler {
-    typealias InboundIn = [UInt8]
-
-    /// Questions of a connection whose answers are not sent yet.
-    private static let mostWaiting = 16
-
-    private let resolver: NameResolver
-    private let waiting = Waiting()
-
-    private final class Waiting: Sendable {
-        let count = Atomic<Int>(0)
-    }
-
-    init(_ resolver: NameResolver) { self.resolver = resolver }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let (channel, waiting) = (context.channel, waiting)
-        guard let client = context.remoteAddress.flatMap({ IPAddress($0) }),
-            waiting.count.add(1, ordering: .relaxed).newValue <= Self.mostWaiting
-        else { return context.close(promise: nil) }
-        let reply: @Sendable ([UInt8]) -> Void = { answer in
-            // An answer that the client does not read waits, too.
-            channel.writeAndFlush(channel.allocator.buffer(frame: answer)).whenComplete { _ in
-                waiting.count.subtract(1, ordering: .relaxed)
-            }
-        }
-        switch resolver.resolve(unwrapInboundIn(data), from: client, .stream, later: reply) {
-        case .answer(let answer): reply(answer)
-        case .later: break
-        case .silence: context.close(promise: nil)
-        }
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is IdleStateHandler.IdleStateEvent { context.close(promise: nil) }
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
-}
-
 /// Bounds the connections of a listener.
 final class ConnectionCount: Sendable {
     struct Full: Error {}

@@ -108,6 +108,8 @@ private final class UpstreamExchange: Sendable {
 
     func start(overDatagramsTo server: SocketAddress) {
         let opened = DatagramBootstrap(group: loop)
+            // A client may have said that it takes as much, and then so much comes.
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 65_535))
             .channelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(DatagramAnswer(of: self))

@@ -29,6 +29,8 @@ package struct ServiceRecords: Sendable, Hashable {
 
     package var content: Content
 
+    init(_ content: Content) { self.content = content }
+
     /// Nil for a Service without anything to name: no ClusterIP yet, or an external name that is none.
     package init?(_ service: Service, slices: [EndpointSlice]) {
         if service.kind == .externalName {

@@ -57,10 +57,25 @@ package struct ServiceZone: Sendable {
         guard before != records else { return }
         serial &+= 1
         count += (records == nil ? 0 : 1) - (before == nil ? 0 : 1)
-        if let before { forEachPointer(before, of: name) { pointers.remove($1, from: $0) } }
-        if let records { forEachPointer(records, of: name) { pointers[$0, default: []].append($1) } }
+        // Listed first: what reads the zone while it changes would make each change copy it.
+        for (address, name) in before.map({ reverse($0, of: name) }) ?? [] { pointers.remove(name, from: address) }
+        for (address, name) in records.map({ reverse($0, of: name) }) ?? [] {
+            pointers[address, default: []].append(name)
+        }
         namespaces[namespace, default: [:]][label] = records
         if namespaces[namespace]?.isEmpty == true { namespaces[namespace] = nil }
+    }
+
+    /// Unsorted.
+    package var entries: [ZoneImage.Entry] {
+        namespaces.flatMap { namespace, services in
+            services.map { label, records in
+                .init(
+                    ObjectName(
+                        namespace: String(decoding: namespace, as: UTF8.self),
+                        name: String(decoding: label, as: UTF8.self)), records)
+            }
+        }
     }
 
     /// Unsorted.
@@ -81,16 +96,16 @@ package struct ServiceZone: Sendable {
 
     func names(of address: IPAddress) -> [DomainName] { pointers[address] ?? [] }
 
-    private func forEachPointer(_ records: ServiceRecords, of name: ObjectName, _ body: (IPAddress, DomainName) -> Void)
-    {
-        guard let service = DomainName([name.name, name.namespace], in: services) else { return }
-        switch records.content {
-        case .clusterIPs(let addresses, _): addresses.forEach { body($0, service) }
+    /// What PTR records lead to for a Service.
+    private func reverse(_ records: ServiceRecords, of name: ObjectName) -> [(IPAddress, DomainName)] {
+        guard let service = DomainName([name.name, name.namespace], in: services) else { return [] }
+        return switch records.content {
+        case .clusterIPs(let addresses, _): addresses.map { ($0, service) }
         case .headless(let endpoints):
-            for endpoint in endpoints {
-                if let name = DomainName([endpoint.hostname], in: service) { body(endpoint.address, name) }
+            endpoints.compactMap { endpoint in
+                DomainName([endpoint.hostname], in: service).map { (endpoint.address, $0) }
             }
-        case .external: break
+        case .external: []
         }
     }
 }

@@ -258,7 +258,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
             found: { writer?.unconfirmedServices ?? [] })
     }
 
-    private var spared: Set<ObjectName> { Set(problems.compactMap(\.hides.service)) }
+    var spared: Set<ObjectName> { Set(problems.compactMap(\.hides.service)) }
 
     func currentNode() -> NodeConfiguration {
         var current = NodeConfiguration(

@@ -53,6 +53,8 @@ package struct Daemon: Sendable {
         let directory = RunDirectory(bpfRoot: settings.bpfRoot)
         let lock = try InstanceLock(directory)
         let cgroup = try settings.cgroup()
+        let names = settings.initOnly ? nil : DaemonNames(settings.names)
+        let nameParts = try await startNames(names, directory, connection)
         var keeper: DatapathKeeper?
         var writer: ServiceMapWriter<BPFMapStore>?
         var sockets: SocketDestroyKeeper?
@@ -73,7 +75,6 @@ package struct Daemon: Sendable {
         }
         let endpoints = DaemonEndpoints(settings, log: log)
         let recorder = recorder(connection)
-        let names = settings.initOnly ? nil : DaemonNames(settings.names)
         let network = try NetworkSnapshot.read()
         names?.follow(network)
         let control = KernelControlPlane(
@@ -125,7 +126,7 @@ package struct Daemon: Sendable {
             parts += [NetworkService(control: control, devices: devices, log: log)]
             parts += devices.map { [EndpointDeviceService(control: control, devices: $0)] } ?? []
             parts += recorder.map { [EventService(recorder: $0)] } ?? []
-            parts += names.map { [$0.service(log: log)] } ?? []
+            parts += nameParts
             if serviceManager.listens { parts.append(ServiceManagerService(manager: serviceManager, control: control)) }
             // Whoever reads "ready" may ask for the status at once.
             parts.append(try controlSocket(control, directory, cgroup, devices, sockets, connection, statistics))
@@ -154,6 +155,27 @@ package struct Daemon: Sendable {
         }
         let group = ServiceGroup(configuration: .init(services: services + [end], logger: groupLog))
         try await group.run()
+    }
+}
+
+// MARK: - Names
+
+extension Daemon {
+    /// Answers names as they were last from the first moment on: the datapath, which works without us, may take its time.
+    private func startNames(
+        _ names: DaemonNames?, _ directory: RunDirectory, _ connection: APIConnection?
+    ) async throws -> [any ServiceLifecycle.Service] {
+        guard let names else {
+            // Those of an earlier process are not missed by those who turned them off.
+            if !settings.initOnly { _ = directory.names.withPlatformString { unlink($0) } }
+            return []
+        }
+        let origin = connection?.clusterMarks.sorted() ?? settings.manifests.map { "directory \($0)" }
+        let memory = NameMemory(
+            names: names, file: directory.names, origin: origin.joined(separator: "\n"), log: log)
+        names.follow(try NetworkSnapshot.read())
+        memory.recall()
+        return [await names.start(log: log), memory]
     }
 }
 

@@ -1,6 +1,7 @@
 import BPFLoader
 package import DatapathInstall
 import FoundationEssentials
+import Glibc
 import Observability
 import ServiceMaps
 import ServiceModel
@@ -52,8 +53,8 @@ package struct StatusReport: Codable, Sendable {
     package var draining: [DrainingBackend]
     /// What of a kube-proxy is here too, or was; nil if nothing is known of one.
     package var kubeProxy: String?
-    /// A VIP of DNS is in the maps, which leads to the daemon; nil of a report before there were any.
-    package var hasNameVIP: Bool?
+    /// The daemon answers names of Services, or one that is gone did; nil of a report before there were any.
+    package var hasNames: Bool?
     /// What a person must act on; empty when all is well.
     package var degraded: [String]
 }
@@ -91,7 +92,9 @@ extension StatusReport {
                 of: programmed, pins: pins, timeouts: daemon?.flowTimeouts ?? FlowTimeouts()),
             degraded: [])
         report.daemon?.programmed = programmed.totals
-        report.hasNameVIP = programmed.ports.contains { $0.name?.service == NameSettings.service }
+        report.hasNames =
+            programmed.ports.contains { $0.name?.service == NameSettings.service }
+            || directory.names.withPlatformString { access($0, F_OK) } == 0
         report.probe = probe(programmed.vips.keys, cgroup: cgroup, directory)
         report.kubeProxy = KubeProxyTraces.find(directory.archive).summary
         report.degraded = report.complaints(lockHolder: directory.holder)
@@ -177,7 +180,7 @@ extension StatusReport {
     }
 
     /// Names end with the process that answers.
-    private var namesAreMissed: String { hasNameVIP == true ? ", and names of Services are not answered" : "" }
+    private var namesAreMissed: String { hasNames == true ? ", and names of Services are not answered" : "" }
 
     /// Everything that is not as it should be, each with what to do. A kernel's missing features are no complaint: they
     /// are listed with what they cost.

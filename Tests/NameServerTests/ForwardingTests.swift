@@ -115,6 +115,52 @@ struct ForwardingTests {
         #expect(bench.resolver.counters[.cached] == 1)
     }
 
+    @Test("an answer to a question with options is for its client alone: a cookie of another one would be refused")
+    func options() async throws {
+        let upstream = try await FakeUpstream { message, _ in [Self.answer(to: message)] }
+        let bench = try Bench([upstream])
+        let cookie: [UInt8] = [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 12, 0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8]
+        for _ in 0..<2 { _ = try await bench.ask(Self.query("www.example.com", tail: cookie)) }
+        #expect(upstream.asked.count == 2)
+        #expect(bench.resolver.remembered.answers == 0)
+        // Those without are remembered, by whether signatures are wanted, and whether the client checks them itself.
+        for (flag, signatures) in [(0, 0), (0x10, 0), (0, 0x80)] as [(UInt8, UInt8)] {
+            var question = Self.query("www.example.com", tail: [0, 0, 41, 4, 208, 0, 0, signatures, 0, 0, 0])
+            question[3] |= flag
+            for _ in 0..<2 {
+                #expect(ForeignResponse(try await bench.ask(question))?.hasAnswers == true)
+            }
+            #expect(upstream.asked.last.map { Array($0[2...]) } == Array(question[2...]))
+        }
+        #expect(upstream.asked.count == 5)
+    }
+
+    @Test("a client that takes a large datagram gets one")
+    func large() async throws {
+        let upstream = try await FakeUpstream { message, _ in [Self.answer(to: message, count: 200, limit: 4096)] }
+        let bench = try Bench([upstream])
+        let answer = try await bench.ask(Self.query("many.example.com", tail: [0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 0]))
+        let read = try #require(ForeignResponse(answer))
+        #expect(answer.count > 3000 && !read.isTruncated)
+        #expect(read.addresses(for: read.question).count == 200)
+    }
+
+    @Test("the signatures' bit AD of an answer comes through, from what is remembered, too")
+    func authenticated() async throws {
+        let upstream = try await FakeUpstream { message, _ in
+            var answer = Self.answer(to: message)
+            answer[3] |= 0x20
+            return [answer]
+        }
+        let bench = try Bench([upstream])
+        for _ in 0..<2 {
+            let answer = try await bench.ask(
+                Self.query("www.example.com", tail: [0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, 0]))
+            #expect(answer[3] & 0x20 != 0)
+        }
+        #expect(upstream.asked.count == 1)
+    }
+
     @Test("failures are not remembered")
     func forgetsFailures() async throws {
         let upstream = try await FakeUpstream { message, _ in [Self.answer(to: message, .serverFailure)] }
@@ -235,5 +281,18 @@ struct ForwardingTests {
         #expect(cache.count > 100)
         #expect(cache.find(.init(names[0]), at: 0) == nil)
         #expect(cache.find(.init(names[999]), at: 0) != nil)
+    }
+
+    @Test("small answers have a bound, too: each costs more than its message")
+    func boundsSmallAnswers() throws {
+        var cache = AnswerCache()
+        let most = AnswerCache.mostBytes / AnswerCache.overhead
+        for number in 0..<(2 * most) {
+            let question = Question(try #require(DomainName("n\(number).example.com")), .a)
+            let answer = Self.answer(to: Query.message(for: question))
+            cache.keep(try #require(ForeignResponse(answer)), for: .init(question), at: 0)
+        }
+        #expect(cache.count <= most && cache.count > most / 2)
+        #expect(cache.bytes <= AnswerCache.mostBytes)
     }
 }

@@ -1,13 +1,50 @@
 import DNSMessage
+import Foundation
 import KubernetesObjects
+import Logging
 import NameServer
 import NodeNetwork
 import ServiceMaps
 import ServiceModel
 import ServiceNames
 import Settings
+import SystemPackage
 import Testing
 @testable import SwiftletDaemon
+
+/// A file of names in a directory of its own, which goes with it.
+private final class NameFile {
+    private let directory: FilePath
+
+    init() throws {
+        directory = FilePath(NSTemporaryDirectory()).appending("swl-\(getpid())-names-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(atPath: directory.string, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: directory.string) }
+
+    private func memory(_ plane: MemoryControlPlane, _ origin: String) throws -> NameMemory {
+        NameMemory(
+            names: try #require(plane.control.names), file: directory.appending("names"), origin: origin,
+            log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    func keep(_ plane: MemoryControlPlane) throws {
+        let memory = try memory(plane, "directory")
+        #expect(memory.write(try #require(memory.names.version)) == nil)
+    }
+
+    func recall(_ plane: MemoryControlPlane, origin: String = "directory") throws {
+        try memory(plane, origin).recall()
+    }
+
+    func damage() throws {
+        let path = directory.appending("names").string
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+        bytes[bytes.count / 2] ^= 1
+        try bytes.write(to: URL(fileURLWithPath: path))
+    }
+}
 
 @Suite("The control plane: names follow the maps")
 struct NamesTests {
@@ -106,6 +143,59 @@ struct NamesTests {
         #expect(try ask(plane, "web-1.default") == "NXDOMAIN")
         #expect(try ask(plane, "web-2.default") == "10.96.1.2")
         #expect(try ask(plane, "web-3.default") == "10.96.1.3")
+    }
+
+    @Test("names are known again before the list comes, which then says which of them there are")
+    func recalls() async throws {
+        let before = try MemoryControlPlane(names: try Self.settings())
+        _ = await before.control.ingestFirst(try Objects.list(0..<3))
+        let file = try NameFile()
+        try file.keep(before)
+        let plane = try MemoryControlPlane(names: try Self.settings())
+        try file.recall(plane)
+        #expect(try ask(plane, "web-1.default") == "10.96.1.1")
+        #expect(try ask(plane, "web-7.default") == "NXDOMAIN")
+        // The cache of a cluster is written later than this.
+        await plane.control.name(cached: StateBatch(events: try Objects.service(7)))
+        #expect(try ask(plane, "web-7.default") == "NXDOMAIN")
+        _ = await plane.control.ingestFirst(try Objects.list(1..<2))
+        #expect(try ask(plane, "web-1.default") == "10.96.1.1")
+        #expect(try ask(plane, "web-2.default") == "NXDOMAIN")
+    }
+
+    @Test("a manifest that cannot be read takes no name away, as it takes no VIP away; its end does")
+    func sparesHidden() async throws {
+        let before = try MemoryControlPlane(names: try Self.settings())
+        _ = await before.control.ingestFirst(try Objects.list(0..<3))
+        let file = try NameFile()
+        try file.keep(before)
+        let plane = try MemoryControlPlane(names: try Self.settings())
+        try file.recall(plane)
+        var list = try Objects.list(0..<2)
+        let problem = StateProblem(
+            .unreadable, origin: "web-2.yaml", cause: "permission denied", advice: "let swiftlet read it"
+        ).hiding(.anything)
+        list.problems = [problem]
+        _ = await plane.control.ingestFirst(list)
+        #expect(try ask(plane, "web-2.default") == "10.96.1.2")
+        _ = await plane.control.ingest(StateBatch(events: try Objects.service(0), resolved: [problem]))
+        #expect(try ask(plane, "web-2.default") == "NXDOMAIN")
+        #expect(try ask(plane, "web-1.default") == "10.96.1.1")
+    }
+
+    @Test("what another source has left, or what is damaged, is not answered")
+    func recallsOwnOnly() async throws {
+        let before = try MemoryControlPlane(names: try Self.settings())
+        _ = await before.control.ingestFirst(try Objects.list(0..<3))
+        let file = try NameFile()
+        try file.keep(before)
+        let other = try MemoryControlPlane(names: try Self.settings())
+        try file.recall(other, origin: "another")
+        #expect(try ask(other, "web-1.default") == "SERVFAIL")
+        try file.damage()
+        let plane = try MemoryControlPlane(names: try Self.settings())
+        try file.recall(plane)
+        #expect(try ask(plane, "web-1.default") == "SERVFAIL")
     }
 
     @Test("pods are admitted, and not the node's own network, though it lie behind such a device")

@@ -14,14 +14,17 @@ extension ControlPlane {
                 return (name, service.flatMap { ServiceRecords($0, slices: state.slices(of: name)) })
             }, isComplete: hasCompleteList || hasCachedState)
         guard hasCompleteList, !hasWholeNames else { return }
-        hasWholeNames = true
-        // A cache may have named others.
-        names.table.keepOnly(Set(state.serviceNames))
+        // What was answered before the list came may have other names. What cannot be read may define one of them still: a
+        // broken manifest takes no name away, as it takes no VIP away.
+        if problems.contains(where: { $0.hides == .anything }) { return }
+        hasWholeNames = spared.isEmpty
+        names.table.keepOnly(spared.union(state.serviceNames))
     }
 
     /// Names what a cache says while no list has come. The maps, which may be newer, stay as they are.
     func name(cached batch: StateBatch) {
-        guard let names, !hasCompleteList else { return }
+        // What the process before has left is newer.
+        guard let names, !hasCompleteList, names.table.completeZone == nil else { return }
         var cached = ClusterState(ownNode: nodeName, keepsHeadless: true)
         _ = cached.apply(batch.events)
         names.table.update(

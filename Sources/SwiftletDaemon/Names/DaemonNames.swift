@@ -41,10 +41,12 @@ final class DaemonNames: Sendable {
         admission = Admission(allowed: settings.allowed)
     }
 
-    func service(log: Logger) -> any ServiceLifecycle.Service {
+    /// Answers from now on; what is returned keeps it so when it runs.
+    func start(log: Logger) async -> any ServiceLifecycle.Service {
         let servers = NameServerSettings(bind: settings.bind, forwards: settings.upstream != [])
-        return NameServer(
-            servers, table: table, admission: admission, board: board, upstream: upstream, log: log)
+        return await NameServer(
+            servers, table: table, admission: admission, board: board, upstream: upstream, log: log
+        ).start()
     }
 
     /// Who is asked for other names: what was set, or what resolv.conf says now.
@@ -88,6 +90,41 @@ final class DaemonNames: Sendable {
             domain: settings.domain, addresses: settings.bind.map(\.description),
             serviceIPs: settings.serviceIPs.map(\.description), services: table.count,
             upstream: board.upstream.map(\.description))
+    }
+
+    /// What was answered at one moment, for the next process.
+    struct Version: Sendable {
+        /// By what one version is told from another.
+        struct Mark: Sendable, Equatable {
+            fileprivate var serial: UInt32
+            fileprivate var nodeAddresses: [IPAddress]
+            fileprivate var podCIDRs: [CIDR]
+        }
+
+        let mark: Mark
+        fileprivate let zone: ServiceZone
+
+        func image(_ origin: String) -> ZoneImage {
+            ZoneImage(
+                origin: origin, nodeAddresses: mark.nodeAddresses, podCIDRs: mark.podCIDRs, entries: zone.entries)
+        }
+    }
+
+    /// Nil until all names are known.
+    var version: Version? {
+        guard let zone = table.completeZone else { return nil }
+        let place = place.withLock { $0 }
+        return Version(
+            mark: .init(serial: zone.serial, nodeAddresses: place.nodeAddresses, podCIDRs: place.podCIDRs), zone: zone)
+    }
+
+    /// Takes what was answered before, until the Services are read.
+    func recall(_ image: ZoneImage) {
+        admit { place in
+            place.podCIDRs = image.podCIDRs
+            place.nodeAddresses = image.nodeAddresses
+        }
+        table.update(image.entries.map { ($0.name, $0.records) }, isComplete: true)
     }
 
     /// The part of the metrics.

@@ -71,6 +71,12 @@ package struct ServiceRecords: Sendable, Hashable {
 }
 
 extension IPAddress {
+    /// The address of a label such as `10-0-0-7` or `fd00--7`.
+    init?(dashed label: some Sequence<UInt8>) {
+        let text = String(decoding: Array(label), as: UTF8.self)
+        self.init(text.replacing("-", with: text.split(separator: "-").count == 4 && !text.contains("--") ? "." : ":"))
+    }
+
     /// As a label: `10-0-0-7`, `fd00--7`; a name of the system's own for an endpoint without one.
     var dashed: String {
         let text = description.replacing(family == .v4 ? "." : ":", with: "-")

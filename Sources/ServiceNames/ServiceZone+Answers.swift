@@ -62,6 +62,7 @@ extension ServiceZone {
             return .records([record(name, .text(Self.schemaVersion))])
         }
         if name == primary { return .records(settings.serverAddresses.map { record(name, .address($0.bytes)) }) }
+        if labels.last?.elementsEqual("pod".utf8) == true { return pod(labels, name) }
         guard let last = labels.last, last.elementsEqual("svc".utf8) else {
             return labels.last?.elementsEqual("dns".utf8) == true && labels.count == 1 ? .records([]) : .nothing
         }
@@ -70,6 +71,13 @@ extension ServiceZone {
         case 2: return hasNamespace(labels[0]) ? .records([]) : .nothing
         default: return find(labels.dropLast(3), of: labels[labels.count - 3], in: labels[labels.count - 2], name)
         }
+    }
+
+    /// A pod by its address, which says nothing of whether there is one (section 2.6: deprecated, and required still).
+    private func pod(_ labels: [ArraySlice<UInt8>], _ name: DomainName) -> Found {
+        if labels.count < 3 { return .records([]) }
+        guard labels.count == 3, let address = IPAddress(dashed: labels[0]) else { return .nothing }
+        return .records([record(name, .address(address.bytes))])
     }
 
     /// - Parameter labels: what stands before the Service's name.

@@ -252,7 +252,7 @@ extension DaemonReport.Names {
         let others =
             upstream.isEmpty ? "other names are refused" : "other names from \(upstream.joined(separator: ", "))"
         return
-            "\(services) Services below \(domain) at \(places.joined(separator: ", ")), while this process runs; \(others)"
+            "\(services) Service\(services == 1 ? "" : "s") below \(domain) at \(places.joined(separator: ", ")), while this process runs; \(others)"
     }
 }
 

@@ -110,7 +110,8 @@ struct ListenerTests {
         } else {
             #expect(try client.receive().isEmpty)
         }
-        #expect(try Self.isAnswered(bench.client()))
+        // On a busy machine a client may be late with its question.
+        #expect(try (0..<20).contains { _ in try Self.isAnswered(bench.client()) })
     }
 
     private static func isAnswered(_ client: DNSClient) throws -> Bool {

@@ -22,12 +22,15 @@ struct ZoneTests {
         var slice = EndpointSlice(
             name: try Self.name("default/headless-1"), serviceName: "headless", addressType: .ipv4)
         slice.ports = [EndpointSlice.PortSpec(name: "https", port: try #require(Port(443)))]
-        let addresses = try ["10.3.0.100", "10.3.0.101", "10.3.0.102"].map { try #require(IPAddress($0)) }
+        let addresses = try (100...104).map { "10.3.0.\($0)" }.map { try #require(IPAddress($0)) }
         slice.endpoints = [
             Endpoint(address: addresses[0]), Endpoint(address: addresses[1]),
-            Endpoint(address: addresses[2], ready: false),
+            Endpoint(address: addresses[2], ready: false), Endpoint(address: addresses[3]),
+            Endpoint(address: addresses[4]),
         ]
-        slice.hostnames = [addresses[0]: "my-pet", addresses[2]: "my-pet-2"]
+        slice.hostnames = [
+            addresses[0]: "my-pet", addresses[2]: "my-pet-2", addresses[3]: "many", addresses[4]: "many",
+        ]
         var foo = Service(name: try Self.name("default/foo"))
         foo.kind = .externalName
         foo.externalName = "www.example.com"
@@ -80,14 +83,18 @@ struct ZoneTests {
             ("KUBERNETES.Default.svc.cluster.local", .aaaa, "v6 …1"),
             ("_https._tcp.kubernetes.default.svc.cluster.local", .srv, "SRV 443 kubernetes.default.svc.cluster.local."),
             ("1.0.3.10.in-addr.arpa", .ptr, "PTR kubernetes.default.svc.cluster.local."),
-            ("headless.default.svc.cluster.local", .a, "10.3.0.100, 10.3.0.101"),
+            ("headless.default.svc.cluster.local", .a, "10.3.0.100, 10.3.0.101, 10.3.0.103, 10.3.0.104"),
             ("my-pet.headless.default.svc.cluster.local", .a, "10.3.0.100"),
             ("10-3-0-101.headless.default.svc.cluster.local", .a, "10.3.0.101"),
             (
                 "_https._tcp.headless.default.svc.cluster.local", .srv,
-                "SRV 443 my-pet.headless.default.svc.cluster.local., SRV 443 10-3-0-101.headless.default.svc.cluster.local."
+                ["my-pet", "10-3-0-101", "many"].map { "SRV 443 \($0).headless.default.svc.cluster.local." }
+                    .joined(separator: ", ")
             ),
             ("100.0.3.10.in-addr.arpa", .ptr, "PTR my-pet.headless.default.svc.cluster.local."),
+            ("many.headless.default.svc.cluster.local", .a, "10.3.0.103, 10.3.0.104"),
+            ("10-3-0-7.default.pod.cluster.local", .a, "10.3.0.7"),
+            ("fd00--7.any.pod.cluster.local", .aaaa, "v6 …7"),
             ("foo.default.svc.cluster.local", .a, "CNAME www.example.com. then www.example.com."),
             ("foo.default.svc.cluster.local", .cname, "CNAME www.example.com."),
             ("inner.other.svc.cluster.local", .a, "CNAME kubernetes.default.svc.cluster.local., 10.3.0.1"),
@@ -107,7 +114,11 @@ struct ZoneTests {
             ("_udp.kubernetes.default.svc.cluster.local", .srv, "NXDOMAIN"),
             ("empty.default.svc.cluster.local", .a, "NXDOMAIN"),
             ("my-pet-2.headless.default.svc.cluster.local", .a, "NXDOMAIN"),
-            ("default.pod.cluster.local", .a, "NXDOMAIN"),
+            ("10-3-0.default.pod.cluster.local", .a, "NXDOMAIN"),
+            ("10-3-0-256.default.pod.cluster.local", .a, "NXDOMAIN"),
+            ("x.10-3-0-7.default.pod.cluster.local", .a, "NXDOMAIN"),
+            ("10-3-0-7.default.pod.cluster.local", .aaaa, "NODATA"),
+            ("default.pod.cluster.local", .a, "NODATA"), ("pod.cluster.local", .a, "NODATA"),
             ("_tcp.kubernetes.default.svc.cluster.local", .srv, "NODATA"),
             ("kubernetes.default.svc.cluster.local", .txt, "NODATA"),
             ("headless.default.svc.cluster.local", .aaaa, "NODATA"),

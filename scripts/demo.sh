@@ -123,7 +123,7 @@ nsenter --net="/run/netns/node-$id" "$swiftlet" run --kube-proxy-replacement=tru
 	--node-name demo-node --cgroup-root "$cgroup" --bpf-root "$bpf_root" \
 	--dns-bind 10.244.0.1 --dns-service-ip 10.96.0.10 2> "$work/daemon.log" &
 pids+=($!)
-wait_for grep -q 'answering DNS' "$work/daemon.log"
+wait_for grep -q ' ready' "$work/daemon.log"
 printf 'nameserver 10.96.0.10\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n' >"$work/resolv.conf"
 sed 's/^/    /' "$work/daemon.log"
 

@@ -15,6 +15,8 @@ final class StreamQuestions: ChannelDuplexHandler {
 
     private let resolver: NameResolver
     private var waiting = 0
+    /// Of these, those that others are asked for: the client has done its part.
+    private var asking = 0
     /// Messages beyond those: at most what one read has brought. The first ones are done with.
     private var queue: [[UInt8]] = []
     private var done = 0
@@ -55,11 +57,14 @@ final class StreamQuestions: ChannelDuplexHandler {
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
         let loop = context.eventLoop
         let outcome = resolver.resolve(message, from: client, .stream) { answer in
-            loop.execute { bound.value.handler.send(answer, bound.value.context) }
+            loop.execute {
+                bound.value.handler.asking -= 1
+                bound.value.handler.send(answer, bound.value.context)
+            }
         }
         switch outcome {
         case .answer(let answer): send(answer, context)
-        case .later: break
+        case .later: asking += 1
         case .silence: context.close(promise: nil)
         }
     }
@@ -74,7 +79,7 @@ final class StreamQuestions: ChannelDuplexHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is IdleStateHandler.IdleStateEvent { context.close(promise: nil) }
+        if event is IdleStateHandler.IdleStateEvent, asking == 0 { context.close(promise: nil) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }

@@ -29,6 +29,26 @@ struct LeastRightsTests {
         #expect(try node.status().degraded == [])
     }
 
+    @Test("it answers names on a port above 1023, and knows them again at the next start", .hasResolvers)
+    func names() throws {
+        let node = try TestNode.current
+        defer {
+            _ = try? node.stop()
+            try? node.start()
+        }
+        for isFirst in [true, false] {
+            _ = try node.stop()
+            try node.start(
+                with: Array(node.runArguments().dropFirst())
+                    + ["--dns-bind", "10.244.0.1:5353", "--dns-upstream", "none"])
+            #expect(node.logText.contains("answering names as they were last") == !isFirst, "\(node.logText)")
+            let answer = try Programs.run(
+                ["dig", "+short", "-p", "5353", "@10.244.0.1", "web.default.svc.cluster.local"],
+                in: node.namespace(of: .pod(1)), cgroup: node.cgroup.path)
+            #expect(answer.output == "10.96.0.15\n")
+        }
+    }
+
     @Test("each of its threads has these rights and no others, and status says which")
     func hasTheseRights() throws {
         let node = try TestNode.current

@@ -21,7 +21,9 @@ struct ListenerTests {
         let address: SocketAddress
         private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
-        init(idleTime: TimeAmount = .seconds(60), upstream: FakeUpstream? = nil) async throws {
+        init(
+            idleTime: TimeAmount = .seconds(60), upstream: FakeUpstream? = nil, patience: TimeAmount = .seconds(20)
+        ) async throws {
             let table = NameTable(.init(domain: try #require(DomainName("cluster.local"))))
             var api = Service(name: ObjectName(namespace: "default", name: "my-api"))
             api.clusterIPs = [try #require(IPAddress("10.96.0.15"))]
@@ -37,7 +39,7 @@ struct ListenerTests {
                 isComplete: true)
             resolver = NameResolver(
                 table: table, admission: Admission(allowed: []), counters: NameServerCounters(),
-                upstream: upstream.map { [group] in Upstream([$0.address], group: group, patience: .seconds(20)) })
+                upstream: upstream.map { [group] in Upstream([$0.address], group: group, patience: patience) })
             let listener = try await NameListener(
                 at: SocketAddress(ipAddress: "127.0.0.1", port: 0), resolver, idleTime: idleTime, group)
             address = try #require(listener.address)
@@ -112,6 +114,17 @@ struct ListenerTests {
         }
         // On a busy machine a client may be late with its question.
         #expect(try (0..<20).contains { _ in try Self.isAnswered(bench.client()) })
+    }
+
+    @Test("a client that waits for others' answer is not idle")
+    func waits() async throws {
+        let silent = try await FakeUpstream { _, _ in [] }
+        let bench = try await Bench(idleTime: .milliseconds(300), upstream: silent, patience: .seconds(1))
+        let client = try bench.client()
+        client.send(DNSClient.framed(DNSClient.query("www.example.com", id: 5)))
+        let answer = try client.answer()
+        #expect(answer.code == .serverFailure && silent.asked.count == Upstream.tries)
+        #expect(try client.message() == nil)
     }
 
     private static func isAnswered(_ client: DNSClient) throws -> Bool {

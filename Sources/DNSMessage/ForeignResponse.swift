@@ -9,8 +9,6 @@ package struct ForeignResponse: Sendable {
     package let lifetime: UInt32
     /// Where the times to live stand.
     private let timePlaces: [Int]
-    /// Where the answers begin and end, with their number: what may be put behind an alias.
-    package let hasAnswers: Bool
 
     /// Nil for what is no response, or runs past its end.
     package init?(_ bytes: [UInt8]) {
@@ -27,7 +25,6 @@ package struct ForeignResponse: Sendable {
         isTruncated = header.flags & Header.Flags.truncated != 0
         self.lifetime = lifetime
         self.timePlaces = timePlaces
-        hasAnswers = header.answers > 0
     }
 
     private static func read(_ bytes: [UInt8]) throws -> ForeignResponse {

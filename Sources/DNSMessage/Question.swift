@@ -61,7 +61,7 @@ package enum MalformedMessage: Error, Hashable {
 }
 
 extension Query {
-    /// A message that asks for the first time; whoever sends it gives it an id.
+    /// A message that asks this, with recursion; its id is still to be set.
     package static func message(for question: Question) -> [UInt8] {
         var bytes: [UInt8] = [0, 0, Header.Flags.recursionDesired.high, 0, 0, 1, 0, 0, 0, 0, 0, 0] + question.name.wire
         for field in [question.type.rawValue, question.recordClass] { bytes += [field.high, field.low] }

@@ -1,7 +1,7 @@
 package import ServiceModel
 import Synchronization
 
-/// Whom the server answers: the node and its pods, and the networks of `--dns-allow`.
+/// The clients that the server answers: the node and its pods, and the networks of `--dns-allow`.
 ///
 /// To all others it says REFUSED, at a bounded rate: an answer to a forged source is traffic to a stranger.
 package final class Admission: Sendable {

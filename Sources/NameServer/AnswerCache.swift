@@ -8,7 +8,7 @@ struct AnswerCache {
         var wantsSignatures: Bool
         var hasExtensions: Bool
 
-        /// Nil for a query whose answer is for its client alone: options, such as cookies (RFC 7873), say who asks.
+        /// Nil for a query whose answer is for its client alone: options, such as cookies (RFC 7873), name the client.
         init?(_ query: Query) {
             if query.extensions?.hasOptions == true { return nil }
             question = query.question

@@ -16,7 +16,7 @@ package final class NameServerBoard: Sendable {
     /// Why addresses are not listened on; sorted.
     package var problems: [String] { state.withLock { $0.problems.values.sorted() } }
 
-    /// Who is asked for other names now.
+    /// The servers that are asked for other names now.
     package var upstream: [NameServerSettings.Address] { state.withLock { $0.upstream ?? [] } }
 
     /// Answers of upstream servers that are remembered, and their bytes.

@@ -44,7 +44,7 @@ package final class StartedNameServer: Service {
         try? await group.shutdownGracefully()
     }
 
-    /// Reads again who is to be asked: resolv.conf changes with the network.
+    /// Reads the upstream servers again: resolv.conf changes with the network.
     private func follow(_ upstream: Upstream) async {
         while !Task.isCancelled {
             refresh(upstream)

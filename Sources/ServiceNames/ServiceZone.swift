@@ -12,7 +12,7 @@ package struct ServiceZone: Sendable {
         package var domain: DomainName
         /// `--dns-ttl`, seconds: how long answers and absences may be remembered.
         package var timeToLive: UInt32
-        /// Of the name server itself, for those who want to know who answers.
+        /// The name server's own, which its NS record leads to.
         package var serverAddresses: [IPAddress]
 
         package init(domain: DomainName, timeToLive: UInt32 = 5, serverAddresses: [IPAddress] = []) {
@@ -29,7 +29,7 @@ package struct ServiceZone: Sendable {
     /// Keyed by namespace, then by name.
     private var namespaces: [[UInt8]: [[UInt8]: ServiceRecords]] = [:]
     private var pointers: [IPAddress: [DomainName]] = [:]
-    /// Rises with each change, for those who follow the zone by its SOA record.
+    /// Rises with each change, and is in the SOA record.
     package private(set) var serial: UInt32 = 1
     package private(set) var count = 0
     let services: DomainName

@@ -12,9 +12,9 @@ package struct NameSettings: Sendable, Hashable {
     package var domain = NameSettings.usualDomain
     /// `--dns-ttl`, seconds.
     package var timeToLive = NameSettings.usualTimeToLive
-    /// `--dns-upstream`: who is asked for other names; nil: the name servers of resolv.conf, empty: none.
+    /// `--dns-upstream`: the servers for other names; nil: those of resolv.conf, empty: none.
     package var upstream: [NameServerSettings.Address]?
-    /// `--dns-allow`: who is answered beside the node and its pods.
+    /// `--dns-allow`: clients that are answered beside the node and its pods.
     package var allowed: [CIDR] = []
 
     package static let usualDomain = "cluster.local"

@@ -77,7 +77,7 @@ package struct DaemonReport: Codable, Sendable {
         package var serviceIPs: [String]
         /// Services that have names.
         package var services: Int
-        /// Who is asked for other names.
+        /// The servers that are asked for other names.
         package var upstream: [String]
     }
 

@@ -250,7 +250,7 @@ extension DaemonReport.Names {
     fileprivate var text: String {
         let places = serviceIPs.isEmpty ? addresses : serviceIPs + ["by \(addresses.joined(separator: ", "))"]
         let others =
-            upstream.isEmpty ? "other names are refused" : "other names from \(upstream.joined(separator: ", "))"
+            upstream.isEmpty ? "no other names" : "other names from \(upstream.joined(separator: ", "))"
         return
             "\(services) Service\(services == 1 ? "" : "s") below \(domain) at \(places.joined(separator: ", ")), while this process runs; \(others)"
     }

@@ -5,7 +5,7 @@ import Testing
 @testable import DNSMessage
 @testable import NameServer
 
-/// Whom the server answers, and what it says to what is no question.
+/// Which clients the server answers, and what it says to what is no question.
 @Suite("admission")
 struct AdmissionTests {
     private func resolver(

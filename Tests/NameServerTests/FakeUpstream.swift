@@ -1,7 +1,9 @@
+import Glibc
 import NIOCore
 import NIOPosix
 import Synchronization
 
+@testable import DNSMessage
 @testable import NameServer
 
 /// A name server of others, on a port of loopback, over UDP and TCP: it says what the test wants, and remembers what it
@@ -25,23 +27,26 @@ final class FakeUpstream: Sendable {
 
     init(_ behavior: @escaping Behavior) async throws {
         let (group, log) = (MultiThreadedEventLoopGroup.singleton, Log())
-        let datagrams = try await DatagramBootstrap(group: group)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Datagrams(log, behavior))
+        let (datagrams, streams, address) = try await onFreePort {
+            let datagrams = try await DatagramBootstrap(group: group)
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(Datagrams(log, behavior))
+                    }
                 }
-            }
-            .bind(host: "127.0.0.1", port: 0).get()
-        guard let address = datagrams.localAddress else { throw ChannelError.unknownLocalAddress }
-        let streams = try await ServerBootstrap(group: group)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandlers([
-                        ByteToMessageHandler(MessageFrameDecoder()), Streams(log, behavior),
-                    ])
+                .bind(host: "127.0.0.1", port: 0).get()
+            guard let address = datagrams.localAddress else { throw ChannelError.unknownLocalAddress }
+            let streams = try await ServerBootstrap(group: group)
+                .childChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandlers([
+                            ByteToMessageHandler(MessageFrameDecoder()), Streams(log, behavior),
+                        ])
+                    }
                 }
-            }
-            .bind(to: address).get()
+                .bind(to: address).get()
+            return (datagrams, streams, address)
+        }
         self.address = address
         self.log = log
         channels = [datagrams, streams]
@@ -81,4 +86,21 @@ final class FakeUpstream: Sendable {
             }
         }
     }
+}
+
+extension ForeignResponse {
+    /// By the header's word.
+    var hasAnswers: Bool { bytes[6] | bytes[7] != 0 }
+}
+
+/// Takes a port for UDP that another program may have for TCP: then the next one is tried.
+func onFreePort<Value: Sendable>(_ bind: @Sendable () async throws -> Value) async throws -> Value {
+    for _ in 0..<20 {
+        do {
+            return try await bind()
+        } catch let error as IOError where error.errnoCode == EADDRINUSE {
+            continue
+        }
+    }
+    return try await bind()
 }

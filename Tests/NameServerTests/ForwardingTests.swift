@@ -109,7 +109,7 @@ struct ForwardingTests {
         bench.clock.pass(1)
         _ = try await bench.ask(Self.query("www.example.com"))
         #expect(upstream.asked.count == 2)
-        // Whoever wants signatures gets another answer.
+        // A client that wants signatures gets another answer.
         _ = try await bench.ask(Self.query("www.example.com", tail: [0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, 0]))
         #expect(upstream.asked.count == 3)
         #expect(bench.resolver.counters[.cached] == 1)
@@ -181,7 +181,7 @@ struct ForwardingTests {
     }
 
     @Test("where no server answers in time the client is told")
-    func nobodyAnswers() async throws {
+    func noAnswer() async throws {
         let silent = try await FakeUpstream { _, _ in [] }
         let bench = try Bench([silent], patience: .milliseconds(100))
         #expect(Self.code(try await bench.ask(Self.query("www.example.com"))) == 2)

@@ -40,8 +40,10 @@ struct ListenerTests {
             resolver = NameResolver(
                 table: table, admission: Admission(allowed: []), counters: NameServerCounters(),
                 upstream: upstream.map { [group] in Upstream([$0.address], group: group, patience: patience) })
-            let listener = try await NameListener(
-                at: SocketAddress(ipAddress: "127.0.0.1", port: 0), resolver, idleTime: idleTime, group)
+            let listener = try await onFreePort { [resolver, group] in
+                try await NameListener(
+                    at: SocketAddress(ipAddress: "127.0.0.1", port: 0), resolver, idleTime: idleTime, group)
+            }
             address = try #require(listener.address)
         }
 

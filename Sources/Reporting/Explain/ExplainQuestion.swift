@@ -51,11 +51,14 @@ extension ExplainQuestion.Subject {
         self = .service(namespace: parts.count == 2 ? parts[0] : namespace, name: first, port: port)
     }
 
-    /// The Service of a name in DNS: `NAME.NAMESPACE.svc`, perhaps with the cluster's domain behind it and an endpoint's
-    /// hostname in front.
+    /// The Service of a name in DNS: `NAME.NAMESPACE.svc`, perhaps with the cluster's domain behind it, and an endpoint's
+    /// hostname or a port and its protocol in front.
     package static func service(ofName text: String) -> ObjectName? {
         let labels = text.lowercased().split(separator: ".").map(String.init)
-        guard let place = labels.firstIndex(of: "svc"), (2...3).contains(place) else { return nil }
+        // A Service or a namespace may have that name, too.
+        guard let place = labels.indices.first(where: { $0 >= 2 && labels[$0] == "svc" }),
+            place <= 3 || place == 4 && labels.prefix(2).allSatisfy({ $0.hasPrefix("_") })
+        else { return nil }
         return ObjectName(namespace: labels[place - 1], name: labels[place - 2])
     }
 

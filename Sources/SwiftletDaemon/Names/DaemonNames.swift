@@ -16,7 +16,7 @@ final class DaemonNames: Sendable {
     private let admission: Admission
     private let place = Mutex(Place())
 
-    /// What is known of who may ask.
+    /// What decides which clients may ask.
     private struct Place {
         var own: [IPAddress] = []
         var podNetworks: [CIDR] = []
@@ -49,7 +49,7 @@ final class DaemonNames: Sendable {
         ).start()
     }
 
-    /// Who is asked for other names: what was set, or what resolv.conf says now.
+    /// The servers for other names: those that were set, or those of resolv.conf as it is now.
     private var upstream: @Sendable () -> [NameServerSettings.Address] {
         { [settings] in
             settings.upstream

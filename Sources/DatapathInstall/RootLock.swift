@@ -10,13 +10,17 @@ package import SystemPackage
 package struct RootLock: ~Copyable {
     private let descriptor: Int32
 
+    /// What asks for the holder is never accepted, and so takes a place until the holder ends. The kernel grants
+    /// net.core.somaxconn of them, which are 4,096.
+    private static let backlog: Int32 = 65_536
+
     /// - Parameter bpfRoot: must be there.
     package init(_ directory: RunDirectory, bpfRoot: FilePath) throws(InstallError) {
         guard let name = Self.name(of: bpfRoot) else {
             throw InstallError("cannot look at \(bpfRoot): \(Errno(rawValue: errno)); \(RunDirectory.advice)")
         }
         let descriptor = Self.newSocket()
-        let isOurs = Self.withAddress(name, { bind(descriptor, $0, $1) }) == 0 && listen(descriptor, 16) == 0
+        let isOurs = Self.withAddress(name, { bind(descriptor, $0, $1) }) == 0 && listen(descriptor, Self.backlog) == 0
         if !isOurs, let holder = Self.holder(of: bpfRoot) {
             close(descriptor)
             throw InstanceLock.isHeld(directory, by: holder)
@@ -71,5 +75,19 @@ package struct RootLock: ~Copyable {
         return withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(length)) }
         }
+    }
+}
+
+/// The locks of a daemon, for as long as this object lives. An object, because a value that is not copied may end where it
+/// was used last, which an optimised build does: a lock that nothing asks would then be none.
+package final class HeldLocks {
+    private let instance: InstanceLock
+    private var root: RootLock?
+
+    package init(instance: consuming InstanceLock) { self.instance = instance }
+
+    /// Takes the bpf root's own lock, once.
+    package func take(bpfRoot: FilePath, _ directory: RunDirectory) throws(InstallError) {
+        if root == nil { root = try RootLock(directory, bpfRoot: bpfRoot) }
     }
 }

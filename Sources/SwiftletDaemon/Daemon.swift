@@ -51,21 +51,21 @@ package struct Daemon: Sendable {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let deadline = StopDeadline(log: log, exitCode: settings.initOnly ? 1 : 0)
         let directory = RunDirectory(bpfRoot: settings.bpfRoot)
-        let lock = try InstanceLock(directory)
+        let locks = HeldLocks(instance: try InstanceLock(directory))
+        defer { withExtendedLifetime(locks) {} }
         let cgroup = try settings.cgroup()
         let names = settings.initOnly ? nil : DaemonNames(settings.names)
         let nameParts = try await startNames(names, directory, connection)
         var keeper: DatapathKeeper?
         var writer: ServiceMapWriter<BPFMapStore>?
         var sockets: SocketDestroyKeeper?
-        var rootLock: RootLock?
         if settings.kubeProxyReplacement {
             try BPFFileSystem.provide(for: settings.bpfRoot)
             // Where nothing is there is nothing to be protected yet.
-            if settings.bpfRoot.exists { rootLock = try RootLock(directory, bpfRoot: settings.bpfRoot) }
+            if settings.bpfRoot.exists { try locks.take(bpfRoot: settings.bpfRoot, directory) }
             let handOver = try beginHandOver()
             let loaded = try loadDatapath(handOver)
-            if rootLock == nil { rootLock = try RootLock(directory, bpfRoot: settings.bpfRoot) }
+            try locks.take(bpfRoot: settings.bpfRoot, directory)
             try handOver.copy()
             writer = try restoreMaps(handOver)
             sockets = await socketDestroyKeeper(loaded.pins)
@@ -137,9 +137,7 @@ package struct Daemon: Sendable {
         log.info(
             settings.kubeProxyReplacement
                 ? "stopped; the datapath works on, `swiftlet cleanup` would remove it" : "stopped observing")
-        _ = consume lock
         _ = consume deadline
-        _ = consume rootLock
     }
 
     private func serve(_ parts: [any ServiceLifecycle.Service], until signals: UnixSignalsSequence) async throws {

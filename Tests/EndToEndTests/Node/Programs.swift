@@ -2,7 +2,7 @@ import Foundation
 import NetworkLab
 import Synchronization
 
-/// The programs under test, as they were built beside this test bundle, and where to find what they need.
+/// The programs under test, and where to find what they need.
 enum Programs {
     static let swiftlet = directory + "/swiftlet"
     static let lab = directory + "/swiftlet-lab"
@@ -16,8 +16,10 @@ enum Programs {
     /// The programs once more, with another version of the map layout.
     static let otherObjects = repository + "/build/bpf/other"
 
-    /// The build directory: the test bundle and the programs lie side by side.
+    /// Where the programs are: as they were built beside this test bundle, or in `SWIFTLET_PROGRAMS`, where a release
+    /// build has left those that users get.
     private static let directory: String = {
+        if let directory = ProcessInfo.processInfo.environment["SWIFTLET_PROGRAMS"] { return directory }
         let executable = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
         return URL(fileURLWithPath: executable).deletingLastPathComponent().path
     }()

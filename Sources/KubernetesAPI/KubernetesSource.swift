@@ -43,8 +43,10 @@ package struct KubernetesSource: Sendable {
         }
         await APISession.with(connection, time: time, timeouts: timeouts) { session in
             await withDiscardingTaskGroup { group in
+                let outages = OutageLog(now: time.now, log: log)
                 for selection in selections {
-                    let follower = ResourceFollower(selection, session: session, gate: gate, board: board, log: log)
+                    let follower = ResourceFollower(
+                        selection, session: session, gate: gate, board: board, outages: outages, log: log)
                     group.addTask { await follower.run() }
                 }
                 if nodeName != nil { group.addTask { await waitForNode() } }

@@ -21,6 +21,8 @@ extension ResourceFollower {
             resource.connectedSince = time.wallClock()
             resource.lostSince = nil
         }
+        // A watch that has lasted for a moment is one, though a quiet cluster tells nothing for a minute.
+        async let _: Void = noteLasting()
         let startedAt = time.now()
         let patience = length + session.timeouts.watchGrace
         let pulse = Pulse(time, patience: seesBookmarks ? min(patience, session.timeouts.bookmarks) : patience)
@@ -35,6 +37,12 @@ extension ResourceFollower {
         // One that told nothing, but lasted, was a good watch.
         noteProgress()
         board.update(name) { $0.restarts[.ended, default: 0] += 1 }
+    }
+
+    private func noteLasting() async {
+        guard outages.isLost(name) else { return }
+        do { try await session.time.sleep(.seconds(1)) } catch { return }
+        outages.regain(name)
     }
 
     private func read(_ answer: APIAnswer, _ pulse: Pulse, _ request: APIRequest) async throws {

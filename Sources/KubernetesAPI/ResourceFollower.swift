@@ -11,6 +11,7 @@ actor ResourceFollower {
     let session: APISession
     let gate: StateGate
     let board: StatisticsBoard
+    let outages: OutageLog
     let log: Logger
 
     var selection: Selection
@@ -36,8 +37,12 @@ actor ResourceFollower {
     /// So many refusals in a row make even a position doubtful that the API server does not complain of.
     private static let doubtAfter = 4
 
-    init(_ selection: Selection, session: APISession, gate: StateGate, board: StatisticsBoard, log: Logger) {
+    init(
+        _ selection: Selection, session: APISession, gate: StateGate, board: StatisticsBoard, outages: OutageLog,
+        log: Logger
+    ) {
         self.selection = selection
+        self.outages = outages
         self.session = session
         self.gate = gate
         self.board = board
@@ -68,6 +73,7 @@ actor ResourceFollower {
     func noteProgress() {
         backoff.reset()
         refusals = 0
+        outages.regain(name)
         settle(nil)
     }
 
@@ -86,8 +92,11 @@ actor ResourceFollower {
             resource.connectedSince = nil
             resource.lostSince = resource.lostSince ?? time.wallClock()
         }
-        let isExpected = error.kind == .otherHistory || error.status?.isExpired == true
-        log.log(level: isExpected ? .info : .warning, "lost the API server", metadata: ["reason": "\(error)"])
+        if error.kind == .otherHistory || error.status?.isExpired == true || isAboutFields(error.status) {
+            log.info("listing anew", metadata: ["reason": "\(error)"])
+        } else {
+            outages.lose(name, reason: "\(error)", isMomentary: isMomentary)
+        }
         switch error.kind {
         case .unreachable:
             // The next attempt waits for an address by itself.
@@ -111,7 +120,7 @@ actor ResourceFollower {
 
     private func recover(from status: APIStatus, _ error: KubernetesError) -> Duration {
         let time = session.time
-        if status.code == 400, selection.fields != nil, selection.isFieldSelectorDispensable, position == nil {
+        if isAboutFields(status) {
             log.info(
                 "the API server does not know the field selector", metadata: ["fields": "\(selection.fields ?? "")"])
             selection.fields = nil
@@ -131,6 +140,11 @@ actor ResourceFollower {
             return session.timeouts.refusal * (1 + time.chance()) / 2
         }
         return max(backoff.next(time.chance), wait(after: status))
+    }
+
+    /// An API server that does not know the field selector of a list can do without it.
+    private func isAboutFields(_ status: APIStatus?) -> Bool {
+        status?.code == 400 && selection.fields != nil && selection.isFieldSelectorDispensable && position == nil
     }
 
     /// What the API server asks for, within bounds. One that is sick is not waited for where there is another one.

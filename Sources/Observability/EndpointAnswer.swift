@@ -16,6 +16,7 @@ struct EndpointRequest: Sendable {
 package struct EndpointAnswer: Sendable, Hashable {
     package enum Content: String, Sendable, Hashable {
         case json = "application/json"
+        case html = "text/html; charset=utf-8"
         case text = "text/plain; charset=utf-8"
         case metrics = "text/plain; version=0.0.4; charset=utf-8"
     }

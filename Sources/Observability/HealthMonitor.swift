@@ -37,6 +37,9 @@ package final class HealthMonitor: Sendable {
 
     package func setNode(_ node: NodeCondition) { state.withLock { $0.health.node = node } }
 
+    /// The first complete list is programmed, and the hooks are attached.
+    package func setReady() { state.withLock { $0.health.isReady = true } }
+
     /// Whether changes are programmed in time, whatever becomes of the node.
     package var isHealthy: Bool {
         let moment = now()
@@ -48,6 +51,12 @@ package final class HealthMonitor: Sendable {
     func healthz() -> EndpointAnswer { answer(\.healthz) { $0.healthz(at: $1) } }
 
     func livez() -> EndpointAnswer { answer(\.livez) { $0.livez(at: $1) } }
+
+    /// Not counted: kube-proxy has no such path.
+    func readyz() -> EndpointAnswer {
+        let moment = now()
+        return state.withLock { $0.health.readyz(at: moment) }
+    }
 
     private func answer(
         _ counter: WritableKeyPath<Probes, [Int: UInt64]>, _ ask: (ProxyHealth, Moment) -> EndpointAnswer

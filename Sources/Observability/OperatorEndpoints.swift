@@ -1,7 +1,7 @@
 package import Logging
 import ServiceLifecycle
 
-/// The endpoints for those who operate the node: `/healthz` and `/livez` on one address, `/metrics`, `/proxyMode`,
+/// The endpoints for those who operate the node: `/healthz`, `/livez` and `/readyz` on one address, `/metrics`, `/proxyMode`,
 /// `/healthz` and `/configz` on another (spec 46, 47).
 package struct OperatorEndpoints: Service {
     /// What the metrics address shows; asked anew at every request.
@@ -10,14 +10,18 @@ package struct OperatorEndpoints: Service {
         package var proxyMode: String
         /// JSON.
         package var configuration: @Sendable () async -> String
+        /// The status page as HTML, whose style and script carry the nonce.
+        package var page: @Sendable (_ nonce: String) async -> String
 
         package init(
             metrics: @escaping @Sendable () async -> [MetricFamily], proxyMode: String,
-            configuration: @escaping @Sendable () async -> String
+            configuration: @escaping @Sendable () async -> String,
+            page: @escaping @Sendable (_ nonce: String) async -> String
         ) {
             self.metrics = metrics
             self.proxyMode = proxyMode
             self.configuration = configuration
+            self.page = page
         }
     }
 
@@ -67,18 +71,23 @@ package struct OperatorEndpoints: Service {
 
     private static func answerHealth(_ request: EndpointRequest, _ health: HealthMonitor) -> EndpointAnswer {
         switch request.path {
-        case "/healthz", "/livez":
+        case "/healthz", "/livez", "/readyz":
             guard request.reads else { return .methodNotAllowed }
-            return request.path == "/healthz" ? health.healthz() : health.livez()
+            return switch request.path {
+            case "/healthz": health.healthz()
+            case "/readyz": health.readyz()
+            default: health.livez()
+            }
         default: return .notFound
         }
     }
 
     private static func answerMetrics(_ request: EndpointRequest, _ content: Content) async -> EndpointAnswer {
         switch request.path {
-        case "/metrics", "/proxyMode", "/healthz", "/configz":
+        case "/", "/metrics", "/proxyMode", "/healthz", "/configz":
             guard request.reads else { return .methodNotAllowed }
             switch request.path {
+            case "/": return await answerPage(content)
             case "/metrics": return EndpointAnswer(.metrics, PrometheusText.text(of: await content.metrics()))
             case "/proxyMode": return EndpointAnswer(.text, content.proxyMode)
             case "/configz": return EndpointAnswer(.json, await content.configuration())
@@ -86,6 +95,21 @@ package struct OperatorEndpoints: Service {
             }
         default: return .notFound
         }
+    }
+
+    /// Nothing from elsewhere, and nothing that a name of an object could smuggle in, is run or shown.
+    private static func answerPage(_ content: Content) async -> EndpointAnswer {
+        let nonce = (0..<2).map { _ in String(UInt64.random(in: .min ... .max), radix: 36) }.joined()
+        let policy = [
+            "default-src 'none'", "style-src 'nonce-\(nonce)'", "script-src 'nonce-\(nonce)'", "connect-src 'self'",
+            "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+        ]
+        return EndpointAnswer(
+            .html, await content.page(nonce),
+            headers: [
+                "Content-Security-Policy": policy.joined(separator: "; "), "Cache-Control": "no-store",
+                "Referrer-Policy": "no-referrer",
+            ])
     }
 }
 

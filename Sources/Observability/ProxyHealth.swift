@@ -45,6 +45,8 @@ package struct ProxyHealth: Sendable {
     private var lastUpdate: [HealthFamily: Moment] = [:]
     private var oldestQueued: [HealthFamily: Moment] = [:]
     package var node = NodeCondition.unknown
+    /// The first complete list is programmed, and the hooks are attached.
+    package var isReady = false
 
     /// - Parameter syncPeriod: an update is late after twice this time.
     package init(syncPeriod: Duration = .seconds(30)) { limit = syncPeriod * 2 }
@@ -83,9 +85,16 @@ extension ProxyHealth {
         answer(isWell: isHealthy(at: moment), showsNode: false, at: moment)
     }
 
+    /// `/readyz`: whether Services work here as the cluster wants them.
+    package func readyz(at moment: Moment) -> EndpointAnswer {
+        answer(isWell: isReady && isHealthy(at: moment), showsNode: false, at: moment, extra: [("ready", "\(isReady)")])
+    }
+
     /// The keys are kube-proxy's, in its order. As there, `lastUpdated` is the present moment when all is well, and
     /// `healthy` does not know of the node.
-    private func answer(isWell: Bool, showsNode: Bool, at moment: Moment) -> EndpointAnswer {
+    private func answer(
+        isWell: Bool, showsNode: Bool, at moment: Moment, extra: [(key: String, value: String)] = []
+    ) -> EndpointAnswer {
         let latest = lastUpdate.values.map(\.date).max()
         var members = [
             (key: "lastUpdated", value: Self.text(isWell ? moment.date : latest)),
@@ -93,6 +102,7 @@ extension ProxyHealth {
         ]
         if showsNode { members.append(("nodeEligible", "\(node.isEligible)")) }
         members.append(("healthy", "\(isHealthy(at: moment))"))
+        members += extra
         let families = HealthFamily.allCases.filter { lastUpdate[$0] != nil || oldestQueued[$0] != nil }
         if !families.isEmpty {
             let status = families.map { family in

@@ -42,6 +42,9 @@ package struct ProgrammedState: Sendable, Hashable {
     /// Entries of `services4/6` that do not belong to their key, or are not understood.
     package var unreadable = 0
 
+    /// Nothing at all.
+    package init() {}
+
     /// Reads all maps. Entries that are written meanwhile may be missed.
     package static func read<Store: MapStore>(from store: Store) throws(MapError) -> ProgrammedState {
         var reader = Reader()

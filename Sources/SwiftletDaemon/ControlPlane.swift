@@ -25,6 +25,8 @@ actor ControlPlane<Store: MapStore & Sendable> {
     var growthState = GrowthState()
     /// Durations and pauses; nothing here sleeps.
     let time: Timekeeper
+    /// Told how far a long first list is; nil when it is over.
+    private let progress: @Sendable (String?) -> Void
     /// Passes when nothing reads any more what was taken out of the maps before.
     private let grace: any GracePeriod
     private var localAddresses: [IPAddress]
@@ -94,8 +96,10 @@ actor ControlPlane<Store: MapStore & Sendable> {
         warn: @escaping @Sendable (ServiceWarning) -> Void = { _ in },
         bury: @escaping @Sendable ([RemovedBackend]) async -> Void = { _ in },
         rouse: @escaping @Sendable ([AwakenedFrontend]) async -> Void = { _ in }, growth: GrowthPlan<Store>? = nil,
-        names: DaemonNames? = nil, time: Timekeeper = .real, grace: any GracePeriod = RCUGracePeriod(), log: Logger
+        names: DaemonNames? = nil, time: Timekeeper = .real, grace: any GracePeriod = RCUGracePeriod(),
+        progress: @escaping @Sendable (String?) -> Void = { _ in }, log: Logger
     ) {
+        self.progress = progress
         self.growth = growth
         self.names = names
         self.time = time
@@ -283,9 +287,13 @@ actor ControlPlane<Store: MapStore & Sendable> {
         let portions = portions(of: dirty)
         for (index, portion) in portions.enumerated() {
             let isLast = index == portions.count - 1
+            if portions.count > 1 {
+                progress("programming Services: \(summary.services) of \(dirty.count)")
+            }
             program(portion, prunes: isLast && mayPrune, isLast ? retries : .none, hadSynced: hadSynced, &summary)
         }
         updateNames(dirty)
+        if portions.count > 1 { progress(nil) }
         endpoints.sync.synced(
             .init(
                 compile: summary.compile, apply: summary.apply, writes: summary.writes, isFull: isFull,

@@ -24,6 +24,8 @@ package struct Daemon: Sendable {
     let build: DatapathBuild
     /// Told of each step from one version of the maps to another.
     let reached: @Sendable (String) -> Void
+    /// Told how far a long start is; nil when it is over.
+    private let progress: @Sendable (String?) -> Void
     private let started = ContinuousClock.now
     /// What of a kube-proxy is on this node; nil until somebody has looked.
     var kubeProxy: KubeProxyTraces?
@@ -31,10 +33,13 @@ package struct Daemon: Sendable {
     /// - Parameters:
     ///   - build: the programs; others than this program's own are for tests.
     ///   - reached: told of each step from one version of the maps to another, for tests.
+    ///   - progress: told how far a long start is; nil when it is over.
     package init(
         _ settings: Configuration, build: DatapathBuild = .own,
-        reached: @escaping @Sendable (String) -> Void = { _ in }
+        reached: @escaping @Sendable (String) -> Void = { _ in },
+        progress: @escaping @Sendable (String?) -> Void = { _ in }
     ) {
+        self.progress = progress
         self.settings = settings
         self.build = build
         self.reached = reached
@@ -81,7 +86,8 @@ package struct Daemon: Sendable {
             settings, writer: writer, localAddresses: network.usableAddresses, held: network.heldAddresses,
             checksSources: await keeper?.checksSources ?? false, endpoints: endpoints, warn: { recorder?.record($0) },
             bury: { [sockets] in await sockets?.bury($0) },
-            rouse: { [sockets] in await sockets?.rouse($0) }, growth: growthPlan(keeper), names: names, log: log)
+            rouse: { [sockets] in await sockets?.rouse($0) }, growth: growthPlan(keeper), names: names,
+            progress: progress, log: log)
 
         let devices = keeper?.devices
         var parts: [any ServiceLifecycle.Service]
@@ -116,7 +122,8 @@ package struct Daemon: Sendable {
         if settings.initOnly {
             parts.append(InitDeadlineService())
         } else {
-            parts += endpointParts(endpoints, control, sockets, statistics)
+            let report = report(of: control, cgroup, devices, sockets, statistics)
+            parts += endpointParts(endpoints, control, sockets, statistics, report)
             parts += sockets.map { [SocketDestroyService(keeper: $0)] } ?? []
             parts += [
                 RetryService(control: control), ReclaimService(control: control), GrowthService(control: control),
@@ -129,9 +136,9 @@ package struct Daemon: Sendable {
             parts += nameParts
             if serviceManager.listens { parts.append(ServiceManagerService(manager: serviceManager, control: control)) }
             // Whoever reads "ready" may ask for the status at once.
-            parts.append(try controlSocket(control, directory, cgroup, devices, sockets, connection, statistics))
+            parts.append(try controlSocket(control, directory, cgroup, connection, report))
         }
-        if connection == nil { sayReady() }
+        if connection == nil { sayReady(endpoints) }
         try await serve(parts, until: signals)
         if settings.initOnly { return sayInitialised(withList: await control.hasCompleteList) }
         log.info(
@@ -189,7 +196,8 @@ extension Daemon {
         }
     }
 
-    private func sayReady() {
+    private func sayReady(_ endpoints: DaemonEndpoints) {
+        endpoints.health.setReady()
         log.info("ready", metadata: ["duration": "\((ContinuousClock.now - started).roundedText)"])
         serviceManager.tell("READY=1", "STATUS=\(settings.kubeProxyReplacement ? "serving" : "observing only")")
     }
@@ -266,7 +274,7 @@ extension Daemon {
                 if let keeper, keeper.needsWholeState { try await keeper.attach(control.nodeFacts, control.state) }
                 await control.settleSourceChecks(by: keeper)
                 await keeper?.devices.follow(control.state)
-                sayReady()
+                sayReady(control.endpoints)
             })
         var parts: [any ServiceLifecycle.Service] = [ClusterService(source: source), feed]
         if let fallback, !settings.initOnly {
@@ -288,22 +296,39 @@ extension Daemon {
 extension Daemon {
     private func endpointParts(
         _ endpoints: DaemonEndpoints, _ control: KernelControlPlane, _ sockets: SocketDestroyKeeper?,
-        _ statistics: @escaping @Sendable () -> SourceStatistics?
+        _ statistics: @escaping @Sendable () -> SourceStatistics?,
+        _ report: @escaping @Sendable () async -> DaemonReport
     ) -> [any ServiceLifecycle.Service] {
-        endpoints.services(pins: settings.kubeProxyReplacement ? DatapathPins(root: settings.bpfRoot) : nil) {
-            endpoints.sync.take(statistics())
-            var wanted = await control.wanted
-            wanted.sockets = await sockets?.report
-            return wanted
+        let pins = settings.kubeProxyReplacement ? DatapathPins(root: settings.bpfRoot) : nil
+        let history = ActivityHistory()
+        let services = endpoints.services(
+            pins: pins,
+            wanted: {
+                endpoints.sync.take(statistics())
+                var wanted = await control.wanted
+                wanted.sockets = await sockets?.report
+                return wanted
+            }, page: { StatusPage.read(await report(), await control.serviceReports(), pins, history) })
+        return services + [ActivityService(history, pins: pins)]
+    }
+
+    /// What the daemon says of itself and of all its parts, whenever it is asked.
+    private func report(
+        of control: KernelControlPlane, _ cgroup: FilePath, _ devices: DeviceKeeper?, _ sockets: SocketDestroyKeeper?,
+        _ statistics: @escaping @Sendable () -> SourceStatistics?
+    ) -> @Sendable () async -> DaemonReport {
+        let base = report(cgroup: cgroup)
+        return {
+            await control.report(base).with(statistics())
+                .with(devices?.report(nodePorts: control.nodePortAddresses, hasNodePorts: control.servesNodePorts))
+                .with(sockets?.report)
         }
     }
 
     private func controlSocket(
-        _ control: KernelControlPlane, _ directory: RunDirectory, _ cgroup: FilePath, _ devices: DeviceKeeper?,
-        _ sockets: SocketDestroyKeeper?, _ connection: APIConnection?,
-        _ statistics: @escaping @Sendable () -> SourceStatistics?
+        _ control: KernelControlPlane, _ directory: RunDirectory, _ cgroup: FilePath, _ connection: APIConnection?,
+        _ report: @escaping @Sendable () async -> DaemonReport
     ) throws -> ControlSocketService {
-        let base = report(cgroup: cgroup)
         let look: @Sendable (String) async -> Data = { subject in
             guard let connection else { return Data() }
             let seen = await CloseLook.take(connection, of: await control.subject(of: subject), time: .real)
@@ -318,14 +343,7 @@ extension Daemon {
             let encoder = ReportCoding.encoder()
             let answer: Data? =
                 switch request {
-                case .status:
-                    try? encoder.encode(
-                        await control.report(base).with(statistics())
-                            .with(
-                                devices?.report(
-                                    nodePorts: control.nodePortAddresses, hasNodePorts: control.servesNodePorts)
-                            )
-                            .with(sockets?.report))
+                case .status: try? encoder.encode(await report())
                 case .services: try? encoder.encode(await control.serviceReports())
                 case .node: try? encoder.encode(await control.nodeReport)
                 case .listen: try? encoder.encode(await control.tryToListen())

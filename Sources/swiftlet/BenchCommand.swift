@@ -64,7 +64,7 @@ struct BenchCommand: ParsableCommand {
             var results: [BenchmarkResult] = []
             for count in try serviceCounts() {
                 let report = try measure(count)
-                Progress.clear()
+                ProgressLine.clear()
                 results.append(report.result)
                 print(
                     output == .json
@@ -81,7 +81,7 @@ struct BenchCommand: ParsableCommand {
             options.connects = Self.roundSize
             options.rounds = connects / Self.roundSize
             options.against = try ruleSets()
-            let benchmark = ConnectBenchmark(options, progress: Progress.show)
+            let benchmark = ConnectBenchmark(options, progress: ProgressLine.show)
             guard let target else { return try benchmark.run(try BenchDatapath(services: services)) }
             return try benchmark.run(
                 BenchmarkTarget(frontends: [try socketAddress(target)], backends: try backend.map(socketAddress)))
@@ -124,18 +124,9 @@ struct BenchCommand: ParsableCommand {
     }
 }
 
-/// A line that tells where a long measurement is, on a terminal only.
-private enum Progress {
-    private static let isShown = isatty(STDERR_FILENO) == 1
-
-    static func show(_ progress: BenchmarkProgress) {
-        guard isShown else { return }
+extension ProgressLine {
+    fileprivate static func show(_ progress: BenchmarkProgress) {
         let share = progress.share > 0 ? " \(Int((progress.share * 100).rounded())) %" : ""
-        Terminal.write(raw: "\r\u{1b}[K\(progress.phase)\(share)")
-    }
-
-    static func clear() {
-        guard isShown else { return }
-        Terminal.write(raw: "\r\u{1b}[K")
+        show("\(progress.phase)\(share)")
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
+import NetworkLab
 import Settings
 import SwiftletDaemon
 import SystemPackage
@@ -75,7 +76,9 @@ struct RunCommand: ParsableCommand {
         } catch {
             throw ValidationError(error.description)
         }
-        let daemon = try Daemon(settings).settled()
+        let daemon = try Daemon(settings, progress: { step in
+            if let step { ProgressLine.show(step) } else { ProgressLine.clear() }
+        }).settled()
         try waiting { try await daemon.run() }
     }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import DatapathInstall
+import NetworkLab
 import Reporting
 import SwiftletDaemon
 import Takeover
@@ -45,7 +46,9 @@ struct TakeoverCommand: ParsableCommand {
     }
 
     private var takeover: KubeProxyTakeover {
-        KubeProxyTakeover(pins: pins.pins, acceptsUnserved: acceptUnserved)
+        KubeProxyTakeover(pins: pins.pins, acceptsUnserved: acceptUnserved) { step in
+            if let step { ProgressLine.show(step) } else { ProgressLine.clear() }
+        }
     }
 
     func run() throws {

@@ -1,6 +1,7 @@
 import Foundation
 import NetworkLab
 import TestAPIServer
+import TestKit
 import Testing
 
 /// What is served while no API server answers.
@@ -84,13 +85,41 @@ struct ClusterOutageTests {
             #expect(try node.call("10.96.0.16:80", "--count", "5").pods == ["pod-3"])
             let said = try complaints(node)
             #expect(said.count == 1, "\(said)")
+            #expect(try node.get("/livez", port: 10_256).status == 200)
+            #expect(try node.get("/readyz", port: 10_256).status == 503)
 
             let load = try node.startLoad("10.96.0.15:80", ["--rate", "100", "--seconds", "120"])
             try api.delete("services", "other")
             try api.comeBack()
             #expect(try eventually(within: 60_000) { try node.call("10.96.0.16:80").results == ["ENETUNREACH"] })
             #expect(try eventually { try complaints(node) == [] })
+            #expect(try eventually { try node.get("/readyz", port: 10_256).status == 200 })
             #expect(try node.finish(load: load, now: true).failed == [:])
+        }
+    }
+
+    @Test("an outage is one warning in the log, and one line with its length when it is over")
+    func isToldOnce() throws {
+        let node = try TestNode.current
+        try node.withAPI(Self.objects) { api in
+            try node.start(following: api)
+            try api.goDown()
+            // Each of the three watches tries again and again.
+            #expect(
+                try eventually(within: 60_000) {
+                    let series = "swiftlet_watch_restarts_total{"
+                    let lines = try node.get("/metrics", port: 10_249).body.split(separator: "\n")
+                    let counts = lines.filter { $0.hasPrefix(series) }.map { line in
+                        line.split(separator: " ").last.flatMap { Int($0) }
+                    }
+                    return counts.count == 3 && counts.allSatisfy { ($0 ?? 0) >= 3 }
+                })
+            #expect(node.logText.contains("cannot follow the API server; Services stay as they are"))
+            try api.comeBack()
+            #expect(try eventually(within: 60_000) { node.logText.contains("following the API server again") })
+            for line in ["cannot follow the API server; ", "following the API server again"] {
+                #expect(node.logText.components(separatedBy: line).count == 2, "\(node.logText)")
+            }
         }
     }
 

@@ -149,11 +149,13 @@ struct DaemonEndpointTests {
         settings.healthzAddress = nil
         settings.metricsAddress = ListenAddress(host: "127.0.0.1", port: port)
         settings.metricsPerBackend = true
-        let services = DaemonEndpoints(settings, log: listening.log).services(pins: pins) {
-            var wanted = MetricsSnapshot.Wanted()
-            wanted.mapEntries = known
-            return wanted
-        }
+        let services = DaemonEndpoints(settings, log: listening.log).services(
+            pins: pins,
+            wanted: {
+                var wanted = MetricsSnapshot.Wanted()
+                wanted.mapEntries = known
+                return wanted
+            }, page: { StatusPage.sample(problems: [], services: .sample()) })
         return try await listening.during(try #require(services.first)) { () async throws in
             await listening.announcement()
             #expect(try await HTTPExchange.ask("/configz", port: port).body == settings.configzBody())

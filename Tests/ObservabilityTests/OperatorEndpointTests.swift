@@ -15,7 +15,7 @@ import Testing
     ) -> OperatorEndpoints {
         let content = OperatorEndpoints.Content(
             metrics: { [MetricFamily(.gauge, "a", "An a.", [.init([], .count(1))])] }, proxyMode: "ebpf",
-            configuration: { #"{"a":1}"# })
+            configuration: { #"{"a":1}"# }, page: { "<p>\($0)</p>" })
         return OperatorEndpoints(
             healthAddress: address(healthAddress), metricsAddress: address(metrics), health: health,
             content: content, problems: listening.problems, log: listening.log, pauses: Listening.pauses,
@@ -55,11 +55,28 @@ import Testing
         }
     }
 
+    @Test("the status page runs nothing but what carries the answer's own nonce")
+    func page() async throws {
+        try await whileServing(metrics: "127.0.0.1") { (port: UInt16) async throws in
+            let replies = [try await HTTPExchange.ask("/", port: port), try await HTTPExchange.ask("/", port: port)]
+            for reply in replies {
+                #expect(reply.status == 200)
+                #expect(reply.headers["content-type"] == "text/html; charset=utf-8")
+                #expect(reply.headers["cache-control"] == "no-store")
+                let nonce = reply.body.dropFirst(3).dropLast(4)
+                let policy = try #require(reply.headers["content-security-policy"])
+                #expect(nonce.count > 16 && policy.contains("script-src 'nonce-\(nonce)'"))
+                #expect(policy.hasPrefix("default-src 'none'; "))
+            }
+            #expect(replies[0].body != replies[1].body)
+        }
+    }
+
     @Test("what is not there is not found, and nothing can be changed", arguments: ["POST", "PUT", "DELETE"])
     func otherRequests(method: String) async throws {
         try await whileServing(metrics: "127.0.0.1") { (port: UInt16) async throws in
             #expect(try await HTTPExchange.ask("/livez", port: port).status == 404)
-            #expect(try await HTTPExchange.ask("/", port: port).status == 404)
+            #expect(try await HTTPExchange.ask("/index.html", port: port).status == 404)
             let refused = try await HTTPExchange.ask("/metrics", method: method, port: port)
             #expect(refused.status == 405)
             #expect(refused.headers["allow"] == "GET, HEAD")
@@ -75,6 +92,7 @@ import Testing
                 #expect(reply.headers["content-type"] == "application/json")
                 #expect(reply.headers["x-content-type-options"] == "nosniff")
             }
+            #expect(try await HTTPExchange.ask("/readyz", at: client, port: port).status == 503)
             #expect(try await HTTPExchange.ask("/metrics", at: client, port: port).status == 404)
             #expect(try await HTTPExchange.ask("/healthz", method: "POST", at: client, port: port).status == 405)
         }
@@ -99,7 +117,8 @@ import Testing
         let endpoints = OperatorEndpoints(
             healthAddress: ListenAddress(host: "127.0.0.1", port: port),
             metricsAddress: ListenAddress(host: "127.0.0.1", port: 0), health: health,
-            content: .init(metrics: { [] }, proxyMode: "ebpf", configuration: { "{}" }), problems: listening.problems,
+            content: .init(metrics: { [] }, proxyMode: "ebpf", configuration: { "{}" }, page: { _ in "" }),
+            problems: listening.problems,
             log: listening.log, pauses: Listening.pauses, onListening: listening.took)
         try await listening.during(endpoints) { () async throws in
             let complaint = await listening.complaint()
@@ -123,7 +142,8 @@ import Testing
         let port = try #require(stranger?.port)
         let endpoints = OperatorEndpoints(
             healthAddress: ListenAddress(host: "127.0.0.1", port: port), metricsAddress: nil, health: health,
-            content: .init(metrics: { [] }, proxyMode: "ebpf", configuration: { "{}" }), problems: listening.problems,
+            content: .init(metrics: { [] }, proxyMode: "ebpf", configuration: { "{}" }, page: { _ in "" }),
+            problems: listening.problems,
             log: listening.log, pauses: .init(first: .seconds(600), last: .seconds(600)), onListening: listening.took)
         try await listening.during(endpoints) { () async throws in
             _ = await listening.complaint()
@@ -140,7 +160,8 @@ import Testing
     func foreignAddress() async throws {
         let endpoints = OperatorEndpoints(
             healthAddress: ListenAddress(host: "192.0.2.1", port: 10_256), metricsAddress: nil, health: health,
-            content: .init(metrics: { [] }, proxyMode: "ebpf", configuration: { "{}" }), problems: listening.problems,
+            content: .init(metrics: { [] }, proxyMode: "ebpf", configuration: { "{}" }, page: { _ in "" }),
+            problems: listening.problems,
             log: listening.log, pauses: Listening.pauses, onListening: listening.took)
         let complaint = try await listening.during(endpoints) { () async throws in await listening.complaint() }
         #expect(

@@ -62,6 +62,19 @@ import Testing
         #expect(answer.body.contains(#""status":{"IPv4":{"lastUpdated":"0001-01-01T00:00:00Z","healthy":false}}"#))
     }
 
+    @Test("is ready with the first complete list, and not while changes wait for too long")
+    func ready() {
+        var health = ProxyHealth()
+        #expect(health.readyz(at: moment(0)).status == 503)
+        #expect(health.readyz(at: moment(0)).body.contains(#""healthy":true,"ready":false"#))
+        #expect(health.livez(at: moment(0)).status == 200 && health.healthz(at: moment(0)).status == 200)
+        health.isReady = true
+        health.queue(.ipv4, at: moment(0))
+        #expect(health.readyz(at: moment(1)).status == 200)
+        #expect(health.readyz(at: moment(1)).body.contains(#""ready":true"#))
+        #expect(health.readyz(at: moment(60)).status == 503)
+    }
+
     @Test("a date that is set back changes nothing")
     func dates() {
         var health = ProxyHealth()

@@ -37,12 +37,16 @@ struct DaemonEndpoints: Sendable {
     /// - Parameters:
     ///   - pins: nil when nothing is programmed.
     ///   - wanted: the control plane's part of the metrics.
-    func services(pins: DatapathPins?, wanted: @escaping @Sendable () async -> MetricsSnapshot.Wanted) -> [any Service]
-    {
+    ///   - page: the status page as it is now.
+    func services(
+        pins: DatapathPins?, wanted: @escaping @Sendable () async -> MetricsSnapshot.Wanted,
+        page: @escaping @Sendable () async -> StatusPage
+    ) -> [any Service] {
         let content = OperatorEndpoints.Content(
             metrics: {
                 DaemonMetrics.families(of: snapshot(pins, await wanted()), perBackend: settings.metricsPerBackend)
-            }, proxyMode: Self.proxyMode, configuration: { [settings] in settings.configzBody() })
+            }, proxyMode: Self.proxyMode, configuration: { [settings] in settings.configzBody() },
+            page: { nonce in await page().html(nonce: nonce).description })
         let endpoints = OperatorEndpoints(
             healthAddress: settings.healthzAddress, metricsAddress: settings.metricsAddress,
             health: health, content: content, problems: problems, log: log)

@@ -76,7 +76,7 @@ enum DaemonMetrics {
         guard let kernel else { return [] }
         // What these maps hold is not a number of entries.
         let uncounted: Set<String> = Set(
-            [ServiceMap.counters, .serviceCounters, .socketSpill, .socketFlows].map(\.rawValue))
+            [ServiceMap.counters, .serviceCounters, .socketSpill, .socketFlows, .listeners, .events].map(\.rawValue))
         let counted = kernel.maps.filter { !uncounted.contains($0.name) }
         return [
             MetricFamily(

@@ -9,8 +9,13 @@ package struct KubeProxyTakeover {
     private let pins: DatapathPins
     private let archive: RuleArchive
     private let acceptsUnserved: Bool
+    /// Told of each step; nil when it is over.
+    private let progress: (String?) -> Void
 
-    package init(pins: DatapathPins, acceptsUnserved: Bool = false) {
+    package init(
+        pins: DatapathPins, acceptsUnserved: Bool = false, progress: @escaping (String?) -> Void = { _ in }
+    ) {
+        self.progress = progress
         self.pins = pins
         self.acceptsUnserved = acceptsUnserved
         archive = RunDirectory(bpfRoot: pins.root).archive
@@ -27,13 +32,16 @@ package struct KubeProxyTakeover {
 
     /// Looks and asks; changes nothing.
     package func plan() throws -> Plan {
+        defer { progress(nil) }
+        progress("looking for rules of kube-proxy")
         let traces = KubeProxyTraces.find(archive)
         let checks = traces.rules.isEmpty ? [] : try checks(traces.rules)
         return Plan(traces: traces, checks: checks, obstacles: obstacles(traces))
     }
 
     private func checks(_ rules: [FoundRules]) throws -> [TakeoverCheck] {
-        try TakeoverChecks(pins: pins, acceptsUnserved: acceptsUnserved).run(for: rules)
+        progress("asking \(rules.reduce(0) { $0 + $1.frontends.count }) frontends")
+        return try TakeoverChecks(pins: pins, acceptsUnserved: acceptsUnserved).run(for: rules)
     }
 
     private func obstacles(_ traces: KubeProxyTraces) -> [String] {
@@ -53,6 +61,8 @@ package struct KubeProxyTakeover {
     /// Removes the rules of a plan that may be carried out, asks all again, and puts them back if an answer is bad.
     package func remove(_ plan: Plan) throws {
         precondition(plan.mayRemove, "the plan has obstacles, which its caller has to heed")
+        defer { progress(nil) }
+        progress("removing the rules")
         try RuleSwap(archive).remove(plan.traces.rules) {
             let bad = try checks(plan.traces.rules).filter { !$0.isGood }
             guard bad.isEmpty else {

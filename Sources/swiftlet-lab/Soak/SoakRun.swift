@@ -23,6 +23,7 @@ final class SoakRun {
     /// Those whose frontends do not show it yet; the rest waits for old backends to be freed.
     private var unsettled: Set<Int> = []
     private var lateServices: Set<Int> = []
+    private var nextProgress: UInt64 = 0
 
     init(_ options: Soak) throws {
         self.options = options
@@ -46,11 +47,14 @@ final class SoakRun {
         let readers = try clients.map { place, client in try SoakReader(client, place, judge) }
         let start = MonotonicClock.now
         try disturb(until: start + UInt64(options.seconds) * 1_000_000_000)
+        ProgressLine.show("soak: waiting for the last changes")
         try settle()
         for (_, client) in clients { client.askToEnd() }
         for reader in readers { reader.join() }
         report.seconds = Double(MonotonicClock.now - start) / 1e9
+        ProgressLine.show("soak: looking at what is left")
         try inspect()
+        ProgressLine.clear()
         report.judge = judge.value
         report.disturbances = daemon.disturbances
         report.starts = node.starts
@@ -132,12 +136,22 @@ final class SoakRun {
         while !Interruption.isRequested {
             let now = MonotonicClock.now
             if now >= end { return }
+            if now >= nextProgress { showProgress(at: now, until: end) }
             if now >= nextChange { try change() }
             if now >= nextCrowd { try growCrowd() }
             if let failure = try daemon.advance(on: node, at: now) { judge.fail(failure) }
             try look()
             usleep(2_000)
         }
+    }
+
+    private func showProgress(at now: UInt64, until end: UInt64) {
+        nextProgress = now + 1_000_000_000
+        let passed = options.seconds - Int((end - now) / 1_000_000_000)
+        let disturbances = daemon.disturbances.values.reduce(0, +)
+        ProgressLine.show(
+            "soak: \(ProgressLine.share(passed, of: options.seconds)) s, \(report.changes) changes, "
+                + "\(disturbances) disturbances, \(judge.failures) failures")
     }
 
     /// In the course of the soak as far as it grows.
@@ -257,6 +271,8 @@ final class SharedJudge: Sendable {
     func judge(_ record: BystanderRecord) { judge.withLock { $0.judge(record) } }
 
     func fail(_ text: String) { judge.withLock { $0.fail(text) } }
+
+    var failures: Int { judge.withLock { $0.failures.count } }
 }
 
 /// The thread that reads what a client tells, to its end.

@@ -1,0 +1,68 @@
+import ServiceLifecycle
+import Synchronization
+
+/// What the datapath counted lately, a sample every few seconds: for the plots of the status page.
+final class ActivityHistory: Sendable {
+    /// Added up since the maps were made.
+    struct Sample: Sendable, Hashable {
+        var time: Duration
+        var connects: UInt64 = 0
+        var refusals: UInt64 = 0
+        var flows: UInt64 = 0
+        var packets: UInt64 = 0
+    }
+
+    static let pause = Duration.seconds(5)
+    /// Ten minutes.
+    static let length = 121
+
+    private let samples = Mutex<[Sample]>([])
+
+    var all: [Sample] { samples.withLock { $0 } }
+
+    func note(_ sample: Sample) {
+        samples.withLock { samples in
+            samples.append(sample)
+            if samples.count > Self.length { samples.removeFirst(samples.count - Self.length) }
+        }
+    }
+
+    /// A second, between each sample and the next one. Counters that are smaller than before have begun anew.
+    static func rates(of samples: [Sample], _ counter: KeyPath<Sample, UInt64>) -> [Double] {
+        zip(samples, samples.dropFirst()).map { before, after in
+            let (old, new) = (before[keyPath: counter], after[keyPath: counter])
+            let seconds = max((after.time - before.time) / .seconds(1), 0.001)
+            return Double(new >= old ? new - old : new) / seconds
+        }
+    }
+}
+
+extension ActivityHistory.Sample {
+    /// - Parameter counters: by the names of `enum counter` in lower case.
+    init(time: Duration, counters: [String: UInt64]) {
+        self.init(time: time)
+        for (name, count) in counters {
+            switch name {
+            case "forward", "forward_affinity": connects &+= count
+            case "flow_begun": flows &+= count
+            case "packet", "packet_back": packets &+= count
+            default: if name.hasPrefix("refuse_") { refusals &+= count }
+            }
+        }
+    }
+}
+
+/// Takes the samples.
+struct ActivityService: Service {
+    let history: ActivityHistory
+    /// Nil while the counters cannot be read.
+    let read: @Sendable () -> ActivityHistory.Sample?
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            repeat {
+                if let sample = read() { history.note(sample) }
+            } while (try? await Task.sleep(for: ActivityHistory.pause)) != nil
+        }
+    }
+}

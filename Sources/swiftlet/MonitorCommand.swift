@@ -1,4 +1,5 @@
 import ArgumentParser
+import BPFLoader
 import DatapathInstall
 import FoundationEssentials
 import Glibc
@@ -66,57 +67,17 @@ struct MonitorCommand: ParsableCommand {
         var printer = EventPrinter(format: output, rate: rate)
         while !Interruption.isRequested {
             let (records, lost) = try monitor.take()
-            guard try printer.print(records, lost: lost) else { break }
+            guard Self.write(try printer.lines(of: records, lost: lost, at: KernelClock.now)) else { return }
             usleep(20_000)
         }
+        _ = Self.write(printer.rest())
         _ = consume caught
-    }
-}
-
-/// Prints events at a bounded rate, and says how many it left out.
-struct EventPrinter {
-    let format: MonitorCommand.Format
-    /// Lines a second; 0 for all.
-    let rate: Int
-    private var begun = ContinuousClock.now
-    private var printed = 0
-    private var dropped: UInt64 = 0
-
-    init(format: MonitorCommand.Format, rate: Int) {
-        self.format = format
-        self.rate = rate
     }
 
     /// - Returns: false when standard output has no reader any more.
-    mutating func print(_ records: [EventRecord], lost: UInt64) throws -> Bool {
-        var lines: [String] = []
-        if ContinuousClock.now - begun >= .seconds(1) {
-            if dropped > 0 { lines.append(text(ofDropped: dropped)) }
-            (begun, printed, dropped) = (.now, 0, 0)
-        }
-        dropped += lost
-        for record in records {
-            guard rate == 0 || printed < rate else {
-                dropped += 1
-                continue
-            }
-            printed += 1
-            lines.append(try text(of: record))
-        }
+    private static func write(_ lines: [String]) -> Bool {
         guard !lines.isEmpty else { return true }
-        let text = lines.joined(separator: "\n") + "\n"
-        return (try? FileDescriptor.standardOutput.writeAll(text.utf8)) != nil
-    }
-
-    private func text(of record: EventRecord) throws -> String {
-        guard format == .text else {
-            return String(decoding: try ReportCoding.encoder().encode(record), as: UTF8.self)
-        }
-        return record.refused ? Terminal.styled(record.line, .bad) : record.line
-    }
-
-    private func text(ofDropped count: UInt64) -> String {
-        format == .text ? Terminal.styled("dropped \(count) events", .warning) : #"{"dropped":\#(count)}"#
+        return (try? FileDescriptor.standardOutput.writeAll((lines.joined(separator: "\n") + "\n").utf8)) != nil
     }
 }
 

@@ -63,6 +63,34 @@ struct MonitorTests {
         _ = try process.terminate()
     }
 
+    @Test("shows the calls of one process among others'")
+    func oneProcess() throws {
+        let node = try TestNode.current
+        let others = try node.startLoad("10.96.0.15:80", ["--rate", "50", "--seconds", "60"])
+        let load = try node.startLoad("10.96.0.15:80", ["--rate", "20", "--seconds", "60"])
+        let process = try start(node, "--pid", "\(load.pid)")
+        for _ in 0..<5 { #expect(try next(process).process?.pid == load.pid) }
+        _ = try process.terminate()
+        _ = try node.finish(load: load, now: true)
+        _ = try node.finish(load: others, now: true)
+    }
+
+    @Test("prints no more lines a second than it may, and counts the others")
+    func rate() throws {
+        let node = try TestNode.current
+        let process = try start(node, "--rate", "2")
+        let load = try node.startLoad("10.96.0.15:80", ["--rate", "100", "--seconds", "60"])
+        var line = ""
+        var shown = 0
+        repeat {
+            line = try process.readLine(within: 20_000)
+            shown += line.contains("dropped") ? 0 : 1
+        } while !line.contains("dropped") && shown < 100
+        #expect(line.hasPrefix(#"{"dropped":"#) && (2...4).contains(shown), "\(shown) before \(line)")
+        _ = try process.terminate()
+        _ = try node.finish(load: load, now: true)
+    }
+
     @Test("is forgotten after kill -9, and another one may listen")
     func survivesKill() throws {
         let node = try TestNode.current

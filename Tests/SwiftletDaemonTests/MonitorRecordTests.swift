@@ -2,10 +2,10 @@ import CDatapath
 import FoundationEssentials
 import Glibc
 import KubernetesObjects
-import ServiceMaps
 import ServiceModel
 import Testing
 
+@testable import ServiceMaps
 @testable import SwiftletDaemon
 
 @Suite("monitor: lines, words and pods")
@@ -73,6 +73,45 @@ struct MonitorRecordTests {
         #expect(pods.pod(of: try inode(container)) == ObjectName(namespace: "shop", name: "web-7f"))
         #expect(pods.pod(of: try inode("\(root)/cgroup")) == nil)
         #expect(!PodCgroups(logs: "\(root)/none").canTellPods)
+    }
+
+    @Test("each filter lets through what it names, and all of them together")
+    func filters() throws {
+        func decoded(_ change: (inout event) -> Void) throws -> DatapathEvent {
+            var event = event()
+            (event.kind, event.`protocol`, event.reason, event.pid) = (EVENT_CONNECT, TCP, COUNT_FORWARD.rawValue, 411)
+            change(&event)
+            return try #require(DatapathEvent(event))
+        }
+        let connect = try decoded { _ in }
+        let refusal = try decoded { $0.reason = COUNT_REFUSE_SOURCE.rawValue }
+        let packet = try decoded { ($0.kind, $0.pid, $0.reason) = (EVENT_PACKET, 0, COUNT_REFUSE_SOURCE.rawValue) }
+        let (web, other) = (ObjectName(namespace: "default", name: "web"), ObjectName(namespace: "shop", name: "web"))
+        var filter = EventFilter()
+        #expect([connect, refusal, packet].allSatisfy(filter.passes) && filter.passes(pod: nil, service: nil))
+        filter.refusedOnly = true
+        #expect([connect, refusal, packet].map(filter.passes) == [false, true, true])
+        filter.pid = 411
+        #expect([connect, refusal, packet].map(filter.passes) == [false, true, false])
+        filter.pid = 412
+        #expect(!filter.passes(refusal))
+        filter.service = web
+        #expect([web, other, nil].map { filter.passes(pod: other, service: $0) } == [true, false, false])
+        filter.pod = other
+        #expect([web, other, nil].map { filter.passes(pod: $0, service: web) } == [false, true, false])
+    }
+
+    @Test("a packet of an unconnected socket has no VIP, and is a line with its endpoint")
+    func packetLine() throws {
+        let json = """
+            {"time": "2026-11-28T07:12:41.53Z", "protocol": "UDP", "kind": "packet", "client": "10.244.0.11:40000",
+             "pod": "default/shell", "device": 2, "backend": "10.244.0.12:8080", "refused": true, "reason": "refuse_source",
+             "service": "default/gated", "servicePort": "echo", "text": "the client is not in loadBalancerSourceRanges"}
+            """
+        let record = try ReportCoding.decoder().decode(EventRecord.self, from: Data(json.utf8))
+        #expect(
+            record.line == "07:12:41.530 packet  10.244.0.11:40000 of default/shell at device 2 → 10.244.0.12:8080/UDP "
+                + "default/gated:echo refused: the client is not in loadBalancerSourceRanges")
     }
 
     private func inode(_ path: String) throws -> UInt64 {

@@ -15,6 +15,17 @@ package struct EventFilter: Sendable {
     package var pod: ObjectName?
 
     package init() {}
+
+    /// What an event itself tells.
+    func passes(_ event: DatapathEvent) -> Bool {
+        if refusedOnly && !event.isRefusal { return false }
+        return pid == nil || event.caller?.pid == pid
+    }
+
+    /// What its names tell.
+    func passes(pod: ObjectName?, service: ObjectName?) -> Bool {
+        (self.pod == nil || pod == self.pod) && (self.service == nil || service == self.service)
+    }
 }
 
 /// Listens to the datapath, and gives what passes the filter with its names.
@@ -46,12 +57,10 @@ package struct Monitor: ~Copyable {
         let (events, lost) = try listener.take()
         var records: [EventRecord] = []
         for event in events {
-            if filter.refusedOnly && !event.isRefusal { continue }
-            if let pid = filter.pid, event.caller?.pid != pid { continue }
+            guard filter.passes(event) else { continue }
             let pod = event.cgroup.flatMap { pods.pod(of: $0) }
-            if let wanted = filter.pod, pod != wanted { continue }
             let service = try names.service(of: event)
-            if let wanted = filter.service, service != wanted { continue }
+            guard filter.passes(pod: pod, service: service) else { continue }
             records.append(
                 EventRecord(event, boot: boot, service: service, port: try names.port(of: event), pod: pod))
         }

@@ -76,9 +76,10 @@ struct RunCommand: ParsableCommand {
         } catch {
             throw ValidationError(error.description)
         }
-        let daemon = try Daemon(settings, progress: { step in
+        let progress: @Sendable (String?) -> Void = { step in
             if let step { ProgressLine.show(step) } else { ProgressLine.clear() }
-        }).settled()
+        }
+        let daemon = try Daemon(settings, progress: progress).settled()
         try waiting { try await daemon.run() }
     }
 

@@ -19,7 +19,9 @@ enum Programs {
     /// Where the programs are: as they were built beside this test bundle, or in `SWIFTLET_PROGRAMS`, where a release
     /// build has left those that users get.
     private static let directory: String = {
-        if let directory = ProcessInfo.processInfo.environment["SWIFTLET_PROGRAMS"] { return directory }
+        if let directory = ProcessInfo.processInfo.environment["SWIFTLET_PROGRAMS"] {
+            return URL(fileURLWithPath: directory).path
+        }
         let executable = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
         return URL(fileURLWithPath: executable).deletingLastPathComponent().path
     }()

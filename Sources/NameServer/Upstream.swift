@@ -73,13 +73,20 @@ final class Upstream: Sendable {
             case .success(let response) where response.code != .serverFailure && response.code != .refused:
                 then(.success(response))
             case .success(let response): attempt(number + 1, of: round, worse: response, then: then)
-            case .failure: attempt(number + 1, of: round, worse: worse, then: then)
+            case .failure:
+                putLast(server)
+                attempt(number + 1, of: round, worse: worse, then: then)
             }
         }
         switch round.transport {
         case .datagram: exchange.start(overDatagramsTo: server)
         case .stream: exchange.start(overStreamTo: server)
         }
+    }
+
+    /// A silent server costs one question its patience, and not each: the next is asked first from now on.
+    private func putLast(_ server: SocketAddress) {
+        servers.withLock { if $0.first == server { $0.append($0.removeFirst()) } }
     }
 }
 

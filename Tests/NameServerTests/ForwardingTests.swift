@@ -180,6 +180,22 @@ struct ForwardingTests {
         #expect(good.asked.count == 1)
     }
 
+    @Test("servers that are silent cost one question the wait, and are asked last from then on")
+    func silentOnce() async throws {
+        let silent = try await FakeUpstream { _, _ in [] }
+        let other = try await FakeUpstream { _, _ in [] }
+        let good = try await FakeUpstream { message, _ in [Self.answer(to: message)] }
+        let bench = try Bench([silent, other, good], patience: .seconds(2))
+        // Two servers are asked for a question, so that the third comes with the next one.
+        #expect(Self.code(try await bench.ask(Self.query("a.example.com"))) == 2)
+        for name in ["b", "c", "d"] {
+            let answer = try await bench.ask(Self.query("\(name).example.com"))
+            #expect(ForeignResponse(answer)?.hasAnswers == true)
+        }
+        #expect(silent.asked.count == 1)
+        #expect(other.asked.count == 1)
+    }
+
     @Test("where no server answers in time the client is told")
     func noAnswer() async throws {
         let silent = try await FakeUpstream { _, _ in [] }

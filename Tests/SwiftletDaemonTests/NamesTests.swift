@@ -55,6 +55,15 @@ struct NamesTests {
         return names
     }
 
+    /// The file that a process with these Services has left.
+    private static func kept(_ services: Range<Int>) async throws -> NameFile {
+        let plane = try MemoryControlPlane(names: try settings())
+        _ = await plane.control.ingestFirst(try Objects.list(services))
+        let file = try NameFile()
+        try file.keep(plane)
+        return file
+    }
+
     private static func headless(_ name: String, at addresses: [String]) throws -> [ClusterEvent] {
         var service = Service(name: ObjectName(namespace: "default", name: name))
         service.isHeadless = true
@@ -147,10 +156,7 @@ struct NamesTests {
 
     @Test("names are known again before the list comes, which then says which of them there are")
     func recalls() async throws {
-        let before = try MemoryControlPlane(names: try Self.settings())
-        _ = await before.control.ingestFirst(try Objects.list(0..<3))
-        let file = try NameFile()
-        try file.keep(before)
+        let file = try await Self.kept(0..<3)
         let plane = try MemoryControlPlane(names: try Self.settings())
         try file.recall(plane)
         #expect(try ask(plane, "web-1.default") == "10.96.1.1")
@@ -165,10 +171,7 @@ struct NamesTests {
 
     @Test("a manifest that cannot be read takes no name away, as it takes no VIP away; its end does")
     func sparesHidden() async throws {
-        let before = try MemoryControlPlane(names: try Self.settings())
-        _ = await before.control.ingestFirst(try Objects.list(0..<3))
-        let file = try NameFile()
-        try file.keep(before)
+        let file = try await Self.kept(0..<3)
         let plane = try MemoryControlPlane(names: try Self.settings())
         try file.recall(plane)
         var list = try Objects.list(0..<2)
@@ -185,10 +188,7 @@ struct NamesTests {
 
     @Test("what another source has left, or what is damaged, is not answered")
     func recallsOwnOnly() async throws {
-        let before = try MemoryControlPlane(names: try Self.settings())
-        _ = await before.control.ingestFirst(try Objects.list(0..<3))
-        let file = try NameFile()
-        try file.keep(before)
+        let file = try await Self.kept(0..<3)
         let other = try MemoryControlPlane(names: try Self.settings())
         try file.recall(other, origin: "another")
         #expect(try ask(other, "web-1.default") == "SERVFAIL")

@@ -491,8 +491,9 @@ _Static_assert(sizeof(struct listener) == 32, "changed layout: bump LB_MAP_VERSI
 
 LB_ENUM event_kind{
 	EVENT_CONNECT = 1,
-	EVENT_SEND = 2, /* of an unconnected UDP socket, to a backend that it did not have */
-	EVENT_BIND = 3, EVENT_PACKET = 4, /* one that is dropped behind the socket that sent it */
+	EVENT_SEND = 2,	  /* of an unconnected UDP socket, to a backend that it did not have */
+	EVENT_BIND = 3,	  /* a listener on a NodePort */
+	EVENT_PACKET = 4, /* one that is dropped behind the socket that sent it */
 };
 
 /* Addresses are in IPv6 form: IPv4 as ::ffff:a.b.c.d; zero where there is none. */

@@ -23,6 +23,7 @@ package struct Socket: ~Copyable, Sendable {
     package enum Kind: Sendable {
         case tcp
         case udp
+        case multipathTCP
     }
 
     private let descriptor: Descriptor
@@ -31,11 +32,13 @@ package struct Socket: ~Copyable, Sendable {
     /// Takes ownership of a socket that nobody else closes.
     package init(adopting raw: CInt) { descriptor = Descriptor(adopting: raw) }
 
+    private static let multipathTCP: CInt = 262  // IPPROTO_MPTCP
+
     /// Opens a socket in the network namespace of the calling thread.
     package init(_ kind: Kind, v4: Bool, nonblocking: Bool = false) throws(SocketError) {
-        let type = CInt(kind == .tcp ? SOCK_STREAM.rawValue : SOCK_DGRAM.rawValue)
+        let type = CInt(kind == .udp ? SOCK_DGRAM.rawValue : SOCK_STREAM.rawValue)
         let flags = CInt(SOCK_CLOEXEC.rawValue) | (nonblocking ? CInt(SOCK_NONBLOCK.rawValue) : 0)
-        let raw = socket(v4 ? AF_INET : AF_INET6, type | flags, 0)
+        let raw = socket(v4 ? AF_INET : AF_INET6, type | flags, kind == .multipathTCP ? Self.multipathTCP : 0)
         guard raw >= 0 else { throw SocketError("socket", errno) }
         self.init(adopting: raw)
     }
@@ -45,10 +48,10 @@ package struct Socket: ~Copyable, Sendable {
         _ kind: Kind, to address: SocketAddress, nonblocking: Bool = true, backlog: CInt = 4096
     ) throws(SocketError) -> Socket {
         let socket = try Socket(kind, v4: address.isV4, nonblocking: nonblocking)
-        if kind == .tcp { try socket.setOption(SOL_SOCKET, SO_REUSEADDR, 1) }
+        if kind != .udp { try socket.setOption(SOL_SOCKET, SO_REUSEADDR, 1) }
         if !address.isV4 { try socket.setOption(CInt(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
         try socket.bind(to: address)
-        if kind == .tcp {
+        if kind != .udp {
             guard listen(socket.rawValue, backlog) == 0 else { throw SocketError("listen", errno) }
         }
         return socket

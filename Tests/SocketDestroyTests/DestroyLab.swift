@@ -139,6 +139,11 @@ final class DestroyLab {
         }
     }
 
+    /// Sets a sysctl of the first namespace.
+    func set(_ sysctl: String, to value: Int) throws {
+        try inside(0, isHooked: false) { try Self.write("\(value)", to: "/proc/sys/\(sysctl)") }
+    }
+
     private func inside<Value>(_ number: Int, isHooked: Bool, _ body: () throws -> Value) throws -> Value {
         try namespaces[number].namespace.run {
             if isHooked { try Self.write("0", to: "\(cgroup.path)/cgroup.threads") }
@@ -193,6 +198,12 @@ final class Client: Sendable {
     }
 
     var isConnected: Bool { (try? socket.peerName()) != nil }
+
+    /// Whether the kernel tells within this time that the connection is over.
+    func waitForHangUp(seconds: Int) -> Bool {
+        var poll = pollfd(fd: socket.rawValue, events: 0, revents: 0)
+        return Glibc.poll(&poll, 1, CInt(seconds * 1_000)) == 1 && poll.revents & Int16(POLLHUP | POLLERR) != 0
+    }
 }
 
 /// A Service of one port, with a ClusterIP.

@@ -6,6 +6,7 @@ import ServiceMaps
 import ServiceModel
 import SocketDestroy
 import Synchronization
+import TestKit
 import Testing
 
 extension KernelTests {
@@ -195,6 +196,26 @@ extension KernelTests {
             let outcome = await (try lab.sweep(mechanism)).run(gone, permits: 100) { _, _ in }
             #expect(outcome.counts.total == SocketCounts(found: 1, destroyed: 1))
             #expect(client.takeError() == ECONNABORTED)
+            #expect(direct.takeError() == 0 && direct.isConnected)
+            _ = listener
+        }
+
+        @Test("a connection of multipath TCP ends as well", arguments: [Socket.Kind.tcp, .multipathTCP])
+        func multipath(server: Socket.Kind) async throws {
+            // A kernel without multipath TCP, or without the helper (5.19), has nothing to show here.
+            guard IteratorDestroyer.isPossible, Kernel.features?.has(.multipathSockets) == true else { return }
+            let lab = try DestroyLab()
+            let service = TestService(proto: .tcp)
+            // How long a connection without a subflow waits for another one: 60 s, unless it is told.
+            try lab.set("net/mptcp/close_timeout", to: 1)
+            let listener = try lab.backend(server, service.pod(1))
+            try lab.serve(service, by: [1])
+            let client = try lab.connect(service.address, .multipathTCP)
+            let direct = try lab.connect(service.pod(1), .multipathTCP)
+            let gone = try lab.serve(service, by: [2])
+            let outcome = await (try lab.sweep(.bpf)).run(gone, permits: 100) { _, _ in }
+            #expect(outcome.counts.total == SocketCounts(found: 1, destroyed: 1))
+            #expect(client.waitForHangUp(seconds: 20), "by its only subflow, or by the kernel's time-out")
             #expect(direct.takeError() == 0 && direct.isConnected)
             _ = listener
         }

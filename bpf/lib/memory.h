@@ -9,26 +9,51 @@
 #include "lib/unconnected.h"
 #include "lib/wayback.h"
 
+/* The connection whose subflow this socket is, or NULL: a socket of its own, as nearly all are. */
+static __always_inline struct mptcp_sock *sock_multipath(struct bpf_sock_addr *ctx)
+{
+	if (!config.has_multipath || !ctx->sk || ctx->protocol != IPPROTO_TCP)
+		return NULL;
+	return bpf_skc_to_mptcp_sock(ctx->sk);
+}
+
 /* Where a connected socket's record goes: its place, or storage of its own when that is taken. */
 static __always_inline struct origin *sock_origin_of(struct bpf_sock_addr *ctx)
 {
-	struct origin *origin;
-	struct mptcp_sock *multipath;
+	struct origin *origin = wayback_claim(bpf_get_socket_cookie(ctx));
 
-	/*
-	 * What connects is a subflow: the program's socket is another one, and the kernel releases
-	 * subflows without telling the hooks.
-	 */
-	if (config.has_multipath && ctx->sk && ctx->protocol == IPPROTO_TCP) {
-		multipath = bpf_skc_to_mptcp_sock(ctx->sk);
-		if (multipath)
-			return bpf_sk_storage_get(&sock_spill, multipath, NULL,
-						  BPF_SK_STORAGE_GET_F_CREATE);
-	}
-	origin = wayback_claim(bpf_get_socket_cookie(ctx));
 	if (origin || !ctx->sk)
 		return origin;
 	return bpf_sk_storage_get(&sock_spill, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
+/*
+ * Notes where a socket was connected to. Multipath TCP connects a subflow, while the program's
+ * socket is another one: that shows the VIP, and the subflow is what is found when the backend
+ * goes. Both carry their record themselves, because the kernel releases subflows without telling
+ * the hooks.
+ */
+static __always_inline void sock_remember(struct bpf_sock_addr *ctx, __u32 service_id,
+					  __u32 backend_id, const struct peer *vip,
+					  const struct peer *backend)
+{
+	struct mptcp_sock *multipath = sock_multipath(ctx);
+	struct origin *origin;
+
+	if (multipath) {
+		origin = bpf_sk_storage_get(&sock_spill, multipath, NULL,
+					    BPF_SK_STORAGE_GET_F_CREATE);
+		if (origin)
+			wayback_fill(origin, service_id, backend_id, vip, backend);
+		origin =
+			bpf_sk_storage_get(&sock_spill, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	} else {
+		origin = sock_origin_of(ctx);
+	}
+	if (origin)
+		wayback_fill(origin, service_id, backend_id, vip, backend);
+	else
+		count(COUNT_NO_WAY_BACK);
 }
 
 static __always_inline struct flows *sock_flows_of(struct bpf_sock_addr *ctx)

@@ -130,19 +130,15 @@ static __always_inline int F(refuse_connect)(struct bpf_sock_addr *ctx, enum ctx
 	return HOOK_ALLOW;
 }
 
-static __always_inline void F(sock_remember)(struct origin *origin,
-					     const struct FX(service, _key) *key,
-					     const struct F(slot) *slot)
+static __always_inline void F(sock_keep)(struct bpf_sock_addr *ctx,
+					 const struct FX(service, _key) *key,
+					 const struct F(slot) *slot)
 {
 	struct peer vip, backend;
 
-	if (!origin) {
-		count(COUNT_NO_WAY_BACK);
-		return;
-	}
 	peer_fill(&vip, key->address, ADDRESS_SIZE, key->port);
 	peer_fill(&backend, slot->address, ADDRESS_SIZE, slot->port);
-	wayback_fill(origin, slot->service_id, slot->backend_id, &vip, &backend);
+	sock_remember(ctx, slot->service_id, slot->backend_id, &vip, &backend);
 }
 
 /*
@@ -156,7 +152,7 @@ static __always_inline int F(sock_wait)(struct bpf_sock_addr *ctx,
 	struct F(slot) nobody = {.service_id = service_id, .port = key->port};
 
 	__builtin_memcpy(nobody.address, key->address, ADDRESS_SIZE);
-	F(sock_remember)(sock_origin_of(ctx), key, &nobody);
+	F(sock_keep)(ctx, key, &nobody);
 	return HOOK_ALLOW;
 }
 
@@ -213,7 +209,7 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 
 	count_backend(slot.backend_id);
 	ctx_set(ctx, form, slot.address, slot.port);
-	F(sock_remember)(sock_origin_of(ctx), &key, &slot);
+	F(sock_keep)(ctx, &key, &slot);
 	return HOOK_ALLOW;
 }
 

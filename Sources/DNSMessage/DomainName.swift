@@ -3,6 +3,10 @@
 /// Lower case makes equality what DNS compares by (RFC 4343). At most 255 bytes, labels of 1 to 63.
 package struct DomainName: Sendable, Hashable {
     package static let root = DomainName(uncheckedWire: [0])
+    /// Where names of IPv4 addresses are (RFC 1035 3.5).
+    package static let reverse4 = DomainName(uncheckedWire: [7] + "in-addr".utf8 + [4] + "arpa".utf8 + [0])
+    /// Where names of IPv6 addresses are (RFC 3596 2.5).
+    package static let reverse6 = DomainName(uncheckedWire: [3] + "ip6".utf8 + [4] + "arpa".utf8 + [0])
     package static let longest = 255
     /// The empty one included.
     static let mostLabels = 128

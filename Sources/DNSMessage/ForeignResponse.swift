@@ -67,8 +67,10 @@ package struct ForeignResponse: Sendable {
     }
 
     /// The message for a query with the same question, so many seconds after it came: with that query's id and its
-    /// spelling of the question, and with times to live that are as much shorter.
-    package func encoded(for query: Query, age: UInt32) -> [UInt8] {
+    /// spelling of the question, and with times to live that are as much shorter. One that is larger than the client
+    /// takes is cut to nothing, and says so: the client asks again over TCP.
+    package func encoded(for query: Query, age: UInt32, limit: Int) -> [UInt8] {
+        guard bytes.count <= limit else { return cut(for: query) }
         var bytes = bytes
         (bytes[0], bytes[1]) = (query.id.high, query.id.low)
         bytes[2] = bytes[2] & ~1 | (query.wantsRecursion ? 1 : 0)
@@ -82,5 +84,14 @@ package struct ForeignResponse: Sendable {
             for index in 0..<4 { bytes[place + index] = UInt8(truncatingIfNeeded: left >> (24 - 8 * UInt32(index))) }
         }
         return bytes
+    }
+
+    private func cut(for query: Query) -> [UInt8] {
+        let flags = UInt16(bytes[2]) << 8 | UInt16(bytes[3])
+        var writer = MessageWriter(id: query.id, flags: flags, question: query)
+        if let extensions = query.extensions {
+            writer.appendExtensions(code, signatures: extensions.wantsSignatures)
+        }
+        return writer.finished(isTruncated: true)
     }
 }

@@ -2,23 +2,26 @@ extension Query {
     /// Reads a message that asks one question, which is what servers answer (RFC 9619).
     package init(_ bytes: [UInt8]) throws(MalformedMessage) {
         var reader = MessageReader(bytes)
-        guard let header = try? Header(&reader), !header.isResponse else { throw .unanswerable }
+        guard let header = try? Header(&reader), !header.isResponse else { throw .unreadable }
         let wantsRecursion = header.flags & Header.Flags.recursionDesired != 0
-        do throws(MessageReader.Overrun) {
+        do {
             try self.init(header, &reader, wantsRecursion: wantsRecursion)
+        } catch is Forbidden {
+            throw .forbidden(id: header.id, opcode: header.opcode, wantsRecursion: wantsRecursion)
         } catch {
-            throw .answerable(id: header.id, opcode: header.opcode, wantsRecursion: wantsRecursion)
+            throw .unreadable
         }
     }
 
-    private init(
-        _ header: Header, _ reader: inout MessageReader, wantsRecursion: Bool
-    ) throws(MessageReader.Overrun) {
+    /// What can be read, and must not be sent.
+    private struct Forbidden: Error {}
+
+    private init(_ header: Header, _ reader: inout MessageReader, wantsRecursion: Bool) throws {
         id = header.id
         opcode = header.opcode == 0 ? .query : .other(header.opcode)
         self.wantsRecursion = wantsRecursion
         disablesChecking = header.flags & Header.Flags.checkingDisabled != 0
-        guard header.questions == 1 else { throw MessageReader.Overrun() }
+        guard header.questions == 1 else { throw Forbidden() }
         let name = try reader.name()
         question = Question(name, RecordType(rawValue: try reader.uint16()), recordClass: try reader.uint16())
         let end = reader.offset
@@ -29,7 +32,7 @@ extension Query {
         for _ in 0..<header.additionals {
             let extensions = try Extensions(&reader)
             // Two of them are an error (RFC 6891 6.1.1).
-            if extensions != nil, self.extensions != nil { throw MessageReader.Overrun() }
+            if extensions != nil, self.extensions != nil { throw Forbidden() }
             self.extensions = extensions ?? self.extensions
         }
     }

@@ -43,21 +43,22 @@ package struct Query: Sendable {
 
     /// How many bytes a response over UDP may have: 512 without extensions (RFC 1035 2.3.4), and never more than
     /// what passes any network in one piece.
-    package var largestDatagram: Int {
-        guard let extensions else { return 512 }
-        return max(512, min(Int(extensions.payloadSize), Self.largestResponse))
-    }
+    package var largestDatagram: Int { min(largestForeignDatagram, Self.largestResponse) }
+
+    /// How many bytes another server's response may have that is passed on: what the client takes.
+    package var largestForeignDatagram: Int { max(512, Int(extensions?.payloadSize ?? 512)) }
 
     /// What fits the smallest MTU of IPv6 (DNS flag day 2020), bytes.
     package static let largestResponse = 1232
 }
 
-/// Why a datagram is no question that a server answers as one.
+/// Why a message is no question that a server answers as one.
 package enum MalformedMessage: Error, Hashable {
-    /// Not even a header, or a response: nothing can be said to it.
-    case unanswerable
-    /// It has a header; the sender is told by a FORMERR with this id and these flags.
-    case answerable(id: UInt16, opcode: UInt8, wantsRecursion: Bool)
+    /// Cut short, not to be made sense of, or a response: it is dropped, since its sender may be another than it says.
+    case unreadable
+    /// It can be read, and has not one question (RFC 9619), or extensions twice (RFC 6891 6.1.1): the sender is to be told
+    /// FORMERR, with this id and these flags.
+    case forbidden(id: UInt16, opcode: UInt8, wantsRecursion: Bool)
 }
 
 extension Query {

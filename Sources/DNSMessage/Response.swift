@@ -44,7 +44,7 @@ package struct Response: Sendable {
         return Array(answers[..<start] + answers[middle...] + answers[start..<middle])
     }
 
-    /// The message for what is no query, but has a header that can be answered.
+    /// The message for what can be read, but must not be asked.
     package static func formatError(id: UInt16, opcode: UInt8, wantsRecursion: Bool) -> [UInt8] {
         var flags = Header.Flags.response | UInt16(opcode) << 11 | ResponseCode.formatError.rawValue
         if wantsRecursion { flags |= Header.Flags.recursionDesired }

@@ -1,11 +1,18 @@
 import Glibc
 import NIOCore
 import NIOPosix
+import ServiceModel
 
 /// The sockets of one address, over UDP and TCP.
 struct NameListener: Sendable {
+    private struct TooManyConnections: Error {}
+
     /// What the kernel keeps for a connection each way, bytes: room for the longest message.
     private static let buffer: ChannelOptions.Types.SocketOption.Value = 128 << 10
+
+    private static let datagramBuffer: ChannelOptions.Types.SocketOption.Value = 1 << 20
+    private static let forcedBuffer = ChannelOptions.Types.SocketOption(
+        level: .socket, name: .init(rawValue: SO_RCVBUFFORCE))
 
     private let datagrams: any Channel
     private let streams: any Channel
@@ -40,6 +47,7 @@ struct NameListener: Sendable {
         switch error.errnoCode {
         case EADDRINUSE: "the port is taken by another program"
         case EADDRNOTAVAIL: "it is no address of this node"
+        case EINVAL: "it is an address of one link only"
         case EACCES: "permission denied, add CAP_NET_BIND_SERVICE or take a port above 1023"
         default: "\(error)"
         }
@@ -50,11 +58,13 @@ struct NameListener: Sendable {
         at place: SocketAddress, _ resolver: NameResolver, _ group: any EventLoopGroup
     ) async throws -> any Channel {
         try await DatagramBootstrap(group: group)
-            .channelOption(.socketOption(.so_rcvbuf), value: 1 << 20)
+            .channelOption(.socketOption(.so_rcvbuf), value: datagramBuffer)
             .channelOption(.datagramVectorReadMessageCount, value: 32)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 32 * 2048))
             .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
+                // Beyond net.core.rmem_max, where CAP_NET_ADMIN allows it: bursts wait instead of being lost.
+                try? channel.syncOptions?.setOption(forcedBuffer, value: datagramBuffer)
+                return channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(DatagramQuestions(resolver))
                 }
             }
@@ -64,16 +74,20 @@ struct NameListener: Sendable {
     private static func streams(
         at place: SocketAddress, _ resolver: NameResolver, _ idleTime: TimeAmount, _ group: any EventLoopGroup
     ) async throws -> any Channel {
-        let connections = ConnectionCount(most: NameServer.mostConnections)
+        let connections = ClientShares(all: NameServer.mostConnections, each: NameServer.mostConnections / 4)
         return try await ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             // Connections have the listener's: as they are, the kernel would keep megabytes for each.
             .serverChannelOption(.socketOption(.so_rcvbuf), value: buffer)
             .serverChannelOption(.socketOption(.so_sndbuf), value: buffer)
+            // A client may have said all that it asks before it is answered.
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    guard connections.enter() else { throw ConnectionCount.Full() }
-                    channel.closeFuture.whenComplete { _ in connections.leave() }
+                    guard let client = channel.remoteAddress.flatMap({ IPAddress($0) }),
+                        let share = connections.enter(client)
+                    else { throw TooManyConnections() }
+                    channel.closeFuture.whenComplete { _ in share.leave() }
                     // Idle is a client that sends no whole message, though it sends bytes now and then.
                     try channel.pipeline.syncOperations.addHandlers([
                         ByteToMessageHandler(MessageFrameDecoder()), IdleStateHandler(readTimeout: idleTime),

@@ -57,7 +57,7 @@ final class NameResolver: Sendable {
             query = try Query(message)
         } catch {
             counters.count(.malformed)
-            guard case .answerable(let id, let opcode, let wantsRecursion) = error, admission.admits(client) else {
+            guard case .forbidden(let id, let opcode, let wantsRecursion) = error, admission.admits(client) else {
                 return .silence
             }
             return .answer(Response.formatError(id: id, opcode: opcode, wantsRecursion: wantsRecursion))
@@ -76,8 +76,10 @@ final class NameResolver: Sendable {
         case .answer(let response):
             counters.count(.answered)
             return .answer(encoded(response, query, limit))
-        case .alias(let response, let target): return follow(target, response, query, limit, later)
-        case .elsewhere: return forward(query, message, transport, later)
+        case .alias(let response, let target):
+            let alias = Alias(response: response, target: target, query: query, limit: limit)
+            return follow(alias, for: client, later)
+        case .elsewhere: return forward(query, message, from: client, transport, later)
         }
     }
 
@@ -88,26 +90,25 @@ final class NameResolver: Sendable {
     }
 
     private func forward(
-        _ query: Query, _ message: [UInt8], _ transport: Transport, _ later: @escaping @Sendable ([UInt8]) -> Void
+        _ query: Query, _ message: [UInt8], from client: IPAddress, _ transport: Transport,
+        _ later: @escaping @Sendable ([UInt8]) -> Void
     ) -> Outcome {
         guard let upstream, query.wantsRecursion else {
             counters.count(.notServed)
             return .answer(encoded(Response(.refused), query, 512))
         }
+        let limit = transport == .datagram ? query.largestForeignDatagram : 65_535
         let key = AnswerCache.Key(query)
         if let key, let (response, age) = cache.withLock({ $0.find(key, at: now) }) {
-            let bytes = response.encoded(for: query, age: age)
-            if transport == .stream || bytes.count <= query.largestDatagram {
-                counters.count(.cached)
-                return .answer(bytes)
-            }
+            counters.count(.cached)
+            return .answer(response.encoded(for: query, age: age, limit: limit))
         }
-        upstream.ask(message, query.question, transport) { [self] result in
+        upstream.ask(message, query.question, transport, for: client) { [self] result in
             switch result {
             case .success(let response):
                 counters.count(.forwarded)
                 if let key { cache.withLock { $0.keep(response, for: key, at: now) } }
-                later(response.encoded(for: query, age: 0))
+                later(response.encoded(for: query, age: 0, limit: limit))
             case .failure(let failure):
                 counters.count(failure == .busy ? .dropped : .upstreamFailed)
                 later(encoded(Response(.serverFailure), query, 512))
@@ -116,53 +117,63 @@ final class NameResolver: Sendable {
         return .later
     }
 
+    /// An alias of ours that leads beyond the zone, and what was asked.
+    private struct Alias: Sendable {
+        var response: Response
+        var target: DomainName
+        var query: Query
+        var limit: Int
+
+        var question: Question { Question(target, query.question.type) }
+    }
+
     /// The end of an alias, as the upstream servers know it. Without them the alias alone is the answer.
     private func follow(
-        _ target: DomainName, _ response: Response, _ query: Query, _ limit: Int,
-        _ later: @escaping @Sendable ([UInt8]) -> Void
+        _ alias: Alias, for client: IPAddress, _ later: @escaping @Sendable ([UInt8]) -> Void
     ) -> Outcome {
-        guard let upstream, query.wantsRecursion else {
+        guard let upstream, alias.query.wantsRecursion else {
             counters.count(.answered)
-            return .answer(encoded(response, query, limit))
+            return .answer(encoded(alias.response, alias.query, alias.limit))
         }
-        let question = Question(target, query.question.type)
-        let key = AnswerCache.Key(question)
-        if let (found, age) = cache.withLock({ $0.find(key, at: now) }) {
+        let question = alias.question
+        if let (found, age) = cache.withLock({ $0.find(AnswerCache.Key(question), at: now) }) {
             counters.count(.answered)
-            return .answer(encoded(response.continued(by: found, question, age: age), query, limit))
+            return .answer(completed(alias, by: found, age: age))
         }
         let message = Query.message(for: question)
-        upstream.ask(message, question, .datagram) { [self] result in
-            guard case .success(let found) = result, !found.isTruncated else {
-                return askAgain(question, message, result, upstream) { [self] found in
-                    finish(response, with: found, question, key, query, limit, later)
-                }
+        upstream.ask(message, question, .datagram, for: client) { [self] result in
+            guard case .success(let found) = result, found.isTruncated else {
+                return finish(alias, by: try? result.get(), later)
             }
-            finish(response, with: found, question, key, query, limit, later)
+            // An answer that was cut off is asked for again over TCP.
+            upstream.ask(message, question, .stream, for: client) { [self] result in
+                finish(alias, by: (try? result.get()) ?? found, later)
+            }
         }
         return .later
     }
 
-    /// An answer that was cut off is asked for again over TCP.
-    private func askAgain(
-        _ question: Question, _ message: [UInt8], _ result: Result<ForeignResponse, Upstream.Failure>,
-        _ upstream: Upstream, then: @escaping @Sendable (ForeignResponse?) -> Void
-    ) {
-        guard case .success(let cut) = result else { return then(nil) }
-        upstream.ask(message, question, .stream) { then((try? $0.get()) ?? cut) }
-    }
-
-    private func finish(
-        _ response: Response, with found: ForeignResponse?, _ question: Question, _ key: AnswerCache.Key,
-        _ query: Query, _ limit: Int, _ later: @Sendable ([UInt8]) -> Void
-    ) {
+    private func finish(_ alias: Alias, by found: ForeignResponse?, _ later: @Sendable ([UInt8]) -> Void) {
         guard let found else {
             counters.count(.upstreamFailed)
-            return later(encoded(Response(.serverFailure), query, limit))
+            return later(encoded(Response(.serverFailure), alias.query, alias.limit))
         }
         counters.count(.answered)
-        cache.withLock { $0.keep(found, for: key, at: now) }
-        later(encoded(response.continued(by: found, question, age: 0), query, limit))
+        cache.withLock { $0.keep(found, for: AnswerCache.Key(alias.question), at: now) }
+        later(completed(alias, by: found, age: 0))
+    }
+
+    /// The alias and what another server said of its end, which may lead back to a name that only we know.
+    private func completed(_ alias: Alias, by found: ForeignResponse, age: UInt32) -> [UInt8] {
+        var response = alias.response.continued(by: found, alias.question, age: age)
+        if case .alias(let back)? = response.answers.last?.content,
+            case .answer(let end) = table.answer(Question(back, alias.question.type))
+        {
+            response.code = end.code
+            response.answers += end.answers
+            response.authorities = end.authorities
+        }
+        return encoded(response, alias.query, alias.limit)
     }
 }
 

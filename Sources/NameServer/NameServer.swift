@@ -3,7 +3,7 @@ import NIOCore
 
 /// Answers questions over UDP and TCP. An address that cannot be had is told and tried again.
 package struct NameServer: Sendable {
-    /// TCP connections that are open at one time, at each address.
+    /// TCP connections that are open at one time, at each address; a quarter of them may be one client's.
     static let mostConnections = 128
     /// A connection that says nothing is closed (RFC 7766 6.2.3).
     static let idleTime = TimeAmount.seconds(10)

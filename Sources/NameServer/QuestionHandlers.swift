@@ -1,7 +1,6 @@
 import DNSMessage
 import NIOCore
 import ServiceModel
-import Synchronization
 
 /// Reads datagrams and answers each.
 final class DatagramQuestions: ChannelInboundHandler {
@@ -34,24 +33,6 @@ final class DatagramQuestions: ChannelInboundHandler {
 
     /// Such as an ICMP error about an earlier answer: the socket serves others.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {}
-}
-
-/// Bounds the connections of a listener.
-final class ConnectionCount: Sendable {
-    struct Full: Error {}
-
-    private let most: Int
-    private let count = Atomic<Int>(0)
-
-    init(most: Int) { self.most = most }
-
-    func enter() -> Bool {
-        if count.add(1, ordering: .relaxed).newValue <= most { return true }
-        leave()
-        return false
-    }
-
-    func leave() { count.subtract(1, ordering: .relaxed) }
 }
 
 extension IPAddress {

@@ -22,6 +22,8 @@ final class StreamQuestions: ChannelDuplexHandler {
     private var done = 0
     private var wantsToRead = false
     private var isDraining = false
+    /// The client sends nothing more, and waits for what it asked.
+    private var isComplete = false
 
     init(_ resolver: NameResolver) { self.resolver = resolver }
 
@@ -45,6 +47,7 @@ final class StreamQuestions: ChannelDuplexHandler {
         }
         guard done == queue.count else { return }
         (queue, done) = ([], 0)
+        if isComplete, waiting == 0 { return context.close(promise: nil) }
         if wantsToRead {
             wantsToRead = false
             context.read()
@@ -79,7 +82,13 @@ final class StreamQuestions: ChannelDuplexHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is IdleStateHandler.IdleStateEvent, asking == 0 { context.close(promise: nil) }
+        switch event {
+        case is IdleStateHandler.IdleStateEvent where asking == 0: context.close(promise: nil)
+        case ChannelEvent.inputClosed:
+            isComplete = true
+            drain(context)
+        default: break
+        }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }

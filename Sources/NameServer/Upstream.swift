@@ -1,6 +1,7 @@
 import DNSMessage
 import NIOCore
 import NIOPosix
+import ServiceModel
 import Synchronization
 
 /// Asks other name servers, as a stub resolver does: one after the other, each question from a port and with an id of
@@ -10,20 +11,20 @@ final class Upstream: Sendable {
     static let usualPatience = TimeAmount.seconds(2)
     /// Servers that are asked for a question; a single one is asked again.
     static let tries = 2
-    /// Questions that wait for an answer, with a socket each.
+    /// Questions that wait for an answer, with a socket each; half of them may be one client's.
     static let mostWaiting = 512
 
     enum Failure: Error {
         /// No server answered in time.
         case silent
-        /// Too many questions wait already.
+        /// Too many questions wait already, of all clients or of this one.
         case busy
     }
 
     private let servers: Mutex<[SocketAddress]>
     private let group: any EventLoopGroup
     private let patience: TimeAmount
-    private let waiting = Atomic<Int>(0)
+    private let waiting = ClientShares(all: mostWaiting, each: mostWaiting / 2)
 
     init(_ servers: [SocketAddress], group: any EventLoopGroup, patience: TimeAmount = usualPatience) {
         self.patience = patience
@@ -36,17 +37,14 @@ final class Upstream: Sendable {
 
     /// - Parameter then: called once, on any event loop.
     func ask(
-        _ message: [UInt8], _ question: Question, _ transport: NameResolver.Transport,
+        _ message: [UInt8], _ question: Question, _ transport: NameResolver.Transport, for client: IPAddress,
         then: @escaping @Sendable (Result<ForeignResponse, Failure>) -> Void
     ) {
-        guard waiting.add(1, ordering: .relaxed).newValue <= Self.mostWaiting else {
-            waiting.subtract(1, ordering: .relaxed)
-            return then(.failure(.busy))
-        }
+        guard let share = waiting.enter(client) else { return then(.failure(.busy)) }
         let round = Round(
             message: message, question: question, transport: transport, servers: servers.withLock { $0 })
-        attempt(0, of: round, worse: nil) { [self] result in
-            waiting.subtract(1, ordering: .relaxed)
+        attempt(0, of: round, worse: nil) { result in
+            share.leave()
             then(result)
         }
     }

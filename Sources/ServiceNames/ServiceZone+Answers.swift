@@ -164,22 +164,19 @@ extension ServiceZone {
                 record(question.name, .pointer($0))
             }
         } else {
-            response.authorities = [authority]
+            response.authorities = [authority(of: address.family == .v4 ? .reverse4 : .reverse6)]
         }
         return .answer(response)
     }
 }
 
 extension IPAddress {
-    private static let reverse4 = DomainName("in-addr.arpa")
-    private static let reverse6 = DomainName("ip6.arpa")
-
     /// The address of a name such as `1.0.96.10.in-addr.arpa` or, with 32 nibbles, in `ip6.arpa` (RFC 1035 3.5,
     /// RFC 3596 2.5).
     init?(reverse name: DomainName) {
-        if let zone = Self.reverse4, let labels = name.labels(below: zone), labels.count == 4 {
+        if let labels = name.labels(below: .reverse4), labels.count == 4 {
             self.init(labels.reversed().map { String(decoding: $0, as: UTF8.self) }.joined(separator: "."))
-        } else if let zone = Self.reverse6, let labels = name.labels(below: zone), labels.count == 32,
+        } else if let labels = name.labels(below: .reverse6), labels.count == 32,
             labels.allSatisfy({ $0.count == 1 })
         {
             let nibbles = labels.reversed().map { String(decoding: $0, as: UTF8.self) }

@@ -45,9 +45,11 @@ package struct ServiceZone: Sendable {
     }
 
     /// The zone's SOA record, which says how long an absence may be remembered.
-    var authority: Record {
+    var authority: Record { authority(of: settings.domain) }
+
+    func authority(of zone: DomainName) -> Record {
         Record(
-            settings.domain, timeToLive: settings.timeToLive,
+            zone, timeToLive: settings.timeToLive,
             .authority(.init(primary: primary, mailbox: mailbox, serial: serial, minimum: settings.timeToLive)))
     }
 

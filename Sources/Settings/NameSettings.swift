@@ -40,6 +40,12 @@ package struct NameSettings: Sendable, Hashable {
 
     /// What only shows when all layers are applied.
     func check() throws(ConfigurationError) {
+        let own = bind + serviceIPs.map { NameServerSettings.Address($0) }
+        if isOn, let server = upstream?.first(where: { own.contains($0) }) {
+            throw ConfigurationError(
+                "cannot ask --dns-upstream \(server) (dnsUpstream): swiftlet itself answers there; name another server, or "
+                    + "none")
+        }
         if serviceIPs.isEmpty { return }
         guard isOn else {
             throw ConfigurationError(
@@ -74,7 +80,12 @@ extension NameSettings {
             switch settings {
             case ["none"]: servers = []
             case ["auto"]: servers = nil
-            default: servers = try NameServerSettings.Address.list(settings: settings, default: "none")
+            default:
+                let named = try NameServerSettings.Address.list(settings: settings, default: "none alone")
+                guard !named.contains(where: \.address.isUnspecified) else {
+                    throw SettingMistake("write the address of a server: 0.0.0.0 and :: are none")
+                }
+                servers = named
             }
         }
     }
@@ -98,11 +109,13 @@ extension NameServerSettings.Address {
 
     static func list(settings: [String], default none: String) throws(SettingMistake) -> [NameServerSettings.Address] {
         var addresses: [NameServerSettings.Address] = []
-        for text in settings.flatMap({ $0.split(separator: ",") }) {
+        for text in settings.flatMap({ $0.split(separator: ",", omittingEmptySubsequences: false) }) {
             guard let address = NameServerSettings.Address(String(text.filter { !$0.isWhitespace })),
                 !address.address.isMulticast
             else {
-                throw SettingMistake("write addresses like 10.0.0.1, 10.0.0.1:5353 or [fd00::1]:5353, or \(none)")
+                throw SettingMistake(
+                    "\"\(text)\" is no address: write addresses like 10.0.0.1, 10.0.0.1:5353 or [fd00::1]:5353, or \(none)"
+                )
             }
             if !addresses.contains(address) { addresses.append(address) }
         }
@@ -127,7 +140,9 @@ package func clusterDomain(setting: String) throws(SettingMistake) -> String {
     let text = setting.lowercased()
     let domain = text.hasSuffix(".") ? String(text.dropLast()) : text
     // Room for a port, a protocol, a hostname, a Service and a namespace of 63 bytes is not asked for: few are so long.
-    guard !domain.isEmpty, domain.utf8.count <= 180, NameServerSettings.isDomain(domain) else {
+    guard !domain.isEmpty, domain.utf8.count <= 180, NameServerSettings.isDomain(domain),
+        domain != "arpa", !domain.hasSuffix(".arpa")
+    else {
         throw SettingMistake("write a domain like cluster.local")
     }
     return domain

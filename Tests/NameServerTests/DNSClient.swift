@@ -18,8 +18,13 @@ final class DNSClient {
     /// What must not go while there is a client.
     private let owner: AnyObject
 
-    /// - Parameter buffer: bytes that the kernel keeps for the client each way, about; nil: as many as usual.
-    init(_ way: Way, to server: SocketAddress, of owner: AnyObject, buffer: Int32? = nil) throws {
+    /// - Parameters:
+    ///   - buffer: bytes that the kernel keeps for the client each way, about; nil: as many as usual.
+    ///   - source: the client's own address.
+    init(
+        _ way: Way, to server: SocketAddress, of owner: AnyObject, buffer: Int32? = nil,
+        from source: SocketAddress? = nil
+    ) throws {
         self.owner = owner
         descriptor = socket(
             AF_INET,
@@ -32,6 +37,7 @@ final class DNSClient {
             }
         }
         wait(for: 20)
+        if let source, source.withSockAddr({ bind(descriptor, $0, socklen_t($1)) }) != 0 { throw Failure("bind") }
         let status = server.withSockAddr { connect(descriptor, $0, socklen_t($1)) }
         guard status == 0 else { throw Failure("connect") }
     }

@@ -28,7 +28,9 @@ struct ForwardingTests {
             var alias = Service(name: ObjectName(namespace: "default", name: "outside"))
             alias.kind = .externalName
             alias.externalName = "www.example.com"
-            table.update([(alias.name, ServiceRecords(alias, slices: []))], isComplete: true)
+            var api = Service(name: ObjectName(namespace: "default", name: "api"))
+            api.clusterIPs = [try #require(IPAddress("10.96.0.10"))]
+            table.update([alias, api].map { ($0.name, ServiceRecords($0, slices: [])) }, isComplete: true)
             resolver = NameResolver(
                 table: table, admission: Admission(allowed: []), counters: NameServerCounters(),
                 upstream: Upstream(servers.map(\.address), group: ForwardingTests.group, patience: patience),
@@ -263,20 +265,64 @@ struct ForwardingTests {
         #expect(Self.code(try await Bench([silent], patience: .milliseconds(50)).ask(question)) == 2)
     }
 
-    @Test("no more questions wait for others than there are sockets for")
+    @Test("an alias that leads back to a name of ours by way of others has its end")
+    func aliasLeadsBack() async throws {
+        let upstream = try await FakeUpstream { message, _ in
+            guard let query = try? Query(message), let back = DomainName("api.default.svc.cluster.local") else {
+                return []
+            }
+            var response = Response(.nameError)
+            response.answers = [Record(query.question.name, timeToLive: 60, .alias(back))]
+            return [response.encoded(for: query, limit: 512)]
+        }
+        let bench = try Bench([upstream])
+        for _ in 0..<2 {
+            let answer = try await bench.ask(Self.query("outside.default.svc.cluster.local"))
+            #expect(Self.code(answer) == 0)
+            #expect(Array(answer.suffix(4)) == [10, 96, 0, 10])
+        }
+    }
+
+    @Test(
+        "an answer that is larger than the client takes is cut off, when it comes and when it is remembered",
+        arguments: [(nil, 512), (600, 600), (4096, 4096)] as [(UInt16?, Int)])
+    func cutsOff(payload: UInt16?, limit: Int) async throws {
+        let upstream = try await FakeUpstream { message, _ in [Self.answer(to: message, count: 60, limit: 65_535)] }
+        let bench = try Bench([upstream])
+        let tail: [UInt8] = payload.map { [0, 0, 41, $0.high, $0.low, 0, 0, 0x80, 0, 0, 0] as [UInt8] } ?? []
+        for _ in 0..<2 {
+            let answer = try await bench.ask(Self.query("big.example.com", tail: tail))
+            #expect(answer.count <= limit)
+            let response = try #require(ForeignResponse(answer))
+            #expect(response.isTruncated == (limit < 60 * 16))
+            #expect(answer[11] == (payload == nil ? 0 : 1), "the extensions are there still")
+            let whole = try await bench.ask(Self.query("big.example.com", tail: tail), .stream)
+            #expect(try #require(ForeignResponse(whole)).isTruncated == false)
+        }
+    }
+
+    @Test("no more questions wait for others than there are sockets for, and half of them for one client")
     func boundsWaiting() async throws {
         let silent = try await FakeUpstream { _, _ in [] }
         let bench = try Bench([silent], patience: .seconds(3))
-        let client = try #require(IPAddress("127.0.0.1"))
         let (answers, continuation) = AsyncStream.makeStream(of: [UInt8].self)
-        for number in 0..<(Upstream.mostWaiting + 3) {
-            _ = bench.resolver.resolve(Self.query("n\(number).example.com"), from: client, .datagram) {
-                continuation.yield($0)
+        /// How many are told at once that there is no room.
+        func ask(_ client: String, _ count: Int) throws {
+            let client = try #require(IPAddress(client))
+            for number in 0..<count {
+                _ = bench.resolver.resolve(Self.query("n\(number).example.com"), from: client, .datagram) {
+                    continuation.yield($0)
+                }
             }
         }
-        var iterator = answers.makeAsyncIterator()
-        for _ in 0..<3 { #expect(Self.code(try #require(await iterator.next())) == 2) }
+        try ask("127.0.0.1", Upstream.mostWaiting / 2 + 3)
         #expect(bench.resolver.counters[.dropped] == 3)
+        try ask("127.0.0.2", Upstream.mostWaiting / 2)
+        #expect(bench.resolver.counters[.dropped] == 3)
+        try ask("127.0.0.3", 1)
+        #expect(bench.resolver.counters[.dropped] == 4)
+        var iterator = answers.makeAsyncIterator()
+        for _ in 0..<4 { #expect(Self.code(try #require(await iterator.next())) == 2) }
     }
 
     @Test("what is remembered has a bound, and the oldest goes first")

@@ -60,14 +60,20 @@ struct MessageTests {
         }
     }
 
-    @Test("a response is no question, and a header alone can be answered")
+    @Test("what is cut short and a response cannot be read; several questions and none are forbidden")
     func malformed() {
-        #expect(throws: MalformedMessage.unanswerable) { try Query([1, 2, 0x80]) }
-        var response = query("a", .a)
+        let message = query("a", .a)
+        var response = message
         response[2] |= 0x80
-        #expect(throws: MalformedMessage.unanswerable) { try Query(response) }
-        #expect(throws: MalformedMessage.answerable(id: 0xabcd, opcode: 0, wantsRecursion: true)) {
-            try Query(Array(self.query("a", .a).prefix(12)))
+        for bytes in [response] + (0..<message.count).map({ Array(message.prefix($0)) }) {
+            #expect(throws: MalformedMessage.unreadable) { try Query(bytes) }
+        }
+        for count: UInt8 in [0, 2] {
+            var several = message
+            several[5] = count
+            #expect(throws: MalformedMessage.forbidden(id: 0xabcd, opcode: 0, wantsRecursion: true)) {
+                try Query(several)
+            }
         }
     }
 
@@ -138,7 +144,7 @@ struct MessageTests {
         response.answers = [Record(query.question.name, timeToLive: 60, .address([192, 0, 2, 1]))]
         let known = try #require(ForeignResponse(response.encoded(for: query, limit: 512)))
         #expect(known.lifetime == 60)
-        #expect(try #require(ForeignResponse(known.encoded(for: query, age: 25))).lifetime == 35)
+        #expect(try #require(ForeignResponse(known.encoded(for: query, age: 25, limit: 512))).lifetime == 35)
         var absence = Response(.nameError)
         let zone = try #require(DomainName("example.com"))
         absence.authorities = [
@@ -173,7 +179,7 @@ struct MessageTests {
             }
             if let query = try? Query(bytes) { _ = Response().encoded(for: query, limit: 512) }
             if let response = ForeignResponse(bytes) {
-                _ = response.encoded(for: query, age: 1)
+                _ = response.encoded(for: query, age: 1, limit: 65_535)
                 _ = response.addresses(for: response.question)
             }
         }

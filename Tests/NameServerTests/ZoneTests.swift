@@ -131,6 +131,19 @@ struct ZoneTests {
         #expect(try ask(zone(), name, type) == answer)
     }
 
+    @Test(
+        "an absence has the SOA record of a zone that the name is in (RFC 2308 3)",
+        arguments: ["none.default.svc.cluster.local", "cluster.local", "1.0.3.10.in-addr.arpa"])
+    func authorityOfAbsence(name: String) throws {
+        let name = try #require(DomainName(name))
+        guard case .answer(let response) = try zone().answer(Question(name, .txt)) else {
+            Issue.record("it is ours")
+            return
+        }
+        let owner = try #require(response.authorities.first?.name)
+        #expect(name.labels(below: owner) != nil, "\(owner)")
+    }
+
     @Test("what goes leaves no name")
     func removes() throws {
         var zone = try zone()

@@ -46,7 +46,8 @@ struct NameSettingsTests {
         "what cannot be used says what to write",
         arguments: [
             ("dnsBind: [0.0.0.0]", "write one of the node's own addresses"),
-            ("dnsBind: [here]", "write addresses like 10.0.0.1"),
+            ("dnsBind: [here]", "\"here\" is no address: write addresses like 10.0.0.1"),
+            ("dnsBind: [\"\"]", "\"\" is no address: write addresses like 10.0.0.1"),
             ("dnsBind: [\"10.0.0.1:0\"]", "write addresses like 10.0.0.1"),
             ("dnsServiceIP: 10.96.0.10,10.96.0.11", "write an address like 10.96.0.10, or one of each family"),
             ("dnsServiceIP: 127.0.0.1", "write an address like 10.96.0.10"),
@@ -54,7 +55,9 @@ struct NameSettingsTests {
             ("clusterDomain: .", "write a domain like cluster.local"),
             ("dnsTTL: 90000", "write seconds from 0 to 86400"),
             ("dnsTTL: 1500ms", "write seconds from 0 to 86400"),
-            ("dnsUpstream: [none, 192.0.2.1]", "write addresses like 10.0.0.1"),
+            ("clusterDomain: in-addr.arpa", "write a domain like cluster.local"),
+            ("dnsUpstream: [none, 192.0.2.1]", "or none alone"),
+            ("dnsUpstream: [0.0.0.0]", "write the address of a server"),
             ("dnsAllow: 10.0.0.1", "write CIDRs"),
         ])
     func mistakes(line: String, advice: String) throws {
@@ -69,6 +72,12 @@ struct NameSettingsTests {
             ("dnsServiceIP: 10.96.0.10\ndnsBind: [127.0.0.1]", "names no IPv4 address that pods can reach"),
             ("dnsServiceIP: fd00:96::a\ndnsBind: [10.0.0.1]", "names no IPv6 address that pods can reach"),
             ("dnsServiceIP: 10.96.0.10\ndnsBind: [127.0.0.1, 10.0.0.1]", nil),
+            ("dnsBind: [10.0.0.1]\ndnsUpstream: [192.0.2.1, 10.0.0.1]", "swiftlet itself answers there"),
+            (
+                "dnsBind: [10.0.0.1]\ndnsServiceIP: 10.96.0.10\ndnsUpstream: [10.96.0.10]",
+                "swiftlet itself answers there"
+            ),
+            ("dnsBind: [10.0.0.1]\ndnsUpstream: [\"10.0.0.1:5353\"]", nil),
         ] as [(String, String?)])
     func needsBind(text: String, advice: String?) throws {
         let settings = try configuration(of: text)

@@ -198,7 +198,7 @@ let package = Package(
         .executableTarget(
             name: "swiftlet",
             dependencies: [
-                "BPFLoader", "CNameLookup", "CReference", "CZlib", "ConnectBenchmark", "DatapathInstall",
+                "BPFLoader", "CNameLookup", "CReference", "CZlib", "ConnectBenchmark", "DNSMessage", "DatapathInstall",
                 "KubernetesObjects", "ManifestDirectory", "NameServer", "NetworkLab", "NodeNetwork", "Reporting",
                 "ServiceMaps", "ServiceModel", "Settings", "SwiftletDaemon", "Takeover",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

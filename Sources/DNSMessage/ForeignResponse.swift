@@ -9,6 +9,8 @@ package struct ForeignResponse: Sendable {
     package let lifetime: UInt32
     /// Where the times to live stand.
     private let timePlaces: [Int]
+    /// Where the question ends, and then each answer.
+    private let ends: [Int]
 
     /// Nil for what is no response, or runs past its end.
     package init?(_ bytes: [UInt8]) {
@@ -17,7 +19,7 @@ package struct ForeignResponse: Sendable {
     }
 
     private init(
-        bytes: [UInt8], question: Question, header: Header, lifetime: UInt32, timePlaces: [Int]
+        bytes: [UInt8], question: Question, header: Header, lifetime: UInt32, timePlaces: [Int], ends: [Int]
     ) {
         self.bytes = bytes
         self.question = question
@@ -25,6 +27,7 @@ package struct ForeignResponse: Sendable {
         isTruncated = header.flags & Header.Flags.truncated != 0
         self.lifetime = lifetime
         self.timePlaces = timePlaces
+        self.ends = ends
     }
 
     private static func read(_ bytes: [UInt8]) throws -> ForeignResponse {
@@ -35,6 +38,7 @@ package struct ForeignResponse: Sendable {
             try reader.name(), RecordType(rawValue: try reader.uint16()), recordClass: try reader.uint16())
         var (shortest, absence): (UInt32?, UInt32?) = (nil, nil)
         var places: [Int] = []
+        var ends = [reader.offset]
         for index in 0..<(header.answers + header.authorities + header.additionals) {
             try reader.skipName()
             let type = RecordType(rawValue: try reader.uint16())
@@ -56,6 +60,7 @@ package struct ForeignResponse: Sendable {
             }
             guard end >= reader.offset else { throw MessageReader.Overrun() }
             try reader.skip(end - reader.offset)
+            if index < header.answers { ends.append(end) }
         }
         let isAbsence = header.answers == 0 || header.code == ResponseCode.nameError.rawValue
         let isFinal = header.code == 0 || header.code == ResponseCode.nameError.rawValue
@@ -63,22 +68,21 @@ package struct ForeignResponse: Sendable {
         let lifetime = isAbsence ? absence.map { min($0, shortest ?? $0) } : shortest
         return ForeignResponse(
             bytes: bytes, question: question, header: header,
-            lifetime: isFinal && !isTruncated ? lifetime ?? 0 : 0, timePlaces: places)
+            lifetime: isFinal && !isTruncated ? lifetime ?? 0 : 0, timePlaces: places, ends: ends)
     }
 
     /// The message for a query with the same question, so many seconds after it came: with that query's id and its
-    /// spelling of the question, and with times to live that are as much shorter. One that is larger than the client
-    /// takes is cut to nothing, and says so: the client asks again over TCP.
+    /// spelling of the question, and with times to live that are as much shorter. Of one that is larger than the client
+    /// takes the first answers are there, and the client asks again over TCP.
     package func encoded(for query: Query, age: UInt32, limit: Int) -> [UInt8] {
-        guard bytes.count <= limit else { return cut(for: query) }
-        var bytes = bytes
+        var bytes = bytes.count <= limit ? bytes : cut(for: query, limit)
         (bytes[0], bytes[1]) = (query.id.high, query.id.low)
         bytes[2] = bytes[2] & ~1 | (query.wantsRecursion ? 1 : 0)
         for (index, byte) in query.questionBytes.enumerated() where Header.size + index < bytes.count {
             bytes[Header.size + index] = byte
         }
         if age == 0 { return bytes }
-        for place in timePlaces {
+        for place in timePlaces where place + 4 <= bytes.count {
             let time = (0..<4).reduce(UInt32(0)) { $0 << 8 | UInt32(bytes[place + $1]) }
             let left = time > age ? time - age : 0
             for index in 0..<4 { bytes[place + index] = UInt8(truncatingIfNeeded: left >> (24 - 8 * UInt32(index))) }
@@ -86,12 +90,15 @@ package struct ForeignResponse: Sendable {
         return bytes
     }
 
-    private func cut(for query: Query) -> [UInt8] {
-        let flags = UInt16(bytes[2]) << 8 | UInt16(bytes[3])
-        var writer = MessageWriter(id: query.id, flags: flags, question: query)
-        if let extensions = query.extensions {
-            writer.appendExtensions(code, signatures: extensions.wantsSignatures)
+    private func cut(for query: Query, _ limit: Int) -> [UInt8] {
+        let tail = query.extensions.map { MessageWriter.extensions(code, signatures: $0.wantsSignatures) } ?? []
+        let answers = max(0, ends.count { $0 + tail.count <= limit } - 1)
+        var bytes = Array(bytes[..<ends[answers]]) + tail
+        bytes[2] |= Header.Flags.truncated.high
+        let counts = [answers, 0, tail.isEmpty ? 0 : 1].map { UInt16(truncatingIfNeeded: $0) }
+        for (section, count) in counts.enumerated() {
+            (bytes[6 + 2 * section], bytes[7 + 2 * section]) = (count.high, count.low)
         }
-        return writer.finished(isTruncated: true)
+        return bytes
     }
 }

@@ -43,13 +43,15 @@ struct MessageWriter {
     }
 
     mutating func appendExtensions(_ code: ResponseCode, signatures: Bool) {
-        bytes.append(0)
-        write(RecordType.opt.rawValue)
-        write(UInt16(Query.largestResponse))
-        bytes += [UInt8(truncatingIfNeeded: code.rawValue >> 4), 0]
-        write(signatures ? UInt16(0x8000) : 0)
-        write(UInt16(0))
+        bytes += Self.extensions(code, signatures: signatures)
         counts[2] += 1
+    }
+
+    /// An OPT record without options (RFC 6891 6.1.2).
+    static func extensions(_ code: ResponseCode, signatures: Bool) -> [UInt8] {
+        let (type, size) = (RecordType.opt.rawValue, UInt16(Query.largestResponse))
+        return [0, type.high, type.low, size.high, size.low, UInt8(truncatingIfNeeded: code.rawValue >> 4), 0]
+            + [signatures ? 0x80 : 0, 0, 0, 0]
     }
 
     consuming func finished(isTruncated: Bool) -> [UInt8] {

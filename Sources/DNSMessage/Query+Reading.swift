@@ -21,6 +21,7 @@ extension Query {
         opcode = header.opcode == 0 ? .query : .other(header.opcode)
         self.wantsRecursion = wantsRecursion
         disablesChecking = header.flags & Header.Flags.checkingDisabled != 0
+        wantsAuthenticData = header.flags & Header.Flags.authenticData != 0
         guard header.questions == 1 else { throw Forbidden() }
         let name = try reader.name()
         question = Question(name, RecordType(rawValue: try reader.uint16()), recordClass: try reader.uint16())

@@ -36,6 +36,8 @@ package struct Query: Sendable {
     package var wantsRecursion: Bool
     /// The client checks signatures itself (RFC 4035 3.2.2).
     package var disablesChecking: Bool
+    /// The client wants to know whether the server has checked them (RFC 6840 5.7).
+    package var wantsAuthenticData: Bool
     package var question: Question
     /// The question's bytes as they came: a response repeats them, upper case letters included.
     package var questionBytes: [UInt8]

@@ -111,7 +111,9 @@ extension EndpointsObject {
                     }
                     guard let address = read else { continue }
                     let node = intern(entry.text(.nodeName))
-                    subset.addresses.append(Address(address: address, nodeName: node, isReady: isReady))
+                    let hostname = entry.text(.hostname).flatMap { $0.isEmpty ? nil : $0 }
+                    subset.addresses.append(
+                        Address(address: address, nodeName: node, hostname: hostname, isReady: isReady))
                 }
             }
             subset.ports = EndpointSlice.readPorts(field)

@@ -71,6 +71,7 @@ package struct EndpointsObject: Hashable {
     package struct Address: Hashable {
         package var address: IPAddress
         package var nodeName: String?
+        package var hostname: String?
         package var isReady: Bool
     }
 

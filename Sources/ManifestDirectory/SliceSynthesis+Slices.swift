@@ -58,6 +58,7 @@ extension SliceSynthesis {
                 slice.endpoints = members.map {
                     Endpoint(address: $0.address, ready: $0.isReady, serving: $0.isReady, nodeName: $0.nodeName)
                 }
+                for member in members { slice.hostnames[member.address] = member.hostname }
                 slices.append(slice)
             }
         }

@@ -5,6 +5,7 @@ struct AnswerCache {
     struct Key: Hashable {
         var question: Question
         var disablesChecking: Bool
+        var wantsAuthenticData: Bool
         var wantsSignatures: Bool
         var hasExtensions: Bool
 
@@ -13,6 +14,7 @@ struct AnswerCache {
             if query.extensions?.hasOptions == true { return nil }
             question = query.question
             disablesChecking = query.disablesChecking
+            wantsAuthenticData = query.wantsAuthenticData
             wantsSignatures = query.extensions?.wantsSignatures ?? false
             hasExtensions = query.extensions != nil
         }
@@ -20,7 +22,7 @@ struct AnswerCache {
         /// Of a question that is asked in our own name, without extensions.
         init(_ question: Question) {
             self.question = question
-            (disablesChecking, wantsSignatures, hasExtensions) = (false, false, false)
+            (disablesChecking, wantsAuthenticData, wantsSignatures, hasExtensions) = (false, false, false, false)
         }
     }
 

@@ -22,6 +22,7 @@ final class NameResolver: Sendable {
     let counters: NameServerCounters
     private let upstream: Upstream?
     private let cache = Mutex(AnswerCache())
+    private let together = AskedTogether()
     private let seconds: @Sendable () -> UInt64
 
     /// - Parameters:
@@ -72,7 +73,7 @@ final class NameResolver: Sendable {
             counters.count(.notServed)
             return .answer(encoded(Response(code), query, limit))
         }
-        switch table.answer(query.question) {
+        switch table.answer(query.question, Excerpt(limit: limit, turn: Int(query.id))) {
         case .answer(let response):
             counters.count(.answered)
             return .answer(encoded(response, query, limit))
@@ -103,7 +104,8 @@ final class NameResolver: Sendable {
             counters.count(.cached)
             return .answer(response.encoded(for: query, age: age, limit: limit))
         }
-        upstream.ask(message, query.question, transport, for: client) { [self] result in
+        let asked = AskedQuestion(message: message, question: query.question, transport: transport, key: key)
+        together.ask(asked, upstream, for: client) { [self] result in
             switch result {
             case .success(let response):
                 counters.count(.forwarded)
@@ -140,13 +142,15 @@ final class NameResolver: Sendable {
             counters.count(.answered)
             return .answer(completed(alias, by: found, age: age))
         }
-        let message = Query.message(for: question)
-        upstream.ask(message, question, .datagram, for: client) { [self] result in
+        let asked = AskedQuestion(
+            message: Query.message(for: question), question: question, transport: .datagram,
+            key: AnswerCache.Key(question))
+        together.ask(asked, upstream, for: client) { [self] result in
             guard case .success(let found) = result, found.isTruncated else {
                 return finish(alias, by: try? result.get(), later)
             }
             // An answer that was cut off is asked for again over TCP.
-            upstream.ask(message, question, .stream, for: client) { [self] result in
+            together.ask(asked.overStream, upstream, for: client) { [self] result in
                 finish(alias, by: (try? result.get()) ?? found, later)
             }
         }
@@ -167,7 +171,8 @@ final class NameResolver: Sendable {
     private func completed(_ alias: Alias, by found: ForeignResponse, age: UInt32) -> [UInt8] {
         var response = alias.response.continued(by: found, alias.question, age: age)
         if case .alias(let back)? = response.answers.last?.content,
-            case .answer(let end) = table.answer(Question(back, alias.question.type))
+            case .answer(let end) = table.answer(
+                Question(back, alias.question.type), Excerpt(limit: alias.limit, turn: Int(alias.query.id)))
         {
             response.code = end.code
             response.answers += end.answers
@@ -177,16 +182,21 @@ final class NameResolver: Sendable {
     }
 }
 
+extension Record {
+    fileprivate func aged(by seconds: UInt32) -> Record {
+        var record = self
+        record.timeToLive -= min(seconds, record.timeToLive)
+        return record
+    }
+}
+
 extension Response {
     /// An alias with what it leads to, as another server said it so many seconds ago.
     fileprivate func continued(by found: ForeignResponse, _ question: Question, age: UInt32) -> Response {
         var response = self
         // Beyond our own zone nothing is ours to vouch for.
-        response.answers += found.addresses(for: question).map { record in
-            var record = record
-            record.timeToLive -= min(age, record.timeToLive)
-            return record
-        }
+        response.answers += found.addresses(for: question).map { $0.aged(by: age) }
+        if let authority = found.authority { response.authorities = [authority.aged(by: age)] }
         switch found.code {
         case .noError, .nameError: response.code = found.code
         default: response.code = .serverFailure

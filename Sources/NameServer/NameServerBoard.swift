@@ -13,8 +13,8 @@ package final class NameServerBoard: Sendable {
 
     package init() {}
 
-    /// Why addresses are not listened on; sorted.
-    package var problems: [String] { state.withLock { $0.problems.values.sorted() } }
+    /// Why addresses are not listened on.
+    package var problems: [NameServerSettings.Address: String] { state.withLock { $0.problems } }
 
     /// The servers that are asked for other names now.
     package var upstream: [NameServerSettings.Address] { state.withLock { $0.upstream ?? [] } }

@@ -35,9 +35,9 @@ package final class NameTable: Sendable {
         }
     }
 
-    package func answer(_ question: Question) -> ServiceZone.Verdict {
+    package func answer(_ question: Question, _ excerpt: Excerpt = .everything) -> ServiceZone.Verdict {
         state.withLock { state in
-            let verdict = state.zone.answer(question)
+            let verdict = state.zone.answer(question, excerpt)
             if case .elsewhere = verdict { return verdict }
             return state.isComplete ? verdict : .answer(Response(.serverFailure))
         }

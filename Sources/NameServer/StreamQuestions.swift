@@ -3,8 +3,8 @@ import ServiceModel
 
 /// Reads the messages of a connection and answers each, in the order in which answers come (RFC 7766 6.2.1.1).
 ///
-/// A client that asks faster than it is answered is read no further meanwhile: the rest waits in the kernel, and with the
-/// client.
+/// A client that asks faster than it is answered, or does not read its answers, is read no further meanwhile: the rest waits in
+/// the kernel, and with the client. Other clients have their turn after a few of its questions.
 final class StreamQuestions: ChannelDuplexHandler {
     typealias InboundIn = [UInt8]
     typealias OutboundIn = ByteBuffer
@@ -12,6 +12,8 @@ final class StreamQuestions: ChannelDuplexHandler {
 
     /// Questions of a connection whose answers are not sent yet.
     static let mostWaiting = 16
+    /// Questions that are answered before others have their turn.
+    static let mostAtOnce = 4
 
     private let resolver: NameResolver
     private var waiting = 0
@@ -22,6 +24,7 @@ final class StreamQuestions: ChannelDuplexHandler {
     private var done = 0
     private var wantsToRead = false
     private var isDraining = false
+    private var hasTurn = false
     /// The client sends nothing more, and waits for what it asked.
     private var isComplete = false
 
@@ -38,13 +41,14 @@ final class StreamQuestions: ChannelDuplexHandler {
 
     private func drain(_ context: ChannelHandlerContext) {
         // An answer that is sent at once makes room while it is asked for.
-        if isDraining { return }
+        if isDraining || hasTurn { return }
         isDraining = true
         defer { isDraining = false }
-        while waiting < Self.mostWaiting, done < queue.count {
+        for _ in 0..<Self.mostAtOnce where hasRoom(context) {
             done += 1
             answer(queue[done - 1], context)
         }
+        if hasRoom(context) { return takeTurn(context) }
         guard done == queue.count else { return }
         (queue, done) = ([], 0)
         if isComplete, waiting == 0 { return context.close(promise: nil) }
@@ -52,6 +56,31 @@ final class StreamQuestions: ChannelDuplexHandler {
             wantsToRead = false
             context.read()
         }
+    }
+
+    private func hasRoom(_ context: ChannelHandlerContext) -> Bool {
+        waiting < Self.mostWaiting && done < queue.count && context.channel.isWritable
+    }
+
+    /// Goes on when the other connections and the datagrams that have come were looked at.
+    private func takeTurn(_ context: ChannelHandlerContext) {
+        hasTurn = true
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        context.eventLoop.execute {
+            bound.value.handler.hasTurn = false
+            bound.value.handler.drain(bound.value.context)
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        drain(context)
+        context.fireChannelWritabilityChanged()
+    }
+
+    /// What a client asked that has gone is not answered.
+    func channelInactive(context: ChannelHandlerContext) {
+        (queue, done, wantsToRead) = ([], 0, false)
+        context.fireChannelInactive()
     }
 
     private func answer(_ message: [UInt8], _ context: ChannelHandlerContext) {

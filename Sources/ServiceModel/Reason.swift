@@ -5,7 +5,8 @@
 package enum ReasonCode: String, Sendable, Hashable, CaseIterable, Codable {
     case works
     // The address that was asked for.
-    case noSuchService, notAFrontend, podAddress, portNotServed, otherProtocol, nodePortElsewhere, addressPending
+    case noSuchService, noSuchName, notAFrontend, podAddress, portNotServed, otherProtocol, nodePortElsewhere,
+        addressPending
     case nodePortUnset, addressOfProxy, externalIPsOff, hostOnly, conflict, heldByDevice, noFrontendAddress
     // The Service.
     case headless, externalName, otherProxy, noClusterIP, familyMissing, refusedObject, keptFromBefore
@@ -70,6 +71,10 @@ extension ReasonCode {
 
     private var addressEntry: ReasonEntry? {
         switch self {
+        case .noSuchName:
+            .init(
+                "Service", "the name server says that there is no such name",
+                "correct the name, or see `swiftlet services`")
         case .noSuchService: .init("Service", "there is no Service of that name", "correct the name")
         case .notAFrontend: .init("Service", "no Service has this address", "ask `swiftlet services` for the addresses")
         case .podAddress: .init("Pod", "the address is a pod's own: no Service is asked", "ask the Service's address")

@@ -3,7 +3,7 @@ package import ServiceModel
 
 /// What names lead to for one Service: the part of it that the DNS specification of Kubernetes asks for (version 1.1.0).
 package struct ServiceRecords: Sendable, Hashable {
-    /// A named port, as an SRV record has it.
+    /// A named port, as an SRV record has it; in lower case, as names are compared.
     package struct NamedPort: Sendable, Hashable {
         package var name: String
         package var proto: IPProtocol
@@ -12,7 +12,7 @@ package struct ServiceRecords: Sendable, Hashable {
 
     /// An endpoint of a headless Service that has a name of its own below the Service's.
     package struct NamedEndpoint: Sendable, Hashable {
-        /// The endpoint's hostname, or its address with dashes.
+        /// The endpoint's hostname in lower case, or its address with dashes.
         package var hostname: String
         package var address: IPAddress
         package var ports: [NamedPort]
@@ -40,20 +40,28 @@ package struct ServiceRecords: Sendable, Hashable {
             content = .headless(Self.endpoints(of: service, slices))
         } else {
             if service.clusterIPs.isEmpty { return nil }
-            let ports = service.ports.compactMap { port in
-                port.name.isEmpty ? nil : NamedPort(name: port.name, proto: port.proto, number: port.port)
-            }
+            let ports = service.ports.compactMap { NamedPort($0.name, $0.proto, $0.port) }
             content = .clusterIPs(service.clusterIPs, ports: ports)
         }
+    }
+
+    /// A hostname in lower case; nil for what is no label of a host (RFC 1123 2.1), and could be taken for a port's.
+    private static func label(_ hostname: String) -> String? {
+        let text = hostname.lowercased()
+        let isLabel = text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): true
+            default: false
+            }
+        }
+        return isLabel && (1...63).contains(text.utf8.count) ? text : nil
     }
 
     private static func endpoints(of service: Service, _ slices: [EndpointSlice]) -> [NamedEndpoint] {
         var endpoints: [NamedEndpoint] = []
         var places: [IPAddress: Int] = [:]
         for slice in slices.sorted(by: { $0.name < $1.name }) where slice.family != nil {
-            let ports = slice.ports.compactMap { port in
-                port.name.isEmpty ? nil : NamedPort(name: port.name, proto: port.proto, number: port.port)
-            }
+            let ports = slice.ports.compactMap { NamedPort($0.name, $0.proto, $0.port) }
             for endpoint in slice.endpoints where endpoint.ready || service.publishNotReadyAddresses {
                 if let place = places[endpoint.address] {
                     endpoints[place].ports += ports.filter { !endpoints[place].ports.contains($0) }
@@ -62,11 +70,19 @@ package struct ServiceRecords: Sendable, Hashable {
                 places[endpoint.address] = endpoints.count
                 endpoints.append(
                     NamedEndpoint(
-                        hostname: slice.hostnames[endpoint.address] ?? endpoint.address.dashed,
+                        hostname: slice.hostnames[endpoint.address].flatMap(Self.label) ?? endpoint.address.dashed,
                         address: endpoint.address, ports: ports))
             }
         }
         return endpoints.sorted { $0.address < $1.address }
+    }
+}
+
+extension ServiceRecords.NamedPort {
+    /// Nil for a port without a name.
+    fileprivate init?(_ name: String, _ proto: IPProtocol, _ number: Port) {
+        if name.isEmpty { return nil }
+        self.init(name: name.lowercased(), proto: proto, number: number)
     }
 }
 

@@ -15,7 +15,7 @@ extension ServiceZone {
     /// How many aliases are followed within the zone before they are taken for a circle.
     static let longestChain = 8
 
-    package func answer(_ question: Question) -> Verdict {
+    package func answer(_ question: Question, _ excerpt: Excerpt = .everything) -> Verdict {
         if let verdict = pointer(question) { return verdict }
         guard question.name.labels(below: settings.domain) != nil else { return .elsewhere }
         var response = Response()
@@ -23,8 +23,7 @@ extension ServiceZone {
         var name = question.name
         for _ in 0..<Self.longestChain {
             guard let labels = name.labels(below: settings.domain) else { return .alias(response, to: name) }
-            let found = find(labels, name: name)
-            switch found {
+            switch find(labels, question.type, name, excerpt) {
             case .nothing:
                 response.code = .nameError
                 response.authorities = [authority]
@@ -54,7 +53,9 @@ extension ServiceZone {
         case records([Record], additionals: [Record] = [])
     }
 
-    private func find(_ labels: [ArraySlice<UInt8>], name: DomainName) -> Found {
+    private func find(
+        _ labels: [ArraySlice<UInt8>], _ type: RecordType, _ name: DomainName, _ excerpt: Excerpt
+    ) -> Found {
         if labels.isEmpty {
             return .records([authority, record(name, .nameServer(primary))])
         }
@@ -69,7 +70,9 @@ extension ServiceZone {
         switch labels.count {
         case 1: return .records([])
         case 2: return hasNamespace(labels[0]) ? .records([]) : .nothing
-        default: return find(labels.dropLast(3), of: labels[labels.count - 3], in: labels[labels.count - 2], name)
+        default:
+            guard let records = records(labels[labels.count - 2], labels[labels.count - 3]) else { return .nothing }
+            return find(labels.dropLast(3), of: records.content, type, name, excerpt)
         }
     }
 
@@ -82,66 +85,69 @@ extension ServiceZone {
 
     /// - Parameter labels: what stands before the Service's name.
     private func find(
-        _ labels: ArraySlice<ArraySlice<UInt8>>, of service: ArraySlice<UInt8>, in namespace: ArraySlice<UInt8>,
-        _ name: DomainName
+        _ labels: ArraySlice<ArraySlice<UInt8>>, of content: ServiceRecords.Content, _ type: RecordType,
+        _ name: DomainName, _ excerpt: Excerpt
     ) -> Found {
-        guard let records = records(namespace, service) else { return .nothing }
-        switch records.content {
+        switch content {
         case .external(let target): return labels.isEmpty ? .alias(target) : .nothing
         case .clusterIPs(let addresses, let ports):
             if labels.isEmpty { return .records(addresses.map { record(name, .address($0.bytes)) }) }
-            guard let owner = ancestor(of: name, above: labels.count) else { return .nothing }
-            let found = ports.map { ($0, owner) }
-            return services(found, labels, name) { _ in addresses.map { record(owner, .address($0.bytes)) } }
+            guard let owner = ancestor(of: name, above: labels.count), let wanted = PortLabels(labels) else {
+                return .nothing
+            }
+            return services(ports.filter(wanted.match).map { ($0, owner) }, wanted, name) {
+                addresses.map { record(owner, .address($0.bytes)) }
+            }
         case .headless(let endpoints):
             // Nothing that is ready: the name does not exist (section 2.4.1).
             if endpoints.isEmpty { return .nothing }
-            if labels.isEmpty { return .records(endpoints.map { record(name, .address($0.address.bytes)) }) }
-            return find(labels, among: endpoints, name)
+            if !labels.isEmpty { return find(labels, among: endpoints, name, excerpt) }
+            let taken = excerpt.of(endpoints, each: Record.smallestAddress) { endpoint in
+                switch type {
+                case .a: endpoint.address.family == .v4
+                case .aaaa: endpoint.address.family == .v6
+                default: type == .any
+                }
+            }
+            return .records(taken.map { record(name, .address($0.address.bytes)) })
         }
     }
 
     private func find(
-        _ labels: ArraySlice<ArraySlice<UInt8>>, among endpoints: [ServiceRecords.NamedEndpoint], _ name: DomainName
+        _ labels: ArraySlice<ArraySlice<UInt8>>, among endpoints: [ServiceRecords.NamedEndpoint], _ name: DomainName,
+        _ excerpt: Excerpt
     ) -> Found {
         if labels.count == 1, let label = labels.first, label.first != UInt8(ascii: "_") {
-            let own = endpoints.filter { label.elementsEqual($0.hostname.utf8.lazy.map(\.loweredASCII)) }
+            let own = endpoints.filter { $0.hostname.utf8.elementsEqual(label) }
             return own.isEmpty ? .nothing : .records(own.map { record(name, .address($0.address.bytes)) })
         }
-        guard let owner = ancestor(of: name, above: labels.count) else { return .nothing }
-        let found = endpoints.flatMap { endpoint in
-            let target = DomainName([endpoint.hostname], in: owner)
-            return endpoint.ports.compactMap { port in target.map { (port, $0) } }
+        guard let owner = ancestor(of: name, above: labels.count), let wanted = PortLabels(labels) else {
+            return .nothing
         }
-        return services(found, labels, name) { targets in
-            endpoints.compactMap { endpoint in
-                guard let target = DomainName([endpoint.hostname], in: owner), targets.contains(target) else {
-                    return nil
-                }
-                return record(target, .address(endpoint.address.bytes))
-            }
+        let size = Record.smallestAddress + owner.wire.count
+        let taken = excerpt.of(endpoints, each: size) { $0.ports.contains(where: wanted.match) }
+            .compactMap { endpoint in DomainName([endpoint.hostname], in: owner).map { (endpoint, $0) } }
+        let ports = taken.flatMap { endpoint, target in endpoint.ports.filter(wanted.match).map { ($0, target) } }
+        return services(ports, wanted, name) {
+            taken.map { endpoint, target in record(target, .address(endpoint.address.bytes)) }
         }
     }
 
     /// SRV records: `_port._proto`, and `_proto` alone, which is there and has none.
     private func services(
-        _ ports: [(ServiceRecords.NamedPort, DomainName)], _ labels: ArraySlice<ArraySlice<UInt8>>, _ name: DomainName,
-        additionals: (Set<DomainName>) -> [Record]
+        _ ports: [(ServiceRecords.NamedPort, DomainName)], _ wanted: PortLabels, _ name: DomainName,
+        additionals: () -> [Record]
     ) -> Found {
-        guard let proto = labels.last, let first = labels.first, labels.count <= 2 else { return .nothing }
-        let ofProto = ports.filter { proto.elementsEqual("_\($0.0.proto)".utf8.lazy.map(\.loweredASCII)) }
-        if ofProto.isEmpty { return .nothing }
-        if labels.count == 1 { return .records([]) }
-        let wanted = ofProto.filter { first.elementsEqual("_\($0.0.name)".utf8.lazy.map(\.loweredASCII)) }
-        if wanted.isEmpty { return .nothing }
+        if ports.isEmpty { return .nothing }
+        if wanted.name == nil { return .records([]) }
         var seen: Set<Record> = []
-        let records = wanted.map { port, target in
+        let records = ports.map { port, target in
             record(
                 name,
                 .service(
-                    priority: 0, weight: UInt16(max(1, 100 / wanted.count)), port: port.number.number, target: target))
+                    priority: 0, weight: UInt16(max(1, 100 / ports.count)), port: port.number.number, target: target))
         }.filter { seen.insert($0).inserted }
-        return .records(records, additionals: additionals(Set(wanted.map(\.1))))
+        return .records(records, additionals: additionals())
     }
 
     private func ancestor(of name: DomainName, above count: Int) -> DomainName? {
@@ -168,6 +174,34 @@ extension ServiceZone {
         }
         return .answer(response)
     }
+}
+
+/// The labels of a port: `_https._tcp`, or `_tcp` alone.
+private struct PortLabels {
+    /// Without the underscore.
+    let name: ArraySlice<UInt8>?
+    let proto: IPProtocol
+
+    init?(_ labels: ArraySlice<ArraySlice<UInt8>>) {
+        let underscore = UInt8(ascii: "_")
+        guard labels.count <= 2, labels.allSatisfy({ $0.first == underscore }), let last = labels.last,
+            let proto = IPProtocol.allCases.first(where: {
+                last.dropFirst().elementsEqual("\($0)".utf8.lazy.map(\.loweredASCII))
+            })
+        else { return nil }
+        self.proto = proto
+        name = labels.count == 2 ? labels.first?.dropFirst() : nil
+    }
+
+    func match(_ port: ServiceRecords.NamedPort) -> Bool {
+        guard port.proto == proto else { return false }
+        return name.map { port.name.utf8.elementsEqual($0) } ?? true
+    }
+}
+
+extension Record {
+    /// Bytes of an address behind a pointer to its name, the least that a record has.
+    fileprivate static let smallestAddress = 16
 }
 
 extension IPAddress {

@@ -54,7 +54,7 @@ extension ControlPlane {
         }
         report.problems =
             problems.filter(\.isRefusal).map(\.description).sorted() + compiler.conflicts.map(\.description)
-            + attention.values.sorted() + endpoints.problems.all + (names?.board.problems ?? []) + keptServices
+            + attention.values.sorted() + endpoints.problems.all + (names?.problems ?? []) + keptServices
         report.names = names?.report
         if hasCompleteList, configuration.manifests.isEmpty, state.node(named: nodeName) == nil {
             report.risks.append(
@@ -109,8 +109,9 @@ extension ControlPlane {
     /// Everything that is known, with a number that tells it from other states; nil before the first complete list.
     var completeState: (revision: Int, events: [ClusterEvent])? {
         guard hasCompleteList else { return nil }
-        let own = Set(configuration.names.objects.map(\.subject))
-        return (revision, own.isEmpty ? state.events : state.events.filter { !own.contains($0.subject) })
+        return (
+            revision, ownSubjects.isEmpty ? state.events : state.events.filter { !ownSubjects.contains($0.subject) }
+        )
     }
 
     /// The control plane's part of the metrics.

@@ -85,6 +85,9 @@ actor ControlPlane<Store: MapStore & Sendable> {
     nonisolated let names: DaemonNames?
     /// Objects of our own that were not programmed yet.
     private var ownDirty: Set<ObjectName> = []
+    /// The objects that swiftlet makes itself, and others that have their names.
+    let ownSubjects: Set<ClusterEvent.Subject>
+    var namesakes: [ClusterEvent.Subject: String] = [:]
     /// What a cache says was taken: all that is known until a list comes.
     private(set) var hasCachedState = false
     /// The names are those of the complete list.
@@ -121,7 +124,9 @@ actor ControlPlane<Store: MapStore & Sendable> {
         (nodeChanges, nodeChange) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         _ = self.writer?.setNodeAddresses(Set(localAddresses))
         state = ClusterState(ownNode: configuration.node.name, keepsHeadless: names != nil)
-        if names != nil { ownDirty = state.apply(configuration.names.objects) }
+        let own = names == nil ? [] : configuration.names.objects
+        ownSubjects = Set(own.map(\.subject))
+        ownDirty = state.apply(own)
         node = NodeConfiguration(configuration.node, node: nil, localAddresses: localAddresses, held: held)
     }
 
@@ -162,7 +167,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
         for problem in batch.resolved where problems.remove(problem) != nil {
             log.info("a problem is gone", metadata: ["problem": "\(problem)"])
         }
-        let events = batch.isInitial ? wholeList(batch) : batch.events
+        let events = withoutNamesakes(batch.isInitial ? wholeList(batch) : batch.events, isWhole: batch.isInitial)
         if !events.isEmpty {
             lastEventAt = Date()
             revision += 1
@@ -184,7 +189,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
 
     /// A complete list replaces what a cache said before, but for what is refused as it is now.
     private func wholeList(_ batch: StateBatch) -> [ClusterEvent] {
-        let hidden = batch.hiddenSubjects.union(configuration.names.objects.map(\.subject))
+        let hidden = batch.hiddenSubjects.union(ownSubjects)
         return batch.events + state.endings(missingFrom: batch.events).filter { !hidden.contains($0.subject) }
     }
 

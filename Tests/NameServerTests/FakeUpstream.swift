@@ -88,11 +88,6 @@ final class FakeUpstream: Sendable {
     }
 }
 
-extension ForeignResponse {
-    /// By the header's word.
-    var hasAnswers: Bool { bytes[6] | bytes[7] != 0 }
-}
-
 /// Takes a port for UDP that another program may have for TCP: then the next one is tried.
 func onFreePort<Value: Sendable>(_ bind: @Sendable () async throws -> Value) async throws -> Value {
     for _ in 0..<20 {

@@ -99,6 +99,26 @@ struct ListenerTests {
         for _ in 0..<(sent / question.count) { #expect(try client.message() != nil) }
     }
 
+    @Test("a client that asks much, reads nothing and goes costs the others nothing")
+    func leavesAfterAsking() async throws {
+        let bench = try await Bench()
+        let others = try bench.client(.datagram, host: 2)
+        let questions = (0..<1000).flatMap { DNSClient.framed(DNSClient.query(Self.db, id: $0)) }
+        do {
+            let greedy = try (0..<8).map { _ in try bench.client(buffer: 4096) }
+            for client in greedy {
+                client.wait(for: 1)
+                client.send(questions)
+            }
+            others.send(DNSClient.query(Self.api, id: 1))
+            #expect(DNSClient.id(try others.receive()) == 1)
+        }
+        others.send(DNSClient.query(Self.api, id: 2))
+        #expect(DNSClient.id(try others.receive()) == 2)
+        // 8,000 were asked, and an answer of 1,600 bytes each fills what the kernel keeps after some dozens.
+        #expect(bench.resolver.counters[.answered] < 4000)
+    }
+
     @Test("a connection without a whole question is closed, though bytes come now and then", arguments: [false, true])
     func idles(trickles: Bool) async throws {
         let bench = try await Bench(idleTime: .milliseconds(500))

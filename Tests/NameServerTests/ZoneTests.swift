@@ -159,6 +159,50 @@ struct ZoneTests {
         #expect(try ask(zone, "100.0.3.10.in-addr.arpa", .ptr) == "elsewhere")
     }
 
+    @Test(
+        "of a Service with more endpoints than a message holds an answer makes no more than one record too many, others in turn",
+        arguments: [RecordType.a, .srv])
+    func excerpts(type: RecordType) throws {
+        var zone = try zone()
+        var many = Service(name: try Self.name("default/huge"))
+        many.isHeadless = true
+        var slice = EndpointSlice(name: try Self.name("default/huge-1"), serviceName: "huge", addressType: .ipv4)
+        slice.ports = [EndpointSlice.PortSpec(name: "https", port: try #require(Port(443)))]
+        slice.endpoints = (0..<5000).map { Endpoint(address: IPAddress(v4: 0x0af4_0000 + $0)) }
+        zone.set(many.name, to: ServiceRecords(many, slices: [slice]))
+        let name = try #require(DomainName("\(type == .srv ? "_https._tcp." : "")huge.default.svc.cluster.local"))
+        let query = try Query(Query.message(for: Question(name, type)))
+        var seen: Set<Record> = []
+        for turn in [0, 1000, 4990] {
+            guard case .answer(let response) = zone.answer(query.question, Excerpt(limit: 512, turn: turn)) else {
+                Issue.record("it is ours")
+                return
+            }
+            #expect((8...40).contains(response.answers.count))
+            #expect(response.encoded(for: query, limit: 512)[2] & 2 != 0, "it says that it is cut off")
+            seen.formUnion(response.answers)
+        }
+        #expect(seen.count >= 24)
+        guard case .answer(let whole) = zone.answer(query.question) else { return }
+        #expect(whole.answers.count == 5000)
+    }
+
+    @Test("a hostname is a label of a host, in lower case; another one is none")
+    func hostnames() throws {
+        var zone = try zone()
+        var odd = Service(name: try Self.name("default/odd"))
+        odd.isHeadless = true
+        var slice = EndpointSlice(name: try Self.name("default/odd-1"), serviceName: "odd", addressType: .ipv4)
+        let addresses = (1...3).map { IPAddress(v4: 0x0a03_0200 + $0) }
+        slice.endpoints = addresses.map { Endpoint(address: $0) }
+        slice.hostnames = [addresses[0]: "Upper", addresses[1]: "_tcp", addresses[2]: "a b"]
+        zone.set(odd.name, to: ServiceRecords(odd, slices: [slice]))
+        #expect(try ask(zone, "upper.odd.default.svc.cluster.local", .a) == "10.3.2.1")
+        #expect(try ask(zone, "_tcp.odd.default.svc.cluster.local", .a) == "NXDOMAIN")
+        #expect(try ask(zone, "10-3-2-2.odd.default.svc.cluster.local", .a) == "10.3.2.2")
+        #expect(try ask(zone, "10-3-2-3.odd.default.svc.cluster.local", .a) == "10.3.2.3")
+    }
+
     @Test("endpoints that are not ready have names where the Service publishes them")
     func publishesNotReady() throws {
         var service = Service(name: try Self.name("default/db"))

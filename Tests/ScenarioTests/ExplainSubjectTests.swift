@@ -9,7 +9,7 @@ struct ExplainSubjectTests {
         arguments: [
             ("my-api.default.svc.cluster.local", nil), ("My-API.default.svc.cluster.local.", nil),
             ("my-api.default.svc:http", "http"), ("db-0.my-api.default.svc.cluster.local:8080", "8080"),
-            ("_http._tcp.my-api.default.svc.cluster.local", nil),
+            ("_http._tcp.my-api.default.svc.cluster.local", "http"),
         ] as [(String, String?)])
     func names(text: String, port: String?) {
         #expect(ExplainQuestion.Subject(text) == .service(namespace: "default", name: "my-api", port: port))

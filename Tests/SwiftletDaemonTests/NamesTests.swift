@@ -141,6 +141,43 @@ struct NamesTests {
         #expect(await plane.control.completeState?.events.isEmpty == true)
     }
 
+    @Test(
+        "an object with the name of the Service of DNS, or of one of its slices, takes nothing from it, comes or goes")
+    func namesakes() async throws {
+        let plane = try MemoryControlPlane(names: try Self.settings(serviceIPs: ["10.96.0.10"]))
+        let own = NameSettings.service
+        var service = Service(name: own)
+        service.clusterIPs = [IPAddress(v4: 0x0a60_0063)]
+        service.ports = [.init(name: "dns", proto: .udp, port: try #require(Port(53)))]
+        let sliceName = ObjectName(namespace: own.namespace, name: "other")
+        var slice = EndpointSlice(name: sliceName, serviceName: own.name, addressType: .ipv4)
+        slice.ports = service.ports.map { .init(name: $0.name, proto: $0.proto, port: $0.port) }
+        slice.endpoints = [Endpoint(address: IPAddress(v4: 0x0af4_0063))]
+        for isFirst in [true, false] {
+            let events: [ClusterEvent] = [.service(service), .slice(slice)]
+            _ = await plane.control.ingestFirst(StateBatch(events: events, isInitial: isFirst))
+            #expect(plane.count(.services4) == 2 && plane.count(.backends4) == 2)
+            #expect(try ask(plane, "swiftlet-dns.kube-system") == "10.96.0.10")
+            #expect(await plane.control.namesakes.count == 2)
+            _ = await plane.control.ingest(StateBatch(events: [.serviceGone(own), .sliceGone(sliceName)]))
+            #expect(plane.count(.services4) == 2 && plane.count(.backends4) == 2)
+            #expect(await plane.control.namesakes.isEmpty)
+        }
+    }
+
+    @Test("a Service that claims the VIP of DNS does not get it")
+    func claimsVIP() async throws {
+        let plane = try MemoryControlPlane(names: try Self.settings(serviceIPs: ["10.96.0.10"]))
+        var service = Service(name: ObjectName(namespace: "default", name: "a-first-one"))
+        service.created = UnixTime(nanoseconds: 1)
+        service.clusterIPs = [IPAddress(v4: 0x0a60_000a)]
+        service.ports = [.init(name: "dns", proto: .udp, port: try #require(Port(53)))]
+        _ = await plane.control.ingestFirst(StateBatch(events: [.service(service)], isInitial: true))
+        #expect(plane.count(.backends4) == 2)
+        let conflicts = await plane.control.compiler.conflicts.map { "\($0)" }
+        #expect(conflicts.count == 1 && conflicts[0].contains("a-first-one"), "\(conflicts)")
+    }
+
     @Test("while no list comes a cache is named, and maps that hold something are left as they are")
     func cached() async throws {
         let plane = try MemoryControlPlane(names: try Self.settings())

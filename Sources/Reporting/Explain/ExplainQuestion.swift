@@ -45,7 +45,9 @@ extension ExplainQuestion.Subject {
         guard let first = name.first, !first.isEmpty, parts.count == 1 || !parts[0].isEmpty else { return nil }
         let port = name.count == 2 ? name[1] : nil
         if parts.count == 1, let service = Self.service(ofName: first) {
-            self = .service(namespace: service.namespace, name: service.name, port: port)
+            let label = first.first == "_" ? first.dropFirst().prefix { $0 != "." } : nil
+            self = .service(
+                namespace: service.namespace, name: service.name, port: port ?? label.map { $0.lowercased() })
             return
         }
         self = .service(namespace: parts.count == 2 ? parts[0] : namespace, name: first, port: port)

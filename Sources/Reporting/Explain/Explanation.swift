@@ -1,4 +1,5 @@
 import FoundationEssentials
+package import ServiceModel
 
 /// The answer of `swiftlet explain`: the steps from the address to the endpoint, and what to change.
 ///
@@ -50,6 +51,12 @@ package struct Explanation: Codable, Sendable, Hashable {
     package var verdict: Verdict
     /// What could not be looked at, and why.
     package var unseen: [String]
+
+    /// Gives another last word than the one that was found.
+    package mutating func decide(_ reason: Reason, works: Bool) {
+        self.works = works
+        verdict = Verdict(code: reason.code.rawValue, object: reason.object, text: reason.text, remedy: reason.remedy)
+    }
 
     /// For tools: keys sorted, one value a line.
     package func json() throws -> String {

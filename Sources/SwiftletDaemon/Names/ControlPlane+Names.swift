@@ -1,8 +1,8 @@
 import KubernetesObjects
 import NameServer
-import ServiceModel
+package import ServiceModel
 import ServiceNames
-import Settings
+package import Settings
 
 extension ControlPlane {
     /// Gives names what they lead to now: after the maps, and from the same values.
@@ -34,12 +34,47 @@ extension ControlPlane {
     }
 }
 
+extension ControlPlane {
+    /// Leaves out what has a name of swiftlet's own Service of DNS, or would be one of its slices: `--dns-service-ip` goes on
+    /// leading to the name server.
+    func withoutNamesakes(_ events: [ClusterEvent], isWhole: Bool) -> [ClusterEvent] {
+        guard !ownSubjects.isEmpty else { return events }
+        if isWhole { namesakes = [:] }
+        let own = NameSettings.service
+        let others = events.filter { event in
+            let object: String
+            switch event {
+            case .service(let service) where ownSubjects.contains(event.subject): object = "Service \(service.name)"
+            case .slice(let slice)
+            where ownSubjects.contains(event.subject)
+                || slice.name.namespace == own.namespace && slice.serviceName == own.name:
+                object = "EndpointSlice \(slice.name)"
+            default:
+                namesakes[event.subject] = nil
+                return !ownSubjects.contains(event.subject)
+            }
+            namesakes[event.subject] = object
+            return false
+        }
+        let objects = namesakes.values.sorted().joined(separator: ", ")
+        setAttention(
+            "an object has the name of swiftlet's own Service",
+            to: namesakes.isEmpty
+                ? nil
+                : "\(objects): passed over, \(own) is the Service of --dns-service-ip; rename it, or leave the flag out"
+        )
+        return others
+    }
+}
+
 extension NameSettings {
     /// The objects that make VIPs of DNS lead to the name server; none where no VIP is asked for.
-    var objects: [ClusterEvent] {
+    package var objects: [ClusterEvent] {
         if serviceIPs.isEmpty { return [] }
         var service = Service(name: Self.service)
         service.clusterIPs = serviceIPs
+        // Older than any object, so that none takes the VIP away.
+        service.created = UnixTime(nanoseconds: 0)
         guard let port = Port(53) else { return [] }
         service.ports = [
             .init(name: "dns", proto: .udp, port: port), .init(name: "dns-tcp", proto: .tcp, port: port),

@@ -22,6 +22,8 @@ final class DaemonNames: Sendable {
         var podNetworks: [CIDR] = []
         var podCIDRs: [CIDR] = []
         var nodeAddresses: [IPAddress] = []
+        /// Those of the node's devices; nil before they are read.
+        var present: Set<IPAddress>?
 
         /// The node's own network may lie behind such a device, too.
         var networks: [CIDR] {
@@ -63,6 +65,7 @@ final class DaemonNames: Sendable {
     func follow(_ network: NetworkSnapshot) {
         admit { place in
             place.own = network.usableAddresses
+            place.present = Set(network.usableAddresses)
             place.podNetworks = network.podRoutes
         }
     }
@@ -73,6 +76,19 @@ final class DaemonNames: Sendable {
             place.podCIDRs = node.podCIDRs
             place.nodeAddresses = node.addresses
         }
+    }
+
+    /// Why names are not answered somewhere; sorted. An address that the node had when it was bound, and has no more, is told
+    /// here: its sockets do not notice.
+    var problems: [String] {
+        var problems = board.problems
+        let present = place.withLock { $0.present }
+        for address in settings.bind where !address.address.isLoopback && present?.contains(address.address) == false {
+            problems[address] =
+                problems[address]
+                ?? "cannot answer DNS on \(address): the node has lost the address; give it back, or check --dns-bind"
+        }
+        return problems.values.sorted()
     }
 
     func admits(_ client: IPAddress) -> Bool { admission.admits(client) }

@@ -2,8 +2,10 @@ import DatapathInstall
 import FoundationEssentials
 import KubernetesObjects
 import ManifestDirectory
+import NameServer
 import Reporting
 import ServiceModel
+import Settings
 import SwiftletDaemon
 
 /// A close look at what the daemon that runs here compiles: its manifests, or what it lists of its cluster.
@@ -24,10 +26,20 @@ enum ClusterLook {
 
     private static func explainer(path: String, pins: PinOptions) throws -> Explainer {
         let report = try node(pins)
-        if !report.manifests.isEmpty {
-            return Explainer(view: ManifestLoader.view(of: report.manifests), node: report.configuration)
-        }
-        return Explainer(view: try view(path: path, pins: pins), node: report.configuration)
+        var view =
+            report.manifests.isEmpty
+            ? try view(path: path, pins: pins) : ManifestLoader.view(of: report.manifests)
+        view.events += ownObjects(pins)
+        return Explainer(view: view, node: report.configuration)
+    }
+
+    /// What the daemon serves beside: the VIPs of its own name server.
+    private static func ownObjects(_ pins: PinOptions) -> [ClusterEvent] {
+        guard let names = DaemonReport.ask(pins.pins)?.names else { return [] }
+        var settings = NameSettings()
+        settings.bind = names.addresses.compactMap { NameServerSettings.Address($0) }
+        settings.serviceIPs = names.serviceIPs.compactMap { IPAddress($0) }
+        return settings.objects
     }
 
     /// What the daemon that runs here compiles for.

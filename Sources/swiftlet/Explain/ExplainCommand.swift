@@ -88,26 +88,12 @@ struct ExplainCommand: ParsableCommand {
         var facts = manifests.isEmpty ? look.facts(for: destination, question.client) : ExplainFacts()
         if connect, let destination { look.connect(destination, of: question.client, noting: &facts) }
         var explanation = explainer.with(facts).explain(question)
-        if let step = nameStep { explanation.steps.insert(.init(text: step), at: 0) }
+        if manifests.isEmpty { NameLook(subject, pins: pins)?.complete(&explanation) }
         switch output {
         case .text: print(explanation.text)
         case .json: print(try explanation.json())
         }
         if !explanation.works { throw ExitCode.wouldNotWork }
-    }
-
-    /// What becomes of a subject that is a name of DNS, where a daemon can be asked; nil for another subject.
-    private var nameStep: String? {
-        let name = "\(subject.prefix(while: { $0 != ":" }))"
-        guard manifests.isEmpty, let service = ExplainQuestion.Subject.service(ofName: name) else { return nil }
-        let report = ControlClient.ask(.status, at: pins.runDirectory)
-            .flatMap { try? ReportCoding.decoder().decode(DaemonReport.self, from: $0) }
-        guard let report else { return nil }
-        guard let names = report.names else {
-            return "\(name) is a name of \(service), which swiftlet does not answer here: that is --dns-bind"
-        }
-        let places = (names.serviceIPs.isEmpty ? names.addresses : names.serviceIPs).joined(separator: ", ")
-        return "\(name) is a name of \(service), which \(places) answers while process \(report.pid) runs"
     }
 
     private func question() throws -> ExplainQuestion {

@@ -5,6 +5,8 @@ import NetworkLab
 final class EchoPod {
     private enum Role {
         case listener
+        /// Its connections are closed after the greeting.
+        case farewell
         case datagrams
         case questions
         case connection
@@ -37,6 +39,11 @@ final class EchoPod {
         try add(member)
     }
 
+    /// Greets each connection and closes it: it stays in TIME_WAIT here, and not at the client.
+    func sayFarewell(on address: SocketAddress, as name: String) throws {
+        try add(Member(try Socket.bound(.tcp, to: address), .farewell, name))
+    }
+
     /// Is a server of DNS that knows no name: each question comes back, marked as its answer.
     func answerQuestions(on address: SocketAddress) throws {
         try add(Member(try Socket.bound(.udp, to: address), .questions, ""))
@@ -60,7 +67,7 @@ final class EchoPod {
     private func handle(_ member: Member) {
         do {
             switch member.role {
-            case .listener: try accept(from: member)
+            case .listener, .farewell: try accept(from: member)
             case .datagrams, .questions: try answer(member)
             case .connection: try echo(member)
             }
@@ -75,6 +82,10 @@ final class EchoPod {
             // The peer may have reset the connection already.
             guard let local = try? member.socket.localName(), let peer = try? member.socket.peerName() else { continue }
             member.unsent = Array("\(listener.name) \(local.unmapped) \(peer.unmapped)\n".utf8)
+            if listener.role == .farewell {
+                try? flush(member)
+                continue
+            }
             try add(member)
             handle(member)
         }

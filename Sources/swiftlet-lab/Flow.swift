@@ -125,6 +125,9 @@ final class Flow {
         }
     }
 
+    /// Waits for the pod to close its end, and says whether it did.
+    func awaitEnd() -> Bool { (try? socket.receive().bytes.isEmpty) ?? false }
+
     /// Closes without leaving a port in TIME_WAIT.
     func reset() { try? socket.resetOnClose() }
 

@@ -9,11 +9,9 @@ struct Load: ParsableCommand {
         discussion: """
             Opens TCP connections (or sends UDP datagrams from new sockets) at the given rate, each target in turn, and
             prints a report at the end; SIGTERM or SIGINT ends it early, with the report. Prints "started" at once.
-            JSON: {"attempted", "ok", "failed": {"ECONNREFUSED": N}, "spread": {"pod-1": N}, "milliseconds",
-            "slowest",
-            "failures": [{"target", "result", "stage", "at", …}]}; "at" and "slowest" are microseconds, and
-            "failures" holds the
-            first ten.
+            JSON: {"attempted", "ok", "failed": {"ECONNREFUSED": N}, "spread": {"pod-1": N}, "milliseconds", "slowest",
+            "slow", "failures": [{"target", "result", "stage", "at", …}]}; "at" and "slowest" are microseconds, "slow" is
+            how many attempts took over 0.9 s, their end included, and "failures" holds the first ten.
 
               swiftlet-lab load 10.96.0.15:80,10.96.0.16:80 --rate 500 --seconds 10
             """)
@@ -38,6 +36,9 @@ struct Load: ParsableCommand {
 
     @Option(help: "How many attempts may be under way at once.")
     var workers = 4
+
+    @Option(help: "TCP: reset each connection, or close it, or wait until the pod closes it (serve --farewell).")
+    var closing = Closing.reset
 
     @Option(help: "The result that every attempt must have.")
     var expect = Expectation.ok
@@ -65,7 +66,7 @@ struct Load: ParsableCommand {
         defer { withExtendedLifetime(signals) {} }
         let generator = LoadGenerator(
             targets: targets.map { FlowOptions(target: $0, kind: udp ? .udp : .tcp, source: source, timeout: timeout) },
-            interval: 1_000_000_000 / UInt64(rate), duration: UInt64(seconds * 1e9))
+            closing: closing, rate: rate, seconds: seconds)
         Output.line("started")
         try LabThread.parallel(workers) { _ in generator.work() }
         let report = generator.report
@@ -75,10 +76,20 @@ struct Load: ParsableCommand {
     }
 }
 
+/// How a connection of a load ends: who closes first has it in TIME_WAIT for a minute.
+enum Closing: String, ExpressibleByArgument, CaseIterable {
+    case reset
+    case client
+    case endpoint
+}
+
 struct LoadReport {
     var tally = Tally()
     var attempted = 0
+    /// Of connect(2), in microseconds.
     var slowest = 0
+    /// How many took over 0.9 s until their end: a packet was sent again.
+    var slow = 0
     var elapsed: UInt64 = 0
     /// The first ten, with the microsecond at which they began.
     var failures: [(target: SocketAddress, at: Int, attempt: Attempt)] = []
@@ -87,6 +98,7 @@ struct LoadReport {
         .object(
             [("attempted", .integer(attempted))] + tally.fields + [
                 ("milliseconds", .integer(Int(elapsed / 1_000_000))), ("slowest", .integer(slowest)),
+                ("slow", .integer(slow)),
                 (
                     "failures",
                     .array(
@@ -104,16 +116,18 @@ struct LoadReport {
 /// Hands out attempts at a fixed pace to any number of threads: one that blocks does not slow the others down.
 final class LoadGenerator: Sendable {
     private let targets: [FlowOptions]
+    private let closing: Closing
     private let interval: UInt64
     private let duration: UInt64
     private let start = MonotonicClock.now
     private let next = Atomic<Int>(0)
     private let collected = Mutex(LoadReport())
 
-    init(targets: [FlowOptions], interval: UInt64, duration: UInt64) {
+    init(targets: [FlowOptions], closing: Closing = .reset, rate: Int, seconds: Double) {
         self.targets = targets
-        self.interval = interval
-        self.duration = duration
+        self.closing = closing
+        interval = 1_000_000_000 / UInt64(rate)
+        duration = UInt64(seconds * 1e9)
     }
 
     var report: LoadReport { collected.withLock { $0 } }
@@ -140,15 +154,26 @@ final class LoadGenerator: Sendable {
     }
 
     private func attempt(_ options: FlowOptions) {
-        let at = Int(MonotonicClock.now - start) / 1_000
-        let (flow, attempt) = Flow.reach(options)
-        flow?.reset()
+        let begin = MonotonicClock.now
+        let at = Int(begin - start) / 1_000
+        var (flow, attempt) = Flow.reach(options)
+        switch closing {
+        case .reset: flow?.reset()
+        case .client: break
+        case .endpoint:
+            if attempt.result == "ok", flow?.awaitEnd() == false {
+                (attempt.result, attempt.stage) = ("ETIMEDOUT", "end")
+            }
+        }
+        flow = nil
+        let isSlow = MonotonicClock.now - begin > 900_000_000
         // A call that a signal cut short says nothing about the datapath.
         if attempt.result == "EINTR" && Interruption.isRequested { return }
         collected.withLock {
             $0.attempted += 1
             $0.tally.add(attempt)
             $0.slowest = max($0.slowest, attempt.microseconds)
+            $0.slow += isSlow ? 1 : 0
             if attempt.result != "ok" && $0.failures.count < 10 {
                 $0.failures.append((options.target, at, attempt))
             }

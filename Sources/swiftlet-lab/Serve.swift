@@ -25,6 +25,11 @@ struct Serve: ParsableCommand {
     @Option(name: .customLong("dns"), help: "A UDP port at which DNS questions get empty answers; repeatable.")
     var dnsPorts: [UInt16] = []
 
+    @Option(
+        name: .customLong("farewell"), help: "A TCP port at which each connection is closed after its line; repeatable."
+    )
+    var farewellPorts: [UInt16] = []
+
     @Flag(help: "Add the port to the name: pod-1:8080.")
     var namePorts = false
 
@@ -32,7 +37,7 @@ struct Serve: ParsableCommand {
     var address: String = "::"
 
     func validate() throws {
-        if tcpPorts.isEmpty && udpPorts.isEmpty && dnsPorts.isEmpty {
+        if (tcpPorts + udpPorts + dnsPorts + farewellPorts).isEmpty {
             throw ValidationError("give a port: --tcp 8080 or --udp 8080")
         }
         if SocketAddress(host: address, port: 1) == nil { throw ValidationError("'\(address)' is not an address") }
@@ -44,6 +49,7 @@ struct Serve: ParsableCommand {
         DescriptorLimit.raise()
         let pod = try EchoPod()
         for port in tcpPorts { try pod.listen(.tcp, on: try listenAddress(port), as: name(at: port)) }
+        for port in farewellPorts { try pod.sayFarewell(on: try listenAddress(port), as: name(at: port)) }
         for port in udpPorts { try pod.listen(.udp, on: try listenAddress(port), as: name(at: port)) }
         for port in dnsPorts { try pod.answerQuestions(on: try listenAddress(port)) }
         Output.line("ready")

@@ -14,7 +14,8 @@ struct SwiftletLab: AsyncParsableCommand {
             """,
         subcommands: [
             Serve.self, Call.self, Load.self, Bind.self, Hold.self, Stream.self, APIServer.self, BenchStart.self,
-            BenchPackets.self, OtherBuild.self, Soak.self, SoakClient.self, SoakBystanders.self, KillAtWrite.self,
+            BenchPackets.self, Churn.self, OtherBuild.self, Soak.self, SoakClient.self, SoakBystanders.self,
+            KillAtWrite.self,
             WatchWrites.self,
         ])
 }

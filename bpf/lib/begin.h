@@ -133,9 +133,10 @@ static __always_inline enum counter F(flow_take_inner)(struct __sk_buff *skb, __
 	if (!flow)
 		return COUNT_REFUSE_RACED;
 	port = flow->client_port;
-	for (try = 0; try <= MASQ_TRIES; try++) {
+	for (try = 0; try <= MASQ_TRIES + MASQ_LAST_TRIES; try++) {
 		if (port)
-			error = F(masq_try_port)(skb, number, port, INNER);
+			error = F(masq_try_port)(skb, number, port, INNER,
+						 try <= MASQ_TRIES ? TIME_WAIT : 0);
 		if (error != -EEXIST)
 			break;
 		count(COUNT_PORT_RETRY);
@@ -259,7 +260,7 @@ static __always_inline enum counter F(flow_begin_of)(struct __sk_buff *skb, stru
 		goto abandon;
 	view->to.whole = flow->path == REDIRECTED;
 	F(flow_translate)(flow, &view->to);
-	error = F(tuple_take)(number, ASKED);
+	error = F(tuple_take)(number, ASKED, 0);
 	if (error) {
 		reason = error == -EEXIST ? COUNT_REFUSE_RACED : COUNT_REFUSE_FLOWS_FULL;
 		goto abandon;

@@ -26,6 +26,9 @@
 
 #define FLOW_NONE 0xffffffff
 
+/* How long the kernel keeps TIME_WAIT where a connection was closed first: TCP_TIMEWAIT_LEN. */
+#define TIME_WAIT (60 * SECOND)
+
 #endif
 
 /* Room for a key, off the stack: 5.10 counts each call's in steps of 32 bytes. */
@@ -78,6 +81,15 @@ static __always_inline bool F(flow_gives_way)(const struct F(flow) *flow)
 {
 	return flow->state == FLOW_CLOSING || flow->state == FLOW_RESET ||
 	       flow->state < FLOW_ESTABLISHED;
+}
+
+/*
+ * Whether a flow that is closed has had its tuples for so long that the backend knows nothing of
+ * the connection any more, if that was closed there: another one may have them.
+ */
+static __always_inline bool F(flow_has_waited)(const struct F(flow) *flow, __u64 now, __u64 wait)
+{
+	return flow->state == FLOW_CLOSING && now >= flow->last_seen + wait;
 }
 
 static __always_inline void F(flow_asked)(const struct F(flow) *flow, struct F(tuple) *key)
@@ -268,15 +280,27 @@ __noinline __u32 F(flow_place)(__u64 now)
 }
 
 /*
- * Makes a tuple of the flow lead to it, unless another living flow has that: 0, or the error. An
- * int, not what the helper is declared to return: before 6.4 the upper half of that is zero also
- * for an error.
+ * Whether a flow's tuple is for the next one of the same client by the same frontend. In TIME_WAIT
+ * the backend takes that for what it is, by its time stamps.
  */
-__noinline int F(tuple_take)(__u32 number, __u32 place)
+static __always_inline bool F(flow_is_next)(const struct F(flow) *next, const struct F(flow) *flow)
 {
-	struct F(flow) *flow = F(flow_at)(number);
+	return flow->state == FLOW_CLOSING && next->vip_port == flow->vip_port &&
+	       next->client_port == flow->client_port && F(is_same)(next->vip, flow->vip) &&
+	       F(is_same)(next->client, flow->client);
+}
+
+/*
+ * Makes a tuple of the flow lead to it, unless another living flow has that, or one that is closed
+ * and has not waited: 0, or the error. An int, not what the helper is declared to return: before
+ * 6.4 the upper half of that is zero also for an error.
+ */
+__noinline int F(tuple_take)(__u32 number, __u32 place, __u64 wait)
+{
+	struct F(flow) *flow = F(flow_at)(number), *taker = flow;
 	struct F(tuple) *key = F(key_room)();
 	const __u32 *owner;
+	__u64 now;
 	__u32 other;
 	int error;
 
@@ -292,9 +316,17 @@ __noinline int F(tuple_take)(__u32 number, __u32 place)
 	other = *owner;
 	flow = F(flow_at)(other);
 	if (flow && flow->state != FLOW_FREE && F(flow_has)(flow, key)) {
-		if (flow->state == FLOW_CHANGING || !F(flow_is_over)(flow, flow_now()))
+		now = flow_now();
+		if (flow->state == FLOW_CHANGING)
 			return -EEXIST;
-		F(flow_end)(other, flow->turn);
+		if (F(flow_is_over)(flow, now) || F(flow_has_waited)(flow, now, wait))
+			F(flow_end)(other, flow->turn);
+		else if (!F(flow_is_next)(taker, flow))
+			return -EEXIST;
+		else if (flow->node_port) /* by that the backend knows it: it stays taken */
+			F(tuple_give_up)(key, other);
+		else
+			F(flow_end)(other, flow->turn);
 	} else {
 		F(tuple_give_up)(key, other);
 	}

@@ -8,10 +8,14 @@
 #ifndef LIB_MASQUERADE_H
 #define LIB_MASQUERADE_H
 
-/* Random ports out of those that masquerade first; a backend with very many flows gets any. */
-#define MASQ_TRIES     16
-#define MASQ_ANY_TRIES 16
-#define MASQ_FIRST     1024
+/*
+ * Random ports out of those that masquerade first; a backend with very many flows gets any, and at
+ * last those of closed connections that may be in TIME_WAIT, as the kernel's own NAT does.
+ */
+#define MASQ_TRIES	16
+#define MASQ_ANY_TRIES	16
+#define MASQ_LAST_TRIES 8
+#define MASQ_FIRST	1024
 
 static __always_inline const struct masq_ports *masq_ports_now(void)
 {
@@ -90,10 +94,12 @@ static __noinline enum counter F(masq_address)(const __u8 *backend, __u32 ifinde
 }
 
 /*
- * Gives the flow a tuple with this port, if nobody has it: no flow, no socket of the node, no
- * connection that the kernel tracks. 0, -EEXIST, or another error.
+ * Gives the flow a tuple with this port, if nobody has it: no flow that lives or has been closed
+ * for less than `wait`, no socket of the node, no connection that the kernel tracks. 0, -EEXIST, or
+ * another error.
  */
-__noinline int F(masq_try_port)(struct __sk_buff *skb, __u32 number, __u32 port, __u32 place)
+__noinline int F(masq_try_port)(struct __sk_buff *skb, __u32 number, __u32 port, __u32 place,
+				__u64 wait)
 {
 	struct F(flow) *flow = F(flow_at)(number);
 	enum socket_claim claim;
@@ -118,7 +124,7 @@ __noinline int F(masq_try_port)(struct __sk_buff *skb, __u32 number, __u32 port,
 		return -EEXIST;
 	if (F(tuple_is_tracked)(skb, key))
 		return -EEXIST;
-	return F(tuple_take)(number, place);
+	return F(tuple_take)(number, place, wait);
 }
 
 /* A port of the node for the flow, whose address of the node is there already. */
@@ -128,7 +134,7 @@ static __always_inline enum counter F(masq_take_port)(struct __sk_buff *skb, __u
 	__u32 kinds = LB_HAS_FLOWS, port;
 	int error = -EEXIST, try;
 
-	for (try = 0; try < MASQ_TRIES + MASQ_ANY_TRIES; try++) {
+	for (try = 0; try < MASQ_TRIES + MASQ_ANY_TRIES + MASQ_LAST_TRIES; try++) {
 		if (try > 0)
 			count(COUNT_PORT_RETRY);
 		port = masq_port(bpf_get_prandom_u32());
@@ -138,7 +144,8 @@ static __always_inline enum counter F(masq_take_port)(struct __sk_buff *skb, __u
 		}
 		if (port < MASQ_FIRST || lb_may_be_node_port(port))
 			continue;
-		error = F(masq_try_port)(skb, number, port, ANSWERS);
+		error = F(masq_try_port)(skb, number, port, ANSWERS,
+					 try < MASQ_TRIES + MASQ_ANY_TRIES ? TIME_WAIT : 0);
 		if (error != -EEXIST)
 			break;
 	}

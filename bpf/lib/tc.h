@@ -56,7 +56,11 @@ static __always_inline bool F(tc_find_asked)(struct F(view) *view, __u64 now)
 	if (view->is_icmp)
 		return true;
 	if (!F(flow_goes_on)(flow, is_syn)) {
-		F(flow_end)(view->to.number, view->to.turn);
+		/* The backend may be in TIME_WAIT: nobody else gets what it knows the client by. */
+		if (flow->state == FLOW_CLOSING)
+			F(tuple_give_up)(&view->packet.tuple, view->to.number);
+		else
+			F(flow_end)(view->to.number, view->to.turn);
 		return false;
 	}
 	F(flow_follow)(flow, false, view->tcp_flags, now);

@@ -188,6 +188,8 @@ final class SoakProcess: Sendable {
     /// The next line of its output; nil at the end.
     func readLine() throws -> String? { try child.withLock { try $0.readLine(within: 30_000) } }
 
+    var isRunning: Bool { child.withLock { $0.isRunning() } }
+
     /// Asks it to end; whoever reads sees the end.
     func askToEnd() { kill(pid, SIGTERM) }
 }

@@ -1,0 +1,75 @@
+import BPFLoader
+import CDatapath
+import NetworkLab
+import ServiceModel
+import TestKit
+import Testing
+
+extension TranslationTests {
+    /// Where an endpoint closed its connection first it knows its tuple for another 60 s, and takes a stranger's SYN with
+    /// it for a packet of the old connection.
+    @Suite("Closed connections")
+    struct TimeWaitTests {
+        private static let services = [TestService(), TestService(name: "other", number: 16, nodePort: 30_081)]
+
+        private func route(_ number: Int, _ family: Family) -> Route {
+            Route(door: .nodePort, transport: .tcp, family: family, isLocal: true, given: Self.services[number])
+        }
+
+        /// A connection by the first Service, that both ends have closed.
+        private func close(_ lab: TranslationLab, _ family: Family) throws -> Exchange {
+            try lab.serve(Self.services)
+            let exchange = try Exchange(route(0, family), lab)
+            try exchange.talk(lab)
+            return exchange
+        }
+
+        @Test("keep their port from others for 60 s, whoever has what the client asked", arguments: Family.allCases)
+        func keepsPort(family: Family) throws {
+            let lab = try TranslationLab.current
+            let exchange = try close(lab, family)
+            // The client's port comes again, and leads elsewhere.
+            let elsewhere = TestService(local: [12])
+            try lab.replace([elsewhere, Self.services[1]])
+            let again = try lab.run(.tcp(exchange.client, exchange.route.frontend), .wireIn).packet
+            #expect(again.destination == elsewhere.endpoint(family))
+            // And once more, by another Service, to the endpoint.
+            let request = Packet.tcp(exchange.client, route(1, family).frontend)
+            let other = try lab.run(request, .wireIn).packet
+            #expect(other.destination == exchange.route.backend)
+            #expect(other.source != exchange.seen, "the endpoint may be in TIME_WAIT")
+            // What has not been answered is over then.
+            try lab.ageFlows(family, seconds: 61)
+            #expect(try lab.run(request, .wireIn).packet.source == exchange.seen)
+        }
+
+        @Test("give their port to the same client's next one by the same frontend", arguments: Family.allCases)
+        func givesPort(family: Family) throws {
+            let lab = try TranslationLab.current
+            let exchange = try close(lab, family)
+            let next = try Exchange(exchange.route, lab)
+            #expect(next.seen == exchange.seen)
+            try next.talk(lab)
+            #expect(try lab.flows(family).count == 1)
+        }
+
+        @Test("give it to anyone before a client is refused", arguments: Family.allCases)
+        func givesLastPort(family: Family) throws {
+            let lab = try TranslationLab()
+            var ports = masq_ports.ofTests
+            ports.range.0 = port_range(first: 20_000, last: 20_001)
+            ports.range.1 = port_range(first: 20_002, last: 20_003)
+            ports.count = 4
+            try lab.map("masq_ports").update(UInt32(0), to: ports)
+            try lab.serve(Self.services)
+            let doors: [TestService.Door] = [.nodePort, .loadBalancer, .externalIP]
+            for service in Self.services {
+                for door in doors {
+                    let route = Route(door: door, transport: .tcp, family: family, isLocal: true, given: service)
+                    try Exchange(route, lab).talk(lab)
+                }
+            }
+            #expect(try lab.count(of: COUNT_REFUSE_NO_PORT) == 0)
+        }
+    }
+}

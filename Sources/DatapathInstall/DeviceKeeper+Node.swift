@@ -6,15 +6,15 @@ import Settings
 
 // What the programs are told about the node.
 extension DeviceKeeper {
-    /// The node's addresses towards each chosen device, and towards all others.
-    func entries(for selection: DeviceSelection, _ sources: [LinkIndex: DeviceSources]) -> [UInt32: device] {
+    /// The node's addresses towards each device that has programs, and towards all others.
+    func entries(for links: [NetworkLink], _ sources: [LinkIndex: DeviceSources]) -> [UInt32: device] {
         var entries: [UInt32: device] = [:]
-        for chosen in selection.chosen {
+        for link in links {
             var entry = device()
-            entry.mtu = chosen.link.mtu
-            if let address = sources[chosen.link.index]?.usual4 { copy(address.bytes, into: &entry.address4) }
-            if let address = sources[chosen.link.index]?.usual6 { copy(address.bytes, into: &entry.address6) }
-            entries[chosen.link.index.rawValue] = entry
+            entry.mtu = link.mtu
+            if let address = sources[link.index]?.usual4 { copy(address.bytes, into: &entry.address4) }
+            if let address = sources[link.index]?.usual6 { copy(address.bytes, into: &entry.address6) }
+            entries[link.index.rawValue] = entry
         }
         var other = device()
         if let address = address(.v4) { copy(address.bytes, into: &other.address4) }

@@ -23,6 +23,9 @@ package actor DeviceKeeper {
     var node = NodeFacts()
     /// What leads to the endpoints of Services; a second old at most.
     var endpoints = EndpointDevices()
+    /// Some endpoint has been told, or that there is none. Before that a device that has programs of an earlier process
+    /// may lead to one: it keeps them, and flows go on.
+    private var knowsEndpoints = false
     /// What connections of the node use, as far as it could be read.
     var localPorts: LocalPorts?
     /// What the maps about the node were last given.
@@ -58,15 +61,22 @@ package actor DeviceKeeper {
     /// - Parameter cluster: whose endpoints say what devices lead to; nil if they are told a moment later.
     package func follow(_ network: NetworkSnapshot, _ cluster: ClusterState? = nil) {
         self.network = network
-        if let cluster { endpoints = devices(towards: cluster) }
+        if let cluster {
+            endpoints = devices(towards: cluster)
+            knowsEndpoints = knowsEndpoints || !endpoints.isEmpty
+        }
         reconcile()
     }
 
     /// Looks anew at what leads to endpoints. It asks for the route to each, so it is not done at each change.
-    package func follow(_ cluster: ClusterState) {
-        let before = endpoints
+    ///
+    /// - Parameter isWhole: the first list has come; a cluster without endpoints has none.
+    package func follow(_ cluster: ClusterState, isWhole: Bool = false) {
+        let (before, knew) = (endpoints, knowsEndpoints)
         endpoints = devices(towards: cluster)
-        if !before.choosesLike(endpoints), !network.links.isEmpty { reconcile() }
+        knowsEndpoints = knew || isWhole || !endpoints.isEmpty
+        if knew == knowsEndpoints, before.choosesLike(endpoints) { return }
+        if !network.links.isEmpty { reconcile() }
     }
 
     package func follow(_ node: NodeFacts) {
@@ -114,10 +124,11 @@ package actor DeviceKeeper {
         for kind in Set(selection.chosen.map(kind)) where programs.loaded[kind] == nil { load(kind) }
         // Before a program runs on a device, the map says what lies behind it.
         _ = readLocalPorts()
-        writeNode(selection)
+        let undecided = undecided(beside: wanted)
+        writeNode(selection, undecided)
         for device in selection.chosen { keep(device) }
-        var keeping = wanted
-        for device in (kept ?? attached).subtracting(wanted)
+        var keeping = wanted.union(undecided)
+        for device in (kept ?? attached).subtracting(keeping)
         where network.link(LinkIndex(rawValue: device.index)) != nil {
             if attempt(device.name, { try attachments.detach(from: device) }) {
                 log.info("took the programs off a device", metadata: ["device": "\(device.name)"])
@@ -141,6 +152,13 @@ package actor DeviceKeeper {
                     do { return try attachments.attached(to: device, direction) != nil } catch { return true }
                 }
             })
+    }
+
+    /// Those with programs that are not wanted, as far as is known.
+    private func undecided(beside wanted: Set<NetworkDevice>) -> Set<NetworkDevice> {
+        guard !knowsEndpoints else { return [] }
+        let present = Set(network.links.map(NetworkDevice.init))
+        return (kept ?? attached).subtracting(wanted).intersection(present)
     }
 
     var selection: DeviceSelection {
@@ -201,11 +219,13 @@ package actor DeviceKeeper {
     }
 
     /// Says what the node is to those programs that are loaded, all of which use the same maps.
-    private func writeNode(_ selection: DeviceSelection? = nil) {
+    private func writeNode(_ selection: DeviceSelection? = nil, _ undecided: Set<NetworkDevice>? = nil) {
         guard let any = programs.loaded.values.first else { return }
-        let selection = selection ?? self.selection
-        let sources = network.sources(by: selection.chosen.map(\.link.index))
-        attempt("map of devices") { try any.write(entries(for: selection, sources)) }
+        let chosen = (selection ?? self.selection).chosen.map(\.link)
+        let others = undecided ?? self.undecided(beside: Set(chosen.map(NetworkDevice.init)))
+        let links = chosen + network.links.filter { others.contains(NetworkDevice($0)) }
+        let sources = network.sources(by: links.map(\.index))
+        attempt("map of devices") { try any.write(entries(for: links, sources)) }
         attempt("maps about the node") {
             let entries = nodeEntries(sources)
             try any.write(entries)

@@ -61,6 +61,9 @@ package struct EndpointDevices: Hashable, Sendable {
     /// What a CNI makes for pods of this node.
     private static let kindsOfPods: Set<String> = ["bridge", "veth", "tun", "netkit", "macvlan", "ipvlan"]
 
+    /// Whether there is no endpoint at all.
+    package var isEmpty: Bool { here.isEmpty && elsewhere.isEmpty && unreachable.count == 0 }
+
     /// Whether another set chooses the same devices.
     package func choosesLike(_ other: EndpointDevices) -> Bool {
         Set(here.keys) == Set(other.here.keys) && Set(elsewhere.keys) == Set(other.elsewhere.keys)

@@ -112,7 +112,7 @@ package struct Daemon: Sendable {
             await control.grow()
             if let keeper, await !keeper.isAttached { try await keeper.attach(control.nodeFacts, control.state) }
             await control.settleSourceChecks(by: keeper)
-            await devices?.follow(control.state)
+            await devices?.follow(control.state, isWhole: true)
             if settings.initOnly {
                 await control.reclaim()
                 return sayInitialised(withList: true)
@@ -273,7 +273,7 @@ extension Daemon {
                 await control.grow()
                 if let keeper, keeper.needsWholeState { try await keeper.attach(control.nodeFacts, control.state) }
                 await control.settleSourceChecks(by: keeper)
-                await keeper?.devices.follow(control.state)
+                await keeper?.devices.follow(control.state, isWhole: true)
                 sayReady(control.endpoints)
             })
         var parts: [any ServiceLifecycle.Service] = [ClusterService(source: source), feed]

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import NetworkLab
 import Testing
 
@@ -103,6 +104,26 @@ struct EndpointDeviceTests {
         #expect(pods.filter { $0.reason == "a port of br0, which leads to pods of this node (auto)" }.count == 3)
         #expect(try node.call("192.0.2.1:30080", "--count", "5", from: .outside).results == ["ok"])
         #expect(try node.call("10.96.0.15:80", "--count", "5", from: .pod(1)).results == ["ok"])
+    }
+
+    /// A daemon that starts knows no endpoint yet; the flows of clients outside go by the pods' devices.
+    @Test("a restart leaves the programs on devices of pods that were found", arguments: [SIGTERM, SIGKILL])
+    func restarts(signal: CInt) throws {
+        let node = try TestNode.current
+        let arguments = Array(node.runArguments().dropFirst()) + ["--pod-interfaces", "auto"]
+        try node.start(with: arguments)
+        defer { _ = try? node.stop() }
+        let devices = try node.status().daemon?.devices.filter { $0.role != nil }.map(\.name) ?? []
+        #expect(devices.count == 5, "\(devices)")
+        if signal == SIGKILL { try node.kill() } else { try node.stop() }
+        try node.start(with: arguments)
+        #expect(try node.status().daemon?.devices.filter { $0.role != nil }.map(\.name) ?? [] == devices)
+        #expect(!node.logText.contains("took the programs off a device"), "\(node.logText)")
+        // And those that nobody wants any more lose them.
+        try node.stop()
+        try node.start()
+        #expect(try node.status().daemon?.devices.filter { $0.role != nil }.map(\.name) ?? [] == ["eth0"])
+        #expect(node.logText.contains("took the programs off a device"), "\(node.logText)")
     }
 
     @Test("ports and closed ranges follow the kernel's settings and policies")

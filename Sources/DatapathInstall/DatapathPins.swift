@@ -45,6 +45,9 @@ package struct DatapathPins: Sendable {
     package var shownHooks: [CgroupAttachType] {
         Self.hooks + (link(Self.sourceCheck).exists ? [Self.sourceCheck] : [])
     }
+
+    /// Whether programs are pinned that look at packets of devices.
+    package var hasDeviceLinks: Bool { (try? DirectoryListing.names(in: devices))?.isEmpty == false }
 }
 
 // MARK: - Marks

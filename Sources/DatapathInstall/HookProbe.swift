@@ -16,6 +16,8 @@ package enum HookProbe {
         case ineffective
         /// There is no ClusterIP to ask.
         case nothingToAsk
+        /// Connects of TCP are left to packets (`--socket-lb off` or `udp`).
+        case leftToPackets
         /// This process may not make a cgroup, and is not in one that is served.
         case notPermitted
         /// The probe itself could not be run.

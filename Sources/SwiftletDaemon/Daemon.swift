@@ -357,7 +357,8 @@ extension Daemon {
     private func report(cgroup: FilePath) -> DaemonReport {
         DaemonReport(
             pid: getpid(), version: Version.swiftlet, nodeName: settings.nodeName,
-            kubeProxyReplacement: settings.kubeProxyReplacement, cgroupRoot: cgroup.string, startedAt: Date(),
+            kubeProxyReplacement: settings.kubeProxyReplacement, cgroupRoot: cgroup.string,
+            socketLB: settings.sockets.rawValue, startedAt: Date(),
             sources: settings.manifests.isEmpty
                 ? [settings.cluster.shown] : settings.manifests.map { "directory \($0)" },
             watches: [], nodePortAddresses: [], devices: [], desired: .init(), programmed: .init(), pending: [],

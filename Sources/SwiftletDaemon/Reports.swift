@@ -9,6 +9,8 @@ package struct DaemonReport: Codable, Sendable {
     package var nodeName: String
     package var kubeProxyReplacement: Bool
     package var cgroupRoot: String
+    /// `--socket-lb`; nil from an older daemon.
+    package var socketLB: String?
     package var startedAt: Date
     package var sources: [String]
     /// Of the API server's resources; none when manifests are followed.
@@ -38,6 +40,11 @@ package struct DaemonReport: Codable, Sendable {
     package var withoutBackends: Int?
     /// Services with such a port, by the code of the reason.
     package var emptyServices: [String: Int]?
+
+    /// Connects of TCP pass the hooks untouched.
+    var leavesTCPToPackets: Bool {
+        [SocketService.off, .udp].contains { $0.rawValue == socketLB }
+    }
 
     /// What the daemon that runs on these pins says of itself; nil when none answers.
     package static func ask(_ pins: DatapathPins) -> DaemonReport? {

@@ -85,7 +85,7 @@ extension StatusReport {
         let kernel = try KernelFeatures.probe()
         var report = StatusReport(
             kernel: kernel.release, bpfRoot: pins.root.string, cgroupRoot: cgroup.string, daemon: daemon,
-            hooks: try pins.shownHooks.map { try hook($0, pins: pins, cgroup: cgroup) }, probe: .nothingToAsk,
+            hooks: try wantedHooks(pins, daemon).map { try hook($0, pins: pins, cgroup: cgroup) }, probe: .nothingToAsk,
             features: features(kernel), maps: try MapInspection.fill(of: pins),
             counters: try MapInspection.counters(of: pins), pins: try PinSurvey(of: pins).findings,
             draining: try DrainingBackend.list(
@@ -95,10 +95,21 @@ extension StatusReport {
         report.hasNames =
             programmed.ports.contains { $0.name?.service == NameSettings.service }
             || directory.names.withPlatformString { access($0, F_OK) } == 0
-        report.probe = probe(programmed.vips.keys, cgroup: cgroup, directory)
+        report.probe =
+            daemon?.leavesTCPToPackets == true || report.hooks.isEmpty
+            ? .leftToPackets : probe(programmed.vips.keys, cgroup: cgroup, directory)
         report.kubeProxy = KubeProxyTraces.find(directory.archive).summary
         report.degraded = report.complaints(lockHolder: directory.holder)
         return report
+    }
+
+    /// None where sockets are left to packets, as the daemon says or, when it is gone, what it has left: programs on devices,
+    /// and no hook.
+    private static func wantedHooks(_ pins: DatapathPins, _ daemon: DaemonReport?) -> [CgroupAttachType] {
+        let hooks = pins.shownHooks
+        if let choice = daemon?.socketLB { return choice == SocketService.off.rawValue ? [] : hooks }
+        let isAnyPinned = hooks.contains { pins.link($0).exists }
+        return isAnyPinned || !pins.hasDeviceLinks ? hooks : []
     }
 
     /// Of a daemon that programs nothing there is no datapath to look at.
@@ -199,7 +210,7 @@ extension StatusReport {
         switch probe {
         case .effective: break
         // It may be well, and this process is not to tell.
-        case .nothingToAsk, .notPermitted: break
+        case .nothingToAsk, .leftToPackets, .notPermitted: break
         case .ineffective:
             complaints.append(
                 "the hooks are not effective: a probe below \(cgroupRoot) was not translated; "

@@ -145,6 +145,7 @@ struct StatusCommand: ParsableCommand {
             case .effective: Terminal.styled("OK, a connect to a VIP was translated", .good)
             case .ineffective: Terminal.styled("FAILED, a connect to a VIP passed untouched", .bad)
             case .nothingToAsk: "not probed: there is no ClusterIP to ask"
+            case .leftToPackets: "not probed: connects of TCP are left to packets (--socket-lb)"
             case .notPermitted: "not probed: no right to make a cgroup below \(report.cgroupRoot); run it as root"
             case .failed: Terminal.styled("could not run", .warning)
             }

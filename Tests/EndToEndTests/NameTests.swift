@@ -183,6 +183,9 @@ struct NameTests {
         }
         #expect(try dig(name, at: "10.244.0.1") == ["10.96.0.15"])
         #expect(try dig(name, at: Self.vips[0]) != ["10.96.0.15"])
+        let status = try node.status()
+        #expect(status.degraded.isEmpty, "hooks that are not wanted are not missed: \(status.degraded)")
+        #expect(status.probe == "leftToPackets")
     }
 
     @Test("after a restart names are answered before the datapath is loaded, by what was known before")

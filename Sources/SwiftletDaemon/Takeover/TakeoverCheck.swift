@@ -54,6 +54,14 @@ package struct TakeoverChecks {
 
     private func statusChecks(_ report: StatusReport) -> [TakeoverCheck] {
         guard report.degraded.isEmpty else { return report.degraded.map { .bad("status", $0) } }
+        if report.probe == .leftToPackets {
+            return [
+                .bad(
+                    "status",
+                    "the node's own sockets need kube-proxy's rules: --socket-lb \(report.daemon?.socketLB ?? "off") leaves "
+                        + "them alone; run with --socket-lb full or host first")
+            ]
+        }
         guard report.probe == .effective, let daemon = report.daemon else {
             return [.bad("status", "no ClusterIP is programmed that could be asked")]
         }

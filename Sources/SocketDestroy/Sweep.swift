@@ -59,7 +59,7 @@ package struct Sweep: Sendable {
             if outcome.counts.total.found > 0 { found(outcome.counts.total, places.count) }
             let (withSockets, sameLender) = (places, lender)
             let destroyed = try await OwnThread.run {
-                destroy(all, in: withSockets, lender: sameLender, permits: permits)
+                destroy(all, gone, awakened, in: withSockets, lender: sameLender, permits: permits)
             }
             outcome.counts = destroyed.counts
             outcome.failure = outcome.failure ?? destroyed.failure
@@ -86,9 +86,7 @@ package struct Sweep: Sendable {
         var places: [Place] = []
         var outcome = visit(namespaces.places, lender: namespaces.lender) { path, view in
             let counts = try destroyer.walk(all, .count, in: view)
-            // What cannot be listed is destroyed.
-            let stuck =
-                counts.isEmpty && awakened.isEmpty ? [] : (try? reviver?.find(gone, awakened, in: view)) ?? []
+            let stuck = counts.isEmpty && awakened.isEmpty ? [] : list(gone, awakened, in: view)
             if !counts.isEmpty || !stuck.isEmpty { places.append(Place(path: path, stuck: stuck)) }
             return counts
         }
@@ -99,8 +97,17 @@ package struct Sweep: Sendable {
         return (outcome, places, namespaces.lender)
     }
 
+    /// Those that may be connected anew. What cannot be listed, though it was tried twice, is destroyed and no more.
+    private func list(
+        _ gone: [RemovedBackend], _ awakened: [AwakenedFrontend], in view: NamespaceView
+    ) -> [SocketReviver.Stuck] {
+        guard let reviver else { return [] }
+        return (try? reviver.find(gone, awakened, in: view)) ?? (try? reviver.find(gone, awakened, in: view)) ?? []
+    }
+
     private func destroy(
-        _ gone: [RemovedBackend], in places: [Place], lender: LentNamespaces?, permits: Int
+        _ all: [RemovedBackend], _ gone: [RemovedBackend], _ awakened: [AwakenedFrontend], in places: [Place],
+        lender: LentNamespaces?, permits: Int
     ) -> Outcome {
         var left = permits
         let holders = SocketHolders(
@@ -108,15 +115,17 @@ package struct Sweep: Sendable {
         let stuck = Dictionary(places.map { ($0.path, $0.stuck) }) { $0 + $1 }
         return visit(places.map(\.path), lender: lender) { path, view in
             if case .lent(let lender, let inode) = view {
-                var counts = try destroyer.walk(gone, .destroy(permits: left), in: view)
+                // Once destroyed a socket says no more where it led: it is listed just before, whatever was then.
+                let stuck = list(gone, awakened, in: view)
+                var counts = try destroyer.walk(all, .destroy(permits: left), in: view)
                 left -= counts.total.destroyed
-                let again = try Self.reconnect(stuck[path] ?? [], lender, inode)
-                if again.revived > 0, let first = stuck[path]?.first { counts[first.place, default: .init()] += again }
+                let again = try Self.reconnect(stuck, lender, inode)
+                if again.revived > 0, let first = stuck.first { counts[first.place, default: .init()] += again }
                 return counts
             }
             var counts = revive(stuck[path] ?? [], holders, permits: left)
             left -= counts.total.destroyed
-            let ended = try destroyer.walk(gone, .destroy(permits: left))
+            let ended = try destroyer.walk(all, .destroy(permits: left))
             left -= ended.total.destroyed
             counts.merge(ended) { $0 + $1 }
             return counts
@@ -143,13 +152,22 @@ package struct Sweep: Sendable {
         return counts
     }
 
+    /// How often it is tried: afterwards nobody knows any more where a socket led.
+    private static let tries = 3
+
     /// UDP's, after they were destroyed: by the process that lends the namespace.
     private static func reconnect(
         _ stuck: [SocketReviver.Stuck], _ lender: LentNamespaces, _ inode: UInt64
     ) throws(BPFError) -> SocketCounts {
         let sockets = stuck.filter { $0.proto == .udp }.map(swl_socket.init)
         guard !sockets.isEmpty else { return SocketCounts() }
-        return SocketCounts(revived: try lender.connect(sockets, in: inode))
+        // One that leads somewhere is left alone: only those are tried again that were missed.
+        var revived = try lender.connect(sockets, in: inode)
+        for _ in 1..<tries where revived < sockets.count {
+            usleep(10_000)
+            revived += try lender.connect(sockets, in: inode)
+        }
+        return SocketCounts(revived: revived)
     }
 
     /// Enters one after the other; the thread ends in the last. What is lent is not entered.

@@ -23,7 +23,7 @@ LINK ?= -static-stdlib
 SWIFT_RELEASE := swift build -c release -Xswiftc $(LINK) --product
 
 .PHONY: setup bpf build lab install install-service uninstall deb image release test-packages \
-	test test-pure test-kernel test-e2e test-kernels root demo bench bench-packets bench-names soak fmt check clean
+	test test-pure test-kernel test-e2e test-kernels test-cluster root demo bench bench-packets bench-names soak fmt check clean
 
 ## setup: installs the Debian or Ubuntu packages that are missing, after saying which
 setup:
@@ -68,12 +68,15 @@ install:
 install-service: install
 	install -D -m 644 packaging/sysusers.d/swiftlet.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/swiftlet.conf
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's,/usr/local/bin,$(PREFIX)/bin,' packaging/swiftlet.service \
-		>$(DESTDIR)$(PREFIX)/lib/systemd/system/swiftlet.service
+	for unit in swiftlet swiftlet-namespaces; do \
+		sed 's,/usr/local/bin,$(PREFIX)/bin,' packaging/$$unit.service \
+			>$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service || exit; \
+	done
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/swiftlet $(DESTDIR)$(PREFIX)/lib/sysusers.d/swiftlet.conf \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/swiftlet.service
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/swiftlet.service \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/swiftlet-namespaces.service
 
 ## deb: a Debian package of build/swiftlet, image: an OCI image of it; both in build/
 deb image: %: build/swiftlet
@@ -110,6 +113,10 @@ test-kernel: bpf
 
 test-e2e: bpf
 	@scripts/test.sh e2e
+
+## test-cluster: as root: two nodes with containerd and CNI plugins, and with kubelets where they are on PATH; a table of sent and failed
+test-cluster: build lab
+	@scripts/test-cluster.sh
 
 ## bench: writes docs/benchmarks.md with a plot, for 1, 1,000 and 10,000 Services
 bench: build lab

@@ -8,10 +8,14 @@ directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 
 # The unit names a program that need not be installed here.
-sed 's,/usr/local/bin/swiftlet,/bin/true,' packaging/swiftlet.service >"$directory/swiftlet.service"
-said=$(systemd-analyze verify --man=no "$directory/swiftlet.service" 2>&1 | grep -F swiftlet.service || true)
-[ -z "$said" ] || { echo "$said" >&2; exit 1; }
-
-score=$(systemd-analyze security --offline=true --no-pager packaging/swiftlet.service | awk '/Overall exposure/ { print $(NF - 2) }')
-grep -qF "exposure of **$score**" docs/security.md ||
-	{ echo "check-service: systemd-analyze security says $score, and docs/security.md something else" >&2; exit 1; }
+units=(swiftlet swiftlet-namespaces)
+for unit in "${units[@]}"; do
+	sed 's,/usr/local/bin/swiftlet,/bin/true,' packaging/$unit.service >"$directory/$unit.service"
+done
+for unit in "${units[@]}"; do
+	said=$(systemd-analyze verify --man=no "$directory/$unit.service" 2>&1 | grep -E 'swiftlet(-namespaces)?\.service' || true)
+	[ -z "$said" ] || { echo "$said" >&2; exit 1; }
+	score=$(systemd-analyze security --offline=true --no-pager packaging/$unit.service | awk '/Overall exposure/ { print $(NF - 2) }')
+	grep -qF "exposure of **$score** ($unit.service)" docs/security.md ||
+		{ echo "check-service: systemd-analyze security says $score of $unit.service, and docs/security.md something else" >&2; exit 1; }
+done

@@ -47,7 +47,7 @@ unpack_root() {
 }
 
 # What of the package is in the root; its documentation may be left out by dpkg's own settings.
-left() { (cd "$1" && find etc/swiftlet usr/bin/swiftlet usr/lib/systemd/system/swiftlet.service var/lib/swiftlet \
+left() { (cd "$1" && find etc/swiftlet usr/bin/swiftlet usr/lib/systemd/system/swiftlet{,-namespaces}.service var/lib/swiftlet \
 	usr/share/bash-completion/completions/swiftlet 2>/dev/null || true); }
 
 try_root() {

@@ -22,6 +22,12 @@ package enum MapCatalog {
         .init(.socketFlows, .socketStorage, Int32.self, flows.self, .sockets, .socketFlows),
         .init(.socketVIPs, .lruHash, sock_vip_key.self, sock_vip.self, .programs(UInt32(LB_SOCK_VIPS)), .socketVIPs),
         .init(.socketGuards, .socketStorage, Int32.self, guards.self, .sockets, .socketGuards),
+        .init(
+            .boundPorts, .lruHash, bound_port_key.self, bound_port.self, .programs(UInt32(LB_BOUND_PORTS)),
+            .boundPorts),
+        .init(
+            .leftCgroups, .hash, UInt64.self, left_cgroup.self, .node(UInt32(LB_LEFT_CGROUPS)), .leftCgroups),
+        .init(.leftDepths, .array, UInt32.self, left_depths.self, .node(1), .leftDepths),
         .init(.flows4, .array, UInt32.self, flow4.self, .flows, .flows),
         .init(.flows6, .array, UInt32.self, flow6.self, .flows, .flows),
         .init(.tuples4, .hash, tuple4.self, UInt32.self, .tuples, .tuples),
@@ -105,6 +111,16 @@ extension MapDescription.Words {
     fileprivate static let socketGuards = Self(
         purpose: "a pod's socket to the backends that only some sources may send to",
         units: "the connection's, and \(LB_GUARDS - 1) of datagrams", writer: "datapath", lifetime: "the socket's")
+    fileprivate static let boundPorts = Self(
+        purpose: "port that a TCP socket was bound to, and backend, to the socket that has both",
+        units: "time in ns of CLOCK_MONOTONIC", writer: "datapath",
+        lifetime: "until newer sockets with a port of their own need the room")
+    fileprivate static let leftCgroups = Self(
+        purpose: "cgroups whose processes' sockets are left to the packets",
+        units: "the key is the cgroup's id; depth below the served cgroup", lifetime: "as long as the cgroup")
+    fileprivate static let leftDepths = Self(
+        purpose: "how deep these lie, so that without any nothing is looked up", units: "a bit for each depth",
+        lifetime: "as long as the map")
     fileprivate static let flows = Self(
         purpose: "flows translated at tc: what the client asked, what the kernel forwards, what the backend sees",
         units: "the key is the flow's number; last_seen in ns of CLOCK_MONOTONIC", writer: "datapath",

@@ -17,6 +17,9 @@ package enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringC
     case socketFlows = "sock_flows"
     case socketVIPs = "sock_vips"
     case socketGuards = "sock_guards"
+    case boundPorts = "bound_ports"
+    case leftCgroups = "left_cgroups"
+    case leftDepths = "left_depths"
     case flows4, flows6
     case tuples4, tuples6
     case flowHands = "flow_hands"

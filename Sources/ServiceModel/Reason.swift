@@ -17,7 +17,7 @@ package enum ReasonCode: String, Sendable, Hashable, CaseIterable, Codable {
     case portNamesDiffer, protocolsDiffer, targetPortName, otherFamily, fqdnSlice, notReady, fallback, nodeNameUnknown
     case notOnThisNode, hints, sourceRange
     // The client.
-    case clientOutsideCgroup, socketHooksOff, nothingListens, noRoute, noAnswer, filtered
+    case clientOutsideCgroup, clientLeftOut, socketHooksOff, nothingListens, noRoute, noAnswer, filtered
     // The node.
     case nodeUnknown, noPrograms, deviceWithoutPrograms, mapFull, notProgrammed, mapsDiffer, noDaemon
 }
@@ -223,6 +223,10 @@ extension ReasonCode {
             .init(
                 "process", "the client is not below the cgroup whose sockets are translated",
                 "set --cgroup-root to the root of cgroup2")
+        case .clientLeftOut:
+            .init(
+                "process", "--socket-lb-exclude-cgroups leaves its sockets to packets, which meet no programs",
+                "add its device to --pod-interfaces, or change the pattern")
         case .socketHooksOff:
             .init("Node", "sockets are not translated here", "set --socket-lb, or see that packets of pods are")
         case .nothingListens:

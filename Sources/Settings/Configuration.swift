@@ -20,6 +20,8 @@ package struct Configuration: Sendable, Hashable {
     package var bindProtection = true
     /// Whose sockets the hooks serve.
     package var sockets = SocketService.full
+    /// Those of processes below these cgroups they leave to the packets.
+    package var leftCgroups: [CgroupPattern] = []
     /// What becomes of sockets whose backend is gone.
     package var socketDestroy = SocketDestroySettings()
     /// What is translated packet by packet.

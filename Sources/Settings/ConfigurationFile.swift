@@ -13,7 +13,7 @@ enum ConfigurationKey: String, CaseIterable {
     case cgroupRoot, bpfRoot, bindProtection
     case maxServices, maxBackends, maxSlots, maxSourceRanges, mapMemoryLimit
     case socketDestroy, socketDestroyRate, socketDestroyBy
-    case socketLB, devices, podInterfaces, externalClusterIP, serviceCIDR, setSysctls
+    case socketLB, socketLBExcludeCgroups, devices, podInterfaces, externalClusterIP, serviceCIDR, setSysctls
     case forwarding, masqueradePorts, serviceNodePortRange
     case conntrackTCPTimeoutEstablished, conntrackTCPTimeoutCloseWait, conntrackUDPTimeout, conntrackUDPTimeoutStream
     case bpfCTTimeoutRegularTCPSYN, bpfCTTimeoutRegularTCPFIN, bpfCTTimeoutRegularAny
@@ -112,6 +112,10 @@ extension ConfigurationLayer {
 
     private mutating func readPackets(_ settings: SettingsSection) {
         sockets = settings.parsed(.socketLB, SocketService.init(setting:)) ?? sockets
+        leftCgroups =
+            settings.parsedList(.socketLBExcludeCgroups) { (texts) throws(SettingMistake) in
+                try CgroupPattern.list(setting: texts.joined(separator: ","))
+            } ?? leftCgroups
         socketDestroy = settings.parsed(.socketDestroy, SocketService.init(destroying:)) ?? socketDestroy
         socketDestroyRate = settings.count(.socketDestroyRate) ?? socketDestroyRate
         socketDestroyBy = settings.parsed(.socketDestroyBy, SocketDestroyBy.init(setting:)) ?? socketDestroyBy

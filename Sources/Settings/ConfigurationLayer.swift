@@ -26,6 +26,7 @@ package struct ConfigurationLayer: Sendable {
     package var bpfRoot: String?
     package var bindProtection: Bool?
     package var sockets: SocketService?
+    package var leftCgroups: [CgroupPattern]?
     package var socketDestroy: SocketService?
     package var socketDestroyRate: UInt32?
     package var socketDestroyBy: SocketDestroyBy?
@@ -82,6 +83,7 @@ extension Configuration {
         bpfRoot = layer.bpfRoot.map { FilePath($0) } ?? bpfRoot
         bindProtection = layer.bindProtection ?? bindProtection
         sockets = layer.sockets ?? sockets
+        leftCgroups = layer.leftCgroups ?? leftCgroups
         socketDestroy.apply(layer)
         packets.apply(layer)
         names.apply(layer)

@@ -135,5 +135,5 @@ package func checkAPIServer(setting: String) throws(SettingMistake) {
 }
 
 extension String {
-    fileprivate var withoutSpaces: String { filter { !$0.isWhitespace } }
+    var withoutSpaces: String { filter { !$0.isWhitespace } }
 }

@@ -44,6 +44,15 @@ extension Daemon {
             log: log)
     }
 
+    /// Before any hook is attached, so that no socket is translated that is not to be.
+    func leftCgroups(_ pins: DatapathPins, _ cgroup: FilePath) async throws -> LeftCgroups {
+        let left = try LeftCgroups(settings.leftCgroups, below: cgroup, pins: pins, log: log)
+        if let problem = await left.look() {
+            log.warning("cannot leave all sockets to the packets", metadata: ["cause": "\(problem)"])
+        }
+        return left
+    }
+
     /// Nil when the maps keep their size.
     func growthPlan(_ keeper: DatapathKeeper?) -> GrowthPlan<BPFMapStore>? {
         guard let keeper, settings.mapMemoryLimit > 0 else { return nil }

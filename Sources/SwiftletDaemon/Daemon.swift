@@ -64,6 +64,7 @@ package struct Daemon: Sendable {
         var keeper: DatapathKeeper?
         var writer: ServiceMapWriter<BPFMapStore>?
         var sockets: SocketDestroyKeeper?
+        var left: LeftCgroups?
         if settings.kubeProxyReplacement {
             try BPFFileSystem.provide(for: settings.bpfRoot)
             // Where nothing is there is nothing to be protected yet.
@@ -74,6 +75,7 @@ package struct Daemon: Sendable {
             try handOver.copy()
             writer = try restoreMaps(handOver)
             sockets = await socketDestroyKeeper(loaded.pins)
+            left = try await leftCgroups(loaded.pins, cgroup)
             keeper = try datapathKeeper(loaded, handOver, cgroup)
         } else {
             log.notice("observing only: nothing is programmed; run with --kube-proxy-replacement=true to serve")
@@ -122,7 +124,7 @@ package struct Daemon: Sendable {
         if settings.initOnly {
             parts.append(InitDeadlineService())
         } else {
-            let report = report(of: control, cgroup, devices, sockets, statistics)
+            let report = report(of: control, cgroup, devices, sockets, left, statistics)
             parts += endpointParts(endpoints, control, sockets, statistics, report)
             parts += sockets.map { [SocketDestroyService(keeper: $0)] } ?? []
             parts += [
@@ -130,6 +132,7 @@ package struct Daemon: Sendable {
             ]
             parts += keeper.map { [MendService(keeper: $0, control: control)] } ?? []
             parts += keeper.map { [SourceCheckService(keeper: $0, control: control)] } ?? []
+            parts += left.map { [LeftCgroupService(cgroups: $0, control: control)] } ?? []
             parts += [NetworkService(control: control, devices: devices, log: log)]
             parts += devices.map { [EndpointDeviceService(control: control, devices: $0)] } ?? []
             parts += recorder.map { [EventService(recorder: $0)] } ?? []
@@ -315,13 +318,13 @@ extension Daemon {
     /// What the daemon says of itself and of all its parts, whenever it is asked.
     private func report(
         of control: KernelControlPlane, _ cgroup: FilePath, _ devices: DeviceKeeper?, _ sockets: SocketDestroyKeeper?,
-        _ statistics: @escaping @Sendable () -> SourceStatistics?
+        _ left: LeftCgroups?, _ statistics: @escaping @Sendable () -> SourceStatistics?
     ) -> @Sendable () async -> DaemonReport {
         let base = report(cgroup: cgroup)
         return {
             await control.report(base).with(statistics())
                 .with(devices?.report(nodePorts: control.nodePortAddresses, hasNodePorts: control.servesNodePorts))
-                .with(sockets?.report)
+                .with(sockets?.report).with(left?.report)
         }
     }
 

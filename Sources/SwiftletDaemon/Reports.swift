@@ -23,6 +23,8 @@ package struct DaemonReport: Codable, Sendable {
     package var packets: Packets?
     /// Nil when nothing is programmed.
     package var sockets: SocketDestroyReport?
+    /// Nil when no sockets of some cgroups are left to the packets.
+    package var leftCgroups: LeftCgroups.Report?
     package var desired: Totals
     package var programmed: Totals
     /// Service ports that are not in the maps as they should be: which, and why.

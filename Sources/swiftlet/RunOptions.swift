@@ -81,6 +81,15 @@ struct DatapathOptions: ParsableArguments {
         transform: SocketService.init(setting:))
     var socketLB: SocketService?
 
+    @Option(
+        name: .customLong("socket-lb-exclude-cgroups"),
+        help: ArgumentHelp(
+            "cgroups, below the one that is served, whose processes' sockets are left to packets: patterns like "
+                + "kubepods*/**/pod0b5e*,system.slice/envoy* (default: none).",
+            valueName: "pattern,…"),
+        transform: CgroupPattern.list(setting:))
+    var socketLBExcludeCgroups: [CgroupPattern]?
+
     @OptionGroup var socketDestroy: SocketDestroyOptions
 
     @Option(
@@ -169,6 +178,7 @@ struct DatapathOptions: ParsableArguments {
         layer.maxSourceRanges = maxSourceRanges
         layer.mapMemoryLimit = mapMemoryLimit
         layer.sockets = socketLB
+        layer.leftCgroups = socketLBExcludeCgroups
         socketDestroy.fill(&layer)
         do {
             if !devices.isEmpty { layer.devices = try DeviceChoice(settings: devices) }

@@ -174,6 +174,7 @@ struct StatusCommand: ParsableCommand {
         print("  NodePorts on:    \(daemon.nodePortAddresses.joined(separator: ", "))")
         if let packets = daemon.packets { print("  packets:         \(packets.text)") }
         if let names = daemon.names { print("  names:           \(names.text)") }
+        if let left = daemon.leftCgroups { print("  left to packets: \(left.text)") }
         if let sockets = daemon.sockets { print("  stale sockets:   \(sockets.text)") }
         let (desired, programmed) = (daemon.desired, daemon.programmed)
         print(

@@ -15,6 +15,7 @@ struct HookLab: ~Copyable {
     private let links: [Attachment]
     private let cgroup: Cgroup
     private let namespace: NetworkLab.NetworkNamespace
+    var cgroupPath: String { cgroup.path }
 
     /// A class because arrays cannot hold noncopyable values.
     private final class Attachment {

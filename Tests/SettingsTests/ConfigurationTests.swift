@@ -35,6 +35,7 @@ struct ConfigurationTests {
                 maxSlots: 3
                 maxSourceRanges: 4
                 mapMemoryLimit: 5
+                socketLBExcludeCgroups: ["kubepods*/**/left-*", system.slice/envoy*]
                 podInterfaces: [auto, "!veth9"]
                 forwarding: redirect
                 masqueradePorts: 2000-2999,61000
@@ -83,6 +84,9 @@ struct ConfigurationTests {
         settings.maxSlots = 3
         settings.maxSourceRanges = 4
         settings.mapMemoryLimit = 5
+        settings.leftCgroups = ["kubepods*/**/left-*", "system.slice/envoy*"].compactMap {
+            try? CgroupPattern(setting: $0)
+        }
         if let pods = try? PodInterfaceChoice(settings: ["auto,!veth9"], flag: "") {
             settings.packets.podInterfaces = pods
         }

@@ -12,6 +12,9 @@
 /* How often a look-up is repeated that lost its entry to a reuse; see lb_seal(). */
 #define LB_TRIES 2
 
+/* How many backends are tried for one that suits a socket better than the first. */
+#define LB_OTHER_BACKENDS 8
+
 #ifndef LIB_LB_H
 #define LIB_LB_H
 

@@ -5,15 +5,9 @@
 #include "lib/ctx.h"
 #include "lib/lb.h"
 #include "lib/event.h"
+#include "lib/left.h"
 #include "lib/memory.h"
-
-#ifndef LIB_SOCKET_H
-#define LIB_SOCKET_H
-
-/* How many backends are tried for one that answers as no other VIP of the socket. */
-#define LB_OTHER_BACKENDS 8
-
-#endif
+#include "lib/ports.h"
 
 /*
  * In all of these: verifiers before kernel 6.3 refuse to read stack that no path has written, even
@@ -67,6 +61,12 @@ static __always_inline enum counter F(sock_frontend)(struct bpf_sock_addr *ctx, 
 		return COUNT_PASS_HOST_ONLY;
 	ctx_get(ctx, form, key->address, &key->port);
 	reason = F(lb_frontend)(key, service);
+	/* A loopback address has no packets to be translated. Port 0 is `status`'s probe. */
+	if (reason != COUNT_PASS_NOT_A_SERVICE && service->sockets != HOST_SOCKETS && key->port &&
+	    process_is_left()) {
+		service->service_id = 0;
+		return COUNT_PASS_HOST_ONLY;
+	}
 	if (!service->service_id)
 		return reason;
 	if (service->sockets || service->affinity_seconds || service->source_ranges)
@@ -178,6 +178,22 @@ static __always_inline bool F(sock_guard)(struct bpf_sock_addr *ctx, const struc
 	return guard_begin(ctx, service->service_id, &backend, sends);
 }
 
+/* Keeps a socket that is bound to a port apart from others with this port: see ports.h. */
+static __always_inline int F(sock_apart)(struct bpf_sock_addr *ctx, const struct service *service,
+					 bool may_choose, struct F(slot) *slot)
+{
+	struct bound_port_key key = {
+		.netns_cookie = bpf_get_netns_cookie(ctx),
+		.bound = sock_bound_port(ctx),
+	};
+	struct bound_port own = {
+		.cookie = bpf_get_socket_cookie(ctx),
+		.time = bpf_ktime_get_ns(),
+	};
+
+	return F(port_select)(service, slot, &key, &own, may_choose);
+}
+
 static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_form form)
 {
 	struct FX(service, _key) key = {};
@@ -189,6 +205,9 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 	reason = F(sock_frontend)(ctx, form, false, &key, &service, &netns);
 	if (reason == COUNT_FORWARD)
 		reason = F(lb_select)(&service, netns, NULL, bpf_get_prandom_u32(), &slot);
+	if (is_forward(reason) && sock_bound_port(ctx) &&
+	    !F(sock_apart)(ctx, &service, reason == COUNT_FORWARD, &slot))
+		reason = COUNT_REFUSE_BAD_SLOT;
 	if (is_forward(reason) && !F(sock_guard)(ctx, &service, &slot, NULL, false))
 		reason = COUNT_REFUSE_SOURCE;
 	/* No Service has port 0: `swiftlet status` asks for it, and is not to be counted. */

@@ -23,6 +23,10 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
     /// The client is below the cgroup whose sockets are translated.
     package var isClientServed: Bool?
     package var servedCgroup: String?
+    /// The cgroup of the client whose sockets are left to the packets.
+    package var leftCgroup: String?
+    /// Its packets meet programs of ours.
+    package var hasPacketPrograms: Bool?
     package var hooksAttached: Bool?
     package var daemonRuns: Bool?
     /// The device that packets of a client outside come in by, where it has no programs.

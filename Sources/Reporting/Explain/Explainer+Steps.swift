@@ -21,6 +21,7 @@ extension Explainer {
         case .pod(let pod): name = "the client, pod \(pod),"
         case .process(let pid, let command): name = "the client, process \(pid) (\(command)),"
         }
+        if let left = facts.leftCgroup { return self.left(name, left, &steps) }
         guard facts.isClientServed == false else {
             let said =
                 facts.isClientServed == true
@@ -32,6 +33,19 @@ extension Explainer {
         return Reason(
             .clientOutsideCgroup, object: name,
             text: "\(name.trimmingComma) is not below \(cgroup), so that its sockets are not translated")
+    }
+
+    /// Somebody wants the client's sockets to be left alone; its packets may be translated all the same.
+    private func left(_ name: String, _ cgroup: String, _ steps: inout [Explanation.Step]) -> Reason? {
+        let said = "\(name) is in \(cgroup), whose sockets --socket-lb-exclude-cgroups leaves to the packets"
+        guard facts.hasPacketPrograms == false else {
+            steps.append(.init(text: said + ": those are translated on devices"))
+            return nil
+        }
+        steps.append(.init(text: said))
+        return Reason(
+            .clientLeftOut, object: name.trimmingComma, text: "\(said), and no device of it has programs",
+            remedy: "add its device to --pod-interfaces, or see to it that the pattern does not name it")
     }
 
     private func device(_ route: Route, from address: IPAddress) -> Reason? {

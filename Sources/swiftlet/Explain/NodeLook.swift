@@ -25,6 +25,7 @@ struct NodeLook {
         facts.servedCgroup = daemon?.cgroupRoot
         if case .process(let pid, _) = client, let root = daemon?.cgroupRoot {
             facts.isClientServed = CgroupFileSystem.contains(process: pid, below: FilePath(root))
+            noteLeft(pid, &facts)
         }
         // A daemon that only observes has programmed nothing, and is not to be blamed for it.
         guard let destination, daemon?.kubeProxyReplacement != false else { return facts }
@@ -37,6 +38,14 @@ struct NodeLook {
             facts.deviceWithoutPrograms = deviceWithoutPrograms(destination.frontend.key.address)
         }
         return facts
+    }
+
+    /// Whether sockets of the process are left to its packets, and whether these meet programs.
+    private func noteLeft(_ pid: Int32, _ facts: inout ExplainFacts) {
+        guard let daemon, let left = daemon.leftCgroups?.cgroups else { return }
+        facts.leftCgroup = left.first { CgroupFileSystem.contains(process: pid, below: FilePath($0)) == true }
+        let isOfNode = ProcessEntry.network(of: pid) == ProcessEntry.network(of: daemon.pid)
+        facts.hasPacketPrograms = daemon.devices.contains { $0.role == (isOfNode ? "outside" : "pods") }
     }
 
     private func maps(of destination: Explainer.Destination) -> ExplainFacts.Maps? {
@@ -130,6 +139,12 @@ enum ConnectTrial {
 enum ProcessEntry {
     static func command(of pid: Int32) -> String? {
         read("/proc/\(pid)/comm").map { String($0.prefix { $0 != "\n" }) }
+    }
+
+    /// The number of its network namespace.
+    static func network(of pid: Int32) -> UInt64? {
+        var status = stat()
+        return stat("/proc/\(pid)/ns/net", &status) == 0 ? UInt64(status.st_ino) : nil
     }
 
     private static func read(_ path: String) -> String? {

@@ -123,6 +123,12 @@ struct StatusReport: Decodable, Sendable {
         var emptyServices: [String: Int]?
         var devices: [Device]
         var packets: Packets?
+        var leftCgroups: LeftCgroups?
+    }
+
+    struct LeftCgroups: Decodable, Sendable {
+        var patterns: [String]
+        var cgroups: [String]
     }
 
     struct Device: Decodable, Sendable {

@@ -392,6 +392,48 @@ _Static_assert(sizeof(struct sock_vip) == 28, "changed layout: bump LB_MAP_VERSI
 
 #define LB_SOCK_VIPS 32768 /* two entries for a VIP: 64 sockets with 256 VIPs each */
 
+/* ---- bound_ports: LRU_HASH, (namespace, port, backend) -> the TCP socket that has all three -- */
+
+/*
+ * Of TCP sockets that were bound to a port before they were connected to a VIP: two of them with
+ * one port cannot have one backend, although their program asked for two VIPs.
+ */
+struct bound_port_key {
+	__u64 netns_cookie;
+	__u8 address[16]; /* the backend's, IPv4 as ::ffff:a.b.c.d */
+	__u16 port;	  /* the backend's */
+	__u16 bound;	  /* the socket's own */
+	__u8 pad[4];
+};
+_Static_assert(sizeof(struct bound_port_key) == 32, "changed layout: bump LB_MAP_VERSION");
+
+struct bound_port {
+	__u64 cookie; /* of the socket */
+	__u64 time;   /* of its connect: ns of CLOCK_MONOTONIC */
+};
+_Static_assert(sizeof(struct bound_port) == 16, "changed layout: bump LB_MAP_VERSION");
+
+#define LB_BOUND_PORTS 4096
+
+/* ---- left_cgroups: HASH, cgroup id -> the sockets of its processes are left to the packets -- */
+
+/* What is below such a cgroup is left, too: the programs ask for all that a process is below. */
+struct left_cgroup {
+	__u32 depth; /* below the cgroup that is served, whose children have 1 */
+};
+_Static_assert(sizeof(struct left_cgroup) == 4, "changed layout: bump LB_MAP_VERSION");
+
+#define LB_LEFT_CGROUPS	 16384
+#define LB_CGROUP_LEVELS 32 /* how deep the programs look, from the hierarchy's root */
+
+/* ---- left_depths: ARRAY, entry 0: how deep below the served cgroup any of these lies --------- */
+
+struct left_depths {
+	__u64 root;   /* id of the served cgroup */
+	__u64 depths; /* bit n: some at depth n; 0: there is none */
+};
+_Static_assert(sizeof(struct left_depths) == 16, "changed layout: bump LB_MAP_VERSION");
+
 /* ---- counters: PERCPU_ARRAY, reason -> how often -------------------------------------------- */
 
 /*
@@ -402,7 +444,7 @@ _Static_assert(sizeof(struct sock_vip) == 28, "changed layout: bump LB_MAP_VERSI
 #define LB_COUNTERS(X)                                                                             \
 	X(PASS_NOT_A_SERVICE)	   /* not ours */                                                  \
 	X(PASS_PROTOCOL)	   /* not TCP, UDP or SCTP */                                      \
-	X(PASS_HOST_ONLY)	   /* loopback NodePort from another network namespace */          \
+	X(PASS_HOST_ONLY)	   /* this socket is left to the packets */                        \
 	X(PASS_PACKET)		   /* tc: not ours after all */                                    \
 	X(FORWARD)		   /* a backend was chosen */                                      \
 	X(FORWARD_AFFINITY)	   /* session affinity chose */                                    \

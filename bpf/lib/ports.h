@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * TCP sockets that were bound to a port before they are connected, for one family (see family.h). A
+ * program may bind several to one port and connect them to several VIPs; to one backend the kernel
+ * lets only one of them (EADDRNOTAVAIL), so each gets another one where there is one.
+ */
+#include "lib/ctx.h"
+#include "lib/family.h"
+#include "lib/wayback.h"
+
+#ifndef LIB_PORTS_H
+#define LIB_PORTS_H
+
+/* How long the kernel keeps a tuple that was closed (TIME_WAIT), in ns. */
+#define LB_TIME_WAIT 60000000000ull
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, LB_BOUND_PORTS);
+	__type(key, struct bound_port_key);
+	__type(value, struct bound_port);
+} bound_ports SEC(".maps");
+
+/* The port that a TCP socket was bound to; 0: none, as of nearly all, or another protocol. */
+static __always_inline __u32 sock_bound_port(const struct bpf_sock_addr *ctx)
+{
+	return ctx->protocol == IPPROTO_TCP && ctx->sk ? ctx->sk->src_port : 0;
+}
+
+/* Whether another socket has this port and this backend, or had them a while ago. */
+static __always_inline bool port_is_taken(const struct bound_port_key *key,
+					  const struct bound_port *own)
+{
+	const struct bound_port *other = bpf_map_lookup_elem(&bound_ports, key);
+	struct peer backend = {.port = key->port};
+	const struct origin *origin;
+	__u64 cookie;
+
+	if (!other || other->cookie == own->cookie)
+		return false;
+	if (own->time - other->time < LB_TIME_WAIT)
+		return true;
+	cookie = other->cookie;
+	origin = wayback_place(cookie);
+	__builtin_memcpy(backend.address, key->address, 16);
+	return origin && origin->cookie == cookie && wayback_from(origin, &backend);
+}
+
+#endif
+
+static __always_inline void F(bound_port_fill)(struct bound_port_key *key,
+					       const struct F(slot) *slot)
+{
+	struct peer backend;
+
+	peer_fill(&backend, slot->address, ADDRESS_SIZE, slot->port);
+	__builtin_memcpy(key->address, backend.address, 16);
+	key->port = backend.port;
+}
+
+/*
+ * Gives a socket that is bound to a port another backend than those that sockets with this port
+ * have, if `may_choose` and there is one among a few, and notes which one it has. Static, for its
+ * stack. Returns 0 if a slot was not the service's.
+ */
+static __noinline int F(port_select)(const struct service *service, struct F(slot) *slot,
+				     struct bound_port_key *key, const struct bound_port *own,
+				     bool may_choose)
+{
+	__u32 place;
+	int try;
+
+	F(bound_port_fill)(key, slot);
+	if (may_choose && service->count > 1) {
+		place = F(lb_place)(service, bpf_get_prandom_u32());
+#pragma clang loop unroll(disable)
+		for (try = 0; try < LB_OTHER_BACKENDS; try++) {
+			if (!port_is_taken(key, own))
+				break;
+			if (!F(lb_slot)(service, place, slot))
+				return 0;
+			if (++place >= service->count)
+				place = 0;
+			F(bound_port_fill)(key, slot);
+		}
+	}
+	bpf_map_update_elem(&bound_ports, key, own, BPF_ANY);
+	return 1;
+}

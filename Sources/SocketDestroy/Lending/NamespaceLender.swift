@@ -14,6 +14,8 @@ package struct NamespaceLender {
     private let mayKill: Bool
     /// Where the namespaces of the last list are.
     private var places: [UInt64: FilePath] = [:]
+    /// The namespace in which it began, by a descriptor that stays open.
+    private var home: FilePath?
 
     /// - Parameters:
     ///   - path: the unix socket that the daemon asks.
@@ -30,6 +32,12 @@ package struct NamespaceLender {
         let listener = try listen()
         defer { close(listener) }
         swl_end_at_signals()
+        let own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)
+        guard own >= 0 else {
+            throw LendingError("cannot open /proc/self/ns/net", .init(rawValue: errno), "mount /proc")
+        }
+        defer { close(own) }
+        home = FilePath("/proc/self/fd/\(own)")
         ready()
         let status = swl_confine()
         guard status == 0 else {
@@ -112,7 +120,8 @@ package struct NamespaceLender {
         return Answer(head: answer, rest: listed.map(\.inode).plainBytes)
     }
 
-    /// Enters a namespace and opens something there; the thread stays, until the next order leads it elsewhere.
+    /// Enters a namespace, opens something there, and goes home: a namespace lives as long as a thread is in it, and with
+    /// it the devices of a pod that has ended.
     private func inside(_ order: swl_order, _ open: () -> CInt) -> Answer {
         guard let path = places[order.namespace_inode] else { return Self.refusal(.noSuchFileOrDirectory) }
         do throws(BPFError) {
@@ -121,6 +130,7 @@ package struct NamespaceLender {
             return Self.refusal(error.cause)
         }
         let opened = open()
+        if let home { try? NetworkNamespace.enter(home) }
         guard opened >= 0 else { return Self.refusal(Errno(rawValue: -opened)) }
         return Answer(head: swl_answer(), descriptor: FileDescriptor(rawValue: opened))
     }

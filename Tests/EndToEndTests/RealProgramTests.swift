@@ -67,12 +67,13 @@ struct RealProgramTests {
         .enabled(if: has("getent"), "no getent"))
     func addressOrder() throws {
         let node = try TestNode.current
+        let musl = try resolverOfMusl(below: node.directory)
         let hosts = NSTemporaryDirectory() + "\(node.name)-hosts"
         try "127.0.0.1 localhost\n10.96.0.70 dual.example\nfd00:96::70 dual.example\n"
             .write(toFile: hosts, atomically: true, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: hosts) }
-        func order(at place: TestNode.Place) throws -> [String] {
-            let script = "mount --bind \(hosts) /etc/hosts && exec getent ahosts dual.example"
+        func order(at place: TestNode.Place, by command: String = "getent ahosts") throws -> [String] {
+            let script = "mount --bind \(hosts) /etc/hosts && exec \(command) dual.example"
             let text = try output(
                 ["unshare", "--mount", "--propagation", "private", "sh", "-c", script], at: place)
             return text.split(separator: "\n").filter { $0.contains("STREAM") }.map {
@@ -80,11 +81,39 @@ struct RealProgramTests {
             }
         }
         #expect(try order(at: .pod(1)) == ["fd00:96::70", "10.96.0.70"], "with IPv6 it goes first")
+        // musl knows that RFC 6724 prefers IPv4 to unique local addresses.
+        if let musl { #expect(try order(at: .pod(1), by: musl) == ["10.96.0.70", "fd00:96::70"]) }
         // Link-local addresses stay: without any the library would not even show the other one.
         try Command.run(
             "nsenter", "--net=\(node.namespace(of: .pod(3)))", "ip", "-6", "address", "flush", "dev", "eth0", "scope",
             "global")
-        let without = try order(at: .pod(3))
-        #expect(without == ["10.96.0.70", "fd00:96::70"])
+        for command in ["getent ahosts"] + [musl].compactMap(\.self) {
+            let without = try order(at: .pod(3), by: command)
+            #expect(without == ["10.96.0.70", "fd00:96::70"], "\(command)")
+        }
+    }
+
+    /// A program that prints addresses as `getent ahosts` does, by musl's resolver; nil without musl.
+    private func resolverOfMusl(below directory: String) throws -> String? {
+        guard Self.has("musl-gcc") else { return nil }
+        let text = """
+            #include <netdb.h>
+            #include <stdio.h>
+            #include <sys/socket.h>
+            int main(int count, char **words) {
+                struct addrinfo wanted = {.ai_socktype = SOCK_STREAM}, *found, *one;
+                char host[64];
+                if (count < 2 || getaddrinfo(words[1], "80", &wanted, &found))
+                    return 1;
+                for (one = found; one; one = one->ai_next)
+                    if (!getnameinfo(one->ai_addr, one->ai_addrlen, host, sizeof(host), 0, 0, NI_NUMERICHOST))
+                        printf("%s STREAM\\n", host);
+                return 0;
+            }
+            """
+        let program = "\(directory)/addresses"
+        try text.write(toFile: program + ".c", atomically: true, encoding: .utf8)
+        try Command.run("musl-gcc", "-static", "-o", program, program + ".c")
+        return program
     }
 }

@@ -181,6 +181,27 @@ struct TakeoverRefusalTests {
         #expect(try refusal(.nft) { _ in }.contains("kube-ipvs0"))
     }
 
+    @Test("a device holds a Service's address, as with NodeLocal DNSCache: somebody must say that its listener serves")
+    func asksAboutHeldAddress() throws {
+        let node = try node
+        let held = ["10.96.0.16", "fd00:96::16"]
+        try node.lab.node.ip("link", "add", "nodelocaldns", "type", "veth", "peer", "name", "nobody")
+        defer { _ = try? node.lab.node.ip("link", "delete", "nodelocaldns") }
+        try node.lab.node.ip("address", "add", "\(held[0])/32", "dev", "nodelocaldns")
+        try node.lab.node.ip("address", "add", "\(held[1])/128", "dev", "nodelocaldns", "nodad")
+        func isLeft(_ address: String) throws -> Bool {
+            try node.status().daemon?.risks.contains { $0.contains("\(address) is left") } == true
+        }
+        #expect(try eventually { try held.allSatisfy(isLeft) })
+        let unserved = "frontends are not served here: \(held[0]):53/UDP, [\(held[1])]:53/UDP"
+        let words = try refusal(.nft) { _ in
+            let accepted = try node.swiftlet("takeover", "--dry-run", "--accept-unserved")
+            #expect(accepted.output.contains("\(unserved); accepted"), "\(accepted)")
+            #expect(accepted.status == .exited(0), "\(accepted)")
+        }
+        #expect(words.contains(unserved) && words.contains("--accept-unserved"), "\(words)")
+    }
+
     @Test("rules serve NodePorts at addresses at which swiftlet does not")
     func comparesAddresses() throws {
         let node = try node

@@ -97,10 +97,10 @@ package struct TakeoverChecks {
             finding + "; give swiftlet these Services, or if they are gone, say --accept-unserved")
     }
 
-    /// Addresses of this node's devices that no frontend has.
+    /// Addresses of this node's devices that no frontend of their own has; NodePorts may be on every address.
     private static func held(_ served: [ProgrammedState.Frontend]) -> Set<IPAddress> {
         let held = (try? NetworkSnapshot.read().heldAddresses) ?? []
-        return Set(held).subtracting(served.map(\.key.address))
+        return Set(held).subtracting(served.filter { $0.entry.kind != .nodePort }.map(\.key.address))
     }
 
     /// What kube-proxy's rules lead to endpoints and a device of the node holds, as NodeLocal DNSCache does: its listener

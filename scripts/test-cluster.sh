@@ -120,6 +120,9 @@ scenario_force() {
 main() {
 	local scenario scenarios=("$@")
 	[ ${#scenarios[@]} -gt 0 ] || scenarios=(base roll drain kill force)
+	for scenario in "${scenarios[@]}"; do
+		declare -F "scenario_$scenario" >/dev/null || { echo "test-cluster: there is no scenario $scenario; say base, roll, drain, kill or force" >&2; exit 2; }
+	done
 	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
 	mkdir "$work/manifests"
 	choose_snapshotter
@@ -143,7 +146,6 @@ main() {
 	load_table
 }
 
-failed=0
-main "$@" || failed=1
-kubelets_try || failed=1
-exit $failed
+# Neither stands before || or in a condition: there a step that fails would not end it.
+main "$@"
+kubelets_try

@@ -20,7 +20,9 @@ kubelets_try() {
 	echo "the same with $(kubelet --version):"
 	local series=() load_pids=()
 	rm -f "$work/table" "$work/failed"
-	kubelets_start && kubelets_run && load_table
+	kubelets_start
+	kubelets_run
+	load_table
 }
 
 # Starts a program that runs until the end: its log, a place, a command.

@@ -43,7 +43,8 @@ load_signal() {
 	local node
 	for node in 1 2; do
 		for pid in $(cat "$mount$(cgroup_of node$node)"/*/cgroup.procs 2>/dev/null) "${load_pids[@]}"; do
-			{ tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -Eq '^[^ ]*swiftlet-lab (load|call) ' && kill "-$1" "$pid" 2>/dev/null
+			{ tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -Eq '^[^ ]*swiftlet-lab (load|call) ' || continue
+			kill "-$1" "$pid" 2>/dev/null || true
 		done
 	done
 	return 0

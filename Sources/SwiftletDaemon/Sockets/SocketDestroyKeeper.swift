@@ -143,6 +143,12 @@ actor SocketDestroyKeeper {
         }
         state.lastFailure = outcome.failure
         guard total.found > 0 else { return }
+        if total.revived == total.found, total.destroyed == 0 {
+            log.info(
+                "connected waiting sockets to Services that have come",
+                metadata: ["sockets": "\(total.revived)", "duration": "\(duration.roundedText)"])
+            return
+        }
         log.info(
             "destroyed sockets of backends that are gone",
             metadata: [

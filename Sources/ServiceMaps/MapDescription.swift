@@ -113,7 +113,11 @@ package enum MapSize: Sendable, Hashable {
 
     /// The flag that says what it begins with.
     package var flag: String? {
-        switch group {
+        switch self {
+        case .flows, .tuples: return "--max-flows"
+        default: break
+        }
+        return switch group {
         case .services: "--max-services"
         case .slots: "--max-slots"
         case .backends: "--max-backends"

@@ -28,12 +28,8 @@ package struct Configuration: Sendable, Hashable {
     package var packets = PacketSettings()
     /// Names of Services by DNS.
     package var names = NameSettings()
-    package var maxServices: UInt32 = 65_536
-    package var maxBackends: UInt32 = 131_072
-    package var maxSlots: UInt32 = 262_144
-    package var maxSourceRanges: UInt32 = 65_536
-    /// MiB of kernel memory that the maps of Services may grow to; 0: they keep their size.
-    package var mapMemoryLimit: UInt32 = 512
+    /// How large the maps are.
+    package var mapSizes = MapSizeSettings()
     /// Where `/healthz` and `/livez` are served (spec 46); nil: nowhere.
     package var healthzAddress: ListenAddress? = BindPlace.healthz.usual(for: .v4)
     /// Where `/metrics` and `/configz` are served (spec 47); nil: nowhere.

@@ -11,7 +11,7 @@ enum ConfigurationKey: String, CaseIterable {
     case hostnameOverride, nodeName, serviceProxyName, nodePortAddresses
     case clusterCIDR, detectLocalMode, podBridgeInterface, podInterfaceNamePrefix, masqueradeAll
     case cgroupRoot, bpfRoot, bindProtection
-    case maxServices, maxBackends, maxSlots, maxSourceRanges, mapMemoryLimit
+    case maxServices, maxBackends, maxSlots, maxSourceRanges, maxFlows, mapMemoryLimit
     case socketDestroy, socketDestroyRate, socketDestroyBy
     case socketLB, socketLBExcludeCgroups, devices, podInterfaces, externalClusterIP, serviceCIDR, setSysctls
     case forwarding, masqueradePorts, serviceNodePortRange
@@ -102,11 +102,12 @@ extension ConfigurationLayer {
         cgroupRoot = settings.text(.cgroupRoot) ?? cgroupRoot
         bpfRoot = settings.text(.bpfRoot) ?? bpfRoot
         bindProtection = settings.flag(.bindProtection) ?? bindProtection
-        maxServices = settings.count(.maxServices) ?? maxServices
-        maxBackends = settings.count(.maxBackends) ?? maxBackends
-        maxSlots = settings.count(.maxSlots) ?? maxSlots
-        maxSourceRanges = settings.count(.maxSourceRanges) ?? maxSourceRanges
-        mapMemoryLimit = settings.count(.mapMemoryLimit) ?? mapMemoryLimit
+        mapSizes.services = settings.parsed(.maxServices, MapSizeSettings.entries) ?? mapSizes.services
+        mapSizes.backends = settings.parsed(.maxBackends, MapSizeSettings.entries) ?? mapSizes.backends
+        mapSizes.slots = settings.parsed(.maxSlots, MapSizeSettings.entries) ?? mapSizes.slots
+        mapSizes.sourceRanges = settings.parsed(.maxSourceRanges, MapSizeSettings.entries) ?? mapSizes.sourceRanges
+        mapSizes.flows = settings.parsed(.maxFlows, MapSizeSettings.flows) ?? mapSizes.flows
+        mapSizes.memoryLimit = settings.count(.mapMemoryLimit) ?? mapSizes.memoryLimit
         readPackets(settings)
     }
 

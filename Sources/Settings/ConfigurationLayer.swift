@@ -39,11 +39,7 @@ package struct ConfigurationLayer: Sendable {
     package var serviceCIDRs: [CIDR]?
     package var setsSysctls: Bool?
     package var timeouts = FlowTimeouts.Choice()
-    package var maxServices: UInt32?
-    package var maxBackends: UInt32?
-    package var maxSlots: UInt32?
-    package var maxSourceRanges: UInt32?
-    package var mapMemoryLimit: UInt32?
+    package var mapSizes = MapSizeSettings.Choice()
     package var names = NameSettings.Choice()
     /// Only its family counts: the one in which health and metrics are served by default.
     package var bindAddress: IPAddress?
@@ -87,11 +83,7 @@ extension Configuration {
         socketDestroy.apply(layer)
         packets.apply(layer)
         names.apply(layer)
-        maxServices = layer.maxServices ?? maxServices
-        maxBackends = layer.maxBackends ?? maxBackends
-        maxSlots = layer.maxSlots ?? maxSlots
-        maxSourceRanges = layer.maxSourceRanges ?? maxSourceRanges
-        mapMemoryLimit = layer.mapMemoryLimit ?? mapMemoryLimit
+        mapSizes.apply(layer.mapSizes)
         metricsPerBackend = layer.metricsPerBackend ?? metricsPerBackend
         recordsEvents = layer.recordsEvents ?? recordsEvents
         syncPeriod = layer.syncPeriod ?? syncPeriod

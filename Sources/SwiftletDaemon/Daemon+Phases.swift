@@ -55,8 +55,8 @@ extension Daemon {
 
     /// Nil when the maps keep their size.
     func growthPlan(_ keeper: DatapathKeeper?) -> GrowthPlan<BPFMapStore>? {
-        guard let keeper, settings.mapMemoryLimit > 0 else { return nil }
-        let limits = MapGrowth(memoryLimit: Int(settings.mapMemoryLimit) << 20, possibleCPUs: CPUs.possible)
+        guard let keeper, settings.mapSizes.memoryLimit > 0 else { return nil }
+        let limits = MapGrowth(memoryLimit: Int(settings.mapSizes.memoryLimit) << 20, possibleCPUs: CPUs.possible)
         return GrowthPlan(limits: limits) { capacities in try await keeper.grow(to: capacities) }
     }
 
@@ -76,9 +76,10 @@ extension Daemon {
 
     /// What is configured, or what maps have that have grown since they were made so.
     private func capacities(_ handOver: HandOver) throws(BPFError) -> MapCapacities {
+        let sizes = settings.mapSizes
         let configured = MapCapacities(
-            services: settings.maxServices, slots: settings.maxSlots, backends: settings.maxBackends,
-            sourceRanges: settings.maxSourceRanges, flows: MapCapacities.flows(forMemory: Self.memory),
+            services: sizes.services, slots: sizes.slots, backends: sizes.backends, sourceRanges: sizes.sourceRanges,
+            flows: sizes.flows == 0 ? MapCapacities.flows(forMemory: Self.memory) : sizes.flows,
             countsBackends: settings.metricsPerBackend, possibleCPUs: CPUs.possible)
         var pinned: [ServiceMap: UInt32] = [:]
         for map in ServiceMap.allCases {

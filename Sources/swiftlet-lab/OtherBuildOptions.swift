@@ -34,9 +34,9 @@ struct OtherBuildOptions: ParsableArguments {
 
     var layer: ConfigurationLayer {
         var layer = ConfigurationLayer()
-        layer.maxServices = maxServices
-        layer.maxBackends = maxBackends
-        layer.maxSlots = maxSlots
+        layer.mapSizes.services = maxServices
+        layer.mapSizes.backends = maxBackends
+        layer.mapSizes.slots = maxSlots
         layer.bindProtection = bindProtection
         layer.sockets = sockets
         layer.masqueradesAll = masqueradeAll

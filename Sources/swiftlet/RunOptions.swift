@@ -148,19 +148,33 @@ struct DatapathOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Frontends per IP family that the maps have room for: one for each port of each address of a Service.",
-            valueName: "n"))
+            valueName: "n"),
+        transform: MapSizeSettings.entries(setting:))
     var maxServices: UInt32?
 
-    @Option(help: ArgumentHelp("Backends per IP family that the maps have room for.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp("Backends per IP family that the maps have room for.", valueName: "n"),
+        transform: MapSizeSettings.entries(setting:))
     var maxBackends: UInt32?
 
-    @Option(help: ArgumentHelp("Slots per IP family that the maps have room for.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp("Slots per IP family that the maps have room for.", valueName: "n"),
+        transform: MapSizeSettings.entries(setting:))
     var maxSlots: UInt32?
 
     @Option(
         help: ArgumentHelp(
-            "Ranges of loadBalancerSourceRanges per IP family that the maps have room for.", valueName: "n"))
+            "Ranges of loadBalancerSourceRanges per IP family that the maps have room for.", valueName: "n"),
+        transform: MapSizeSettings.entries(setting:))
     var maxSourceRanges: UInt32?
+
+    @Option(
+        help: ArgumentHelp(
+            "Flows per IP family that are translated packet by packet; 0: one for each 64 KiB of memory, 8,192 to "
+                + "262,144 (the default).",
+            valueName: "n"),
+        transform: MapSizeSettings.flows(setting:))
+    var maxFlows: UInt32?
 
     @Option(
         help: ArgumentHelp(
@@ -172,11 +186,12 @@ struct DatapathOptions: ParsableArguments {
         layer.cgroupRoot = cgroupRoot
         layer.bpfRoot = bpfRoot
         layer.bindProtection = bindProtection
-        layer.maxServices = maxServices
-        layer.maxBackends = maxBackends
-        layer.maxSlots = maxSlots
-        layer.maxSourceRanges = maxSourceRanges
-        layer.mapMemoryLimit = mapMemoryLimit
+        layer.mapSizes.services = maxServices
+        layer.mapSizes.backends = maxBackends
+        layer.mapSizes.slots = maxSlots
+        layer.mapSizes.sourceRanges = maxSourceRanges
+        layer.mapSizes.flows = maxFlows
+        layer.mapSizes.memoryLimit = mapMemoryLimit
         layer.sockets = socketLB
         layer.leftCgroups = socketLBExcludeCgroups
         socketDestroy.fill(&layer)

@@ -22,6 +22,8 @@ struct ConfigurationTests {
             Mistake(arguments: "run --kube-proxy-replacement=maybe --manifests /tmp", word: "maybe"),
             Mistake(arguments: "run --manifests /tmp --log-format xml", word: "xml"),
             Mistake(arguments: "run --manifests /tmp --max-slots many", word: "many"),
+            Mistake(arguments: "run --manifests /tmp --max-services 4000000000", word: "from 1 to 16777216"),
+            Mistake(arguments: "run --manifests /tmp --max-flows 2000000000", word: "from 0 to 4194304"),
             Mistake(arguments: "services -o toml", word: "toml"),
             Mistake(arguments: "compile --manifests /tmp", word: "--node"),
             Mistake(arguments: "compile --node here", word: "--manifests"),

@@ -34,6 +34,7 @@ struct ConfigurationTests {
                 maxBackends: 2
                 maxSlots: 3
                 maxSourceRanges: 4
+                maxFlows: 6
                 mapMemoryLimit: 5
                 socketLBExcludeCgroups: ["kubepods*/**/left-*", system.slice/envoy*]
                 podInterfaces: [auto, "!veth9"]
@@ -79,11 +80,12 @@ struct ConfigurationTests {
         settings.cgroupRoot = "/sys/fs/cgroup/a"
         settings.bpfRoot = "/sys/fs/bpf/a"
         settings.bindProtection = false
-        settings.maxServices = 1
-        settings.maxBackends = 2
-        settings.maxSlots = 3
-        settings.maxSourceRanges = 4
-        settings.mapMemoryLimit = 5
+        settings.mapSizes.services = 1
+        settings.mapSizes.backends = 2
+        settings.mapSizes.slots = 3
+        settings.mapSizes.sourceRanges = 4
+        settings.mapSizes.flows = 6
+        settings.mapSizes.memoryLimit = 5
         settings.leftCgroups = ["kubepods*/**/left-*", "system.slice/envoy*"].compactMap {
             try? CgroupPattern(setting: $0)
         }
@@ -150,7 +152,7 @@ struct ConfigurationTests {
         flags.set(gates: ["AllowServiceExternalIPs": true])
         try settings.apply(flags)
         #expect(settings.node.name == "b")
-        #expect(settings.maxSlots == 7)
+        #expect(settings.mapSizes.slots == 7)
         #expect(settings.featureGates == ["AllowServiceExternalIPs": true, "B": true])
         #expect(settings.node.servesExternalIPs)
         #expect(settings.withoutEffectText == "feature gate B: swiftlet has no such feature gate")

@@ -127,7 +127,7 @@ struct KubeProxyFileTests {
             ),
             ("logging: {format: xml}", "logging.format is xml; write text or json"),
             ("swiftlet: {maxSlot: 3}", "unknown key \"maxSlot\"; did you mean maxSlots?"),
-            ("swiftlet: {maxSlots: lots}", "swiftlet.maxSlots is lots; write a whole number"),
+            ("swiftlet: {maxSlots: lots}", "swiftlet.maxSlots is lots; write a number from 1 to 16777216"),
         ])
     func mistakes(lines: String, expected: String) {
         let error = #expect(throws: ConfigurationError.self) { try layer(of: kubeProxyFile(lines)) }

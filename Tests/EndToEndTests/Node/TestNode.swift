@@ -84,7 +84,7 @@ final class TestNode: Sendable {
         [
             Programs.swiftlet, "run", "--kube-proxy-replacement=true", "--cgroup-root", cgroup.path, "--bpf-root",
             bpfRoot, "--node-name", Manifest.nodeName, "--state-dir", stateDirectory, "--max-services", "1024",
-            "--max-backends", "4096", "--max-slots", "8192",
+            "--max-backends", "4096", "--max-slots", "8192", "--max-flows", "8192",
         ] + (source ?? ["--manifests", manifests]) + flags
     }
 

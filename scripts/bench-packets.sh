@@ -16,10 +16,12 @@ Written by `make bench-packets`; the numbers are this machine's, with 10,000 Ser
 times.
 
 - Packets: the kernel's test runs of the programs at tc, net of an empty program's, by the CPU time of the thread; medians
-  of rounds that took turns. First packets find room in the table of flows; and once more
-  a full one, where each takes the place of the oldest flow.
+  of rounds that took turns. Each packet of a flow meets two programs, where it arrives and where it departs; with
+  `--forwarding=redirect` one. First packets find room in the table of flows; and once more a full one, where each takes the
+  place of another flow. "look-ups" is the same time in warm look-ups of a hash map of that size, measured in the same rounds.
 - Connections: a client beyond a router, a node, and a backend on another node, in network namespaces; medians of rounds
-  in which every way had a turn. "direct" goes straight to the backend by the same routers.
+  in which every way had a turn. "direct" goes straight to the backend by the same routers. Connects past swiftlet are
+  bystanders: one that fails ends the run.
 
 TEXT
 	cat "$tables"

@@ -146,7 +146,8 @@ package final class LabDatapath: Sendable {
         let records = try map(flows)
         let owners = try map(tuples)
         try owners.deleteBatch(keys: owners.entries(key: keys, value: UInt32.self).map(\.key)).check()
-        for number in 0..<UInt32(records.maxEntries) { try records.update(number, to: free) }
+        let numbers = Array(0..<UInt32(records.maxEntries))
+        try records.updateBatch(keys: numbers, values: numbers.map { _ in free }).check()
     }
 
     /// How often each reason was counted that was counted at all, on all CPUs together.
@@ -178,12 +179,12 @@ extension tc_config {
 }
 
 extension masq_ports {
-    /// Those beside the kernel's usual `ip_local_port_range` and the usual NodePorts.
+    /// Those beside the kernel's usual `ip_local_port_range` and the NodePorts of benchmarks and tests.
     static var usual: masq_ports {
         var ports = masq_ports()
-        ports.range.0 = port_range(first: 1_024, last: 29_999)
+        ports.range.0 = port_range(first: 1_024, last: 19_999)
         ports.range.1 = port_range(first: 61_000, last: 65_535)
-        ports.count = 29_999 - 1_024 + 1 + 65_535 - 61_000 + 1
+        ports.count = 19_999 - 1_024 + 1 + 65_535 - 61_000 + 1
         return ports
     }
 }

@@ -40,13 +40,18 @@ package struct PacketBenchmark {
         do {
             let programs = try runPrograms()
             let routed = try RoutedBenchmark(options) { tell($0) }
-            let connects = try routed.connects { tell("connecting", $0) }
-            let exchanges = try Exchange.allCases.flatMap { kind in
-                try routed.exchanges(kind) { tell(kind.rawValue, $0) }
+            var (connects, exchanges): ([ConnectResult], [ExchangeResult]) = ([], [])
+            for isTracked in [false, true] {
+                if isTracked { try routed.trackConnections() }
+                connects += try routed.connects { tell("connecting", $0) }
+                exchanges += try Exchange.allCases.flatMap { kind in
+                    try routed.exchanges(kind) { tell(kind.rawValue, $0) }
+                }
             }
+            let bystanders = connects.filter(\.way.isBystander).reduce(0) { $0 + Int($1.latency.connects) }
             return PacketReport(
                 machine: .current, services: options.services, programs: programs,
-                families: FamilyResult.all(programs), connects: connects, exchanges: exchanges)
+                families: FamilyResult.all(programs), bystanders: bystanders, connects: connects, exchanges: exchanges)
         } catch  where Interruption.isRequested {
             throw PacketBenchmarkError.interrupted
         }
@@ -54,9 +59,12 @@ package struct PacketBenchmark {
 
     private func runPrograms() throws -> [ProgramResult] {
         tell("loading programs")
-        let labs = try Set([1, options.services]).sorted().map { services in
-            try PacketLab(object: options.object, services: services, flows: options.flows)
-        }
+        let labs =
+            try Set([1, options.services]).sorted().map { services in
+                try PacketLab(object: options.object, services: services, flows: options.flows)
+            } + [
+                PacketLab(object: options.object, services: options.services, flows: options.flows, redirects: true)
+            ]
         return try ProgramBenchmark(rounds: options.programRounds, repeats: options.repeats)
             .run(labs) { tell("running packets", $0) }
     }

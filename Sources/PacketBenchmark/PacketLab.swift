@@ -23,6 +23,8 @@ final class PacketLab {
     let services: BenchmarkServices
     /// How many flows are remembered.
     let mostFlows: Int
+    /// Whether packets are sent on past the stack where they can be.
+    let redirects: Bool
     /// How many clients there were, in order: first packets never come from one that was there before, and those that
     /// are remembered have different ports.
     private var clients: [IPVersion: UInt32] = [:]
@@ -31,7 +33,15 @@ final class PacketLab {
         case nothing = "tst_nothing"
         case undo = "tst_undo"
         case wireIn = "swl_wire_in"
+        case wireOut = "swl_wire_out"
         case undoAndWireIn = "tst_wire_in"
+        case undoAndWireOut = "tst_wire_out"
+        case lookup4 = "tst_lookup4"
+        case lookup6 = "tst_lookup6"
+
+        /// It begins with the packet as it was.
+        var isRepeated: Bool { [.undo, .undoAndWireIn, .undoAndWireOut].contains(self) }
+        var isDeparture: Bool { self == .wireOut || self == .undoAndWireOut }
     }
 
     /// A class because a dictionary cannot hold noncopyable values.
@@ -41,7 +51,7 @@ final class PacketLab {
     }
 
     /// - Parameter object: packets.bpf.o, which calls the programs.
-    init(object: [UInt8], services count: Int, flows: UInt32) throws {
+    init(object: [UInt8], services count: Int, flows: UInt32, redirects: Bool = false) throws {
         let node = try NetworkLab.NetworkNamespace("packets")
         let beyond = try NetworkLab.NetworkNamespace("beyond")
         try Self.wire(node, beyond)
@@ -49,7 +59,7 @@ final class PacketLab {
             count: count, node: { $0.address(250, 1, 1) }, endpoints: Self.endpoints, areLocal: false)
         let capacities = MapCapacities(flows: flows, possibleCPUs: 2)
         let datapath = try LabDatapath(
-            BPFObject(name: "packets.bpf.o", bytes: object), capacities: capacities)
+            BPFObject(name: "packets.bpf.o", bytes: object), capacities: capacities, redirects: redirects)
         try datapath.serve(services.desired)
         device = try node.run {
             try datapath.enter("eth0", v4: services.node(.v4).address, v6: services.node(.v6).address)
@@ -62,12 +72,11 @@ final class PacketLab {
         self.datapath = datapath
         self.services = services
         mostFlows = Int(flows)
+        self.redirects = redirects
     }
 
-    /// Enough for the node to have a port towards one of them for every flow that is remembered.
-    private static func endpoints(_ family: IPVersion) -> [SocketAddress] {
-        (11...18).map { family.address(244, 2, $0, port: 8080) }
-    }
+    /// One, so that it is known where a flow leads.
+    static func endpoints(_ family: IPVersion) -> [SocketAddress] { [family.address(244, 2, 11, port: 8080)] }
 
     private static func wire(
         _ node: borrowing NetworkLab.NetworkNamespace, _ beyond: borrowing NetworkLab.NetworkNamespace
@@ -92,20 +101,57 @@ final class PacketLab {
 
     // MARK: On a thread inside
 
-    /// The mean time of one run, in nanoseconds.
-    ///
-    /// - Parameter isNewClient: every repetition comes from another client.
-    func time(
-        _ program: Program, _ frame: TCPFrame, repeats: Int, isNewClient: Bool = false
-    ) throws -> (nanoseconds: Double, action: Int32) {
-        if program == .undo || program == .undoAndWireIn { try enter(frame, isNewClient: isNewClient) }
+    /// What repetitions of a program gave.
+    struct Timing {
+        /// The mean of one run.
+        let nanoseconds: Double
+        let action: Int32
+        /// The packet as the last run left it.
+        let packet: [UInt8]
+    }
+
+    /// - Parameter first: the number of the client that the first repetition comes from; each comes from another one.
+    ///   All come from the frame's source without it.
+    func time(_ program: Program, _ frame: TCPFrame, repeats: Int, from first: UInt32? = nil) throws -> Timing {
+        if program.isRepeated { try enter(frame, from: first) }
         let start = Self.processorTime
         let run = try run(program, frame, repeats)
         let elapsed = Self.processorTime - start
-        if isNewClient, program == .undoAndWireIn { clients[frame.family, default: 0] &+= UInt32(repeats) }
         // The kernel's own figure is in whole nanoseconds, and others that run meanwhile count too. The call itself is
         // nothing beside its repetitions.
-        return (Double(elapsed) / Double(repeats), Int32(bitPattern: run.result))
+        return Timing(
+            nanoseconds: Double(elapsed) / Double(repeats), action: Int32(bitPattern: run.result), packet: run.packet)
+    }
+
+    /// The mean time of one warm look-up in the table of a family's tuples, in nanoseconds.
+    func timeLookup(_ family: IPVersion, repeats: Int) throws -> Double {
+        let frame = TCPFrame(.following, from: family.stranger(1, 2, port: 1), to: family.stranger(7, 7, port: 80))
+        var original = packet_original()
+        // A tuple that no packet has, of a flow that is free.
+        let key = [UInt8](repeating: 0xee, count: family == .v4 ? 16 : 40)
+        fill(&original.bytes, key)
+        try datapath.map("original").update(UInt32(0), to: original)
+        switch family {
+        case .v4: try datapath.map("tuples4").update(tuple(key, tuple4()), to: UInt32(0))
+        case .v6: try datapath.map("tuples6").update(tuple(key, tuple6()), to: UInt32(0))
+        }
+        let program: Program = family == .v4 ? .lookup4 : .lookup6
+        let measured = try time(program, frame, repeats: repeats)
+        guard measured.action == -1 else { throw PacketBenchmarkError("a tuple that was entered was not found") }
+        return (measured.nanoseconds - (try time(.nothing, frame, repeats: repeats).nanoseconds))
+            / Double(PACKET_LOOKUPS)
+    }
+
+    private func tuple<Tuple: BitwiseCopyable>(_ bytes: [UInt8], _ empty: Tuple) -> Tuple {
+        var tuple = empty
+        fill(&tuple, bytes)
+        return tuple
+    }
+
+    /// Numbers for so many clients that were never there before.
+    func newClients(_ count: Int, _ family: IPVersion) -> UInt32 {
+        defer { clients[family, default: 0] &+= UInt32(count) }
+        return clients[family, default: 0]
     }
 
     /// What the calling thread has had of a processor, in nanoseconds.
@@ -116,20 +162,24 @@ final class PacketLab {
     }
 
     /// Runs a frame once, and tells how it goes on.
-    func pass(_ frame: TCPFrame) throws -> [UInt8] { try run(.wireIn, frame, 1).packet }
-
-    private func run(_ program: Program, _ frame: TCPFrame, _ repeats: Int) throws -> PacketRun {
-        guard let box = programs[program] else { throw PacketBenchmarkError("no program \(program.rawValue)") }
-        return try box.program.run(packet: frame.bytes, repetitions: repeats, device: device)
+    func pass(_ frame: TCPFrame, _ program: Program = .wireIn) throws -> [UInt8] {
+        try run(program, frame, 1).packet
     }
 
-    private func enter(_ frame: TCPFrame, isNewClient: Bool) throws {
+    /// What departs has arrived by the same device.
+    private func run(_ program: Program, _ frame: TCPFrame, _ repeats: Int) throws -> PacketRun {
+        guard let box = programs[program] else { throw PacketBenchmarkError("no program \(program.rawValue)") }
+        return try box.program.run(
+            packet: frame.bytes, repetitions: repeats, device: device, arrival: program.isDeparture ? device : 0)
+    }
+
+    private func enter(_ frame: TCPFrame, from first: UInt32?) throws {
         var original = packet_original()
         original.size = UInt32(PACKET_ORIGINAL_MAX)
-        if isNewClient {
+        if let first {
             let offsets = frame.sourceOffsets
             (original.address_offset, original.port_offset) = (UInt32(offsets.address), UInt32(offsets.port))
-            original.runs = clients[frame.family] ?? 0
+            original.runs = first
         }
         fill(&original.bytes, frame.bytes)
         try datapath.map("original").update(UInt32(0), to: original)

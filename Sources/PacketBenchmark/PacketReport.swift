@@ -9,6 +9,8 @@ package struct PacketReport: Codable, Sendable {
     package var programs: [ProgramResult]
     /// IPv6 against IPv4, for each kind of packet and number of Services.
     package var families: [FamilyResult]
+    /// Connects past our programs, of which none failed: one that does ends the run.
+    package var bystanders: Int
     package var connects: [ConnectResult]
     package var exchanges: [ExchangeResult]
 
@@ -36,22 +38,19 @@ package struct ProgramResult: Codable, Sendable {
     package let services: Int
     /// The median over rounds, net of a program that does nothing but put the packet back.
     package let nanoseconds: Double
+    /// The same in warm look-ups of the same rounds.
+    package let lookups: Double
     package let repeats: Int
-    package let goal: Goal
+    package let goal: Goal?
 
-    init(packet: PacketKind, family: IPVersion, services: Int, nanoseconds: Double, repeats: Int) {
+    init(packet: PacketKind, family: IPVersion, services: Int, nanoseconds: Double, lookups: Double, repeats: Int) {
         self.packet = packet
         self.family = family
         self.services = services
         self.nanoseconds = nanoseconds
+        self.lookups = lookups
         self.repeats = repeats
-        let limit: Double =
-            switch packet {
-            case .stranger, .host: 60
-            case .request, .reply: 500
-            case .first, .firstWhenFull: 1_000
-            }
-        goal = .atMost(limit, nanoseconds)
+        goal = packet.limit(family).map { .atMost($0, nanoseconds) }
     }
 }
 
@@ -63,7 +62,7 @@ package struct FamilyResult: Codable, Sendable {
     package let goal: Goal
 
     static func all(_ programs: [ProgramResult]) -> [FamilyResult] {
-        programs.filter { $0.family == .v4 }.compactMap { v4 in
+        programs.filter { $0.family == .v4 && $0.packet != .lookup }.compactMap { v4 in
             let v6 = programs.first { $0.family == .v6 && $0.packet == v4.packet && $0.services == v4.services }
             guard let v6, v4.nanoseconds > 0 else { return nil }
             let ratio = v6.nanoseconds / v4.nanoseconds
@@ -77,6 +76,8 @@ package struct FamilyResult: Codable, Sendable {
 package struct ConnectResult: Codable, Sendable {
     package let way: RoutedWay
     package let family: IPVersion
+    /// Whether netfilter tracks connections on the nodes.
+    package let isTracked: Bool
     package let latency: Latency
     /// To direct connects of the same rounds.
     package let ratio: LatencyRatio
@@ -89,6 +90,7 @@ package struct ExchangeResult: Codable, Sendable {
     package let kind: Exchange
     package let way: RoutedWay
     package let family: IPVersion
+    package let isTracked: Bool
     /// The median over rounds: transactions, or bytes.
     package let perSecond: Double
     /// The median over rounds of the rate by this way ÷ that through nftables, with its 95 % interval.

@@ -8,6 +8,7 @@ final class RoutedBenchmark {
     private let backend: RoutedBackend
     private let chains: [RoutedWay: RoutedChain]
     private let services: [RoutedWay: BenchmarkServices]
+    private var isTracked = false
 
     /// Makes the network and programs all Services.
     init(_ options: PacketBenchmarkOptions, progress: (String) -> Void) throws {
@@ -16,17 +17,18 @@ final class RoutedBenchmark {
         let backend = try RoutedBackend()
         var chains: [RoutedWay: RoutedChain] = [:]
         var services: [RoutedWay: BenchmarkServices] = [:]
-        for way in [RoutedWay.direct, .swiftlet, .swiftletLocal, .nftables, .empty] {
+        for way in [RoutedWay.direct, .swiftlet, .redirect, .swiftletLocal, .nftables, .empty] {
             let chain = try RoutedChain(to: backend)
             chains[way] = chain
             guard way != .direct && way != .empty else { continue }
             services[way] = chain.services(options.services, areLocal: way == .swiftletLocal)
         }
         (chains[.control], chains[.passing]) = (chains[.direct], chains[.swiftlet])
-        for way in [RoutedWay.swiftlet, .swiftletLocal] {
+        chains[.own] = chains[.swiftlet]
+        for way in [RoutedWay.swiftlet, .redirect, .swiftletLocal] {
             guard let chain = chains[way], let services = services[way] else { continue }
             progress("programming \(options.services) Services")
-            try chain.translate(services, flows: options.flows)
+            try chain.translate(services, flows: options.flows, redirects: way == .redirect)
         }
         try chains[.empty]?.callEmptyPrograms()
         if let services = services[.nftables] {
@@ -36,6 +38,17 @@ final class RoutedBenchmark {
         self.backend = backend
         self.chains = chains
         self.services = services
+    }
+
+    /// From now on, on every node.
+    func trackConnections() throws {
+        for (way, chain) in chains where ![.control, .passing, .own].contains(way) { try chain.trackConnections() }
+        isTracked = true
+    }
+
+    /// Where connects of a way come from.
+    private func origin(_ way: RoutedWay) -> String {
+        way == .own ? chain(way).node.path : chain(way).client.path
     }
 
     private func chain(_ way: RoutedWay) -> RoutedChain {
@@ -57,8 +70,9 @@ final class RoutedBenchmark {
     func connects(progress: (Double) -> Void) throws -> [ConnectResult] {
         let paths = Self.pairs.map { pair in
             ConnectPath(
-                kind: pair.way.kind, namespace: chain(pair.way).client.path,
-                sources: chain(pair.way).sources(pair.family), destinations: destinations(pair.way, pair.family))
+                kind: pair.way.kind, namespace: origin(pair.way),
+                sources: pair.way == .own ? [] : chain(pair.way).sources(pair.family),
+                destinations: destinations(pair.way, pair.family))
         }
         let listener = try backend.listen()
         let samples = try measure(paths, listener, progress)
@@ -67,8 +81,8 @@ final class RoutedBenchmark {
             let place = Self.pairs.firstIndex { $0 == (.direct, pair.family) } ?? 0
             let ratio = path.ratio(to: samples[place], using: &generator)
             return ConnectResult(
-                way: pair.way, family: pair.family, latency: path.latency, ratio: ratio,
-                goal: pair.way.isOurs ? .atMost(1.10, ratio.p50) : nil)
+                way: pair.way, family: pair.family, isTracked: isTracked, latency: path.latency, ratio: ratio,
+                goal: pair.way.connectLimit.map { .atMost($0, ratio.p50) })
         }
     }
 
@@ -126,7 +140,7 @@ final class RoutedBenchmark {
         _ way: RoutedWay, _ family: IPVersion, to responder: Responder, requestSize: Int
     ) throws -> ExchangeClient {
         let destination = destinations(way, family)[0]
-        try LabThread.enterNamespace(chain(way).client.path)
+        try LabThread.enterNamespace(origin(way))
         let socket = try Socket(.tcp, v4: family == .v4)
         try socket.resetOnClose()
         try socket.setTimeout(milliseconds: 5_000)
@@ -143,7 +157,8 @@ final class RoutedBenchmark {
             let interval = Statistics.bootstrapMedian(ratios, using: &generator)
             let ratio = Statistics.median(ratios)
             return ExchangeResult(
-                kind: kind, way: pair.way, family: pair.family, perSecond: Statistics.median(measured.rates),
+                kind: kind, way: pair.way, family: pair.family, isTracked: isTracked,
+                perSecond: Statistics.median(measured.rates),
                 ratio: ratio, ratioLow: interval.lowerBound, ratioHigh: interval.upperBound,
                 goal: pair.way.isOurs ? .atLeast(1, ratio) : nil)
         }

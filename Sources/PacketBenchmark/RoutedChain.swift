@@ -10,7 +10,9 @@ package enum RoutedWay: String, CaseIterable, Codable, Sendable {
     case control
     /// To a NodePort; the backend is on another node.
     case swiftlet
-    /// To a NodePort; the backend is a pod of the node, which sees the client.
+    /// The same, with `--forwarding=redirect`.
+    case redirect
+    /// To a NodePort; the backend is a pod of the node, and our programs are on its device.
     case swiftletLocal
     /// To a NodePort of the rules that kube-proxy would write.
     case nftables
@@ -18,18 +20,32 @@ package enum RoutedWay: String, CaseIterable, Codable, Sendable {
     case passing
     /// To the backend's own address, past as many programs that do nothing: what the kernel itself takes to call them.
     case empty
+    /// From the node itself to the backend's own address, past our programs.
+    case own
 
-    var isOurs: Bool { self == .swiftlet || self == .swiftletLocal }
+    var isOurs: Bool { [.swiftlet, .redirect, .swiftletLocal].contains(self) }
+    /// No Service's, and past our programs: none may fail.
+    var isBystander: Bool { self == .passing || self == .own }
+
+    /// At most so many times as long as a direct connect.
+    var connectLimit: Double? {
+        switch self {
+        case .swiftlet, .swiftletLocal: 1.15
+        case .redirect: 1.10
+        case .passing: 1.035
+        case .direct, .control, .nftables, .empty, .own: nil
+        }
+    }
 
     /// What the connect benchmark calls it.
     var kind: ConnectPath.Kind {
         switch self {
         case .direct: .direct
         case .control: .control
-        case .swiftlet: .vip
+        case .swiftlet, .redirect: .vip
         case .swiftletLocal: .localVIP
         case .nftables: .nftables
-        case .passing: .passing
+        case .passing, .own: .passing
         case .empty: .empty
         }
     }
@@ -72,7 +88,7 @@ final class RoutedBackend {
 /// A client and a node between it and the backend.
 final class RoutedChain {
     let client: NetworkNamespace
-    private let node: NetworkNamespace
+    let node: NetworkNamespace
     private let number: Int
     private var attachments: [LabDatapath.Attachment] = []
     private(set) var datapath: LabDatapath?
@@ -117,17 +133,17 @@ final class RoutedChain {
     }
 
     /// Has the programs at tc translate.
-    func translate(_ services: BenchmarkServices, flows: UInt32) throws {
-        let datapath = try LabDatapath(capacities: MapCapacities(flows: flows, possibleCPUs: 2))
+    func translate(_ services: BenchmarkServices, flows: UInt32, redirects: Bool = false) throws {
+        let datapath = try LabDatapath(capacities: MapCapacities(flows: flows, possibleCPUs: 2), redirects: redirects)
         try datapath.serve(services.desired)
         attachments = try node.run {
             let outside = services.node
             try datapath.enter("eth0", v4: outside(.v4).address, v6: outside(.v6).address)
+            let near = { (family: IPVersion) in family.address(250, self.number, 1).address }
+            try datapath.enter("eth1", v4: near(.v4), v6: near(.v6))
             if services.areLocal {
                 return try datapath.attach(.wire, to: "eth0") + datapath.attach(.pod, to: "eth1")
             }
-            let near = { (family: IPVersion) in family.address(250, self.number, 1).address }
-            try datapath.enter("eth1", v4: near(.v4), v6: near(.v6))
             return try datapath.attach(.wire, to: "eth0") + datapath.attach(.wire, to: "eth1")
         }
         self.datapath = datapath
@@ -136,6 +152,18 @@ final class RoutedChain {
     /// Has programs that do nothing in the places of those that translate.
     func callEmptyPrograms() throws {
         attachments = try node.run { try ["eth0", "eth1"].flatMap { try LabDatapath.attachNothing(to: $0) } }
+    }
+
+    /// Has netfilter track connections, as on a node whose firewall or CNI asks for their state.
+    func trackConnections() throws {
+        let rules = """
+            table inet tracking {
+              chain forward { type filter hook forward priority filter; ct state established,related accept; }
+              chain output { type filter hook output priority filter; ct state established,related accept; }
+            }
+
+            """
+        try Command.run(["nft", "-f", "-"], in: node.path, input: rules)
     }
 
     /// Has nftables translate.

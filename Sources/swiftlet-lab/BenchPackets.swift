@@ -39,7 +39,7 @@ struct BenchPackets: ParsableCommand {
     var programRounds = 41
 
     @Option(help: "Packets of each kind in a round.")
-    var repeats = 50_000
+    var repeats = 20_000
 
     @Option(help: "Entries for flows, two each.")
     var flows: UInt32 = 65_536

@@ -7,6 +7,8 @@
 
 #define PACKET_ORIGINAL_MAX 74 /* Ethernet, IPv6 and TCP headers */
 
+#define PACKET_LOOKUPS 16 /* in one run of tst_lookup4 and tst_lookup6 */
+
 struct packet_original {
 	__u32 size;
 	__u32 port_offset;    /* where the source port is, if clients have all ports; else 0 */

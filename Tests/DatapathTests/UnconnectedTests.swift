@@ -152,6 +152,25 @@ extension KernelTests {
             }
         }
 
+        /// Two pods behind all of them: the ninth and further VIPs are remembered elsewhere than the first eight.
+        @Test("is answered as the VIP that it asked last, where VIPs share backends", arguments: ClientForm.allCases)
+        func sharedBackends(form: ClientForm) throws {
+            let lab = try HookLab()
+            for number in UInt8(1)...20 {
+                try serve(
+                    lab, form, vip: number, service: UInt32(number), first: UInt32(number) * 10,
+                    backends: [number % 2 + 1], firstID: UInt32(number) * 10)
+            }
+            let backends = [Held(try lab.backend(pod(form, 1), .udp)), Held(try lab.backend(pod(form, 2), .udp))]
+            let client = try lab.client(form, .udp)
+            for number in Array(1...20) + [1, 20, 2, 9, 9, 1, 3, 17, 19, 5] + Array((1...20).reversed()) as [UInt8] {
+                try client.send([number], to: vip(form, number))
+                try backends[Int(number % 2)].socket.answer()
+                #expect(try client.receive().source == vip(form, number))
+            }
+            #expect(try lab.datapath.count(of: COUNT_FORWARD) == 20, "each VIP keeps its backend")
+        }
+
         @Test("sees the backend itself where it speaks to it directly", arguments: ClientForm.allCases, [2, 12])
         func speaksDirectly(form: ClientForm, vips: UInt8) throws {
             let lab = try HookLab()

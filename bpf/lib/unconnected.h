@@ -40,7 +40,8 @@ static __always_inline struct sock_vip *sock_vip_find(__u64 cookie, const struct
 
 /*
  * The backend that the socket's last datagram to this VIP went to; 0: none. Direct is set if the
- * socket has spoken to that backend itself since, so that the record must be made whole again.
+ * socket has sent to that backend by another VIP or directly since, so that the record must be made
+ * whole again.
  */
 static __always_inline __u32 flow_backend(struct flows *flows, __u64 cookie, const struct peer *vip,
 					  bool *direct)
@@ -67,6 +68,33 @@ static __always_inline __u32 flow_backend(struct flows *flows, __u64 cookie, con
 	return more->backend_id;
 }
 
+/*
+ * A backend answers as none of the socket's VIPs any more: what comes from it is its own, until a
+ * datagram to one of them goes there again.
+ */
+static __always_inline void flow_end(struct flows *flows, __u64 cookie, const struct peer *backend)
+{
+	struct sock_vip *more, *way;
+	struct peer vip = {};
+	int i;
+
+#pragma clang loop unroll(full)
+	for (i = 0; i < LB_FLOWS; i++) {
+		if (wayback_from(&flows->flow[i], backend))
+			flows->flow[i].port = 0;
+	}
+	if (!flows->more)
+		return;
+	more = sock_vip_find(cookie, backend, true);
+	if (!more || !more->port)
+		return;
+	peer_fill(&vip, more->address, 16, more->port);
+	more->port = 0;
+	way = sock_vip_find(cookie, &vip, false);
+	if (way)
+		way->port = 0;
+}
+
 static __always_inline void flow_remember_more(__u64 cookie, const struct peer *vip,
 					       const struct peer *backend, __u32 service_id,
 					       __u32 backend_id)
@@ -84,13 +112,17 @@ static __always_inline void flow_remember_more(__u64 cookie, const struct peer *
 	bpf_map_update_elem(&sock_vips, &key, &value, BPF_ANY);
 }
 
-/* Notes where a VIP leads: at its own place, or at a free one, or with the further ones. */
+/*
+ * Notes where a VIP leads: at its own place, or at a free one, or with the further ones. Of VIPs
+ * that share a backend it answers as the one that was sent to last.
+ */
 static __always_inline void flow_remember(struct flows *flows, __u64 cookie, const struct peer *vip,
 					  const struct peer *backend, __u32 service_id,
 					  __u32 backend_id)
 {
 	int i;
 
+	flow_end(flows, cookie, backend);
 #pragma clang loop unroll(full)
 	for (i = 0; i < LB_FLOWS; i++) {
 		struct origin *flow = &flows->flow[i];
@@ -171,30 +203,6 @@ static __always_inline bool flow_is_taken(struct flows *flows, __u64 cookie,
 		return false;
 	more = sock_vip_find(cookie, backend, true);
 	return more && more->port;
-}
-
-/* The socket speaks to a backend itself: from now on answers are the backend's own. */
-static __always_inline void flow_end(struct flows *flows, __u64 cookie, const struct peer *backend)
-{
-	struct sock_vip *more, *way;
-	struct peer vip = {};
-	int i;
-
-#pragma clang loop unroll(full)
-	for (i = 0; i < LB_FLOWS; i++) {
-		if (wayback_from(&flows->flow[i], backend))
-			flows->flow[i].port = 0;
-	}
-	if (!flows->more)
-		return;
-	more = sock_vip_find(cookie, backend, true);
-	if (!more || !more->port)
-		return;
-	peer_fill(&vip, more->address, 16, more->port);
-	more->port = 0;
-	way = sock_vip_find(cookie, &vip, false);
-	if (way)
-		way->port = 0;
 }
 
 #endif

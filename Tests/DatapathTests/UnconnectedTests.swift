@@ -48,6 +48,16 @@ extension KernelTests {
             try client.send([1], to: vip(form, 10))
             #expect(try lab.datapath.count(of: COUNT_FORWARD) == 1)
 
+            // The policy is Local now, and no backend is on this node.
+            let frontend = Frontend(family: form.family, proto: UDP)
+            try lab.datapath.put(frontend, service(id: 1, count: 0, action: DROP))
+            try client.send([1], to: vip(form, 10))
+            #expect(try lab.datapath.count(of: COUNT_REFUSE_NO_LOCAL_BACKEND) == 0)
+            let newcomer = try lab.client(form, .udp)
+            #expect(throws: (any Error).self) { try newcomer.send([1], to: vip(form, 10)) }
+            #expect(try lab.datapath.count(of: COUNT_REFUSE_NO_LOCAL_BACKEND) == 1)
+            try lab.datapath.put(frontend, service(id: 1, count: 10))
+
             let backends = try lab.datapath.map(form.family.name("backends"))
             for id in UInt32(1)...10 { _ = try backends.delete(id) }
             try client.send([1], to: vip(form, 10))

@@ -278,15 +278,16 @@ static __always_inline int F(sock_send)(struct bpf_sock_addr *ctx, enum ctx_form
 	__u32 known = 0;
 
 	reason = F(sock_frontend)(ctx, form, true, &key, &service, &netns);
-	if (reason == COUNT_FORWARD) {
-		flows = sock_flows_of(ctx);
+	/* Who has a flow keeps it, although there may be no backend for others (spec 31). */
+	if (reason == COUNT_FORWARD || reason == COUNT_REFUSE_NO_LOCAL_BACKEND) {
+		flows = reason == COUNT_FORWARD ? sock_flows_of(ctx) : sock_known_flows(ctx);
 		cookie = bpf_get_socket_cookie(ctx);
 		peer_fill(&vip, key.address, ADDRESS_SIZE, key.port);
 		if (flows)
 			known = flow_backend(flows, cookie, &vip, &direct);
 		if (known && F(lb_usable)(&service, known, true, &slot))
 			reason = COUNT_FORWARD_SAME_FLOW;
-		else
+		else if (reason == COUNT_FORWARD)
 			reason = F(sock_select)(&service, netns, flows, cookie, &slot);
 		if (is_forward(reason) && !F(sock_guard)(ctx, &service, &slot, flows, true))
 			reason = COUNT_REFUSE_SOURCE;

@@ -42,6 +42,21 @@ struct SocketDiagnosis: ~Copyable {
         return sockets
     }
 
+    /// Whether a socket is still in one of the transport's states.
+    func has(_ socket: ConnectedSocket, in transport: Transport) -> Bool {
+        var head = inet_diag_req_v2()
+        head.sdiag_family = socket.family
+        head.sdiag_protocol = transport.number
+        head.idiag_states = transport.states
+        head.id = socket.id
+        var state: UInt8?
+        // The kernel compares the cookie, and not the states: they are for lists.
+        _ = try? netlink.ask(NetlinkRequest(SOCK_DIAG_BY_FAMILY, flags: 0, head), for: "a socket") { message in
+            state = message.parts(inet_diag_msg.self)?.0.idiag_state
+        }
+        return state.map { transport.states & (1 << UInt32($0)) != 0 } ?? false
+    }
+
     enum Ending {
         case destroyed
         /// Closed, or connected to somebody else, since it was found.

@@ -60,7 +60,9 @@ package final class SocketReviver: Sendable {
             return .failed
         }
         guard stuck.proto == .udp else {
-            // A connect that waits for its answer cannot be led elsewhere.
+            // A connect that waits for its answer cannot be led elsewhere. Programs at tc may have led its next SYN to a
+            // backend since it was found.
+            guard diagnosis.has(stuck.socket, in: transport) else { return .gone }
             return Outcome(diagnosis.destroy(stuck.socket, transport))
         }
         guard let copy = holders.copy(of: stuck.socket) else { return .failed }

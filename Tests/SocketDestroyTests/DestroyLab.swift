@@ -139,6 +139,13 @@ final class DestroyLab {
         }
     }
 
+    /// A listener at an IPv4 address that nobody had.
+    func answer(at address: SocketAddress) throws -> Client {
+        let bytes = address.address.suffix(4).map(String.init).joined(separator: ".")
+        try namespaces[0].namespace.addAddress("\(bytes)/32", to: "lo")
+        return try backend(.tcp, address)
+    }
+
     /// Sets a sysctl of the first namespace.
     func set(_ sysctl: String, to value: Int) throws {
         try inside(0, isHooked: false) { try Self.write("\(value)", to: "/proc/sys/\(sysctl)") }

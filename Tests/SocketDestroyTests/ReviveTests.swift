@@ -4,6 +4,7 @@ import NetworkLab
 import ServiceMaps
 import ServiceModel
 import SocketDestroy
+import Synchronization
 import Testing
 
 extension KernelTests {
@@ -122,6 +123,34 @@ extension KernelTests {
             let outcome = await sweep.run([], awakened: lab.awakened, permits: 100) { _, _ in }
             #expect(outcome.counts.total == SocketCounts(found: 1, destroyed: 1))
             #expect(client.takeError() == ECONNABORTED)
+        }
+
+        @Test(
+            "a connect of TCP that is answered while its Service comes goes on", arguments: DestroyMechanism.present)
+        func leavesAnswered(by mechanism: DestroyMechanism) async throws {
+            nonisolated(unsafe) let lab = try DestroyLab()
+            // A datagram socket that waits: the sweep tells of it before it does anything.
+            let names = TestService(label: "names", vip: 11)
+            try lab.serve(names, by: [])
+            let other = try lab.connect(names.address)
+            let service = TestService(proto: .tcp)
+            let address = service.address
+            let client = try lab.beginConnect(address)
+            usleep(1_300_000)
+            try lab.serve(service, by: [1])
+            var awakened = lab.awakened
+            try lab.serve(names, by: [1])
+            awakened += lab.awakened
+            let sweep = try lab.sweep(mechanism, revives: true)
+            let listener = Mutex<Client?>(nil)
+            _ = await sweep.run([], awakened: awakened, permits: 100) { _, _ in
+                // Its next SYN is answered, as by programs at tc.
+                listener.withLock { $0 = try? lab.answer(at: address) }
+                for _ in 0..<100 where !client.isConnected { usleep(100_000) }
+            }
+            try #require(listener.withLock { $0 != nil })
+            #expect(client.takeError() == 0 && client.isConnected)
+            #expect(other.takeError() == 0)
         }
 
         @Test("other frontends than ClusterIPs are left to who was there first", arguments: DestroyMechanism.present)

@@ -18,7 +18,7 @@ final class AttachedDatapath: Sendable {
     init(to topology: borrowing RoutedTopology, _ arrangement: Arrangement, manifests: String) throws {
         let capacities = MapCapacities(
             services: 1_024, slots: 1_024, backends: 1_024, sourceRanges: 1_024, affinity: 1_024,
-            flows: arrangement.flows ?? 16_384, possibleCPUs: 2)
+            flows: arrangement.flows ?? 32_768, possibleCPUs: 2)
         let datapath = try LabDatapath(capacities: capacities, redirects: arrangement.redirects)
         let pods = arrangement.seesPods ? topology.pods.map(\.name) : []
         links = try topology.node.run {

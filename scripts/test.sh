@@ -68,8 +68,7 @@ explain() {
 [ "$tier" = kernel ] || [ "$tier" = e2e ] || scripts/promtool.sh || true
 
 # Kernel tests change what belongs to the whole process, such as its cgroup and its descriptors: one at a time.
-# Nothing here reads the index, which takes a seventh of the compiler's time.
-swift build --build-tests --disable-index-store
+swift build --build-tests
 for tier in "${tiers[@]}"; do
 	how=()
 	[ "$tier" = kernel ] && how=(--no-parallel)

@@ -19,7 +19,10 @@ package struct AwakenedFrontend: Sendable, Hashable {
 extension Mirror {
     /// To be asked before the new entry is in the mirror.
     func awakened(_ key: FrontendKey, by entry: ServiceEntry) -> AwakenedFrontend? {
-        guard key.scope == .fromNode, entry.action == .balance, let name = records[entry.service]?.name else {
+        // Sockets that are left to their packets are left to wait, too.
+        guard key.scope == .fromNode, entry.action == .balance, !entry.leavesSockets,
+            let name = records[entry.service]?.name
+        else {
             return nil
         }
         if let owner = owners[key], let record = records[owner], case let (index, true) = record.position(of: key),

@@ -9,7 +9,15 @@ package struct CgroupPattern: Sendable, Hashable, CustomStringConvertible {
     private let parts: [String]
 
     package init(setting: String) throws(SettingMistake) {
-        var text = setting.withoutSpaces[...]
+        var text = setting[...]
+        while text.first?.isWhitespace == true { text.removeFirst() }
+        while text.last?.isWhitespace == true { text.removeLast() }
+        guard !text.hasPrefix("/sys/") else {
+            throw SettingMistake("write it from the served cgroup downwards, without what is above that")
+        }
+        guard !text.contains("{"), !text.contains("}") else {
+            throw SettingMistake("braces are not known; write a pattern for each of them")
+        }
         while text.hasPrefix("/") { text.removeFirst() }
         while text.hasSuffix("/") { text.removeLast() }
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)

@@ -24,6 +24,15 @@ indirect enum SettingValue: Sendable, Hashable {
                 .sorted { $0.key < $1.key })
     }
 
+    /// What is no map, by its path.
+    fileprivate func leaves(below path: String?) -> [String: SettingValue] {
+        guard case .map(let members) = self, !members.isEmpty else { return path.map { [$0: self] } ?? [:] }
+        return members.reduce(into: [:]) { leaves, member in
+            let key = path.map { "\($0).\(member.key)" } ?? member.key
+            leaves.merge(member.value.leaves(below: key)) { $1 }
+        }
+    }
+
     static func texts(_ texts: [String]) -> SettingValue { .list(texts.map(SettingValue.text)) }
 }
 
@@ -37,6 +46,12 @@ extension Configuration {
     /// What `/configz` answers: JSON in kube-proxy's shape (spec 47).
     package func configzBody() -> String {
         SettingValue.map([.init(key: "kubeproxy.config.k8s.io", value: document)]).json
+    }
+
+    /// The settings that are not as in another configuration, by their keys: `swiftlet.forwarding`.
+    package func settings(unlike other: Configuration) -> [String] {
+        let (own, others) = (document.leaves(below: nil), other.document.leaves(below: nil))
+        return Set(own.keys).union(others.keys).filter { own[$0] != others[$0] }.sorted()
     }
 
     private var document: SettingValue {

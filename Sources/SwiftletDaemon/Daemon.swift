@@ -27,6 +27,8 @@ package struct Daemon: Sendable {
     /// Told how far a long start is; nil when it is over.
     private let progress: @Sendable (String?) -> Void
     private let started = ContinuousClock.now
+    private let source: ConfigurationSource?
+    private let threshold: LogThreshold
     /// What of a kube-proxy is on this node; nil until somebody has looked.
     var kubeProxy: KubeProxyTraces?
 
@@ -34,8 +36,9 @@ package struct Daemon: Sendable {
     ///   - build: the programs; others than this program's own are for tests.
     ///   - reached: told of each step from one version of the maps to another, for tests.
     ///   - progress: told how far a long start is; nil when it is over.
+    ///   - source: where the settings are read again; nil: SIGHUP does nothing.
     package init(
-        _ settings: Configuration, build: DatapathBuild = .own,
+        _ settings: Configuration, build: DatapathBuild = .own, source: ConfigurationSource? = nil,
         reached: @escaping @Sendable (String) -> Void = { _ in },
         progress: @escaping @Sendable (String?) -> Void = { _ in }
     ) {
@@ -43,7 +46,9 @@ package struct Daemon: Sendable {
         self.settings = settings
         self.build = build
         self.reached = reached
-        log = Logs.logger(level: settings.logLevel, format: settings.logFormat)
+        self.source = source
+        threshold = LogThreshold(settings.logLevel)
+        log = Logs.logger(threshold: threshold, format: settings.logFormat)
     }
 
     package func run() async throws {
@@ -54,6 +59,7 @@ package struct Daemon: Sendable {
         let connection = try settings.connection(of: origin)
         // From the first moment on: a signal during the start must not kill half-way.
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let hangUps = await UnixSignalsSequence(trapping: .sighup)
         let deadline = StopDeadline(log: log, exitCode: settings.initOnly ? 1 : 0)
         let directory = RunDirectory(bpfRoot: settings.bpfRoot)
         let locks = HeldLocks(instance: try InstanceLock(directory))
@@ -141,6 +147,8 @@ package struct Daemon: Sendable {
             // Whoever reads "ready" may ask for the status at once.
             parts.append(try controlSocket(control, directory, cgroup, connection, report))
         }
+        let reload = source.map { Reload($0, threshold: threshold, log: log) }
+        parts.append(ReloadService(signals: hangUps, reload: reload, manager: serviceManager))
         if connection == nil { sayReady(endpoints) }
         try await serve(parts, until: signals)
         if settings.initOnly { return sayInitialised(withList: await control.hasCompleteList) }

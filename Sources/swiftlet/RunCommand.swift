@@ -79,7 +79,8 @@ struct RunCommand: ParsableCommand {
         let progress: @Sendable (String?) -> Void = { step in
             if let step { ProgressLine.show(step) } else { ProgressLine.clear() }
         }
-        let daemon = try Daemon(settings, progress: progress).settled()
+        let source = ConfigurationSource(initial: settings) { [self] in try effectiveSettings() }
+        let daemon = try Daemon(settings, source: source, progress: progress).settled()
         try waiting { try await daemon.run() }
     }
 

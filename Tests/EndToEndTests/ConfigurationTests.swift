@@ -127,6 +127,17 @@ struct ConfigurationTests {
         for line in node.logText.split(separator: "\n") {
             #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(line.utf8)) }
         }
+
+        let pid = try #require(node.pid)
+        let changed = text.replacing("maxServices: 512", with: "maxServices: 300").replacing("debug", with: "warning")
+        try changed.write(toFile: file, atomically: true, encoding: .utf8)
+        kill(pid, SIGHUP)
+        #expect(try eventually { node.logText.contains("settings have changed that need a restart") })
+        #expect(node.logText.contains("swiftlet.maxServices"))
+        try "maxSlots: [".write(toFile: file, atomically: true, encoding: .utf8)
+        kill(pid, SIGHUP)
+        #expect(try eventually { node.logText.contains("cannot reload the configuration; nothing has changed") })
+        #expect(try node.status().degraded == [])
         try node.stop()
     }
 }

@@ -25,6 +25,10 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
     package var servedCgroup: String?
     /// The cgroup of the client whose sockets are left to the packets.
     package var leftCgroup: String?
+    /// What `--socket-lb` says.
+    package var socketLB: String?
+    /// The client is in the node's own network namespace.
+    package var isClientOfNode: Bool?
     /// Its packets meet programs of ours.
     package var hasPacketPrograms: Bool?
     package var hooksAttached: Bool?

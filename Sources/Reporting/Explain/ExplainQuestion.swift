@@ -15,6 +15,8 @@ package struct ExplainQuestion: Sendable, Hashable {
         case pod(ObjectName)
         case process(Int32, command: String)
         case outside(IPAddress)
+
+        var isOutside: Bool { if case .outside = self { true } else { false } }
     }
 
     package var subject: Subject

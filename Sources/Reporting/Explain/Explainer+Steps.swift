@@ -21,7 +21,7 @@ extension Explainer {
         case .pod(let pod): name = "the client, pod \(pod),"
         case .process(let pid, let command): name = "the client, process \(pid) (\(command)),"
         }
-        if let left = facts.leftCgroup { return self.left(name, left, &steps) }
+        if let why = leaving(route) { return self.left(name, why, route, &steps) }
         guard facts.isClientServed == false else {
             let said =
                 facts.isClientServed == true
@@ -35,17 +35,46 @@ extension Explainer {
             text: "\(name.trimmingComma) is not below \(cgroup), so that its sockets are not translated")
     }
 
+    /// Why the client's socket is left alone, and how that is changed; nil: it is not.
+    private func leaving(_ route: Route) -> (why: String, remedy: String)? {
+        if let cgroup = facts.leftCgroup {
+            let remedy = "see to it that the pattern does not name it"
+            return ("is in \(cgroup), whose sockets --socket-lb-exclude-cgroups leaves to the packets", remedy)
+        }
+        if route.frontend?.leavesSockets == true {
+            let annotation = "the annotation \(Service.socketsAnnotation) of \(route.service.name)"
+            return ("is left to its packets by \(annotation)", "take the annotation away")
+        }
+        let isLeft =
+            switch facts.socketLB {
+            case "off": true
+            case "host": facts.isClientOfNode == false
+            case "tcp": route.frontend.map { $0.key.proto != .tcp } ?? false
+            case "udp": route.frontend.map { $0.key.proto != .udp } ?? false
+            default: false
+            }
+        guard isLeft, let choice = facts.socketLB else { return nil }
+        return ("is left to its packets by --socket-lb=\(choice)", "set --socket-lb=full")
+    }
+
     /// Somebody wants the client's sockets to be left alone; its packets may be translated all the same.
-    private func left(_ name: String, _ cgroup: String, _ steps: inout [Explanation.Step]) -> Reason? {
-        let said = "\(name) is in \(cgroup), whose sockets --socket-lb-exclude-cgroups leaves to the packets"
-        guard facts.hasPacketPrograms == false else {
+    private func left(
+        _ name: String, _ leaving: (why: String, remedy: String), _ route: Route, _ steps: inout [Explanation.Step]
+    ) -> Reason? {
+        let said = "\(name) \(leaving.why)"
+        // Packets to an address of the node do not leave it: they go over lo.
+        let stays = facts.isClientOfNode == true && route.frontend?.kind == .nodePort
+        guard stays || facts.hasPacketPrograms == false else {
             steps.append(.init(text: said + ": those are translated on devices"))
             return nil
         }
         steps.append(.init(text: said))
         return Reason(
-            .clientLeftOut, object: name.trimmingComma, text: "\(said), and no device of it has programs",
-            remedy: "add its device to --pod-interfaces, or see to it that the pattern does not name it")
+            .clientLeftOut, object: name.trimmingComma,
+            text: said
+                + (stays
+                    ? ", and those to the node's own address do not leave it" : ", and no device of it has programs"),
+            remedy: stays ? leaving.remedy : "add its device to --pod-interfaces, or \(leaving.remedy)")
     }
 
     private func device(_ route: Route, from address: IPAddress) -> Reason? {
@@ -95,7 +124,10 @@ extension Explainer {
     /// What the node says of the maps and the hooks.
     func programs(_ route: Route) -> Reason? {
         let service = "Service \(route.service.name)"
-        if facts.hooksAttached == false { return Reason(.noPrograms) }
+        // Packets of clients outside, and of all with --socket-lb=off, need no hooks.
+        if facts.hooksAttached == false, facts.socketLB != "off", !route.question.client.isOutside {
+            return Reason(.noPrograms)
+        }
         if let kept = facts.keptFromBefore {
             return Reason(
                 .keptFromBefore, object: service,

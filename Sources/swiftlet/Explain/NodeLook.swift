@@ -25,8 +25,8 @@ struct NodeLook {
         facts.servedCgroup = daemon?.cgroupRoot
         if case .process(let pid, _) = client, let root = daemon?.cgroupRoot {
             facts.isClientServed = CgroupFileSystem.contains(process: pid, below: FilePath(root))
-            noteLeft(pid, &facts)
         }
+        noteLeft(client, &facts)
         // A daemon that only observes has programmed nothing, and is not to be blamed for it.
         guard let destination, daemon?.kubeProxyReplacement != false else { return facts }
         facts.hooksAttached = (try? CgroupLink(pinnedAt: pins.pins.link(.connect4)).info.isAttached) ?? false
@@ -40,12 +40,22 @@ struct NodeLook {
         return facts
     }
 
-    /// Whether sockets of the process are left to its packets, and whether these meet programs.
-    private func noteLeft(_ pid: Int32, _ facts: inout ExplainFacts) {
-        guard let daemon, let left = daemon.leftCgroups?.cgroups else { return }
-        facts.leftCgroup = left.first { CgroupFileSystem.contains(process: pid, below: FilePath($0)) == true }
-        let isOfNode = ProcessEntry.network(of: pid) == ProcessEntry.network(of: daemon.pid)
-        facts.hasPacketPrograms = daemon.devices.contains { $0.role == (isOfNode ? "outside" : "pods") }
+    /// Whether sockets of the client may be left to its packets, and whether these meet programs.
+    private func noteLeft(_ client: ExplainQuestion.Client, _ facts: inout ExplainFacts) {
+        guard let daemon else { return }
+        facts.socketLB = daemon.socketLB
+        switch client {
+        case .process(let pid, _):
+            facts.leftCgroup = daemon.leftCgroups?.cgroups.first {
+                CgroupFileSystem.contains(process: pid, below: FilePath($0)) == true
+            }
+            facts.isClientOfNode = ProcessEntry.network(of: pid) == ProcessEntry.network(of: daemon.pid)
+        case .pod: facts.isClientOfNode = false
+        case .node, .outside: break
+        }
+        facts.hasPacketPrograms = facts.isClientOfNode.map { isOfNode in
+            daemon.devices.contains { $0.role == (isOfNode ? "outside" : "pods") }
+        }
     }
 
     private func maps(of destination: Explainer.Destination) -> ExplainFacts.Maps? {

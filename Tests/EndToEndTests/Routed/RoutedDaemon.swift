@@ -33,7 +33,8 @@ final class RoutedDaemon: Sendable {
                 "--manifests", directory + "/manifests", "--node-name", Manifest.nodeName, "--cluster-cidr", ranges,
                 "--forwarding", arrangement.redirects ? "redirect" : "stack", "--cgroup-root", cgroup.path,
                 "--bpf-root", bpfRoot, "--max-services",
-                "1024", "--max-backends", "1024", "--max-slots", "1024", "--max-flows", "\(arrangement.flows ?? 32_768)",
+                "1024", "--max-backends", "1024", "--max-slots", "1024", "--max-flows",
+                "\(arrangement.flows ?? 32_768)",
             ] + pods, in: namespace, output: .null)
         func said() -> String { (try? String(contentsOfFile: log, encoding: .utf8)) ?? "" }
         let isReady = try eventually(within: 60_000) { said().contains("ready") || !process.isRunning }

@@ -113,16 +113,13 @@ package enum MapSize: Sendable, Hashable {
 
     /// The flag that says what it begins with.
     package var flag: String? {
-        switch self {
-        case .flows, .tuples: return "--max-flows"
-        default: break
-        }
-        return switch group {
-        case .services: "--max-services"
-        case .slots: "--max-slots"
-        case .backends: "--max-backends"
-        case .sourceRanges: "--max-source-ranges"
-        case nil: nil
+        switch (self, group) {
+        case (.flows, _), (.tuples, _): "--max-flows"
+        case (_, .services): "--max-services"
+        case (_, .slots): "--max-slots"
+        case (_, .backends): "--max-backends"
+        case (_, .sourceRanges): "--max-source-ranges"
+        case (_, nil): nil
         }
     }
 }

@@ -44,13 +44,8 @@ struct SocketDiagnosis: ~Copyable {
 
     /// Whether a socket is still in one of the transport's states.
     func has(_ socket: ConnectedSocket, in transport: Transport) -> Bool {
-        var head = inet_diag_req_v2()
-        head.sdiag_family = socket.family
-        head.sdiag_protocol = transport.number
-        head.idiag_states = transport.states
-        head.id = socket.id
+        let head = Self.naming(socket, transport)
         var state: UInt8?
-        // The kernel compares the cookie, and not the states: they are for lists.
         _ = try? netlink.ask(NetlinkRequest(SOCK_DIAG_BY_FAMILY, flags: 0, head), for: "a socket") { message in
             state = message.parts(inet_diag_msg.self)?.0.idiag_state
         }
@@ -66,17 +61,23 @@ struct SocketDiagnosis: ~Copyable {
 
     /// Destroys just this socket: the kernel compares its cookie.
     func destroy(_ socket: ConnectedSocket, _ transport: Transport) -> Ending {
-        var head = inet_diag_req_v2()
-        head.sdiag_family = socket.family
-        head.sdiag_protocol = transport.number
-        head.idiag_states = transport.states
-        head.id = socket.id
+        let head = Self.naming(socket, transport)
         do throws(NetworkError) {
             _ = try netlink.ask(NetlinkRequest(SOCK_DESTROY, flags: NLM_F_ACK, head), for: "a socket") { _ in }
             return .destroyed
         } catch {
             return error.cause == .noSuchFileOrDirectory ? .wasGone : .refused(error.cause)
         }
+    }
+
+    /// Just this socket: the kernel compares its cookie, and not the states, which are for lists.
+    private static func naming(_ socket: ConnectedSocket, _ transport: Transport) -> inet_diag_req_v2 {
+        var head = inet_diag_req_v2()
+        head.sdiag_family = socket.family
+        head.sdiag_protocol = transport.number
+        head.idiag_states = transport.states
+        head.id = socket.id
+        return head
     }
 
     private static func attribute(_ value: [UInt8], as number: some BinaryInteger) -> [UInt8] {

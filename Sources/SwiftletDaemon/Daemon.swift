@@ -148,7 +148,7 @@ package struct Daemon: Sendable {
             parts.append(try controlSocket(control, directory, cgroup, connection, report))
         }
         let reload = source.map { Reload($0, threshold: threshold, log: log) }
-        parts.append(ReloadService(signals: hangUps, reload: reload, manager: serviceManager))
+        parts.append(ReloadService(signals: hangUps, reload: reload))
         if connection == nil { sayReady(endpoints) }
         try await serve(parts, until: signals)
         if settings.initOnly { return sayInitialised(withList: await control.hasCompleteList) }

@@ -1,4 +1,3 @@
-import Glibc
 package import Logging
 package import Settings
 import ServiceLifecycle
@@ -50,25 +49,13 @@ package struct Reload: Sendable {
     }
 }
 
-/// Reloads while the daemon runs, and tells the service manager.
+/// Reloads while the daemon runs; without a source SIGHUP does nothing.
 struct ReloadService: ServiceLifecycle.Service {
     let signals: UnixSignalsSequence
     let reload: Reload?
-    let manager: ServiceManager
 
     func run() async throws {
         var reload = reload
-        for await _ in signals.cancelOnGracefulShutdown() {
-            manager.tell("RELOADING=1", "MONOTONIC_USEC=\(Self.now)")
-            reload?.run()
-            manager.tell("READY=1")
-        }
-    }
-
-    /// µs of CLOCK_MONOTONIC, as systemd compares them.
-    private static var now: Int {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec * 1_000_000 + time.tv_nsec / 1_000
+        for await _ in signals.cancelOnGracefulShutdown() { reload?.run() }
     }
 }

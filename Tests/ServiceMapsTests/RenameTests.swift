@@ -87,5 +87,10 @@ struct RenameTests {
         #expect(names(Bench.service("web", at: 1, pods: 1...3)) == [])
         #expect(names(Bench.service("web", at: 1, pods: [])) == [])
         #expect(names(Bench.service("web", at: 1, pods: 1...1)) == [address])
+
+        // Its sockets are left to their packets: none of them waits for it.
+        var mesh = Bench.service("mesh", at: 2, pods: 1...2)
+        for index in mesh.ports[0].frontends.indices { mesh.ports[0].frontends[index].leavesSockets = true }
+        #expect(names(mesh) == [])
     }
 }

@@ -13,11 +13,11 @@ struct SoakJudgeTests {
 
     private func record(
         _ result: String, _ backend: String = "-", at times: ClosedRange<UInt64>, target: String = frontend,
-        act: ClientRecord.Act = .connect, udp: Bool = false
+        act: ClientRecord.Act = .connect, udp: Bool = false, from local: String = "-"
     ) -> ClientRecord {
         ClientRecord(
             act: act, flow: act == .connect ? 0 : 1, isUDP: udp, target: target, start: times.lowerBound,
-            end: times.upperBound, result: result, backend: backend)
+            end: times.upperBound, result: result, backend: backend, local: local)
     }
 
     /// Pods 1 and 2 from 100 on, which the maps show at 120; pod 3 from 200 on, which they show at 250.
@@ -112,6 +112,19 @@ struct SoakJudgeTests {
                 judge.judge(record("ok", "pod-1:9012", at: times, target: udp, act: .exchange, udp: true), from: place)
                 #expect(judge.failureCount == failures, "\(place) \(times)")
             }
+        }
+    }
+
+    @Test("a new socket outside with the port of one before it goes on with that one's backend; others do not")
+    func sharedPorts() {
+        let udp = "10.96.1.22:53", port = "192.0.2.1:40000"
+        for (place, next, failures) in [
+            (SoakJudge.Place.outside, port, 0), (.outside, "192.0.2.1:40001", 1), (.node, port, 1),
+        ] {
+            var judge = judge()
+            judge.judge(record("ok", "pod-1:9012", at: 130...131, target: udp, udp: true, from: port), from: place)
+            judge.judge(record("ok", "pod-1:9012", at: 260...261, target: udp, udp: true, from: next), from: place)
+            #expect(judge.failureCount == failures, "\(place) \(next)")
         }
     }
 

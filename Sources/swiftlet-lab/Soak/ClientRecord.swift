@@ -24,22 +24,26 @@ struct ClientRecord: Equatable {
     var stage = "-"
     /// Who answered, as `pod-1:9000`, or `-`.
     var backend = "-"
+    /// The client's own end, or `-`.
+    var local = "-"
     /// Datagrams that were sent again.
     var resent = 0
 
     var line: String {
-        "\(act.rawValue) \(flow) \(isUDP ? "udp" : "tcp") \(target) \(start) \(end) \(result) \(stage) \(backend) \(resent)"
+        "\(act.rawValue) \(flow) \(isUDP ? "udp" : "tcp") \(target) \(start) \(end) \(result) \(stage) \(backend) \(local) "
+            + "\(resent)"
     }
 }
 
 extension ClientRecord {
     init?(line: String) {
         let words = line.split(separator: " ")
-        guard words.count == 10, let act = Act(rawValue: String(words[0])), let flow = Int(words[1]),
-            let start = UInt64(words[4]), let end = UInt64(words[5]), let resent = Int(words[9])
+        guard words.count == 11, let act = Act(rawValue: String(words[0])), let flow = Int(words[1]),
+            let start = UInt64(words[4]), let end = UInt64(words[5]), let resent = Int(words[10])
         else { return nil }
         self.init(
             act: act, flow: flow, isUDP: words[2] == "udp", target: String(words[3]), start: start, end: end,
-            result: String(words[6]), stage: String(words[7]), backend: String(words[8]), resent: resent)
+            result: String(words[6]), stage: String(words[7]), backend: String(words[8]), local: String(words[9]),
+            resent: resent)
     }
 }

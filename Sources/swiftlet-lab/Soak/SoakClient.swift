@@ -132,7 +132,8 @@ final class SoakFlow {
         let result = attempt.result == "EINTR" && Interruption.isRequested ? "interrupted" : attempt.result
         return ClientRecord(
             act: act, flow: number, isUDP: isUDP, target: "\(options.target)", start: start, end: MonotonicClock.now,
-            result: result, stage: attempt.stage ?? "-", backend: attempt.pod ?? "-", resent: max(tries - 1, 0))
+            result: result, stage: attempt.stage ?? "-", backend: attempt.pod ?? "-", local: attempt.local ?? "-",
+            resent: max(tries - 1, 0))
     }
 
     private func opened() -> Attempt {

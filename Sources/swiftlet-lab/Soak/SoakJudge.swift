@@ -40,6 +40,8 @@ struct SoakJudge {
     private let frontends: [String: (service: Int, frontend: SoakService.Frontend)]
     /// Who answered last on a flow, and when it was asked.
     private var last: [FlowKey: (backend: String, start: UInt64)] = [:]
+    /// From where outside datagrams were sent to which frontend.
+    private var asked: Set<String> = []
 
     init(_ services: [SoakService], at time: UInt64) {
         self.services = services
@@ -79,8 +81,13 @@ struct SoakJudge {
         }
         let proto = record.isUDP ? "UDP" : "TCP"
         let kind = "\(frontend.kind.rawValue)/\(frontend.address.isV4 ? "IPv4" : "IPv6")/\(proto)"
-        // A flow keeps its backend while the maps have that at all (spec 31, 32).
-        let isRemembered = record.act == .exchange
+        // A flow keeps its backend while the maps have that at all (spec 31, 32). So does a new socket outside that was given
+        // the port of one before it: no packet tells the two apart.
+        let isNew = record.act != .exchange
+        let isPacketFlow = record.isUDP && place == .outside
+        let isAskedAgain =
+            isNew && isPacketFlow && !asked.insert("\(record.local) \(record.target)").inserted
+        let isRemembered = !isNew || isAskedAgain
         let states = histories[number].states(from: record.start, to: record.end, remembered: isRemembered)
         // An established connection lives on, whatever became of its backend (spec 33).
         let isEstablished = record.act == .exchange && !record.isUDP
@@ -177,7 +184,8 @@ struct SoakJudge {
         }
         let took = (record.end - record.start) / 1_000
         let act = record.act == .connect ? "connect" : "flow \(record.flow)"
-        return "\(act) from \(place.rawValue) to \(record.target)/\(record.isUDP ? "UDP" : "TCP"): \(what) "
+        return
+            "\(act) from \(place.rawValue), \(record.local), to \(record.target)/\(record.isUDP ? "UDP" : "TCP"): \(what) "
             + "after \(took) µs; right was \(right.joined(separator: " or "))"
     }
 }

@@ -61,13 +61,17 @@ struct Mirror {
 
     /// Forgets a service port of which the kernel holds nothing any more.
     mutating func forget(_ id: ServiceID) {
-        if let service = records[id]?.name?.service {
-            services[service]?.removeAll { $0 == id }
-            if services[service]?.isEmpty == true { services[service] = nil }
-        }
+        unlist(id)
         records[id] = nil
         unconfirmed.remove(id)
         serviceIDs.release(id)
+    }
+
+    /// Its Service has this service port no more.
+    mutating func unlist(_ id: ServiceID) {
+        guard let service = records[id]?.name?.service else { return }
+        services[service]?.removeAll { $0 == id }
+        if services[service]?.isEmpty == true { services[service] = nil }
     }
 }
 

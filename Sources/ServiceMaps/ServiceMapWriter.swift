@@ -36,7 +36,10 @@ package struct ServiceMapWriter<Store: MapStore> {
         sparing spared: Set<ObjectName> = [], retries: Retries = .all
     ) -> ApplyReport {
         var work = due(retries)
-        for service in upserts { mirror.renamePorts(of: service) }
+        var leaving = Set(removals)
+        if prune { leaving.formUnion(unconfirmedServices.filter { !spared.contains($0) }) }
+        if !leaving.isEmpty { leaving.subtract(upserts.map(\.name)) }
+        for service in upserts { mirror.renamePorts(of: service, leaving: leaving) }
         for service in removals { work.remove(service, supersede(service)) }
         for service in upserts { work.replace(service, supersede(service.name), mirror) }
         var round = Round()

@@ -7,8 +7,10 @@ import Testing
 
 @Suite("A port with another name (spec 50)")
 struct RenameTests {
-    private func service(_ ports: [(name: String, number: Int)], pods: ClosedRange<Int> = 1...2) -> DesiredService {
-        let name = Bench.name("dns")
+    private func service(
+        _ ports: [(name: String, number: Int)], pods: ClosedRange<Int> = 1...2, called: String = "dns"
+    ) -> DesiredService {
+        let name = Bench.name(called)
         return DesiredService(
             name: name,
             ports: ports.map { port in
@@ -22,8 +24,8 @@ struct RenameTests {
             })
     }
 
-    private func ids(_ bench: Bench, _ port: String) throws -> (ServiceID, Set<UInt32>) {
-        let name = ServicePortName(service: Bench.name("dns"), port: port, proto: .tcp, family: .v4)
+    private func ids(_ bench: Bench, _ port: String, of service: String = "dns") throws -> (ServiceID, Set<UInt32>) {
+        let name = ServicePortName(service: Bench.name(service), port: port, proto: .tcp, family: .v4)
         let id = try #require(bench.writer.id(of: name))
         let backends = bench.writer.mirror.records[id]?.backends.map(\.id.number) ?? []
         return (id, Set(backends))
@@ -63,6 +65,37 @@ struct RenameTests {
         #expect(before.0 == after.0)
         #expect(before.1 == after.1)
         #expect(try next.writer.reclaim().removedBackends == [])
+    }
+
+    @Test("a Service under another name keeps them when the old one goes with it", arguments: [false, true])
+    func renamedService(isRestarted: Bool) throws {
+        var bench = try Bench()
+        expectDone(bench.writer.apply(upserts: [service([("", 53)])]))
+        let before = try ids(bench, "")
+        if isRestarted { bench = try Bench(contents: bench.store.contents) }
+        let next = service([("", 53)], pods: 1...3, called: "names")
+        let report =
+            isRestarted
+            ? bench.writer.apply(upserts: [next], prune: true)
+            : bench.writer.apply(upserts: [next], removals: [Bench.name("dns")])
+        expectDone(report)
+        let after = try ids(bench, "", of: "names")
+        #expect(before.0 == after.0)
+        #expect(before.1.isSubset(of: after.1) && after.1.count == 3)
+        #expect(report.awakened.isEmpty)
+        #expect(try bench.writer.reclaim().removedBackends == [])
+        #expect(bench.writer.mirror.services[Bench.name("dns")] == nil)
+        #expect(bench.writer.statistics[.servicePorts]?.entries == 1)
+    }
+
+    @Test("a Service that takes what another one keeps, or lost before, is another one")
+    func successor() throws {
+        var bench = try Bench()
+        expectDone(bench.writer.apply(upserts: [service([("", 53)])]))
+        let before = try ids(bench, "")
+        expectDone(bench.writer.apply(upserts: [service([("", 53)], called: "names")]))
+        #expect(try ids(bench, "", of: "names").0 != before.0)
+        #expect(try ids(bench, "").0 == before.0)
     }
 
     @Test("a port that takes nobody's frontend is another one")

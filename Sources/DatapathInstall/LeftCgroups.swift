@@ -15,6 +15,8 @@ package actor LeftCgroups {
         package var patterns: [String]
         /// Paths, in order; of each only the uppermost directory.
         package var cgroups: [String]
+        /// Patterns that name no cgroup now.
+        package var unmatched: [String]
     }
 
     private let patterns: [CgroupPattern]
@@ -24,6 +26,7 @@ package actor LeftCgroups {
     private let notices: DirectoryNotices?
     private let log: Logger
     private var found: [UInt64: Found] = [:]
+    private var met: Set<CgroupPattern> = []
 
     private struct Found {
         var path: FilePath
@@ -44,7 +47,9 @@ package actor LeftCgroups {
 
     package var report: Report? {
         guard !patterns.isEmpty else { return nil }
-        return Report(patterns: patterns.map(\.description), cgroups: found.values.map(\.path.string).sorted())
+        return Report(
+            patterns: patterns.map(\.description), cgroups: found.values.map(\.path.string).sorted(),
+            unmatched: patterns.filter { !met.contains($0) }.map(\.description))
     }
 
     /// Looks at the directories that patterns lead through, and writes what they name.
@@ -57,6 +62,7 @@ package actor LeftCgroups {
             let known = found
             try maps.write(walk.found.mapValues(\.depth), below: CgroupFileSystem.id(of: root))
             found = walk.found
+            met = walk.met
             for (id, cgroup) in found where known[id] == nil {
                 log.info("leaving sockets of a cgroup to the packets", metadata: ["cgroup": "\(cgroup.path)"])
             }
@@ -69,6 +75,8 @@ package actor LeftCgroups {
     private struct Walk {
         let notices: DirectoryNotices?
         var found: [UInt64: Found] = [:]
+        /// Patterns that name a directory, or lead below one that is left already.
+        var met: Set<CgroupPattern> = []
         var problem: String?
 
         /// What is below a directory that is meant is left with it, and not looked at.
@@ -93,6 +101,7 @@ package actor LeftCgroups {
                     return
                 }
                 found[child.id] = Found(path: path, depth: depth + 1)
+                met.formUnion(next.map(\.pattern))
             }
         }
 

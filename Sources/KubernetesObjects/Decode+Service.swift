@@ -7,6 +7,7 @@ extension ServiceObject {
         let metadata = object[.metadata]
         service.labels = intern(metadata?.textMap(.labels) ?? [:])
         service.annotations = (metadata?.textMap(.annotations) ?? [:]).filter { $0.key != FieldName.lastApplied }
+        checkAnnotations(metadata)
         service.created = metadata?.asElement[.creationTimestamp]?.text.flatMap { UnixTime($0) }
         var result = ServiceObject(service: service)
         guard let spec = object[.spec] else {
@@ -23,6 +24,17 @@ extension ServiceObject {
         let selector = intern(spec.textMap(.selector))
         result.service.selector = selector.isEmpty ? nil : selector
         return result
+    }
+
+    /// An annotation of ours whose value means nothing does nothing, which whoever wrote it must be told.
+    private static func checkAnnotations(_ metadata: Field?) {
+        let annotations = metadata?.asElement[.annotations]
+        for (key, words) in [(Service.socketsAnnotation, ["off"]), (Service.destroyTCPAnnotation, ["true", "false"])] {
+            guard let field = annotations?[key], !field.isBlank, let text = field.text, !words.contains(text) else {
+                continue
+            }
+            field.report("is \(field.shown)", "write \(alternatives(words.map { "\"\($0)\"" })), or remove it")
+        }
     }
 
     private mutating func readKind(_ spec: Field) {

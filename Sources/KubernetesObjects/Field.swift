@@ -261,7 +261,7 @@ private func parsedInteger(_ text: String) -> Int? {
     return nil
 }
 
-private func alternatives(_ words: [String]) -> String {
+func alternatives(_ words: [String]) -> String {
     guard let last = words.last, words.count > 1 else { return words.first ?? "" }
     return words.dropLast().joined(separator: ", ") + " or " + last
 }

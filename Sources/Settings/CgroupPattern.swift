@@ -41,7 +41,7 @@ package struct CgroupPattern: Sendable, Hashable, CustomStringConvertible {
 
     /// How far a path of directories has come in a pattern.
     package struct Progress: Sendable, Hashable {
-        fileprivate let pattern: CgroupPattern
+        package let pattern: CgroupPattern
         /// Of the parts that the next directory may be.
         fileprivate let places: Set<Int>
 

@@ -31,8 +31,10 @@ extension DaemonReport {
 }
 
 extension LeftCgroups.Report {
-    /// `sockets of 2 cgroups: kubepods.slice/*envoy*`.
+    /// `sockets of 2 cgroups: kubepods.slice/*envoy*, x/y; no cgroup matches x/y`.
     package var text: String {
-        "sockets of \(cgroups.count) \(cgroups.count == 1 ? "cgroup" : "cgroups"): \(patterns.joined(separator: ", "))"
+        let text = "sockets of \(cgroups.count) \(cgroups.count == 1 ? "cgroup" : "cgroups"): "
+        let missing = unmatched.isEmpty ? "" : "; no cgroup matches \(unmatched.joined(separator: ", "))"
+        return text + patterns.joined(separator: ", ") + missing
     }
 }

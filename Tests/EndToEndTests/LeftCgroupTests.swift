@@ -117,7 +117,15 @@ struct LeftCgroupTests {
         let said = try explain(process.pid)
         #expect(said.contains("is in \(alone.path), whose sockets --socket-lb-exclude-cgroups leaves"), "\(said)")
         let status = try Programs.run([Programs.swiftlet, "status", "--bpf-root", node.bpfRoot]).output
-        #expect(status.contains("left to packets: sockets of 1 cgroup: pods/**/left-*, alone"), "\(status)")
+        #expect(
+            status.contains("sockets of 1 cgroup: pods/**/left-*, alone; no cgroup matches pods/**/left-*"), "\(status)"
+        )
+        let deeper = try Group("pods", below: node.cgroup.path)
+        let group = try Group("left-mesh", below: deeper.path)
+        try expectLeft(group.path)
+        let next = try Programs.run([Programs.swiftlet, "status", "--bpf-root", node.bpfRoot]).output
+        #expect(next.contains("sockets of 2 cgroups: pods/**/left-*, alone\n"), "\(next)")
+        withExtendedLifetime((deeper, group)) {}
         #expect(try node.status().degraded == [])
     }
 

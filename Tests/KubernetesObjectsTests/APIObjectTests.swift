@@ -55,10 +55,10 @@ struct APIObjectTests {
     }
 
     /// What a watch says of an object with these members.
-    private func read(_ kind: String, _ members: String) throws -> APIObject {
+    private func read(_ kind: String, _ members: String, metadata: String = "") throws -> APIObject {
         let version = kind == "EndpointSlice" ? "discovery.k8s.io/v1" : "v1"
         let text = """
-            {"type": "ADDED", "object": {"apiVersion": "\(version)", "kind": "\(kind)", "metadata": {"name": "a"}, \
+            {"type": "ADDED", "object": {"apiVersion": "\(version)", "kind": "\(kind)", "metadata": {"name": "a"\(metadata)}, \
             \(members)}}
             """
         guard case .put(let object) = try event(text) else { throw Missing() }
@@ -106,6 +106,28 @@ struct APIObjectTests {
                 "spec.clusterIPs[1]", "spec.externalIPs[0]", "spec.ports[1].port", "spec.sessionAffinity",
                 "status.loadBalancer.ingress[0].ipMode",
             ])
+    }
+
+    @Test("an annotation of ours whose value means nothing is told, and does nothing")
+    func oddAnnotations() throws {
+        func read(_ sockets: String, _ destroy: String) throws -> (Service, [StateProblem]) {
+            let object = try self.read(
+                "Service", #""spec": {"clusterIP": "10.96.0.15", "ports": [{"port": 80}]}"#,
+                metadata: """
+                    , "annotations": {"\(Service.socketsAnnotation)": "\(sockets)", \
+                    "\(Service.destroyTCPAnnotation)": "\(destroy)"}
+                    """)
+            guard case .service(let service)? = object.event else { throw Missing() }
+            return (service, object.problems)
+        }
+        let (odd, problems) = try read("Off", "yes")
+        #expect(!odd.leavesSockets && !odd.destroysTCP)
+        #expect(problems.map(\.kind) == [.partial, .partial])
+        #expect(problems.map(\.description).allSatisfy { $0.contains("metadata.annotations") }, "\(problems)")
+        #expect(problems.first?.description.contains(#"write "off", or remove it"#) == true, "\(problems)")
+        #expect(problems.last?.description.contains(#"write "true" or "false", or remove it"#) == true, "\(problems)")
+        let (plain, none) = try read("off", "false")
+        #expect(plain.leavesSockets && !plain.destroysTCP && none.isEmpty)
     }
 
     @Test("a Service that asks for far too many frontends goes without its external IPs, and says so")

@@ -207,14 +207,19 @@ static __always_inline enum way F(tc_way_of)(struct __sk_buff *skb, struct F(vie
 TC_GLOBAL(tc_way, WAY_STACK)
 
 /*
- * Whether a flow's packets may be sent on past the stack. What says that it comes from this node
- * is left to the kernel, which drops it.
+ * Whether a flow's packets may be sent on past the stack. What says that it comes from this node,
+ * or from where no route leads, is left to the kernel, which knows what to do with it.
  */
-static __always_inline bool F(tc_may_redirect)(const struct F(view) *view)
+static __always_inline bool F(tc_may_redirect_of)(struct __sk_buff *skb, struct F(view) *view)
 {
-	return tc_config.redirect && view->choice.masquerade &&
-	       !(F(lb_kinds)(view->packet.tuple.source) & LB_FILTER_NODE);
+	if (!tc_config.redirect || !view->choice.masquerade)
+		return false;
+	F(tuple_turn)(&view->packet.tuple, &view->key);
+	return F(route_find)(skb, &view->packet, &view->key, &view->way,
+			     hook_is_arrival(view->hook)) != WAY_STACK;
 }
+
+TC_GLOBAL(tc_may_redirect, false)
 
 /*
  * Begins a flow with its first packet. Returns COUNT_FORWARD, with what the packet becomes in
@@ -244,7 +249,7 @@ static __always_inline enum counter F(flow_begin_of)(struct __sk_buff *skb, stru
 	if (choice->path == FORWARDED) {
 		reason = F(flow_take_inner)(skb, number);
 		F(flow_translate)(flow, &view->to);
-		if (reason == COUNT_FORWARD && F(tc_may_redirect)(view))
+		if (reason == COUNT_FORWARD && F(tc_may_redirect)(skb))
 			way = F(tc_way)(skb);
 		if (way == WAY_SEND)
 			flow->path = view->to.path = REDIRECTED;

@@ -37,8 +37,13 @@ extension TranslationTests {
             let lab = try lab()
             let frontend = service.frontend(.nodePort, family)
             let own = SocketAddress(address: family.node.address, port: 40_000)
+            let neighbour = SocketAddress(address: own.address.dropLast() + [77], port: 40_000)
+            // Also one at which no NodePort is served.
+            let other = SocketAddress(address: family.podGateway.address, port: 40_000)
             #expect(try lab.run(.tcp(family.outside(), frontend), .wireIn).action == .redirect)
+            #expect(try lab.run(.tcp(neighbour, frontend), .wireIn).action == .redirect)
             #expect(try lab.run(.tcp(own, frontend), .wireIn).action == .passOn)
+            #expect(try lab.run(.tcp(other, frontend), .wireIn).action == .passOn)
         }
     }
 }

@@ -40,6 +40,13 @@ build/bpf/%.bpf.o: bpf/tests/%.bpf.c $(BPF_HEADERS)
 	@mkdir -p $(@D)
 	$(BPF_CLANG) $(BPF_CFLAGS) -c $< -o $@
 
+# Those at tc for kernels whose connection tracking cannot be asked.
+bpf: build/bpf/tc_untracked.bpf.o
+
+build/bpf/tc_untracked.bpf.o: bpf/tc.bpf.c $(BPF_HEADERS)
+	@mkdir -p $(@D)
+	$(BPF_CLANG) $(BPF_CFLAGS) -DLB_UNTRACKED -c $< -o $@
+
 # The same programs with the next version of the map layout: tests hand over between the two.
 OTHER_VERSION := $(shell awk '/define LB_MAP_VERSION/ { print $$3 + 1 }' bpf/include/swiftlet/maps.h)
 bpf: build/bpf/other/sock.bpf.o build/bpf/other/tc.bpf.o

@@ -8,11 +8,13 @@ declare -A targets=(
 	# What computes or waits for programs holds the threads that answer others' clients: it runs before them.
 	[compute]='ServiceModelTests|ScenarioTests|ServiceMapsTests|KubernetesObjectsTests|FuzzTests|SettingsTests|SwiftletDaemonTests|TakeoverTests|NameServerTests'
 	[pure]='ManifestDirectoryTests|ObservabilityTests|KubernetesAPITests'
-	[kernel]='BPFLoaderTests|NodeNetworkTests|SocketDestroyTests|DatapathTests|PacketTests|ConnectBenchmarkTests'
+	[kernel]='BPFLoaderTests|DatapathTests'
 	[e2e]='EndToEndTests'
 )
+# A second process beside the tier's own, where tests run one at a time.
+declare -A besides=([kernel]='NodeNetworkTests|SocketDestroyTests|PacketTests|ConnectBenchmarkTests')
 for path in Tests/*Tests; do
-	[[ "${targets[*]}" == *"${path##*/}"* ]] || { echo "test: $path belongs to no tier of scripts/test.sh" >&2; exit 2; }
+	[[ "${targets[*]} ${besides[*]}" == *"${path##*/}"* ]] || { echo "test: $path belongs to no tier of scripts/test.sh" >&2; exit 2; }
 done
 case $tier in
 all) tiers=(compute pure kernel e2e) ;;
@@ -56,22 +58,37 @@ if [ "$(id -u)" = 0 ]; then
 fi
 
 # What went wrong, once more at the end: it may be thousands of lines further up.
-output=$(mktemp)
-trap 'rm -f "$output"; [ "$(id -u)" != 0 ] || sweep' EXIT
+output=$(mktemp) beside=$(mktemp)
+trap 'rm -f "$output" "$beside"; [ "$(id -u)" != 0 ] || sweep' EXIT
 explain() {
 	echo "test: tier $tier failed:"
-	grep -E 'Fatal error|Program crashed|^✘' "$output" | head -40
-	grep -A 12 ' crashed:$' "$output" | cut -c1-200 || true
+	grep -hE 'Fatal error|Program crashed|^✘' "$output" "$beside" | head -40
+	grep -hA 12 ' crashed:$' "$output" "$beside" | cut -c1-200 || true
 }
 
 # One test asks Prometheus' own tool; it says itself when that is missing.
 [ "$tier" = kernel ] || [ "$tier" = e2e ] || scripts/promtool.sh || true
 
-# Kernel tests change what belongs to the whole process, such as its cgroup and its descriptors: one at a time.
+# Kernel tests change what belongs to the whole process, such as its cgroup and its descriptors: one at a time in each.
+run() {
+	local how=()
+	[ "$tier" != kernel ] || how=(--no-parallel)
+	swift test --ignore-lock --skip-build "${how[@]}" --filter "^($1)\\." 2>&1
+}
+
 swift build --build-tests
 for tier in "${tiers[@]}"; do
-	how=()
-	[ "$tier" = kernel ] && how=(--no-parallel)
 	echo "test: tier $tier"
-	swift test --skip-build "${how[@]}" --filter "^(${targets[$tier]})\\." 2>&1 | tee "$output" || { explain; exit 1; }
+	failed=0 second=
+	: >"$beside"
+	if [ -n "${besides[$tier]:-}" ]; then
+		run "${besides[$tier]}" >"$beside" &
+		second=$!
+	fi
+	run "${targets[$tier]}" | tee "$output" || failed=1
+	if [ -n "$second" ]; then
+		wait "$second" || failed=1
+		cat "$beside"
+	fi
+	[ "$failed" = 0 ] || { explain; exit 1; }
 done

@@ -8,6 +8,8 @@ package struct DatapathBuild: Sendable {
         case sockets = "sock.bpf.o"
         /// The programs at tc.
         case packets = "tc.bpf.o"
+        /// The same where the kernel's connection tracking cannot be asked.
+        case untrackedPackets = "tc_untracked.bpf.o"
     }
 
     /// `LB_MAP_VERSION`, as the objects themselves name it.
@@ -27,7 +29,9 @@ package struct DatapathBuild: Sendable {
     package init(sockets: [UInt8], packets: [UInt8]) throws(BPFError) {
         let object = try BPFObject(name: Part.sockets.rawValue, bytes: sockets)
         let config = try object.initialValue(of: ".rodata.config", as: datapath_config.self)
-        self.init(version: Int(config.map_version), files: [.sockets: sockets, .packets: packets])
+        self.init(
+            version: Int(config.map_version),
+            files: [.sockets: sockets, .packets: packets, .untrackedPackets: packets])
     }
 
     func object(_ part: Part) throws(BPFError) -> BPFObject {
@@ -36,6 +40,7 @@ package struct DatapathBuild: Sendable {
             switch part {
             case .sockets: swiftlet_sock_object()
             case .packets: swiftlet_tc_object()
+            case .untrackedPackets: swiftlet_tc_untracked_object()
             }
         return try BPFObject(
             name: part.rawValue, bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))

@@ -51,7 +51,8 @@ final class PacketDatapath {
 
     init(_ kind: Kind, _ settings: Settings) throws(BPFError) {
         self.kind = kind
-        var object = try settings.build.object(.packets)
+        let isTracked = settings.packets.has_ct_lookup == 1
+        var object = try settings.build.object(isTracked ? .packets : .untrackedPackets)
         for program in object.programs where ![kind.arrival, kind.departure].contains(program.name) {
             try object.setAutoload(of: program.name, to: false)
         }

@@ -12,6 +12,10 @@ static const unsigned char tc_object[] __attribute__((aligned(8))) = {
 #embed "../../build/bpf/tc.bpf.o"
 };
 
+static const unsigned char tc_untracked_object[] __attribute__((aligned(8))) = {
+#embed "../../build/bpf/tc_untracked.bpf.o"
+};
+
 static const unsigned char destroy_object[] __attribute__((aligned(8))) = {
 #embed "../../build/bpf/destroy.bpf.o"
 };
@@ -28,6 +32,11 @@ struct bpf_object_bytes swiftlet_sock_object(void)
 struct bpf_object_bytes swiftlet_tc_object(void)
 {
 	return (struct bpf_object_bytes){tc_object, sizeof(tc_object)};
+}
+
+struct bpf_object_bytes swiftlet_tc_untracked_object(void)
+{
+	return (struct bpf_object_bytes){tc_untracked_object, sizeof(tc_untracked_object)};
 }
 
 struct bpf_object_bytes swiftlet_destroy_object(void)

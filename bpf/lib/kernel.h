@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * What the programs at tc take from the running kernel by name: its connection tracking. libbpf
- * finds functions and fields at load; has_ct_lookup says whether they are there.
+ * finds functions and fields at load, in the kernel and in its modules. To look for a function in
+ * modules takes CAP_SYS_ADMIN, also for one that may be missing: so where the control plane does
+ * not find it (has_ct_lookup is 0) it loads tc_untracked.bpf.o, which names none.
  */
 #ifndef LIB_KERNEL_H
 #define LIB_KERNEL_H
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+
+#ifndef LB_UNTRACKED
 
 /* The first twelve bytes of the kernel's struct bpf_ct_opts, which every kernel takes. */
 struct ct_opts {
@@ -42,5 +46,7 @@ extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *skb, struct bpf_sock_
 					 __u32 size, struct ct_opts *opts,
 					 __u32 opts_size) __ksym __weak;
 extern void bpf_ct_release(struct nf_conn *connection) __ksym __weak;
+
+#endif
 
 #endif

@@ -105,6 +105,9 @@ static __noinline int F(tuple_socket)(struct __sk_buff *skb, const struct F(tupl
  */
 static __noinline int F(tuple_is_tracked)(struct __sk_buff *skb, const struct F(tuple) *tuple)
 {
+#ifdef LB_UNTRACKED
+	return false;
+#else
 	struct ct_opts opts = {.netns_id = BPF_F_CURRENT_NETNS};
 	struct bpf_sock_tuple asked = {};
 	const __u32 size = F(tuple_for_kernel)(tuple, &asked);
@@ -125,6 +128,7 @@ static __noinline int F(tuple_is_tracked)(struct __sk_buff *skb, const struct F(
 		lives = false;
 	bpf_ct_release(connection);
 	return lives;
+#endif
 }
 
 static __always_inline void F(outgoing_key)(const struct F(tuple) *answer, struct outgoing_key *key)

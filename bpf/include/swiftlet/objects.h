@@ -16,6 +16,9 @@ struct bpf_object_bytes swiftlet_sock_object(void);
 /* The programs at tc: tc.bpf.c. */
 struct bpf_object_bytes swiftlet_tc_object(void);
 
+/* The same where the kernel's connection tracking cannot be asked: see lib/kernel.h. */
+struct bpf_object_bytes swiftlet_tc_untracked_object(void);
+
 /* The iterators that end sockets, for kernels from 6.5: destroy.bpf.c. */
 struct bpf_object_bytes swiftlet_destroy_object(void);
 

@@ -152,7 +152,7 @@ fmt:
 check: bpf
 	swift format lint --strict -r Package.swift Sources Tests
 	$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
-	@scripts/check-links.sh
+	@scripts/check-links.py
 	@scripts/check-rules.sh
 	@scripts/check-service.sh
 	@scripts/chart.py check

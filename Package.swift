@@ -47,7 +47,7 @@ let package = Package(
         .systemLibrary(name: "CNetworkLab"),
         // Messages to and from the kernel about links, addresses, routes and filters.
         .systemLibrary(name: "CRtnetlink"),
-        // docs/operations.md, embedded: `swiftlet help` prints its tables.
+        // docs/reference.md, embedded: `swiftlet help` prints its tables.
         .target(name: "CReference"),
         // Compresses an archive.
         .systemLibrary(name: "CZlib"),

@@ -168,11 +168,11 @@ def check_agreement():
     expect(asked == set(granted), f"the code asks for {asked}, and the role grants {set(granted)}")
     verbs = set(re.search(r"case (.*)", code).group(1).split(", "))
     expect(verbs == set().union(*granted.values()), f"the code's verbs are {verbs}, and the role's others")
-    docs = read(os.path.join(ROOT, "docs/operations.md"))
+    docs = read(os.path.join(ROOT, "docs/configure.md"))
     for resource, verbs in granted.items():
-        expect(f"`{resource}`" in docs, f"docs/operations.md does not name the right to {resource}")
+        expect(f"`{resource}`" in docs, f"docs/configure.md does not name the right to {resource}")
         for verb in verbs:
-            expect(f"`{verb}`" in docs, f"docs/operations.md does not name the verb {verb}")
+            expect(f"`{verb}`" in docs, f"docs/configure.md does not name the verb {verb}")
     version = re.search(r'swiftlet = "(.*)"', read(os.path.join(ROOT, "Sources/SwiftletDaemon/Version.swift"))).group(1)
     chart = yaml.safe_load(read(os.path.join(CHART, "Chart.yaml")))
     expect(chart["appVersion"] == version, f"Chart.yaml says {chart['appVersion']}, and the program {version}")

@@ -2,11 +2,11 @@
 #pragma clang diagnostic ignored "-Wc23-extensions"
 #include "reference.h"
 
-static const unsigned char operations[] = {
-#embed "../../docs/operations.md"
+static const unsigned char reference[] = {
+#embed "../../docs/reference.md"
 };
 
-struct reference_text swiftlet_operations_text(void)
+struct reference_text swiftlet_reference_text(void)
 {
-	return (struct reference_text){operations, sizeof(operations)};
+	return (struct reference_text){reference, sizeof(reference)};
 }

@@ -3,13 +3,13 @@ import NodeNetwork
 import ServiceModel
 import Testing
 
-/// What `status` says of a device, and what docs/operations.md says that it says.
+/// What `status` says of a device, and what docs/configure.md says that it says.
 @Suite struct DeviceReasonTests {
     @Test("each reason for a device is in the documentation's table, with names for what varies")
     func areDocumented() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        let page = try String(contentsOf: root.appendingPathComponent("docs/operations.md"), encoding: .utf8)
+        let page = try String(contentsOf: root.appendingPathComponent("docs/configure.md"), encoding: .utf8)
         let address = try #require(IPAddress("192.0.2.1"))
         let reasons: [DeviceSelection.Reason] = [
             .namedAsDevice(pattern: "PATTERN"), .namedAsPodInterface(pattern: "PATTERN"), .holdsNodeAddress(address),

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What docs/operations.md and `swiftlet run --help` say of defaults, against what a run without flags has.
+/// What docs/reference.md and `swiftlet run --help` say of defaults, against what a run without flags has.
 @Suite("defaults")
 struct DefaultsTests {
     /// The effective configuration by the last part of each key, in words: `["auto"]` is `auto`, and `[]` nothing.
@@ -30,7 +30,7 @@ struct DefaultsTests {
     func page() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        let page = try String(contentsOf: root.appendingPathComponent("docs/operations.md"), encoding: .utf8)
+        let page = try String(contentsOf: root.appendingPathComponent("docs/reference.md"), encoding: .utf8)
         let values = try inForce()
         var compared = 0
         for line in page.split(separator: "\n") where line.hasPrefix("| `--") {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import swiftlet
 
-/// The tables of docs/operations.md, which `swiftlet help` prints, beside the code.
+/// The tables of docs/reference.md, which `swiftlet help` prints, beside the code.
 @Suite("the reference")
 struct ReferenceTests {
     private static let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -55,7 +55,7 @@ struct ReferenceTests {
         #expect(logged.count > 40)
         for message in Set(logged) {
             let begin = message.split(separator: ";")[0]
-            #expect(page.contains(begin), "docs/operations.md does not know the log line: \(message)")
+            #expect(page.contains(begin), "docs/reference.md does not know the log line: \(message)")
         }
     }
 
@@ -66,10 +66,10 @@ struct ReferenceTests {
             ? [] : run("help", "run").matches(of: #/(?m)^  (?:-\w, )?(--[a-z0-9-]+)/#).map { String($0.1) }
         #expect(flags.count > 40)
         let page = try String(
-            contentsOf: Self.sources.deletingLastPathComponent().appendingPathComponent("docs/operations.md"),
+            contentsOf: Self.sources.deletingLastPathComponent().appendingPathComponent("docs/reference.md"),
             encoding: .utf8)
         for flag in Set(flags).subtracting(["--help", "--version", "--without-effect"]) {
-            #expect(page.contains("`\(flag)"), "docs/operations.md does not know \(flag)")
+            #expect(page.contains("`\(flag)"), "docs/reference.md does not know \(flag)")
         }
         let aliases: Set = ["--logging-format", "--master", "--node-name", "--v"]
         for row in Reference.settings.rows.dropFirst() {

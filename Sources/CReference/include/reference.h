@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* docs/operations.md, embedded so that `swiftlet help` prints its tables on a node that has no
+/* docs/reference.md, embedded so that `swiftlet help` prints its tables on a node that has no
  * documentation. */
 #ifndef SWIFTLET_REFERENCE_H
 #define SWIFTLET_REFERENCE_H
@@ -11,6 +11,6 @@ struct reference_text {
 	size_t size;
 };
 
-struct reference_text swiftlet_operations_text(void);
+struct reference_text swiftlet_reference_text(void);
 
 #endif

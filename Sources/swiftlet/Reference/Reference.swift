@@ -1,6 +1,6 @@
 import CReference
 
-/// A table of docs/operations.md, as `swiftlet help counters|logs|settings` prints it on the node.
+/// A table of docs/reference.md, as `swiftlet help counters|logs|settings` prints it on the node.
 ///
 /// The page itself is in the program, so that there is one text.
 enum Reference: String, CaseIterable {
@@ -11,7 +11,7 @@ enum Reference: String, CaseIterable {
         switch self {
         case .counters: ("## Counters", "counter")
         case .logs: ("## Log lines", "level")
-        case .settings: ("## Run", "flag")
+        case .settings: ("## Settings", "flag")
         }
     }
 
@@ -40,7 +40,7 @@ enum Reference: String, CaseIterable {
     }
 
     private static var page: String {
-        let text = swiftlet_operations_text()
+        let text = swiftlet_reference_text()
         return String(decoding: UnsafeBufferPointer(start: text.start, count: text.size), as: UTF8.self)
     }
 

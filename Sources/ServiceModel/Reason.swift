@@ -65,6 +65,9 @@ package struct Reason: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension ReasonCode {
+    /// Where the documentation has it: the anchor is the code. Nil where nothing is to be explained.
+    package var docs: String? { self == .works ? nil : "docs/troubleshoot.md#\(rawValue)" }
+
     package var entry: ReasonEntry {
         addressEntry ?? serviceEntry ?? podEntry ?? sliceEntry ?? nodeEntry ?? .init("", "it works", "")
     }

@@ -15,6 +15,8 @@ package struct ServiceListing: Codable, Sendable {
         /// Why it is rightly not programmed: headless, ExternalName; nil when it is.
         package var leftAlone: String?
         package var leftAloneCode: String?
+        /// Where the documentation has that code.
+        package var docs: String?
         package var ports: [Port]
         package var problems: [String]
     }
@@ -29,6 +31,8 @@ package struct ServiceListing: Codable, Sendable {
         package var reason: String?
         /// The reason's code, of `swiftlet help reasons`.
         package var reasonCode: String?
+        /// Where the documentation has that code.
+        package var docs: String?
         package var connections: Connections
         /// Which clients the restricted frontends admit (spec 24).
         package var sourceRanges: [String]
@@ -101,12 +105,12 @@ extension ServiceListing.Item {
         self.init(
             namespace: report.namespace, name: report.name, type: report.type,
             externalTrafficPolicy: report.externalPolicy, internalTrafficPolicy: report.internalPolicy,
-            leftAlone: report.leftAlone, leftAloneCode: report.leftAloneCode,
+            leftAlone: report.leftAlone, leftAloneCode: report.leftAloneCode, docs: Self.docs(of: report.leftAloneCode),
             ports: report.ports.map { port in
                 ServiceListing.Port(
                     name: port.name, protocol: port.protocol, family: port.family, serviceID: nil, affinitySeconds: 0,
-                    reason: port.reason, reasonCode: port.reasonCode, connections: .init(nil), sourceRanges: [],
-                    frontends: [], backends: [])
+                    reason: port.reason, reasonCode: port.reasonCode, docs: Self.docs(of: port.reasonCode),
+                    connections: .init(nil), sourceRanges: [], frontends: [], backends: [])
             },
             problems: report.problems)
     }
@@ -114,7 +118,11 @@ extension ServiceListing.Item {
     fileprivate init(unexplained name: ObjectName) {
         self.init(
             namespace: name.namespace, name: name.name, type: "unknown", externalTrafficPolicy: nil,
-            internalTrafficPolicy: nil, leftAlone: nil, leftAloneCode: nil, ports: [], problems: [])
+            internalTrafficPolicy: nil, leftAlone: nil, leftAloneCode: nil, docs: nil, ports: [], problems: [])
+    }
+
+    private static func docs(of code: String?) -> String? {
+        code.flatMap(ReasonCode.init(rawValue:))?.docs
     }
 
     fileprivate mutating func take(_ port: ProgrammedState.Port, named name: ServicePortName) {
@@ -124,6 +132,7 @@ extension ServiceListing.Item {
         var listed = ServiceListing.Port(port, named: name)
         listed.reason = known.flatMap { ports[$0].reason }
         listed.reasonCode = known.flatMap { ports[$0].reasonCode }
+        listed.docs = known.flatMap { ports[$0].docs }
         if let known { ports[known] = listed } else { ports.append(listed) }
     }
 }
@@ -132,7 +141,7 @@ extension ServiceListing.Port {
     fileprivate init(_ port: ProgrammedState.Port, named name: ServicePortName) {
         self.init(
             name: name.port, protocol: "\(name.proto)", family: Int(name.family.rawValue), serviceID: port.id.number,
-            affinitySeconds: port.frontends.first?.entry.affinitySeconds ?? 0, reason: nil, reasonCode: nil,
+            affinitySeconds: port.frontends.first?.entry.affinitySeconds ?? 0, reason: nil, reasonCode: nil, docs: nil,
             connections: .init(port.counter),
             sourceRanges: port.sourceRanges.map { "\($0)" },
             frontends: port.frontends.map { frontend in

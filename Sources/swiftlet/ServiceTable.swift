@@ -20,7 +20,8 @@ struct ServiceTable {
 
     private mutating func add(_ service: ServiceListing.Item) {
         if service.ports.isEmpty {
-            let reason = ([service.leftAlone] + service.problems).compactMap(\.self).joined(separator: "; ")
+            let leftAlone = service.leftAlone.map { $0 + (isWide ? service.docs.seeAlso : "") }
+            let reason = ([leftAlone] + service.problems).compactMap(\.self).joined(separator: "; ")
             let dashes = Array(repeating: "-", count: isWide ? 6 : 3)
             table.add(row: [service.title, service.type] + dashes + [reason])
         }
@@ -31,7 +32,8 @@ struct ServiceTable {
         let most = isWide ? Int.max : 3
         let frontends = shortened(port.frontends.filter { $0.scope == "fromNode" }.map(\.endpoint), most: most)
         let backends = shortened(port.backends.map(\.summary), most: most)
-        let reason = ([port.reason] + service.problems).compactMap(\.self).joined(separator: "; ")
+        let empty = port.reason.map { $0 + (isWide ? port.docs.seeAlso : "") }
+        let reason = ([empty] + service.problems).compactMap(\.self).joined(separator: "; ")
         let label = port.name.isEmpty ? service.title : "\(service.title):\(port.name)"
         let head = [label, service.type, frontends, backends]
         let connects = "\(port.connections.forwarded)"

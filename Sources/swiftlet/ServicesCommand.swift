@@ -129,6 +129,11 @@ extension ServiceListing.Port {
     var affinityText: String { affinitySeconds == 0 ? "-" : "ClientIP \(affinitySeconds)s" }
 }
 
+extension String? {
+    /// `; see docs/troubleshoot.md#notReady`, or nothing.
+    var seeAlso: String { map { "; see \($0)" } ?? "" }
+}
+
 extension ServiceListing.Item {
     /// External and internal policy in a word each.
     var policyText: String {
@@ -139,7 +144,7 @@ extension ServiceListing.Item {
     /// One Service in full.
     var description: String {
         var lines = ["\(Terminal.styled("\(namespace)/\(name)", .bold))  \(type)"]
-        if let leftAlone { lines.append("  not programmed: \(leftAlone)") }
+        if let leftAlone { lines.append("  not programmed: \(leftAlone)\(docs.seeAlso)") }
         if externalTrafficPolicy != nil { lines.append("  traffic policy (external/internal): \(policyText)") }
         for problem in problems { lines.append("  \(Terminal.styled("problem", .warning)): \(problem)") }
         for port in ports {
@@ -149,7 +154,9 @@ extension ServiceListing.Item {
             lines.append(
                 "    counted:   \(port.connections.forwarded) connections, \(port.connections.refused) refused"
                     + port.connections.reasonsText)
-            if let reason = port.reason { lines.append("    no backend: \(Terminal.styled(reason, .warning))") }
+            if let reason = port.reason {
+                lines.append("    no backend: \(Terminal.styled(reason, .warning))\(port.docs.seeAlso)")
+            }
             if port.frontends.contains(where: \.restricted) {
                 lines.append(
                     "    sources:   \(port.sourceRanges.isEmpty ? "none" : shortened(port.sourceRanges, most: .max))")

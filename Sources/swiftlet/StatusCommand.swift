@@ -129,6 +129,7 @@ struct StatusCommand: ParsableCommand {
         } else {
             print(Terminal.styled("degraded:", .bad))
             for complaint in report.degraded { print("  - \(complaint)") }
+            print("what to do: docs/troubleshoot.md#what-status-complains-of")
         }
         if let count = report.daemon?.withoutBackends, count > 0 {
             print("\(count) service \(count == 1 ? "port has" : "ports have") no backend: `swiftlet services --broken`")

@@ -18,7 +18,7 @@ struct Swiftlet: ParsableCommand {
 
             Exit codes: 0 good, 1 failed, 2 wrong usage; status: 3 when degraded; explain: 4 when a
             connection would not arrive; diff: 1 when something would change. `swiftlet help reasons`, `counters`,
-            `logs` and `settings` print what these are.
+            `logs` and `settings` print what these are, `swiftlet help reasons CODE` one reason.
             """,
         version: "swiftlet \(Version.swiftlet)",
         subcommands: [
@@ -35,8 +35,8 @@ struct Swiftlet: ParsableCommand {
     /// Not asynchronous, so that a command begins in the only thread of the process: `run` gives up rights there.
     static func main() {
         NameLookup.useNoModules()
-        if let text = reference(Array(CommandLine.arguments.dropFirst())) { return print(text) }
         do {
+            if let text = try reference(Array(CommandLine.arguments.dropFirst())) { return print(text) }
             var command = try parseAsRoot(
                 KubeProxyArguments.normalized(Aliases.rewritten(Array(CommandLine.arguments.dropFirst()))))
             try command.run()
@@ -54,8 +54,10 @@ struct Swiftlet: ParsableCommand {
     }
 
     /// What `swiftlet help WORD` prints where the word is no command.
-    private static func reference(_ arguments: [String]) -> String? {
-        guard arguments.count == 2, arguments[0] == "help" else { return nil }
+    private static func reference(_ arguments: [String]) throws -> String? {
+        guard arguments.first == "help" else { return nil }
+        if arguments.count == 3, arguments[1] == "reasons" { return try ReasonReference.text(of: arguments[2]) }
+        guard arguments.count == 2 else { return nil }
         if arguments[1] == "reasons" { return ReasonReference.text }
         return Reference(rawValue: arguments[1])?.text(width: Terminal.width ?? 100)
     }

@@ -24,6 +24,8 @@ struct FaultTests {
             let code = try #require(ReasonCode(rawValue: explanation.verdict.code))
             #expect(explanation.works == [.works, .fallback].contains(code))
             #expect(!explanation.verdict.object.isEmpty)
+            #expect(explanation.verdict.docs == code.docs)
+            #expect(explanation.text.contains("\n   see docs/troubleshoot.md#\(code.rawValue), or") == (code != .works))
         }
     }
 }

@@ -1,6 +1,7 @@
 import CDatapath
 import Foundation
 import NetworkLab
+import ServiceModel
 import Testing
 
 @testable import swiftlet
@@ -88,5 +89,24 @@ struct ReferenceTests {
             ? "refuse_unknown_port\n    ECONNREFUSED: the ClusterIP does not serve this port\n" : ""
         #expect((first.isEmpty || text.contains(first)) && text.count > 2_000)
         #expect(try run("help", "reasons").contains("portNamesDiffer"))
+    }
+
+    @Test("every reason has its row and its anchor on the page that messages name", arguments: ReasonCode.allCases)
+    func reasons(code: ReasonCode) throws {
+        guard let docs = code.docs else { return #expect(code == .works) }
+        let parts = docs.split(separator: "#").map(String.init)
+        let root = Self.sources.deletingLastPathComponent()
+        let page = try String(contentsOf: root.appendingPathComponent(parts[0]), encoding: .utf8)
+        let (anchor, entry) = (parts[1], code.entry)
+        let cells = ["<a id=\"\(anchor)\"></a>`\(code.rawValue)`", entry.object, entry.meaning, entry.remedy]
+        let row = "| \(cells.joined(separator: " | ")) |"
+        #expect(page.contains("\n\(row)\n"), "\(row)")
+    }
+
+    @Test("swiftlet help reasons CODE prints one")
+    func oneReason() throws {
+        let text = try run("help", "reasons", "noslice")
+        #expect(text.hasPrefix("noSlice: ") && text.contains("see:      docs/troubleshoot.md#noSlice"))
+        #expect(throws: CommandError.self) { try ReasonReference.text(of: "noSlize") }
     }
 }

@@ -1,4 +1,6 @@
 import Foundation
+import Reporting
+import ServiceMaps
 import SwiftletDaemon
 import Testing
 
@@ -71,5 +73,24 @@ struct ServiceSelectionTests {
         #expect(Aliases.rewritten(["map", "list"]) == ["maps"])
         #expect(Aliases.rewritten(["bpf", "ct", "list", "global"]) == ["flows"])
         #expect(Aliases.rewritten(["services", "map"]) == ["services", "map"])
+    }
+
+    @Test("a reason names the documentation: in the JSON, in full and in the wide table")
+    func docs() throws {
+        let report = """
+            [{"namespace": "prod", "name": "empty", "type": "ClusterIP", "externalPolicy": "Cluster", "internalPolicy": "Cluster",
+              "ports": [{"name": "", "protocol": "TCP", "family": 4, "reason": "endpoints not ready", "reasonCode": "notReady"}],
+              "problems": []},
+             {"namespace": "prod", "name": "none", "type": "ClusterIP", "externalPolicy": "Cluster", "internalPolicy": "Cluster",
+              "leftAlone": "headless", "leftAloneCode": "headless", "ports": [], "problems": []}]
+            """
+        let reports = try ReportCoding.decoder().decode([ServiceReport].self, from: Data(report.utf8))
+        let services = ServiceListing(programmed: ProgrammedState(), reports: reports).services
+        #expect(services[0].ports[0].docs == "docs/troubleshoot.md#notReady")
+        #expect(services[0].description.contains("endpoints not ready; see docs/troubleshoot.md#notReady"))
+        #expect(services[1].description.contains("not programmed: headless; see docs/troubleshoot.md#headless"))
+        let wide = ServiceTable(services, isWide: true).table.text
+        #expect(wide.contains("endpoints not ready; see docs/troubleshoot.md#notReady"))
+        #expect(!ServiceTable(services, isWide: false).table.text.contains("docs/"))
     }
 }

@@ -221,7 +221,9 @@ extension ServiceTrace.Port {
 
 extension Explanation.Verdict {
     init(_ reason: Reason) {
-        self.init(code: reason.code.rawValue, object: reason.object, text: reason.text, remedy: reason.remedy)
+        self.init(
+            code: reason.code.rawValue, object: reason.object, text: reason.text, remedy: reason.remedy,
+            docs: reason.code.docs)
     }
 }
 

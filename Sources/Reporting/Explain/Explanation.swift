@@ -42,6 +42,8 @@ package struct Explanation: Codable, Sendable, Hashable {
         package var object: String
         package var text: String
         package var remedy: String
+        /// Where the documentation has the code; absent where nothing is to be explained.
+        package var docs: String?
     }
 
     package var schema = Explanation.currentSchema
@@ -55,7 +57,7 @@ package struct Explanation: Codable, Sendable, Hashable {
     /// Gives another last word than the one that was found.
     package mutating func decide(_ reason: Reason, works: Bool) {
         self.works = works
-        verdict = Verdict(code: reason.code.rawValue, object: reason.object, text: reason.text, remedy: reason.remedy)
+        verdict = Verdict(reason)
     }
 
     /// For tools: keys sorted, one value a line.
@@ -65,7 +67,7 @@ package struct Explanation: Codable, Sendable, Hashable {
         return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
-    /// For people: numbered steps, and the last line that says what to do.
+    /// For people: numbered steps, the line that says what to do, and where more is said of it.
     package var text: String {
         var lines: [String] = []
         for (index, step) in steps.enumerated() {
@@ -73,7 +75,9 @@ package struct Explanation: Codable, Sendable, Hashable {
             lines += Endpoint.rows(step.endpoints ?? []).map { "     \($0)" }
         }
         lines += unseen.map { "?  not seen: \($0)" }
-        return (lines + [lastLine]).joined(separator: "\n")
+        lines.append(lastLine)
+        if let docs = verdict.docs { lines.append("   see \(docs), or `swiftlet help reasons \(verdict.code)`") }
+        return lines.joined(separator: "\n")
     }
 
     /// `→  what is the matter: what to do`.

@@ -32,8 +32,8 @@ gzip -9n <CHANGELOG.md >"$doc/changelog.gz"
 
 # Man pages and completions are the program's own words; another machine's program cannot be asked here.
 if "$program" version >/dev/null 2>&1; then
-	scripts/man-pages.py "$program" "$root/usr/share/man/man8"
-	gzip -9n "$root"/usr/share/man/man8/*.8
+	scripts/man-pages.py "$program" "$root/usr/share/man"
+	gzip -9n "$root"/usr/share/man/man[58]/*.[58]
 	install -d "$root/usr/share/bash-completion/completions" "$root/usr/share/zsh/vendor-completions" \
 		"$root/usr/share/fish/vendor_completions.d"
 	"$program" completion bash >"$root/usr/share/bash-completion/completions/swiftlet"

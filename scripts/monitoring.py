@@ -25,6 +25,10 @@ ROWS = [
         ("Nodes that run swiftlet", "short", [(f"count by (version) (swiftlet_build_info{{{NODE}}})", "{{version}}")]),
         ("Service ports not programmed", "short", [
             (f"swiftlet_service_ports_pending{{{NODE}}}", "{{instance}}")]),
+        ("API server and hooks: 1 is well", "short", [
+            (f"min(swiftlet_api_server_up{{{NODE}}})", "API server"),
+            (f"min(swiftlet_effective{{{NODE}}})", "a connect is translated"),
+            (f"min(swiftlet_hooks_attached{{{NODE}}})", "hooks")]),
         ("Objects refused, frontends in conflict, ports not listened on", "short", [
             (f"sum(swiftlet_refused_objects{{{NODE}}})", "refused objects"),
             (f"sum(swiftlet_frontend_conflicts{{{NODE}}})", "conflicts"),
@@ -38,6 +42,8 @@ ROWS = [
             ("topk(10, sum by (namespace, name, reason) "
              f"(rate(swiftlet_service_refusals_total{{{NODE}}}[$__rate_interval])))",
              "{{namespace}}/{{name}}: {{reason}}")]),
+        ("Services without a backend, by reason", "short", [
+            (f"max by (reason) (swiftlet_services_without_backends{{{NODE}}})", "{{reason}}")]),
         ("Verdicts of the datapath", "ops", [
             (f"sum by (reason) (rate(swiftlet_datapath_verdicts_total{{{NODE}}}[$__rate_interval]))", "{{reason}}")]),
     ]),
@@ -54,6 +60,8 @@ ROWS = [
         ("Writes that failed", "ops", [
             (f"sum by (map, errno) (rate(swiftlet_map_sync_failures_total{{{NODE}}}[$__rate_interval]))",
              "{{map}} {{errno}}")]),
+        ("Requests to API servers by code", "ops", [
+            (f"sum by (code) (rate(rest_client_requests_total{{{NODE}}}[$__rate_interval]))", "{{code}}")]),
         ("Watches that broke off", "ops", [
             (f"sum by (resource) (rate(swiftlet_watch_restarts_total{{{NODE}}}[$__rate_interval]))", "{{resource}}")]),
     ]),
@@ -118,7 +126,7 @@ def check_metrics():
     with open(os.path.join(ROOT, "docs/metrics.md"), encoding="utf-8") as file:
         known = dict(re.findall(r"^\| `(\w+)` \| (counter|gauge|histogram) \|", file.read(), re.M))
     for expression in expressions():
-        for name in re.findall(r"\b(?:swiftlet|kubeproxy|process)_\w+", expression):
+        for name in re.findall(r"\b(?:swiftlet|kubeproxy|process|rest_client)_\w+", expression):
             base = re.sub(r"_(bucket|sum|count)$", "", name)
             if name not in known and known.get(base) != "histogram":
                 sys.exit(f"monitoring: {name} is no metric of docs/metrics.md, in: {expression}")

@@ -36,8 +36,13 @@ package struct APIAddress: Sendable, Hashable, CustomStringConvertible {
 
     package var description: String { url(host: host) + prefix }
 
+    /// `10.0.0.1:6443`, an IPv6 address in brackets.
+    var hostAndPort: String { withPort(host) }
+
     /// Everything before the path, with this name in the host's place.
     func url(host: String) -> String {
-        "\(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+        "\(scheme)://\(withPort(host))"
     }
+
+    private func withPort(_ host: String) -> String { "\(host.contains(":") ? "[\(host)]" : host):\(port)" }
 }

@@ -22,12 +22,14 @@ final class APISession: Sendable {
     let timeouts: Timeouts
     private let addresses: AddressBook
     private let keeper: IdentityKeeper
+    private let requests: RequestBoard
     /// One for each address: `certificateName` is a setting of a client.
     private let clients: [HTTPClient]
 
     /// The session must be shut down.
-    init(_ connection: APIConnection, time: Timekeeper, timeouts: Timeouts) {
+    init(_ connection: APIConnection, requests: RequestBoard, time: Timekeeper, timeouts: Timeouts) {
         self.connection = connection
+        self.requests = requests
         self.time = time
         self.timeouts = timeouts
         addresses = AddressBook(count: connection.addresses.count)
@@ -42,9 +44,10 @@ final class APISession: Sendable {
 
     /// Runs the body with a session that is shut down when the body is done.
     static func with<Result>(
-        _ connection: APIConnection, time: Timekeeper, timeouts: Timeouts, _ body: (APISession) async -> Result
+        _ connection: APIConnection, requests: RequestBoard, time: Timekeeper, timeouts: Timeouts,
+        _ body: (APISession) async -> Result
     ) async -> Result {
-        let session = APISession(connection, time: time, timeouts: timeouts)
+        let session = APISession(connection, requests: requests, time: time, timeouts: timeouts)
         let result = await body(session)
         for client in session.clients {
             // Nothing runs any more; what it may complain of is that it is shut down already.
@@ -117,9 +120,14 @@ final class APISession: Sendable {
             message.headers.add(name: "content-type", value: "application/json")
             message.body = .bytes(ByteBuffer(string: body))
         }
+        var kind = RequestBoard.Kind(code: "<error>", method: message.method.rawValue, host: address.hostAndPort)
         do {
-            return try await clients[index].execute(message, timeout: TimeAmount(limit))
+            let response = try await clients[index].execute(message, timeout: TimeAmount(limit))
+            kind.code = "\(response.status.code)"
+            requests.count(kind)
+            return response
         } catch {
+            requests.count(kind)
             guard !Task.isCancelled else { throw .cancelled(request.action, "\(address)") }
             addresses.broke(index, startedAt: startedAt, at: time.now(), time.chance)
             throw KubernetesError(

@@ -26,13 +26,14 @@ package struct CloseLook: Sendable {
 
     /// Asks for all Services and Nodes, and for the slices and pods that may be the subject's.
     package static func take(
-        _ connection: APIConnection, of subject: Subject, timeouts: Timeouts = Timeouts(), time: Timekeeper
+        _ connection: APIConnection, of subject: Subject, requests: RequestBoard = RequestBoard(),
+        timeouts: Timeouts = Timeouts(), time: Timekeeper
     ) async -> CloseLook {
-        let requests = requests(for: subject)
-        return await APISession.with(connection, time: time, timeouts: timeouts) { session in
+        let wanted = Self.requests(for: subject)
+        return await APISession.with(connection, requests: requests, time: time, timeouts: timeouts) { session in
             var bodies: [String] = []
             var unseen: [String] = []
-            for request in requests {
+            for request in wanted {
                 do throws(KubernetesError) {
                     let answer = try await session.send(request)
                     guard let body = try? await answer.body.collect(upTo: mostBytes) else {

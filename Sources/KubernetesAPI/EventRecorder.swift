@@ -46,6 +46,7 @@ package final class EventRecorder: Sendable {
 
     private let connection: APIConnection
     private let nodeName: String
+    private let requests: RequestBoard
     private let timeouts: Timeouts
     private let time: Timekeeper
     private let log: Logger
@@ -54,8 +55,10 @@ package final class EventRecorder: Sendable {
     private let inbox: AsyncStream<ServiceWarning>.Continuation
 
     package init(
-        _ connection: APIConnection, nodeName: String, timeouts: Timeouts = Timeouts(), time: Timekeeper, log: Logger
+        _ connection: APIConnection, nodeName: String, requests: RequestBoard = RequestBoard(),
+        timeouts: Timeouts = Timeouts(), time: Timekeeper, log: Logger
     ) {
+        self.requests = requests
         self.connection = connection
         self.nodeName = nodeName
         self.timeouts = timeouts
@@ -75,7 +78,7 @@ package final class EventRecorder: Sendable {
 
     /// Posts what is recorded until the task is cancelled.
     package func run() async {
-        await APISession.with(connection, time: time, timeouts: timeouts) { session in
+        await APISession.with(connection, requests: requests, time: time, timeouts: timeouts) { session in
             for await warning in warnings { await post(warning, session) }
         }
     }

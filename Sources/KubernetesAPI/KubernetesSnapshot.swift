@@ -12,7 +12,8 @@ extension KubernetesSource {
     ) async throws(KubernetesError) -> StateBatch {
         let selections =
             [.services(proxyName: proxyName, .served), .slices(.served)] + (nodeName.map { [Selection.node($0)] } ?? [])
-        let result = await APISession.with(connection, time: time, timeouts: timeouts) { session in
+        let result = await APISession.with(connection, requests: RequestBoard(), time: time, timeouts: timeouts) {
+            session in
             await session.batch(of: selections, until: time.now() + limit)
         }
         return try result.get()

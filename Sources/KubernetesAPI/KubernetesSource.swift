@@ -16,16 +16,19 @@ package struct KubernetesSource: Sendable {
     private let mailbox = BatchMailbox()
     private let gate: StateGate
     private let board = StatisticsBoard()
+    private let requests: RequestBoard
 
     /// - Parameters:
     ///   - nodeName: the own Node; nil if none is to be followed.
     ///   - proxyName: nil for the default proxy (spec 2).
     ///   - scope: whether Services that are not served are wanted, too.
+    ///   - requests: where requests are counted.
     package init(
         _ connection: APIConnection, nodeName: String?, proxyName: String? = nil, scope: ServiceScope = .served,
-        timeouts: Timeouts = Timeouts(), time: Timekeeper, log: Logger
+        requests: RequestBoard = RequestBoard(), timeouts: Timeouts = Timeouts(), time: Timekeeper, log: Logger
     ) {
         self.connection = connection
+        self.requests = requests
         self.nodeName = nodeName
         self.proxyName = proxyName
         self.scope = scope
@@ -41,7 +44,7 @@ package struct KubernetesSource: Sendable {
         for warning in connection.warnings {
             log.warning("the connection is not safe", metadata: ["reason": "\(warning)"])
         }
-        await APISession.with(connection, time: time, timeouts: timeouts) { session in
+        await APISession.with(connection, requests: requests, time: time, timeouts: timeouts) { session in
             await withDiscardingTaskGroup { group in
                 let outages = OutageLog(now: time.now, log: log)
                 for selection in selections {

@@ -52,6 +52,9 @@ package struct SourceStatistics: Sendable, Hashable {
 
     /// Everything that is needed is being watched.
     package var isConnected: Bool { !resources.isEmpty && resources.values.allSatisfy { $0.url != nil } }
+
+    /// An API server has answered all that is needed, and goes on to: a watch that is begun anew is no outage.
+    package var isUp: Bool { isSynchronized && resources.values.allSatisfy { $0.connectedSince != nil } }
 }
 
 /// Where the followers write what they do.

@@ -255,6 +255,13 @@ extension ServiceMapWriter {
         return names(of: unfinished.removals.union(shared)).union(unfinished.names).sorted()
     }
 
+    /// The lowest ClusterIP of each family that is in the maps, to try the hooks with.
+    package var probeVIPs: [IPAddress] {
+        IPFamily.allCases.compactMap { family in
+            mirror.shared.vips.lazy.filter { $0.key.family == family && $0.value.written != nil }.map(\.key).min()
+        }
+    }
+
     /// Whether something is not yet as it should be.
     package var isPending: Bool { !unfinished.isEmpty || mirror.shared.isBehind }
 }

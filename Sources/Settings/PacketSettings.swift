@@ -162,6 +162,9 @@ package enum SocketService: String, Sendable, Hashable, CaseIterable {
         self = choice
     }
 
+    /// Connects of TCP are translated by the hooks.
+    package var servesTCP: Bool { self != .off && self != .udp }
+
     /// The only one that is served; nil for all.
     package var protocolAlone: IPProtocol? {
         switch self {

@@ -123,6 +123,7 @@ extension ControlPlane {
             refusedObjects: problems.count(where: \.isRefusal),
             mapEntries: writer?.statistics.mapValues(\.entries) ?? [:])
         wanted.names = names?.statistics
+        wanted.vips = writer?.probeVIPs ?? []
         return wanted
     }
 

@@ -87,7 +87,7 @@ package struct Daemon: Sendable {
             log.notice("observing only: nothing is programmed; run with --kube-proxy-replacement=true to serve")
         }
         let endpoints = DaemonEndpoints(settings, log: log)
-        let recorder = recorder(connection)
+        let recorder = recorder(connection, endpoints.requests)
         let network = try NetworkSnapshot.read()
         names?.follow(network)
         let control = KernelControlPlane(
@@ -103,7 +103,7 @@ package struct Daemon: Sendable {
         if let connection {
             let source = KubernetesSource(
                 connection, nodeName: settings.nodeName, proxyName: settings.node.proxyName,
-                scope: names == nil ? .served : .named,
+                scope: names == nil ? .served : .named, requests: endpoints.requests,
                 time: .real, log: log)
             statistics = { source.statistics }
             let fallback = fallback(control, connection)
@@ -131,7 +131,7 @@ package struct Daemon: Sendable {
             parts.append(InitDeadlineService())
         } else {
             let report = report(of: control, cgroup, devices, sockets, left, statistics)
-            parts += endpointParts(endpoints, control, sockets, statistics, report)
+            parts += endpointParts(endpoints, control, cgroup, sockets, statistics, report)
             parts += sockets.map { [SocketDestroyService(keeper: $0)] } ?? []
             parts += [
                 RetryService(control: control), ReclaimService(control: control), GrowthService(control: control),
@@ -296,9 +296,9 @@ extension Daemon {
         return parts
     }
 
-    private func recorder(_ connection: APIConnection?) -> EventRecorder? {
+    private func recorder(_ connection: APIConnection?, _ requests: RequestBoard) -> EventRecorder? {
         guard settings.recordsEvents, let connection else { return nil }
-        return EventRecorder(connection, nodeName: settings.nodeName, time: .real, log: log)
+        return EventRecorder(connection, nodeName: settings.nodeName, requests: requests, time: .real, log: log)
     }
 }
 
@@ -306,18 +306,20 @@ extension Daemon {
 
 extension Daemon {
     private func endpointParts(
-        _ endpoints: DaemonEndpoints, _ control: KernelControlPlane, _ sockets: SocketDestroyKeeper?,
-        _ statistics: @escaping @Sendable () -> SourceStatistics?,
+        _ endpoints: DaemonEndpoints, _ control: KernelControlPlane, _ cgroup: FilePath,
+        _ sockets: SocketDestroyKeeper?, _ statistics: @escaping @Sendable () -> SourceStatistics?,
         _ report: @escaping @Sendable () async -> DaemonReport
     ) -> [any ServiceLifecycle.Service] {
         let pins = settings.kubeProxyReplacement ? DatapathPins(root: settings.bpfRoot) : nil
         let history = ActivityHistory()
         let services = endpoints.services(
-            pins: pins,
+            pins: pins, cgroup: cgroup,
             wanted: {
-                endpoints.sync.take(statistics())
+                let source = statistics()
+                endpoints.sync.take(source)
                 var wanted = await control.wanted
                 wanted.sockets = await sockets?.report
+                wanted.isAPIServerUp = source?.isUp
                 return wanted
             }, page: { StatusPage.read(await report(), await control.serviceReports(), pins, history) })
         return services + [ActivityService(history, pins: pins)]
@@ -342,7 +344,8 @@ extension Daemon {
     ) throws -> ControlSocketService {
         let look: @Sendable (String) async -> Data = { subject in
             guard let connection else { return Data() }
-            let seen = await CloseLook.take(connection, of: await control.subject(of: subject), time: .real)
+            let seen = await CloseLook.take(
+                connection, of: await control.subject(of: subject), requests: control.endpoints.requests, time: .real)
             let report = LookReport(list: seen.list, unseen: seen.unseen)
             return (try? ReportCoding.encoder().encode(report)) ?? Data()
         }

@@ -45,7 +45,7 @@ package struct DaemonReport: Codable, Sendable {
 
     /// Connects of TCP pass the hooks untouched.
     var leavesTCPToPackets: Bool {
-        [SocketService.off, .udp].contains { $0.rawValue == socketLB }
+        socketLB.flatMap(SocketService.init(rawValue:)).map { !$0.servesTCP } ?? false
     }
 
     /// What the daemon that runs on these pins says of itself; nil when none answers.

@@ -37,7 +37,15 @@ struct ClusterEndpointTests {
             #expect(try node.get("/proxyMode", port: Self.metrics).body == "ebpf")
             let metrics = try node.get("/metrics", port: Self.metrics).body
             #expect(metrics.contains("kubeproxy_sync_proxy_rules_duration_seconds_count"))
-            #expect(metrics.contains("swiftlet_"))
+            for line in ["swiftlet_api_server_up 1", #"swiftlet_hooks_attached{hook="connect4"} 1"#] {
+                #expect(
+                    try eventually { try node.get("/metrics", port: Self.metrics).body.contains("\n\(line)\n") },
+                    "\(line)")
+            }
+            // The daemon of this node is not below the cgroup that it serves, and so cannot ask.
+            #expect(!metrics.contains("\nswiftlet_effective "))
+            let host = try #require(api.hello.url.split(separator: "/").last)
+            #expect(metrics.contains(#"rest_client_requests_total{code="200",method="GET",host="\#(host)"}"#))
             let configuration = try JSONSerialization.jsonObject(
                 with: Data(node.get("/configz", port: Self.metrics).body.utf8))
             #expect(configuration is [String: Any])

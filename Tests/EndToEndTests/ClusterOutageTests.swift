@@ -40,6 +40,9 @@ struct ClusterOutageTests {
             #expect(complaint.contains(api.hello.url) && complaint.contains("; "), "\(complaint)")
             #expect(!complaint.contains("\n"))
             #expect(try node.swiftlet("status").status == .exited(3))
+            let metrics = try node.get("/metrics", port: 10_249).body
+            #expect(metrics.contains("\nswiftlet_api_server_up 0\n"))
+            #expect(metrics.contains(#"rest_client_requests_total{code="<error>",method="GET""#))
             #expect(try node.call("10.96.0.16:80", "--count", "5").pods == ["pod-3"])
 
             try api.delete("services", "other")

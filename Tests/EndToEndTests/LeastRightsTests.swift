@@ -152,6 +152,7 @@ struct LeastRightsTests {
         let status = try node.swiftletInDaemonRights("status")
         #expect(status.status == .exited(0), "\(status)")
         #expect(status.output.contains("a connect to a VIP was translated"), "\(status)")
+        #expect(try node.get("/metrics", port: 10_249).body.contains("\nswiftlet_effective 1\n"))
         try node.stop()
         try node.start()
     }

@@ -21,12 +21,14 @@ final class Following: Sendable {
 
     let source: KubernetesSource
     let time: FastTime
+    let requests: RequestBoard
     private let record = Mutex(Record())
     private let signal: AsyncStream<Void>
     private let continuation: AsyncStream<Void>.Continuation
 
-    private init(_ source: KubernetesSource, _ time: FastTime) {
+    private init(_ source: KubernetesSource, _ time: FastTime, _ requests: RequestBoard) {
         self.source = source
+        self.requests = requests
         self.time = time
         (signal, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
@@ -39,10 +41,11 @@ final class Following: Sendable {
     ) async throws {
         var log = Logger(label: "test")
         log.logLevel = .critical
+        let requests = RequestBoard()
         let source = KubernetesSource(
-            connection, nodeName: nodeName, proxyName: proxyName, scope: scope, timeouts: timeouts, time: time.keeper,
-            log: log)
-        let following = Following(source, time)
+            connection, nodeName: nodeName, proxyName: proxyName, scope: scope, requests: requests, timeouts: timeouts,
+            time: time.keeper, log: log)
+        let following = Following(source, time, requests)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await source.run() }
             group.addTask {

@@ -26,4 +26,27 @@ struct FollowingTests {
             }
         }
     }
+
+    @Test("requests are counted by code, method and host, and one without an answer, too")
+    func countsRequests() async throws {
+        try await World.with { world in
+            world.server.inject(.status(500, reason: "InternalError"), into: .init(.list, "services"))
+            world.server.inject(.close, into: .init(.list, "endpointslices"))
+            try await Following.with(world.connection, timeouts: .short) { following in
+                #expect(!following.source.statistics.isUp)
+                await world.untilWatched(by: following)
+                // The server has begun its answer; the client reads it in a moment.
+                while !following.source.statistics.isUp { try await Task.sleep(for: .milliseconds(5)) }
+                let host = try #require(world.server.url.split(separator: "/").last)
+                func count(_ code: String) -> UInt64? {
+                    following.requests.all[.init(code: code, method: "GET", host: String(host))]
+                }
+                // Two lists and two watches at least.
+                #expect(count("200") ?? 0 >= 4)
+                #expect(count("500") == 1)
+                #expect(count("<error>") == 1)
+                #expect(following.requests.all.count == 3)
+            }
+        }
+    }
 }

@@ -126,6 +126,8 @@ struct DaemonEndpointTests {
             #"swiftlet_datapath_verdicts_total{reason="refuse_no_backend"} 2"#,
             #"swiftlet_map_entries{map="services4"} 2"#, #"swiftlet_map_entries{map="backends4"} 1"#,
             #"swiftlet_map_capacity_entries{map="services4"} 64"#, #"swiftlet_map_entries{map="slots4"} 1"#,
+            // It is attached without protection of NodePorts, which the settings of the scrape ask for.
+            #"swiftlet_hooks_attached{hook="connect4"} 1"#, #"swiftlet_hooks_attached{hook="bind4"} 0"#,
         ] {
             #expect(text.contains("\n\(line)\n"), "\(line)")
         }
@@ -150,7 +152,7 @@ struct DaemonEndpointTests {
         settings.metricsAddress = ListenAddress(host: "127.0.0.1", port: port)
         settings.metricsPerBackend = true
         let services = DaemonEndpoints(settings, log: listening.log).services(
-            pins: pins,
+            pins: pins, cgroup: "/sys/fs/cgroup",
             wanted: {
                 var wanted = MetricsSnapshot.Wanted()
                 wanted.mapEntries = known

@@ -24,6 +24,12 @@ enum Snapshots {
         snapshot.wanted.sockets = SocketDestroyReport(mechanism: "bpf", whose: "full", destroyed: ["UDP": 3])
         snapshot.wanted.names = NameStatistics(responses: ["answered": 4], services: 2)
         snapshot.listenProblems = 1
+        snapshot.wanted.isAPIServerUp = true
+        snapshot.hooks = HookMetrics(attached: ["connect4": true, "connect6": false], isEffective: true)
+        snapshot.requests = [
+            .init(code: "200", method: "GET", host: "10.0.0.1:6443"): 9,
+            .init(code: "<error>", method: "GET", host: "10.0.0.1:6443"): 1,
+        ]
         var kernel = MetricsSnapshot.Kernel()
         kernel.counters = ["forward": 5, "refuse_no_backend": 2]
         let backend = ServiceUse.Backend(

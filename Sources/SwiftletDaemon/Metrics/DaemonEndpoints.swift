@@ -1,8 +1,10 @@
 import DatapathInstall
+import KubernetesAPI
 import Logging
 import Observability
 import ServiceLifecycle
 import Settings
+import SystemPackage
 
 /// What the daemon shows over HTTP, and where its parts tell what there is to show.
 struct DaemonEndpoints: Sendable {
@@ -17,6 +19,8 @@ struct DaemonEndpoints: Sendable {
     let healthChecks: HealthCheckPorts
     /// Addresses that cannot be listened on, for `status`.
     let problems = ListenProblems()
+    /// Whoever asks an API server counts here.
+    let requests = RequestBoard()
     private let settings: Configuration
     private let log: Logger
 
@@ -36,15 +40,17 @@ struct DaemonEndpoints: Sendable {
     ///
     /// - Parameters:
     ///   - pins: nil when nothing is programmed.
+    ///   - cgroup: whose processes' sockets the hooks translate.
     ///   - wanted: the control plane's part of the metrics.
     ///   - page: the status page as it is now.
     func services(
-        pins: DatapathPins?, wanted: @escaping @Sendable () async -> MetricsSnapshot.Wanted,
+        pins: DatapathPins?, cgroup: FilePath, wanted: @escaping @Sendable () async -> MetricsSnapshot.Wanted,
         page: @escaping @Sendable () async -> StatusPage
     ) -> [any Service] {
         let content = OperatorEndpoints.Content(
             metrics: {
-                DaemonMetrics.families(of: snapshot(pins, await wanted()), perBackend: settings.metricsPerBackend)
+                DaemonMetrics.families(
+                    of: snapshot(pins, cgroup, await wanted()), perBackend: settings.metricsPerBackend)
             }, proxyMode: Self.proxyMode, configuration: { [settings] in settings.configzBody() },
             page: { nonce in await page().html(nonce: nonce).description })
         let endpoints = OperatorEndpoints(
@@ -53,13 +59,17 @@ struct DaemonEndpoints: Sendable {
         return [endpoints, healthChecks]
     }
 
-    private func snapshot(_ pins: DatapathPins?, _ wanted: MetricsSnapshot.Wanted) -> MetricsSnapshot {
+    private func snapshot(
+        _ pins: DatapathPins?, _ cgroup: FilePath, _ wanted: MetricsSnapshot.Wanted
+    ) -> MetricsSnapshot {
         var snapshot = MetricsSnapshot()
         snapshot.process = ProcessStatistics.own
         snapshot.probes = health.probes
         snapshot.sync = sync.statistics
         snapshot.wanted = wanted
         snapshot.listenProblems = problems.all.count
+        snapshot.requests = requests.all
+        snapshot.hooks = pins.map { .look(at: $0, settings, cgroup: cgroup, vips: wanted.vips) }
         do {
             snapshot.kernel = try pins.map {
                 try .read($0, known: wanted.mapEntries, serviceLimit: DaemonMetrics.usualServiceLimit)

@@ -14,7 +14,8 @@ enum DaemonMetrics {
         of snapshot: MetricsSnapshot, perBackend: Bool = false, serviceLimit: Int = usualServiceLimit
     ) -> [MetricFamily] {
         kubeProxyFamilies(of: snapshot) + services(snapshot.kernel, perBackend, serviceLimit)
-            + datapath(snapshot.kernel) + sync(snapshot) + sources(snapshot.sync) + wanted(snapshot)
+            + datapath(snapshot.kernel) + hooks(snapshot.hooks) + sync(snapshot) + sources(snapshot.sync)
+            + cluster(snapshot) + wanted(snapshot)
             + sockets(snapshot.wanted.sockets) + names(snapshot.wanted.names) + process(snapshot)
     }
 

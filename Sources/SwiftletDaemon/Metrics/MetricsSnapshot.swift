@@ -1,3 +1,4 @@
+import KubernetesAPI
 import Observability
 import ServiceMaps
 import ServiceModel
@@ -17,6 +18,10 @@ struct MetricsSnapshot: Sendable {
         var refusedObjects = 0
         /// Entries of the maps that the control plane writes.
         var mapEntries: [ServiceMap: Int] = [:]
+        /// One ClusterIP of each family that has one in the maps.
+        var vips: [IPAddress] = []
+        /// Nil without a cluster.
+        var isAPIServerUp: Bool?
         /// Nil when nothing is programmed.
         var sockets: SocketDestroyReport?
         /// Nil when no names are answered.
@@ -42,6 +47,9 @@ struct MetricsSnapshot: Sendable {
     var wanted = Wanted()
     /// Nil when nothing is programmed.
     var kernel: Kernel?
+    /// Nil when nothing is programmed.
+    var hooks: HookMetrics?
+    var requests: [RequestBoard.Kind: UInt64] = [:]
     /// Addresses that cannot be listened on.
     var listenProblems = 0
 

@@ -7,6 +7,8 @@ DESTDIR ?=
 
 # The distribution's clang compiles the datapath; the Swift toolchain's own may speak a newer BPF than kernel 5.10.
 BPF_CLANG ?= /usr/bin/clang
+# Where the objects go; the build embeds those of build/bpf.
+BPF_OUT ?= build/bpf
 CLANG_FORMAT ?= clang-format
 MULTIARCH = $(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || uname -m | sed 's/$$/-linux-gnu/')
 BPF_CFLAGS = -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
@@ -14,7 +16,7 @@ BPF_CFLAGS = -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Wno-unused-parameter -We
 
 BPF_SOURCES := $(wildcard bpf/*.bpf.c) $(wildcard bpf/tests/*.bpf.c)
 BPF_HEADERS := $(wildcard bpf/lib/*.h) $(wildcard bpf/include/swiftlet/*.h) $(wildcard bpf/tests/*.h)
-BPF_OBJECTS := $(patsubst %.bpf.c,build/bpf/%.bpf.o,$(notdir $(BPF_SOURCES)))
+BPF_OBJECTS := $(patsubst %.bpf.c,$(BPF_OUT)/%.bpf.o,$(notdir $(BPF_SOURCES)))
 C_FILES := $(shell find bpf Sources -name '*.[ch]' 2>/dev/null)
 
 # SwiftPM follows #embed only when it looks for changed headers; a new object has a new time.
@@ -23,7 +25,7 @@ LINK ?= -static-stdlib
 SWIFT_RELEASE := swift build -c release -Xswiftc $(LINK) --product
 
 .PHONY: setup bpf build lab install install-service uninstall deb image release test-packages \
-	test test-pure test-kernel test-e2e test-kernels test-cluster root demo bench bench-packets bench-names soak fmt check clean
+	test test-pure test-kernel test-e2e test-kernels test-clangs test-cluster root demo bench bench-packets bench-names soak fmt check clean
 
 ## setup: installs the Debian or Ubuntu packages that are missing, after saying which
 setup:
@@ -32,11 +34,11 @@ setup:
 ## bpf: compiles the datapath
 bpf: setup $(BPF_OBJECTS)
 
-build/bpf/%.bpf.o: bpf/%.bpf.c $(BPF_HEADERS)
+$(BPF_OUT)/%.bpf.o: bpf/%.bpf.c $(BPF_HEADERS)
 	@mkdir -p $(@D)
 	$(BPF_CLANG) $(BPF_CFLAGS) -c $< -o $@
 
-build/bpf/%.bpf.o: bpf/tests/%.bpf.c $(BPF_HEADERS)
+$(BPF_OUT)/%.bpf.o: bpf/tests/%.bpf.c $(BPF_HEADERS)
 	@mkdir -p $(@D)
 	$(BPF_CLANG) $(BPF_CFLAGS) -c $< -o $@
 
@@ -49,9 +51,9 @@ build/bpf/tc_untracked.bpf.o: bpf/tc.bpf.c $(BPF_HEADERS)
 
 # The same programs with the next version of the map layout: tests hand over between the two.
 OTHER_VERSION := $(shell awk '/define LB_MAP_VERSION/ { print $$3 + 1 }' bpf/include/swiftlet/maps.h)
-bpf: build/bpf/other/sock.bpf.o build/bpf/other/tc.bpf.o
+bpf: $(BPF_OUT)/other/sock.bpf.o $(BPF_OUT)/other/tc.bpf.o
 
-build/bpf/other/%.bpf.o: bpf/%.bpf.c $(BPF_HEADERS)
+$(BPF_OUT)/other/%.bpf.o: bpf/%.bpf.c $(BPF_HEADERS)
 	@mkdir -p $(@D)
 	$(BPF_CLANG) $(BPF_CFLAGS) -DLB_MAP_VERSION=$(OTHER_VERSION) -c $< -o $@
 
@@ -120,6 +122,10 @@ test-kernel: bpf
 
 test-e2e: bpf
 	@scripts/test.sh e2e
+
+## test-clangs: as root: the datapath by every clang from 14 on that is installed, loaded and asked by a daemon
+test-clangs: build lab
+	@scripts/test-clangs.sh
 
 ## test-cluster: as root: two nodes with containerd and CNI plugins, and with kubelets where they are on PATH; a table of sent and failed
 test-cluster: build lab

@@ -59,7 +59,8 @@ let package = Package(
         .target(
             name: "BPFLoader",
             dependencies: [
-                "CLibbpf", "CRtnetlink", "Netlink", .product(name: "SystemPackage", package: "swift-system"),
+                "CCapabilities", "CLibbpf", "CRtnetlink", "Netlink",
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .target(
@@ -118,8 +119,8 @@ let package = Package(
         .target(
             name: "SocketDestroy",
             dependencies: [
-                "BPFLoader", "CCapabilities", "CDatapath", "CNamespaces", "CRtnetlink", "Netlink", "ServiceMaps",
-                "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
+                "BPFLoader", "CDatapath", "CNamespaces", "CRtnetlink", "Netlink", "ServiceMaps", "ServiceModel",
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .target(

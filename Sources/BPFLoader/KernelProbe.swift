@@ -36,9 +36,10 @@ enum KernelProbe {
         case .coarseClock:
             try loadSocketAddress([.call(BPF_FUNC_ktime_get_coarse_ns), .set(0, to: 1), .exit])
         case .connectionTracking:
-            guard KernelFunction.isCallable("bpf_skb_ct_lookup", of: "nf_conntrack") else {
-                throw lacks("bpf_skb_ct_lookup")
-            }
+            let reserved = ReservedCapabilities.takeUp()
+            let isCallable = KernelFunction.isCallable("bpf_skb_ct_lookup", of: "nf_conntrack")
+            reserved.putBack()
+            guard isCallable else { throw lacks("bpf_skb_ct_lookup") }
         case .batchOperations:
             try updateInBatch()
         case .ringBuffer:

@@ -62,9 +62,22 @@ final class PacketDatapath {
         var packets = settings.packets
         packets.flows = try Self.flows(settings)
         try object.setInitialValue(of: ".rodata.tc", to: packets)
-        self.object = try object.load()
+        self.object = try Self.load(object)
         devices = try BPFMap(pinnedAt: settings.pins.map(ServiceMap.devices.rawValue))
         node = try NodeMaps { map throws(BPFError) in try BPFMap(pinnedAt: settings.pins.map(map.rawValue)) }
+    }
+
+    /// A function of a module is found by who may list the types of modules (CAP_SYS_ADMIN).
+    private static func load(_ object: consuming BPFObject) throws(BPFError) -> LoadedBPFObject {
+        let reserved = ReservedCapabilities.takeUp()
+        do throws(BPFError) {
+            let loaded = try object.load()
+            reserved.putBack()
+            return loaded
+        } catch {
+            reserved.putBack()
+            throw error
+        }
     }
 
     /// How many flows of each family the maps have room for: those that are pinned keep their size.

@@ -1,4 +1,4 @@
-internal import CCapabilities
+internal import BPFLoader
 import Glibc
 
 /// A thread that runs one closure and ends: what enters a network namespace cannot go back to a pool of threads.
@@ -13,8 +13,9 @@ enum OwnThread {
     static func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async throws(ThreadError) -> Value {
         let result: Result<Value, ThreadError> = await withCheckedContinuation { continuation in
             let status = start {
-                takeUpCapabilities()
+                let reserved = ReservedCapabilities.takeUp()
                 continuation.resume(returning: .success(body()))
+                reserved.putBack()
             }
             if status != 0 { continuation.resume(returning: .failure(ThreadError(number: status))) }
         }
@@ -40,14 +41,6 @@ enum OwnThread {
             return status
         }
         return pthread_detach(thread)
-    }
-
-    /// Without them entering a namespace fails, and says what it lacks.
-    private static func takeUpCapabilities() {
-        var sets = swl_capabilities()
-        guard swl_capabilities_get(&sets) == 0 else { return }
-        sets.effective = sets.permitted
-        _ = swl_capabilities_set(&sets)
     }
 }
 

@@ -1,4 +1,5 @@
 import BPFLoader
+import CDatapath
 import Testing
 
 extension KernelTests {
@@ -18,11 +19,25 @@ extension KernelTests {
                 "swl_recvmsg6": 1500, "swl_getpeername4": 150, "swl_getpeername6": 200, "swl_sock_release": 40,
                 "swl_bind4": 410, "swl_bind6": 930, "swl_egress": 6100,
             ],
-            "tc.bpf.o": [
-                "swl_wire_in": 293_000, "swl_wire_in_l3": 290_000, "swl_wire_out": 327_000, "swl_wire_out_l3": 324_000,
-                "swl_pod_in": 293_000, "swl_pod_in_l3": 290_000, "swl_pod_out": 327_000, "swl_pod_out_l3": 324_000,
-            ],
+            "tc.bpf.o": packets,
+            "tc_untracked.bpf.o": packets,
         ]
+
+        private static let packets = [
+            "swl_wire_in": 293_000, "swl_wire_in_l3": 290_000, "swl_wire_out": 327_000, "swl_wire_out_l3": 324_000,
+            "swl_pod_in": 293_000, "swl_pod_in_l3": 290_000, "swl_pod_out": 327_000, "swl_pod_out_l3": 324_000,
+        ]
+
+        /// To find out that a module lacks a function takes CAP_SYS_ADMIN, which the daemon may not have.
+        @Test("programs for kernels whose connection tracking cannot be asked name no function of the kernel")
+        func namesNoFunction() throws {
+            func names(_ bytes: bpf_object_bytes) -> Bool {
+                let bytes = UnsafeRawBufferPointer(start: bytes.start, count: bytes.size)
+                return bytes.firstRange(of: Array(".ksyms".utf8)) != nil
+            }
+            #expect(names(swiftlet_tc_object()))
+            #expect(!names(swiftlet_tc_untracked_object()))
+        }
 
         @Test("walks each program within its budget", arguments: budgets.keys.sorted())
         func staysInBudget(name: String) throws {

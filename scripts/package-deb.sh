@@ -26,6 +26,8 @@ for unit in swiftlet swiftlet-namespaces; do
 done
 install -D -m 644 packaging/config.yaml "$root/etc/swiftlet/config.yaml"
 for example in examples/*; do install -D -m 644 "$example" "$doc/examples/${example#examples/}"; done
+# Messages name pages: docs/troubleshoot.md#notReady.
+find docs -type f | while read -r page; do install -D -m 644 "$page" "$doc/$page"; done
 scripts/licences.sh "$doc/licences"
 install -m 644 LICENSE "$doc/copyright"
 gzip -9n <CHANGELOG.md >"$doc/changelog.gz"

@@ -59,7 +59,9 @@ try_root() {
 	local inside=(chroot "$root" env DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin)
 	"${inside[@]}" dpkg -i /older.deb >"$work/log" 2>&1 || fail "$name: does not install: $(tail -n 3 "$work/log")"
 	"${inside[@]}" swiftlet version | grep -q "^swiftlet " || fail "$name: the program does not start"
-	dpkg-deb -c "$package" | grep ' ./usr/share/man/man5/swiftlet.yaml.5.gz' >/dev/null || fail "$package has no page of the configuration file"
+	for file in man/man5/swiftlet.yaml.5.gz doc/swiftlet/docs/troubleshoot.md; do
+		dpkg-deb -c "$package" | grep " ./usr/share/$file" >/dev/null || fail "$package has no $file"
+	done
 	"${inside[@]}" getent passwd swiftlet >/dev/null || fail "$name: there is no user swiftlet"
 	echo "# changed" >>"$root/etc/swiftlet/config.yaml"
 	"${inside[@]}" dpkg -i /newer.deb >"$work/log" 2>&1 || fail "$name: does not upgrade: $(tail -n 3 "$work/log")"

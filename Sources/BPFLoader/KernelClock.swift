@@ -4,8 +4,15 @@ import Glibc
 package enum KernelClock {
     /// The time since the machine was started.
     package static var now: Duration {
+        read(CLOCK_MONOTONIC)
+    }
+
+    /// The same at the last tick, as `bpf_ktime_get_coarse_ns` tells it.
+    package static var lastTick: Duration { read(CLOCK_MONOTONIC_COARSE) }
+
+    private static func read(_ clock: clockid_t) -> Duration {
         var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
+        clock_gettime(clock, &time)
         return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
     }
 }

@@ -122,7 +122,6 @@ extension tc_config {
     /// The settings in force.
     init(_ settings: InstallSettings, _ features: KernelFeatures) {
         self.init()
-        has_coarse_clock = features.has(.coarseClock) ? 1 : 0
         set(settings.packets.timeouts)
         redirect = settings.packets.forwarding == .redirect ? 1 : 0
         has_ct_lookup = features.has(.connectionTracking) ? 1 : 0

@@ -47,11 +47,13 @@ package final class LabDatapath: Sendable {
             if let entries = capacities[map] { try object.setMaxEntries(of: map.rawValue, to: Int(entries)) }
         }
         var config = tc_config.ofLabs
-        config.has_coarse_clock = try KernelFeatures.probe().has(.coarseClock) ? 1 : 0
         config.has_ct_lookup = KernelFunction.exists("bpf_skb_ct_lookup") ? 1 : 0
         config.flows = capacities.flows
         config.redirect = redirects ? 1 : 0
         try object.setInitialValue(of: ".rodata.tc", to: config)
+        var shared = datapath_config()
+        shared.has_coarse_clock = try KernelFeatures.probe().has(.coarseClock) ? 1 : 0
+        try object.setInitialValue(of: ".rodata.config", to: shared)
         let loaded = try object.load()
         var programs: [String: LoadedProgram] = [:]
         for program in loaded.programs {

@@ -1,10 +1,12 @@
 internal import CDatapath
 package import ServiceModel
 
-/// What became of a connect, a send, a bind or a flow's first packet, as the datapath tells it.
+/// What became of a connect, a send, a bind, a packet or a flow, as the datapath tells it.
 package struct DatapathEvent: Sendable, Hashable {
     package enum Kind: String, Sendable, Hashable, Codable {
         case connect, send, bind, packet
+        /// A flow that began at tc, or one of its packets that was refused there.
+        case flow
     }
 
     /// The calling process.
@@ -20,13 +22,13 @@ package struct DatapathEvent: Sendable, Hashable {
     /// The name of its counter, in lower case: `forward`, `refuse_no_backend`.
     package var reason: String
     package var isRefusal: Bool
-    /// Nil for packets.
+    /// Nil for packets and flows.
     package var caller: Caller?
     /// Of the process or of the packet's socket: the number of the cgroup's directory. Nil if the listener did not ask.
     package var cgroup: UInt64?
-    /// Whose packet it is; nil for calls.
+    /// Whose packet or flow it is; nil for calls.
     package var client: Endpoint?
-    /// The index of the packet's device.
+    /// The index of the packet's device, in the network namespace where it was seen: the node's for a flow.
     package var device: UInt32?
     /// Nil if no service port has to do with it: a port that an address does not serve.
     package var service: ServiceID?
@@ -62,10 +64,12 @@ extension DatapathEvent {
         self.kind = kind
         self.proto = proto
         reason = String(cString: name).lowercased()
-        isRefusal = event.reason >= COUNT_REFUSE_NO_BACKEND.rawValue && event.reason != COUNT_FLOW_BEGUN.rawValue
+        isRefusal =
+            event.reason >= COUNT_REFUSE_NO_BACKEND.rawValue
+            && ![COUNT_FLOW_BEGUN, COUNT_FLOW_RENAMED].map(\.rawValue).contains(event.reason)
         vip = Self.endpoint(event.vip, event.vip_port)
         cgroup = event.cgroup == 0 ? nil : event.cgroup
-        if kind == .packet {
+        if kind == .packet || kind == .flow {
             client = Self.endpoint(event.client, event.client_port)
             device = event.ifindex
         } else {
@@ -97,6 +101,7 @@ extension event_kind {
         case EVENT_SEND: .send
         case EVENT_BIND: .bind
         case EVENT_PACKET: .packet
+        case EVENT_FLOW: .flow
         default: nil
         }
     }

@@ -19,8 +19,8 @@ package struct EventListener: ~Copyable {
     private var ring: RingBuffer<event>
     private var renewed: Duration
     private var lostBefore: UInt64
-    /// Older events in the ring are not this listener's.
-    private let start = KernelClock.now
+    /// Older events in the ring are not this listener's; programs may tell the time of the last tick.
+    private let start = KernelClock.lastTick
 
     /// - Parameter withCgroup: whether events tell the cgroup, which costs each some time.
     /// - Throws: `EventListenerError.taken` while another one listens.

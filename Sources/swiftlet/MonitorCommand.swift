@@ -12,11 +12,12 @@ import SystemPackage
 struct MonitorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "monitor",
-        abstract: "Show connects and refusals as they happen.",
+        abstract: "Show connects, flows and refusals as they happen.",
         discussion: """
             One line for each call of a process that has to do with a Service: sockets' connects and sends, and refused binds.
-            The programs in the kernel tell of them only while this command runs, and there can be one at a time. Times are
-            UTC. Ends with Ctrl-C.
+            One for each flow that is translated packet by packet at a device, such as of a client outside, when it begins,
+            and for each packet that is refused there. The programs in the kernel tell of them only while this command runs,
+            and there can be one at a time. Times are UTC. Ends with Ctrl-C.
 
             Examples:
               swiftlet monitor
@@ -39,8 +40,13 @@ struct MonitorCommand: ParsableCommand {
     var pid: Int32?
 
     @Option(
-        help: ArgumentHelp("Only calls of this pod's processes: NAME in default, or NAMESPACE/NAME.", valueName: "pod"))
+        help: ArgumentHelp(
+            "Only this pod's calls, packets and flows: NAME in default, or NAMESPACE/NAME.", valueName: "pod"))
     var pod: String?
+
+    @Option(
+        help: ArgumentHelp("Where kubelet keeps pods' logs (podLogsDir), which tells their names.", valueName: "dir"))
+    var podLogsDir = "/var/log/pods"
 
     @Option(help: ArgumentHelp("At most so many lines a second; 0 for all. Others are counted.", valueName: "n"))
     var rate = 1_000
@@ -62,7 +68,7 @@ struct MonitorCommand: ParsableCommand {
         filter.refusedOnly = refused
         filter.pid = pid
         let caught = Interruption.catchSignals()
-        var monitor = try Monitor(pins: pins.pins, filter: filter)
+        var monitor = try Monitor(pins: pins.pins, filter: filter, podLogs: podLogsDir)
         Terminal.write(error: "listening; Ctrl-C ends")
         var printer = EventPrinter(format: output, rate: rate)
         while !Interruption.isRequested {

@@ -2,15 +2,32 @@ import Foundation
 import NetworkLab
 import Testing
 
+/// Two doors for clients outside that let nobody in.
+private let closed = Manifest.service(
+    "closed", ["10.96.0.21"], ports: ["{name: http, port: 80, nodePort: 30021}"], spec: "type: NodePort")
+private let gated = Manifest.file(
+    Manifest.service(
+        "gated", ["10.96.0.22"], ports: ["{port: 80, targetPort: 8080}"],
+        spec: "type: LoadBalancer\nloadBalancerSourceRanges: [10.244.0.12/32]", ingress: ["203.0.113.22"]),
+    Manifest.slice("gated", Manifest.pods4))
+
 /// `swiftlet monitor` tells what connects meet, and leaves the programs as it found them.
 @Suite(
     "monitor", .tags(.endToEnd), .endToEnd, .serialized,
-    .node(pods: 2, manifests: ["web.yaml": ServedManifests.web, "empty.yaml": ServedManifests.empty]))
+    .node(
+        pods: 2,
+        manifests: [
+            "web.yaml": ServedManifests.web, "empty.yaml": ServedManifests.empty, "closed.yaml": closed,
+            "gated.yaml": gated,
+        ]))
 struct MonitorTests {
     private struct Record: Decodable {
         struct Process: Decodable { var pid: Int32 }
         var kind: String
         var process: Process?
+        var pod: String?
+        var client: String?
+        var deviceName: String?
         var vip: String
         var service: String?
         var backend: String?
@@ -19,7 +36,7 @@ struct MonitorTests {
     }
 
     private func start(_ node: TestNode, _ options: String...) throws -> RunningProcess {
-        let command = [Programs.swiftlet, "monitor", "-o", "json", "--bpf-root", node.bpfRoot] + options
+        let command = [Programs.swiftlet, "monitor", "--bpf-root", node.bpfRoot] + (["-o", "json"] + options)
         let process = try RunningProcess(command, in: node.namespace(of: .node), input: .null)
         #expect(try eventually { try node.isListenedTo() })
         return process
@@ -61,6 +78,55 @@ struct MonitorTests {
         _ = try node.call("10.96.0.20:80")
         #expect(try next(process).vip == "10.96.0.20:80")
         _ = try process.terminate()
+    }
+
+    @Test("tells flows of clients outside as they begin, and what is refused to them")
+    func outside() throws {
+        let node = try TestNode.current
+        let process = try start(node)
+        _ = try node.call("192.0.2.1:30080", "--count", "1", from: .outside)
+        let flow = try next(process)
+        #expect(flow.kind == "flow" && flow.vip == "192.0.2.1:30080" && flow.service == "default/web")
+        #expect(flow.client?.hasPrefix("192.0.2.2:") == true && flow.deviceName == "eth0" && flow.process == nil)
+        #expect(flow.backend?.hasSuffix(":8080") == true && !flow.refused && flow.reason == "flow_begun")
+        _ = try node.call("192.0.2.1:30021", from: .outside)
+        let refusal = try next(process)
+        #expect(refusal.kind == "flow" && refusal.refused && refusal.reason == "refuse_no_backend")
+        #expect(refusal.service == "default/closed" && refusal.backend == nil)
+        _ = try process.terminate()
+
+        let filtered = try start(node, "--refused", "--service", "gated", "-o", "text")
+        for target in ["192.0.2.1:30080", "192.0.2.1:30021", "203.0.113.22:80"] {
+            _ = try node.call(target, "--timeout", "300", from: .outside)
+        }
+        let line = try filtered.readLine(within: 20_000)
+        #expect(line.contains(" flow    192.0.2.2:") && line.contains(" at eth0 203.0.113.22:80/TCP default/gated "))
+        #expect(line.hasSuffix("refused: the client is not in loadBalancerSourceRanges"), "\(line)")
+        _ = try filtered.terminate()
+    }
+
+    /// As kubelet and systemd name them.
+    @Test("shows the calls of one pod among others', by its cgroup and kubelet's directory of its logs")
+    func onePod() throws {
+        let node = try TestNode.current
+        let uid = "0b5e1c7a-1111-2222-3333-444455556666"
+        let slice = "\(node.cgroup.path)/kubepods-pod\(uid.replacing("-", with: "_")).slice"
+        let container = "\(slice)/cri-containerd-12.scope"
+        let logs = "\(node.directory)/pods"
+        for directory in [container, "\(logs)/shop_web-7f_\(uid)"] {
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        }
+        defer { for directory in [container, slice] { rmdir(directory) } }
+        let process = try start(node, "--pod", "shop/web-7f", "--pod-logs-dir", logs)
+        _ = try node.call("10.96.0.20:80")
+        let call = [Programs.lab, "call", "10.96.0.15:80"]
+        let _: CallReport = try Programs.decode(from: call, in: node.namespace(of: .node), cgroup: container)
+        let record = try next(process)
+        #expect(record.vip == "10.96.0.15:80" && record.pod == "shop/web-7f" && record.kind == "connect")
+        _ = try process.terminate()
+
+        let blind = try node.swiftlet("monitor", "--pod", "shop/web-7f", "--pod-logs-dir", "\(logs)/none")
+        #expect(blind.status == .exited(1) && blind.output.contains("\(logs)/none"), "\(blind)")
     }
 
     @Test("shows the calls of one process among others'")

@@ -10,9 +10,12 @@ import Testing
 
 @Suite("monitor: lines, words and pods")
 struct MonitorRecordTests {
-    @Test("every refusal that the programs count has words")
+    @Test("every reason that the programs tell has words")
     func words() {
-        for counter in COUNT_REFUSE_NO_BACKEND.rawValue...COUNT_REFUSE_IPSEC.rawValue {
+        let others = [
+            COUNT_FLOW_BEGUN, COUNT_FLOW_RENAMED, COUNT_ANSWER_TOO_BIG, COUNT_ANSWER_EXPIRED, COUNT_FRAGMENT_CHECKSUM,
+        ]
+        for counter in Array(COUNT_REFUSE_NO_BACKEND.rawValue...COUNT_REFUSE_IPSEC.rawValue) + others.map(\.rawValue) {
             guard let name = lb_counter_name(counter).map({ String(cString: $0).lowercased() }) else {
                 Issue.record("counter \(counter) has no name")
                 continue
@@ -54,6 +57,20 @@ struct MonitorRecordTests {
                 + "refused: the client is not in loadBalancerSourceRanges")
     }
 
+    @Test("a flow is a line with its client, the device's name and its endpoint")
+    func flowLine() throws {
+        let flow = """
+            "kind": "flow", "client": "198.51.100.7:40000", "device": 4, "deviceName": "eth0", "refused": false,
+            "service": "default/my-api", "servicePort": "http", "backend": "10.244.0.11:8080"
+            """
+        let begun = try record(flow + #", "reason": "flow_begun", "text": "forwarded packet by packet""#)
+        #expect(
+            begun.line == "07:12:41.530 flow    198.51.100.7:40000 at eth0 10.96.0.15:80/TCP → 10.244.0.11:8080 "
+                + "default/my-api:http")
+        let renamed = try record(flow + #", "reason": "flow_renamed", "text": "with another source port""#)
+        #expect(renamed.line == begun.line + " (with another source port)")
+    }
+
     @Test(
         "a process's pod is told by its cgroup and by kubelet's directories of logs",
         arguments: [
@@ -72,7 +89,8 @@ struct MonitorRecordTests {
         #expect(pods.canTellPods)
         #expect(pods.pod(of: try inode(container)) == ObjectName(namespace: "shop", name: "web-7f"))
         #expect(pods.pod(of: try inode("\(root)/cgroup")) == nil)
-        #expect(!PodCgroups(logs: "\(root)/none").canTellPods)
+        #expect(!PodCgroups(logs: "\(root)/none", cgroups: "\(root)/cgroup").canTellPods)
+        #expect(!PodCgroups(logs: "\(root)/logs", cgroups: "").canTellPods)
     }
 
     @Test("each filter lets through what it names, and all of them together")
@@ -86,6 +104,10 @@ struct MonitorRecordTests {
         let connect = try decoded { _ in }
         let refusal = try decoded { $0.reason = COUNT_REFUSE_SOURCE.rawValue }
         let packet = try decoded { ($0.kind, $0.pid, $0.reason) = (EVENT_PACKET, 0, COUNT_REFUSE_SOURCE.rawValue) }
+        let flows = try [COUNT_FLOW_BEGUN, COUNT_FLOW_RENAMED, COUNT_ANSWER_EXPIRED].map { reason in
+            try decoded { ($0.kind, $0.pid, $0.reason) = (EVENT_FLOW, 0, reason.rawValue) }
+        }
+        #expect(flows.map(\.isRefusal) == [false, false, true])
         let (web, other) = (ObjectName(namespace: "default", name: "web"), ObjectName(namespace: "shop", name: "web"))
         var filter = EventFilter()
         #expect([connect, refusal, packet].allSatisfy(filter.passes) && filter.passes(pod: nil, service: nil))

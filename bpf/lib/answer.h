@@ -180,7 +180,7 @@ static __noinline int F(answer_reset)(struct __sk_buff *skb, const struct F(pack
  */
 static __always_inline bool F(answer_allowed)(const struct F(packet) *packet)
 {
-	struct answer_limit fresh = {.last = flow_now(), .credit = (ANSWER_BURST - 1) * SECOND};
+	struct answer_limit fresh = {.last = clock_coarse(), .credit = (ANSWER_BURST - 1) * SECOND};
 	struct vip6_key client = {};
 	struct answer_limit *limit;
 	__u64 credit;

@@ -90,6 +90,7 @@ static __noinline enum counter F(tc_choose)(const struct F(packet) *packet,
 	if (reason < COUNT_FORWARD)
 		return COUNT_PASS_PACKET;
 	if (reason >= COUNT_REFUSE_NO_BACKEND) {
+		choice->service_id = service.service_id; /* 0 where no port of it was asked */
 		count_service(service.service_id, reason);
 		return reason;
 	}
@@ -229,7 +230,7 @@ TC_GLOBAL(tc_may_redirect, false)
 static __always_inline enum counter F(flow_begin_of)(struct __sk_buff *skb, struct F(view) *view)
 {
 	const struct F(choice) *choice = &view->choice;
-	const __u64 now = flow_now();
+	const __u64 now = clock_coarse();
 	const __u32 number = F(flow_place)(now);
 	struct F(flow) *flow = F(flow_at)(number);
 	enum counter reason = COUNT_FORWARD;
@@ -273,6 +274,11 @@ static __always_inline enum counter F(flow_begin_of)(struct __sk_buff *skb, stru
 	barrier(); /* it is whole before others believe it */
 	flow->state = FLOW_NEW;
 	count(COUNT_FLOW_BEGUN);
+	view->has_flow = 1;
+	if (event_is_wanted()) {
+		view->reason = choice->service_id ? COUNT_FLOW_BEGUN : COUNT_FLOW_RENAMED;
+		F(event_of_view)(skb);
+	}
 	return COUNT_FORWARD;
 abandon:
 	F(flow_abandon)(number);

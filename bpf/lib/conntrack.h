@@ -316,7 +316,7 @@ __noinline int F(tuple_take)(__u32 number, __u32 place, __u64 wait)
 	other = *owner;
 	flow = F(flow_at)(other);
 	if (flow && flow->state != FLOW_FREE && F(flow_has)(flow, key)) {
-		now = flow_now();
+		now = clock_coarse();
 		if (flow->state == FLOW_CHANGING)
 			return -EEXIST;
 		if (F(flow_is_over)(flow, now) || F(flow_has_waited)(flow, now, wait))

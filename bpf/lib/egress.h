@@ -59,20 +59,14 @@ static __always_inline bool F(egress_read)(struct __sk_buff *skb, struct F(leavi
 static __noinline int F(event_of_leaving)(struct __sk_buff *skb, const struct F(leaving) *packet,
 					  __u32 service_id)
 {
-	const __u64 now = bpf_ktime_get_ns();
-	struct listener *listener = event_listener(now);
-	const __u64 cookie = bpf_get_socket_cookie(skb);
-	const struct origin *origin = wayback_place(cookie);
-	struct event *event;
+	struct event *event = event_of_skb(skb, EVENT_PACKET, COUNT_REFUSE_SOURCE);
+	const struct origin *origin;
+	__u64 cookie;
 
-	if (!listener)
-		return 0;
-	event = event_begin(listener, now, EVENT_PACKET, COUNT_REFUSE_SOURCE);
 	if (!event)
 		return 0;
-	if (listener->with_cgroup)
-		event->cgroup = bpf_skb_cgroup_id(skb);
-	event->ifindex = skb->ifindex;
+	cookie = bpf_get_socket_cookie(skb);
+	origin = wayback_place(cookie);
 	event->service_id = service_id;
 	event->protocol = packet->protocol;
 	F(address_widen)(event->client, (const __u8 *)packet->source);

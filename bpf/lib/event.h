@@ -6,6 +6,7 @@
 #ifndef LIB_EVENT_H
 #define LIB_EVENT_H
 
+#include "lib/clock.h"
 #include "lib/maps.h"
 
 LB_ARRAY(BPF_MAP_TYPE_ARRAY, listeners, struct listener, 1);
@@ -54,6 +55,25 @@ static __always_inline struct event *event_begin(struct listener *listener, __u6
 	event->time = now;
 	event->reason = reason;
 	event->kind = kind;
+	return event;
+}
+
+/* The same for a packet, with what the kernel knows of it. */
+static __always_inline struct event *event_of_skb(struct __sk_buff *skb, enum event_kind kind,
+						  __u32 reason)
+{
+	const __u64 now = clock_coarse();
+	struct listener *listener = event_listener(now);
+	struct event *event;
+
+	if (!listener)
+		return NULL;
+	event = event_begin(listener, now, kind, reason);
+	if (!event)
+		return NULL;
+	if (listener->with_cgroup)
+		event->cgroup = bpf_skb_cgroup_id(skb);
+	event->ifindex = skb->ifindex;
 	return event;
 }
 

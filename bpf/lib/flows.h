@@ -4,6 +4,7 @@
 #define LIB_FLOWS_H
 
 #include <bpf/bpf_endian.h>
+#include "lib/clock.h"
 #include "lib/maps.h"
 #include "swiftlet/flows.h"
 #include "swiftlet/node.h"
@@ -72,12 +73,6 @@ static __always_inline const __u8 *device4_address(const struct device *device)
 static __always_inline const __u8 *device6_address(const struct device *device)
 {
 	return device->address6;
-}
-
-/* Nothing here needs it finer than a tick, and to read the processor's counter takes long. */
-static __always_inline __u64 flow_now(void)
-{
-	return tc_config.has_coarse_clock ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns();
 }
 
 /*

@@ -39,6 +39,8 @@ static __always_inline int F(tc_refuse_of)(struct __sk_buff *skb, struct F(view)
 	const struct F(packet) *packet = &view->packet;
 
 	count(view->reason);
+	if (event_is_wanted())
+		F(event_of_view)(skb);
 	if (!F(tc_may_answer)(view))
 		goto drop;
 	switch (view->reason) {

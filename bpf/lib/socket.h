@@ -87,7 +87,7 @@ static __noinline int F(event_of_call)(const struct FX(service, _key) *key,
 				       const struct F(slot) *slot, __u32 service_id, __u32 reason,
 				       enum event_kind kind)
 {
-	const __u64 now = bpf_ktime_get_ns();
+	const __u64 now = clock_coarse();
 	struct listener *listener = event_listener(now);
 	struct event *event;
 

@@ -20,6 +20,7 @@
 #include "lib/fragment.h"
 #include "lib/route.h"
 #include "lib/view.h"
+#include "lib/tell.h"
 #include "lib/begin.h"
 #include "lib/refuse.h"
 #include "lib/translate.h"
@@ -157,7 +158,7 @@ static __always_inline enum verdict F(tc_arrives_of)(struct __sk_buff *skb, stru
 {
 	const struct F(tuple) *tuple = &view->packet.tuple;
 	const bool may_be_vip = F(lb_may_be_ours)(tuple->destination, tuple->destination_port);
-	const __u64 now = flow_now();
+	const __u64 now = clock_coarse();
 	enum verdict verdict;
 
 	if (F(tc_arrives_again)(view, now))
@@ -218,6 +219,7 @@ static __always_inline enum verdict F(tc_find_inner)(struct __sk_buff *skb, stru
 		if (flow && !flow->node_port) {
 			if (view->is_icmp)
 				return VERDICT_PASS;
+			view->has_flow = 1;
 			view->reason = F(flow_masquerade)(skb, view->to.number, skb->ifindex);
 			if (view->reason != COUNT_FORWARD)
 				return VERDICT_REFUSE;
@@ -242,7 +244,7 @@ static __always_inline enum verdict F(tc_departs_of)(struct __sk_buff *skb, stru
 {
 	const struct F(tuple) *tuple = &view->packet.tuple;
 	const bool may_be_vip = F(lb_may_be_ours)(tuple->destination, tuple->destination_port);
-	const __u64 now = flow_now();
+	const __u64 now = clock_coarse();
 	__u32 ingress = skb->ingress_ifindex;
 	enum verdict verdict;
 
@@ -322,8 +324,10 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 	if (!F(tc_read)(skb, l3, view))
 		goto pass;
 	verdict = hook_is_arrival(hook) ? F(tc_arrives)(skb) : F(tc_departs)(skb);
-	if (verdict == VERDICT_TRANSLATE)
+	if (verdict == VERDICT_TRANSLATE) {
+		view->has_flow = 1;
 		return F(tc_translate)(skb);
+	}
 	if (verdict == VERDICT_REFUSE)
 		return F(tc_refuse)(skb);
 pass:

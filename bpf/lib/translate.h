@@ -85,9 +85,8 @@ static __always_inline int F(tc_translate_of)(struct __sk_buff *skb, struct F(vi
 		return TC_ACT_SHOT;
 	}
 	if (F(tc_would_spoil)(view)) {
-		count(COUNT_FRAGMENT_CHECKSUM);
-		count(COUNT_DROPPED);
-		return TC_ACT_SHOT;
+		view->reason = COUNT_FRAGMENT_CHECKSUM;
+		return F(tc_refuse)(skb);
 	}
 	if (packet->piece == FIRST_FRAGMENT)
 		F(fragment_remember)(packet);

@@ -145,7 +145,7 @@ static __noinline int F(outgoing_note)(const struct F(tuple) *tuple)
 {
 	struct outgoing_key key;
 	struct F(tuple) answer;
-	__u64 now = flow_now();
+	__u64 now = clock_coarse();
 	__u64 *seen;
 
 	F(tuple_turn)(tuple, &answer);
@@ -164,5 +164,5 @@ static __noinline int F(outgoing_awaits)(const struct F(tuple) *tuple)
 
 	F(outgoing_key)(tuple, &key);
 	seen = bpf_map_lookup_elem(&outgoing, &key);
-	return seen && flow_now() < *seen + tc_config.udp_stream_seconds * SECOND;
+	return seen && clock_coarse() < *seen + tc_config.udp_stream_seconds * SECOND;
 }

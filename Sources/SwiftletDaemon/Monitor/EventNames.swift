@@ -10,6 +10,8 @@ package struct EventNames {
     private var addresses: [IPAddress: ObjectName] = [:]
     private var readAt: Duration?
     private var addressesReadAt: Duration?
+    private var devices: [UInt32: String] = [:]
+    private var devicesReadAt: Duration?
 
     package init(pins: DatapathPins) { self.pins = pins }
 
@@ -37,6 +39,17 @@ package struct EventNames {
             addressesReadAt = KernelClock.now
         }
         return addresses[vip.address]
+    }
+
+    /// The name of a flow's device; nil for others, which may be in any network namespace.
+    package mutating func device(of event: DatapathEvent) -> String? {
+        guard event.kind == .flow, let index = event.device else { return nil }
+        if isOld(devicesReadAt, after: .seconds(1)) {
+            devices = Dictionary(
+                ((try? NetworkDevice.all()) ?? []).map { ($0.index, $0.name) }, uniquingKeysWith: { _, last in last })
+            devicesReadAt = KernelClock.now
+        }
+        return devices[index]
     }
 
     private func isOld(_ moment: Duration?, after age: Duration) -> Bool {

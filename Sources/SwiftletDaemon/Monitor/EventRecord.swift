@@ -11,15 +11,17 @@ package struct EventRecord: Codable, Sendable, Hashable {
 
     /// RFC 3339 in UTC, to the millisecond.
     package var time: String
-    /// `connect`, `send`, `bind` or `packet`.
+    /// `connect`, `send`, `bind`, `packet` or `flow`.
     package var kind: String
     package var process: Process?
     /// Of the process, or of the packet's socket: `NAMESPACE/NAME`, where kubelet's logs name it.
     package var pod: String?
-    /// Of a packet: `192.0.2.7:40000`.
+    /// Of a packet or a flow: `192.0.2.7:40000`.
     package var client: String?
-    /// Of a packet: the index of its device.
+    /// Of a packet or a flow: the index of its device, in the network namespace where it was seen.
     package var device: UInt32?
+    /// Of a flow, whose device is the node's.
+    package var deviceName: String?
     package var `protocol`: String
     /// What was asked for: `10.96.0.15:80`; nil for a packet whose socket does not tell any more.
     package var vip: String?
@@ -35,7 +37,8 @@ package struct EventRecord: Codable, Sendable, Hashable {
 
     /// - Parameter boot: the time at which the machine's clock of events was zero.
     package init(
-        _ event: DatapathEvent, boot: UnixTime, service: ObjectName?, port: ServicePortName?, pod: ObjectName?
+        _ event: DatapathEvent, boot: UnixTime, service: ObjectName?, port: ServicePortName?, pod: ObjectName?,
+        deviceName: String? = nil
     ) {
         let parts = event.time.components
         let milliseconds =
@@ -46,6 +49,7 @@ package struct EventRecord: Codable, Sendable, Hashable {
         self.pod = pod.map { "\($0)" }
         client = event.client.map { "\($0)" }
         device = event.device
+        self.deviceName = deviceName
         self.protocol = "\(event.proto)"
         vip = event.vip.map { "\($0)" }
         self.service = service.map { "\($0)" }
@@ -66,14 +70,14 @@ package struct EventRecord: Codable, Sendable, Hashable {
         if let process { words.append("\(process.command.oneLine()) (\(process.pid))") }
         if let client { words.append(client) }
         if let pod { words.append("of \(pod)") }
-        if let device { words.append("at device \(device)") }
+        if let device { words.append("at \(deviceName ?? "device \(device)")") }
         if let vip { words.append("\(vip)/\(self.protocol)") }
         if let backend { words.append(vip == nil ? "→ \(backend)/\(self.protocol)" : "→ \(backend)") }
         if let service { words.append(servicePort.map { $0.isEmpty ? service : "\(service):\($0)" } ?? service) }
         if refused {
             // connect() of UDP sends nothing, so that nothing is refused yet (spec 55).
             words.append((kind == "connect" && self.protocol == "UDP" ? "waits: " : "refused: ") + text)
-        } else if reason != "forward" {
+        } else if !["forward", "flow_begun"].contains(reason) {
             words.append("(\(text))")
         }
         return words.joined(separator: " ")

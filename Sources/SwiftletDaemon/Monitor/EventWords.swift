@@ -6,6 +6,7 @@ package enum EventWords {
     private static let words = [
         "forward": "forwarded", "forward_affinity": "forwarded by session affinity",
         "flow_begun": "forwarded packet by packet",
+        "flow_renamed": "past Services, with another source port: a flow has its own",
         "refuse_no_backend": "no ready endpoint",
         "refuse_no_local_backend": "no endpoint on this node, and the traffic policy is Local",
         "refuse_source": "the client is not in loadBalancerSourceRanges",
@@ -21,6 +22,7 @@ package enum EventWords {
         "refuse_untranslated": "it would leave the node for a ClusterIP",
         "refuse_ipsec": "an IPsec policy forbids to masquerade to this endpoint",
         "answer_too_big": "too long for the way to the endpoint",
+        "fragment_checksum": "a fragment of SCTP, whose checksum covers all of them",
         "answer_expired": "its TTL ended on this node",
     ]
 }

@@ -4,6 +4,7 @@ import Glibc
 import ServiceMaps
 package import ServiceModel
 import Settings
+import SystemPackage
 
 /// What `swiftlet monitor` shows.
 package struct EventFilter: Sendable {
@@ -34,13 +35,15 @@ package struct Monitor: ~Copyable {
     private let boot: UnixTime
     private var listener: EventListener
     private var names: EventNames
-    private var pods = PodCgroups()
+    private var pods: PodCgroups
 
-    package init(pins: DatapathPins, filter: EventFilter) throws {
+    /// - Parameter podLogs: the directory in which kubelet keeps pods' logs, and names pods by that.
+    package init(pins: DatapathPins, filter: EventFilter, podLogs: String) throws {
+        pods = PodCgroups(logs: podLogs, cgroups: (try? CgroupFileSystem.root())?.string ?? "")
         if let pod = filter.pod, !pods.canTellPods {
             throw ConfigurationError(
-                "cannot tell the processes of pod \(pod): /var/log/pods, where kubelet names pods, cannot be read; mount "
-                    + "it, or use --pid")
+                "cannot tell the processes of pod \(pod): \(podLogs), where kubelet names pods, or the cgroup2 hierarchy "
+                    + "cannot be read; mount it, say where kubelet keeps logs with --pod-logs-dir, or use --pid")
         }
         listener = try EventListener(withCgroup: pods.canTellPods) { map throws(BPFError) in
             try BPFMap(pinnedAt: pins.map(map.rawValue))
@@ -62,7 +65,9 @@ package struct Monitor: ~Copyable {
             let service = try names.service(of: event)
             guard filter.passes(pod: pod, service: service) else { continue }
             records.append(
-                EventRecord(event, boot: boot, service: service, port: try names.port(of: event), pod: pod))
+                EventRecord(
+                    event, boot: boot, service: service, port: try names.port(of: event), pod: pod,
+                    deviceName: names.device(of: event)))
         }
         return (records, lost)
     }

@@ -15,13 +15,16 @@ package struct PodCgroups {
     /// When it was last looked for: a new pod's directories come one after the other.
     private var unknown: [UInt64: Duration] = [:]
 
-    package init(logs: String = "/var/log/pods", cgroups: String = "/sys/fs/cgroup") {
+    /// - Parameters:
+    ///   - logs: kubelet's `podLogsDir`.
+    ///   - cgroups: where the cgroup2 hierarchy is mounted; the directories of others have numbers of their own.
+    package init(logs: String, cgroups: String) {
         self.logs = logs
         self.cgroups = cgroups
     }
 
-    /// Whether kubelet's logs can be seen.
-    package var canTellPods: Bool { access(logs, R_OK | X_OK) == 0 }
+    /// Whether kubelet's logs, and cgroups, can be seen.
+    package var canTellPods: Bool { [logs, cgroups].allSatisfy { (path: String) in access(path, R_OK | X_OK) == 0 } }
 
     /// - Parameter cgroup: its id, which is the inode of its directory.
     package mutating func pod(of cgroup: UInt64) -> ObjectName? {

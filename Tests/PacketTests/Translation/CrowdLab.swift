@@ -30,6 +30,7 @@ final class CrowdLab {
         config.flows = UInt32(Self.flows)
         config.redirect = 1
         try object.setInitialValue(of: ".rodata.tc", to: config)
+        try object.setInitialValue(of: ".rodata.config", to: datapath_config.ofTests)
         try object.setMaxEntries(of: "flows4", to: Self.flows)
         try object.setMaxEntries(of: "tuples4", to: 3 * Self.flows)
         namespace = node

@@ -53,6 +53,7 @@ final class TranslationLab: Sendable {
         var config = tc_config.ofTests
         change(&config)
         try object.setInitialValue(of: ".rodata.tc", to: config)
+        try object.setInitialValue(of: ".rodata.config", to: datapath_config.ofTests)
         let loaded = try object.load()
         var programs: [Hook: LoadedProgram] = [:]
         for hook in Hook.allCases { programs[hook] = LoadedProgram(try loaded.program(named: hook.rawValue)) }
@@ -101,6 +102,9 @@ final class TranslationLab: Sendable {
         device.mtu = 1_500
         try map("devices").update(index, to: device)
     }
+
+    /// The number of a device in the node's namespace.
+    func index(of device: Device) -> UInt32? { devices[device] }
 
     /// A handle of its own on a map.
     func map(_ name: String) throws(BPFError) -> BPFMap {
@@ -298,6 +302,15 @@ extension masq_ports {
     }
 }
 
+extension datapath_config {
+    /// The settings that sockets' programs share, on this kernel.
+    static var ofTests: datapath_config {
+        var config = datapath_config()
+        config.has_coarse_clock = Kernel.features?.has(.coarseClock) == true ? 1 : 0
+        return config
+    }
+}
+
 extension tc_config {
     /// The settings of a node in a cluster whose ranges are known.
     static var ofTests: tc_config {
@@ -308,7 +321,6 @@ extension tc_config {
         config.flows = 1_024
         config.has_ct_lookup = KernelFunction.exists("bpf_skb_ct_lookup") ? 1 : 0
         config.external_cluster_ip = 1
-        config.has_coarse_clock = Kernel.features?.has(.coarseClock) == true ? 1 : 0
         fill(&config.cluster4.0.address, [10, 244, 0, 0])
         fill(&config.cluster4.0.mask, [255, 255, 0, 0])
         fill(&config.service4.0.address, [10, 96, 0, 0])

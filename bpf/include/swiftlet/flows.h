@@ -239,9 +239,8 @@ struct tc_config {
 	__u8 masquerade_all;	  /* 1: backends of a ClusterIP see the node's address */
 	__u8 from_pods;		  /* 1: all that arrives here counts as inside */
 	__u8 redirect;		  /* 1: --forwarding=redirect */
-	__u8 has_coarse_clock;	  /* bpf_ktime_get_coarse_ns: kernel 5.11 */
 	__u8 has_ct_lookup;	  /* bpf_skb_ct_lookup: kernel 5.18 */
-	__u8 pad[2];
+	__u8 pad[3];
 	struct range4 cluster4[LB_RANGES]; /* inside, as for spec 18 */
 	struct range4
 		service4[LB_RANGES]; /* ClusterIPs: an address of nobody is dropped (spec 28) */

@@ -529,18 +529,19 @@ struct listener {
 };
 _Static_assert(sizeof(struct listener) == 32, "changed layout: bump LB_MAP_VERSION");
 
-/* ---- events: RINGBUF, what became of connects, sends, binds and first packets --------------- */
+/* ---- events: RINGBUF, what became of connects, sends, binds and packets --------------------- */
 
 LB_ENUM event_kind{
 	EVENT_CONNECT = 1,
 	EVENT_SEND = 2,	  /* of an unconnected UDP socket, to a backend that it did not have */
 	EVENT_BIND = 3,	  /* a listener on a NodePort */
 	EVENT_PACKET = 4, /* one that is dropped behind the socket that sent it */
+	EVENT_FLOW = 5,	  /* tc: a flow that began, or a packet that is refused */
 };
 
 /* Addresses are in IPv6 form: IPv4 as ::ffff:a.b.c.d; zero where there is none. */
 struct event {
-	__u64 time;   /* ns of CLOCK_MONOTONIC */
+	__u64 time;   /* ns of CLOCK_MONOTONIC, to a tick where the kernel has a coarse clock */
 	__u64 cgroup; /* its id, of the process or of the packet's socket; 0: none, or not wanted */
 	__u32 pid;    /* of the process; 0: a packet's */
 	__u32 service_id; /* 0: no service port has to do with it */
@@ -572,7 +573,8 @@ struct datapath_config {
 	__u8 host_only;		 /* leave pods' sockets alone: tc translates what they send */
 	__u32 map_version;	 /* LB_MAP_VERSION of this build, so that an object names it */
 	__u8 only_protocol;	 /* enum ip_protocol whose sockets are served; 0: all */
-	__u8 pad[3];
+	__u8 has_coarse_clock;	 /* bpf_ktime_get_coarse_ns: kernel 5.11 */
+	__u8 pad[2];
 };
 
 /*

@@ -113,10 +113,8 @@ extension SliceView {
         let owners = field[.metadata]?.list(.ownerReferences) ?? []
         owner = owners.first { $0.text(.kind) == "Service" }?.text(.name)
         for endpoint in field.list(.endpoints) {
-            guard let address = endpoint.list(.addresses).first?.address, let target = endpoint[.targetRef],
-                target.text(.kind) ?? "Pod" == "Pod"
-            else { continue }
-            pods[address] = target.text(.name)
+            guard let address = endpoint.list(.addresses).first?.address, let pod = endpoint.podName else { continue }
+            pods[address] = pod
         }
     }
 }

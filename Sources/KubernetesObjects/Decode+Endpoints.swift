@@ -81,15 +81,25 @@ extension Endpoint {
         }
         let conditions = field[.conditions]
         let hints = field[.hints]
+        let ready = conditions?.flag(.ready) ?? true
         return Endpoint(
             address: address,
-            ready: conditions?.flag(.ready) ?? true,
+            ready: ready,
             serving: conditions?.flag(.serving) ?? true,
             terminating: conditions?.flag(.terminating) ?? false,
             nodeName: field.text(.nodeName),
             zone: field.text(.zone),
             zoneHints: hints?.list(.forZones).compactMap { $0.text(.name) } ?? [],
-            nodeHints: hints?.list(.forNodes).compactMap { $0.text(.name) } ?? [])
+            nodeHints: hints?.list(.forNodes).compactMap { $0.text(.name) } ?? [],
+            pod: ready ? nil : field.podName)
+    }
+}
+
+extension Field {
+    /// Of an endpoint: the name in `targetRef`, if that is a pod's.
+    var podName: String? {
+        guard let target = self[.targetRef], target.text(.kind) ?? "Pod" == "Pod" else { return nil }
+        return target.text(.name)
     }
 }
 

@@ -41,6 +41,12 @@ extension Endpoint {
             json.member(.hostname, hostname)
             json.member(.nodeName, nodeName)
             json.member(.zone, zone)
+            if let pod {
+                json.map(.targetRef) { json in
+                    json.member(.kind, "Pod")
+                    json.member(.name, pod)
+                }
+            }
             if zoneHints.isEmpty && nodeHints.isEmpty { return }
             json.map(.hints) { json in
                 json.member(.forZones, names: zoneHints)

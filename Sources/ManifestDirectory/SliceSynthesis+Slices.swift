@@ -4,9 +4,9 @@ import ServiceModel
 extension SliceSynthesis {
     /// Slices of the pods that a selector found: one for each family and for each set of port numbers, since a
     /// named target port may stand for different numbers on different pods (spec 6).
-    func podSlices(of name: ObjectName, _ service: ServiceEntry, pods: [PodObject]) -> [EndpointSlice] {
+    func podSlices(of name: ObjectName, _ service: ServiceEntry, pods: [(name: String, pod: PodObject)]) -> [EndpointSlice] {
         var slices: [ObjectName: EndpointSlice] = [:]
-        for pod in pods where !pod.isOver {
+        for (podName, pod) in pods where !pod.isOver {
             let numbers = zip(service.ports, service.targets).map { Self.resolve($1, of: $0, on: pod) }
             let shown = numbers.map { $0.map { "\($0)" } ?? "none" }.joined(separator: ".")
             for family in IPFamily.allCases where service.families.isEmpty || service.families.contains(family) {
@@ -24,7 +24,7 @@ extension SliceSynthesis {
                     Endpoint(
                         address: address,
                         ready: service.publishesNotReady || (pod.isReady && !pod.isTerminating),
-                        serving: pod.isReady, terminating: pod.isTerminating, nodeName: pod.nodeName))
+                        serving: pod.isReady, terminating: pod.isTerminating, nodeName: pod.nodeName, pod: podName))
                 // The pod's own name below a Service that it names (spec.subdomain), as Kubernetes sets it.
                 if pod.subdomain == name.name, !pod.hostname.isEmpty { slice.hostnames[address] = pod.hostname }
                 slices[sliceName] = slice

@@ -153,11 +153,11 @@ extension SliceSynthesis {
         selector.min { $0.key < $1.key }.map { Label(namespace: namespace, key: $0.key, value: $0.value) }
     }
 
-    private func matchingPods(_ selector: [String: String], in namespace: String) -> [PodObject] {
+    private func matchingPods(_ selector: [String: String], in namespace: String) -> [(name: String, pod: PodObject)] {
         guard let label = Self.index(of: selector, in: namespace) else { return [] }
         return (podsByLabel[label] ?? []).sorted().compactMap { name in
             guard let pod = pods[name] else { return nil }
-            return selector.allSatisfy { pod.labels[$0.key] == $0.value } ? pod : nil
+            return selector.allSatisfy { pod.labels[$0.key] == $0.value } ? (name.name, pod) : nil
         }
     }
 }

@@ -22,7 +22,7 @@ extension CompileReport {
             localAddresses: settings.nodeAddresses.isEmpty ? object?.addresses ?? [] : settings.nodeAddresses)
         var compiler = Compiler()
         _ = compiler.update(dirty: dirty, state: state, node: node)
-        self.init(compiler, node: node, problems: problems)
+        self.init(compiler, state, node: node, problems: problems)
         let own = Set(settings.nodeAddresses + (object?.addresses ?? []))
         self.problems += compiler.desired.services.values.sorted { $0.name < $1.name }.flatMap { service in
             service.doubts(onNodeWith: own).map { doubt in
@@ -33,13 +33,16 @@ extension CompileReport {
         }
     }
 
-    private init(_ compiler: Compiler, node: NodeConfiguration, problems: [StateProblem]) {
+    private init(
+        _ compiler: Compiler, _ state: ClusterState, node: NodeConfiguration, problems: [StateProblem]
+    ) {
+        let reasons = FrontendReasons(compiler.desired, state, node)
         let services = compiler.desired.services.values.sorted { $0.name < $1.name }
         let ports = services.flatMap(\.ports)
         self.node = Node(node)
         frontends = ports.flatMap { port in port.frontends.map { (frontend: $0, port: port) } }
             .sorted { $0.frontend.key < $1.frontend.key }
-            .map { Frontend($0.frontend, of: $0.port, on: node) }
+            .map { Frontend($0.frontend, of: $0.port, on: node, reasons[$0.frontend, $0.port.name]) }
         retainedBackends = ports.flatMap { port in
             port.backends.filter { !$0.inCluster && !$0.inLocal }.map { RetainedBackend($0, of: port.name) }
         }
@@ -56,6 +59,28 @@ extension CompileReport {
         conflicts = compiler.conflicts.map(Conflict.init)
         // A conflict is known twice: what the compiler says of it counts.
         self.problems = problems.filter { $0.kind != .conflict }.map(Problem.init)
+    }
+}
+
+/// Why frontends lead nowhere.
+private struct FrontendReasons {
+    private var ports: [ServicePortName: Emptiness] = [:]
+
+    init(_ desired: DesiredState, _ state: ClusterState, _ node: NodeConfiguration) {
+        for (name, desired) in desired.services {
+            let leadsNowhere = desired.ports.contains { $0.frontends.contains { $0.action != .balance } }
+            guard leadsNowhere, let service = state.service(named: name) else { continue }
+            let slices = state.slices(of: name)
+            for port in ServiceTrace(service: service, slices: slices, node: node).ports {
+                ports[port.name] = Emptiness(service: service, port: port, slices: slices, node: node.name)
+            }
+        }
+    }
+
+    subscript(frontend: DesiredFrontend, port: ServicePortName) -> Reason? {
+        guard frontend.action != .balance, let emptiness = ports[port] else { return nil }
+        return emptiness.port.emptyReason == nil
+            ? emptiness.notHere(isInside: frontend.kind == .clusterIP) : emptiness.reason
     }
 }
 
@@ -80,14 +105,16 @@ extension CompileReport.LocalTraffic {
 }
 
 extension CompileReport.Frontend {
-    fileprivate init(_ frontend: DesiredFrontend, of port: DesiredServicePort, on node: NodeConfiguration) {
-        let reason = frontend.action == .balance ? nil : port.emptyReason ?? .notOnThisNode
+    fileprivate init(
+        _ frontend: DesiredFrontend, of port: DesiredServicePort, on node: NodeConfiguration, _ reason: Reason?
+    ) {
         self.init(
             address: "\(frontend.key.address)", port: Int(frontend.key.port.number),
             protocol: "\(frontend.key.proto)", scope: CompileReport.Scope(frontend), kind: frontend.kind.text,
             policy: frontend.policy.rawValue, service: "\(port.name.service)", servicePort: port.name.port,
             action: "\(frontend.action)",
-            reason: reason?.rawValue, reasonCode: reason?.code.rawValue,
+            reason: reason?.text,
+            reasonCode: frontend.action == .balance ? nil : (port.emptyReason ?? .notOnThisNode).code.rawValue,
             backends: port.backends(of: frontend).map(CompileReport.Backend.init),
             affinitySeconds: port.affinitySeconds, masquerade: frontend.masquerade(on: node).rawValue,
             sourceRanges: frontend.sourceRanges.map(CompileReport.SourceRanges.init))

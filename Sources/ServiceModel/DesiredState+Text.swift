@@ -1,6 +1,6 @@
 extension FrontendKey: CustomStringConvertible {
     /// As people write it: `10.96.0.15:80/TCP`, `[fd00::15]:80/TCP`; the scope is left out.
-    package var description: String { "\(socketText(address, port))/\(proto)" }
+    package var description: String { "\(FrontendKey.socket(address, port))/\(proto)" }
 }
 
 extension SourceRanges: CustomStringConvertible {
@@ -41,13 +41,6 @@ extension DesiredState: CustomStringConvertible {
     }
 }
 
-private func socketText(_ address: IPAddress, _ port: Port) -> String {
-    switch address.family {
-    case .v4: "\(address):\(port)"
-    case .v6: "[\(address)]:\(port)"
-    }
-}
-
 extension DesiredFrontend {
     fileprivate func text(of port: DesiredServicePort) -> String {
         var words = ["frontend", "\(key)", "\(kind)", policy == .cluster ? "cluster" : "local"]
@@ -72,7 +65,8 @@ extension DesiredFrontend {
 extension DesiredBackend {
     fileprivate func text(of port: DesiredServicePort) -> String {
         var words = [
-            "backend", "\(port.name)", "v\(port.name.family.rawValue)", socketText(address, self.port), "\(state)",
+            "backend", "\(port.name)", "v\(port.name.family.rawValue)", FrontendKey.socket(address, self.port),
+            "\(state)",
         ]
         if inCluster { words.append("cluster") }
         if inLocal { words.append("local") }

@@ -11,14 +11,21 @@ package struct Endpoint: Sendable, Hashable {
 
     package init(
         address: IPAddress, ready: Bool = true, serving: Bool = true, terminating: Bool = false,
-        nodeName: String? = nil, zone: String? = nil, zoneHints: [String] = [], nodeHints: [String] = []
+        nodeName: String? = nil, zone: String? = nil, zoneHints: [String] = [], nodeHints: [String] = [],
+        pod: String? = nil
     ) {
         self.address = address
         self.ready = ready
         self.serving = serving
         self.terminating = terminating
-        placement = Placement(nodeName: nodeName, zone: zone, zoneHints: zoneHints, nodeHints: nodeHints).unlessEmpty
+        var content = Placement.Content(nodeName: nodeName, zone: zone, zoneHints: zoneHints, nodeHints: nodeHints)
+        // Others share their placement, and a person asks for the name of one that is not used.
+        if !ready { content.pod = pod }
+        placement = Placement(content).unlessEmpty
     }
+
+    /// The name of its pod, if it is not ready and its slice says so.
+    package var pod: String? { placement?.content.pod }
 
     package var nodeName: String? {
         get { placement?.nodeName }
@@ -58,15 +65,12 @@ final class Placement: Sendable, Hashable {
         var zone: String?
         var zoneHints: [String] = []
         var nodeHints: [String] = []
+        var pod: String?
     }
 
     let content: Content
 
     init(_ content: Content) { self.content = content }
-
-    convenience init(nodeName: String?, zone: String?, zoneHints: [String], nodeHints: [String]) {
-        self.init(Content(nodeName: nodeName, zone: zone, zoneHints: zoneHints, nodeHints: nodeHints))
-    }
 
     var nodeName: String? { content.nodeName }
     var zone: String? { content.zone }

@@ -1,7 +1,8 @@
 /// Why a Service, an endpoint or a frontend is not used, or why it is used all the same: a stable word for programs.
 ///
-/// The catalogue of reasons: `explain` takes its words from here, and `swiftlet help reasons` prints it. `services` and
-/// `compile` have shorter texts (`EmptyReason`), each of which stands for a code.
+/// The catalogue of reasons: `explain` takes its words from here, and `swiftlet help reasons` prints it. `services`, `compile`
+/// and the status page say what Services and slices tell of a port without backends (`Emptiness`), under the code of
+/// its `EmptyReason`.
 package enum ReasonCode: String, Sendable, Hashable, CaseIterable, Codable {
     case works
     // The address that was asked for.

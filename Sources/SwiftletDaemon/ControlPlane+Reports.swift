@@ -54,7 +54,8 @@ extension ControlPlane {
         }
         report.problems =
             problems.filter(\.isRefusal).map(\.description).sorted() + compiler.conflicts.map(\.description)
-            + attention.values.sorted() + endpoints.problems.all + (names?.problems ?? []) + keptServices
+            + attention.values.sorted() + endpoints.problems.all + (names?.problems ?? [])
+            + keptServices.map { "\($0) is served as it was before the start: \(keptCause)" }
         report.names = names?.report
         if hasCompleteList, configuration.manifests.isEmpty, state.node(named: nodeName) == nil {
             report.risks.append(
@@ -86,11 +87,13 @@ extension ControlPlane {
     }
 
     /// Services of before the start that stay because it is not known whether they are wanted.
-    private var keptServices: [String] {
-        guard hasCompleteList else { return [] }
-        return (writer?.unconfirmedServices ?? []).map {
-            "\($0) is served as it was before the start: what may define it cannot be used; see the other problems"
-        }
+    private var keptServices: [ObjectName] { hasCompleteList ? writer?.unconfirmedServices ?? [] : [] }
+
+    /// What may define them.
+    private var keptCause: String {
+        let refused = problems.filter(\.isRefusal).map(\.description).sorted()
+        guard let first = refused.first else { return "what may define it cannot be used" }
+        return refused.count == 1 ? first : "\(first); \(refused.count - 1) more such problems are in `swiftlet status`"
     }
 
     /// Tries now to listen where it was not possible.
@@ -136,28 +139,55 @@ extension ControlPlane {
     /// The daemon's part of `services`: every Service that it knows, by name.
     func serviceReports() -> [ServiceReport] {
         let conflicts = Dictionary(grouping: compiler.conflicts, by: \.service)
-        return state.serviceNames.sorted().compactMap { name in
-            guard let service = state.service(named: name) else { return nil }
-            let desired = compiler.desired.services[name]
-            return ServiceReport(
-                service, desired: desired,
-                problems: (conflicts[name] ?? []).map(\.description) + (remarks[name] ?? []).map(\.text))
-        }
+        let cause = keptCause
+        let kept = keptServices.map { ServiceReport($0, problem: "kept from before: \(cause)") }
+        return kept
+            + state.serviceNames.sorted().compactMap { name in
+                guard let service = state.service(named: name) else { return nil }
+                return ServiceReport(
+                    service, desired: compiler.desired.services[name], slices: state.slices(of: name), node: node,
+                    problems: (conflicts[name] ?? []).map(\.description) + (remarks[name] ?? []).map(\.text)
+                        + reportedFailures.texts(for: name))
+            }
     }
 }
 
 extension ServiceReport {
-    init(_ service: Service, desired: DesiredService?, problems: [String]) {
+    /// Of one that only the maps know.
+    fileprivate init(_ name: ObjectName, problem: String) {
+        self.init(namespace: name.namespace, name: name.name, type: "unknown", ports: [], problems: [problem])
+    }
+
+    init(
+        _ service: Service, desired: DesiredService?, slices: [EndpointSlice], node: NodeConfiguration,
+        problems: [String]
+    ) {
+        let isPlain = desired?.isPlain(slices) ?? true
+        let trace = isPlain ? nil : ServiceTrace(service: service, slices: slices, node: node)
+        let told = Dictionary(
+            (trace?.ports ?? []).map { port in
+                (port.name, Emptiness(service: service, port: port, slices: slices, node: node.name))
+            }, uniquingKeysWith: { first, _ in first })
         self.init(
             namespace: service.name.namespace, name: service.name.name, type: service.kind.rawValue,
             externalPolicy: service.externalPolicy.rawValue, internalPolicy: service.internalPolicy.rawValue,
             leftAlone: desired?.leftAlone?.text, leftAloneCode: desired?.leftAlone?.code.rawValue,
             ports: (desired?.ports ?? []).map { port in
-                Port(
+                let (reason, remark) = (told[port.name]?.reason, told[port.name]?.remark)
+                return Port(
                     name: port.name.port, protocol: "\(port.name.proto)", family: Int(port.name.family.rawValue),
-                    reason: port.emptyReason?.rawValue, reasonCode: port.emptyReason?.code.rawValue)
+                    reason: reason?.text, reasonCode: port.emptyReason?.code.rawValue, remark: remark?.text,
+                    remarkCode: remark?.code.rawValue)
             },
             problems: problems)
+    }
+}
+
+extension DesiredService {
+    /// Whether there is nothing to say of its endpoints: all clients get one that does not terminate.
+    fileprivate func isPlain(_ slices: [EndpointSlice]) -> Bool {
+        ports.allSatisfy { port in port.emptyReason == nil && port.frontends.allSatisfy { $0.action == .balance } }
+            && !slices.contains { $0.endpoints.contains(where: \.terminating) }
     }
 }
 
@@ -196,6 +226,11 @@ struct ReportedFailures {
         let text = failure.description
         guard let port = failure.port else { return others.insert(text).inserted }
         return byPort.updateValue(text, forKey: port) != text
+    }
+
+    /// What is not in the maps of a Service.
+    func texts(for service: ObjectName) -> [String] {
+        byPort.filter { $0.key.service == service }.sorted { $0.key < $1.key }.map(\.value)
     }
 
     /// A line for each pending service port, the first hundred of them.

@@ -111,13 +111,16 @@ package struct ServiceReport: Codable, Sendable {
         package var reason: String?
         /// The reason's code, of `swiftlet help reasons`.
         package var reasonCode: String?
+        /// What to know of one that has backends: clients that get none, or endpoints that are its last.
+        package var remark: String?
+        package var remarkCode: String?
     }
 
     package var namespace: String
     package var name: String
     package var type: String
-    package var externalPolicy: String
-    package var internalPolicy: String
+    package var externalPolicy: String?
+    package var internalPolicy: String?
     /// Why it is rightly not programmed: headless, ExternalName, another proxy's; nil when it is.
     package var leftAlone: String?
     package var leftAloneCode: String?

@@ -33,6 +33,9 @@ package struct ServiceListing: Codable, Sendable {
         package var reasonCode: String?
         /// Where the documentation has that code.
         package var docs: String?
+        /// What to know of one that has a backend: clients that get none, or endpoints that are its last.
+        package var remark: String?
+        package var remarkCode: String?
         package var connections: Connections
         /// Which clients the restricted frontends admit (spec 24).
         package var sourceRanges: [String]
@@ -110,6 +113,7 @@ extension ServiceListing.Item {
                 ServiceListing.Port(
                     name: port.name, protocol: port.protocol, family: port.family, serviceID: nil, affinitySeconds: 0,
                     reason: port.reason, reasonCode: port.reasonCode, docs: Self.docs(of: port.reasonCode),
+                    remark: port.remark, remarkCode: port.remarkCode,
                     connections: .init(nil), sourceRanges: [], frontends: [], backends: [])
             },
             problems: report.problems)
@@ -130,10 +134,11 @@ extension ServiceListing.Item {
             $0.name == name.port && $0.protocol == "\(name.proto)" && $0.family == Int(name.family.rawValue)
         }
         var listed = ServiceListing.Port(port, named: name)
-        listed.reason = known.flatMap { ports[$0].reason }
-        listed.reasonCode = known.flatMap { ports[$0].reasonCode }
-        listed.docs = known.flatMap { ports[$0].docs }
-        if let known { ports[known] = listed } else { ports.append(listed) }
+        guard let known else { return ports.append(listed) }
+        (listed.reason, listed.reasonCode) = (ports[known].reason, ports[known].reasonCode)
+        (listed.remark, listed.remarkCode) = (ports[known].remark, ports[known].remarkCode)
+        listed.docs = ports[known].docs
+        ports[known] = listed
     }
 }
 

@@ -157,6 +157,7 @@ extension ServiceListing.Item {
             if let reason = port.reason {
                 lines.append("    no backend: \(Terminal.styled(reason, .warning))\(port.docs.seeAlso)")
             }
+            if let remark = port.remark { lines.append("    remark:    \(Terminal.styled(remark, .warning))") }
             if port.frontends.contains(where: \.restricted) {
                 lines.append(
                     "    sources:   \(port.sourceRanges.isEmpty ? "none" : shortened(port.sourceRanges, most: .max))")

@@ -118,7 +118,8 @@ struct StatusTests {
     func explains() throws {
         let node = try TestNode.current
         let empty = try #require(try node.services()["empty"])
-        #expect(empty.ports.allSatisfy { $0.reason == "no endpoints" && $0.reasonCode == "noEndpoints" })
+        let reason = "default/empty has neither spec.selector nor an EndpointSlice"
+        #expect(empty.ports.allSatisfy { $0.reason == reason && $0.reasonCode == "noEndpoints" })
         #expect(try node.status().daemon?.emptyServices == ["noEndpoints": 1])
         let one = try node.swiftlet("services", "default/web")
         #expect(one.status == .exited(0))

@@ -33,6 +33,39 @@ struct ControlPlaneTests {
         #expect(after.count(.services4) == 1)
     }
 
+    @Test("what stays because a manifest cannot be used says so, with the manifest")
+    func keeps() async throws {
+        let before = try MemoryControlPlane()
+        _ = await before.control.ingestFirst(try Objects.list(0..<2))
+        let after = try MemoryControlPlane(before.store)
+        let torn = StateProblem(.unparsable, origin: "/manifests/b.yaml", cause: "no YAML", advice: "correct it")
+            .hiding(.anything)
+        _ = await after.control.ingestFirst(
+            StateBatch(events: try Objects.service(0), problems: [torn], isInitial: true))
+        let reports = await after.control.serviceReports()
+        #expect(reports.map(\.name) == ["web-1", "web-0"] && after.count(.services4) == 2)
+        #expect(reports.first?.problems == ["kept from before: \(torn)"])
+    }
+
+    @Test("services tell what is in the way of a port, and what to know of one that has endpoints")
+    func tells() async throws {
+        let plane = try MemoryControlPlane()
+        var unready = EndpointSlice(name: Objects.name(0), serviceName: "web-0", addressType: .ipv4)
+        unready.ports = [.init(port: try Objects.port(8080))]
+        unready.endpoints = [Endpoint(address: IPAddress(v4: 1), ready: false, serving: false, pod: "web-a")]
+        var last = unready
+        last.name = Objects.name(1)
+        last.serviceName = "web-1"
+        last.endpoints = [Endpoint(address: IPAddress(v4: 1), ready: false, terminating: true, pod: "web-b")]
+        let services = try [0, 1].map { try Objects.service($0)[0] }
+        _ = await plane.control.ingestFirst(
+            StateBatch(events: services + [.slice(unready), .slice(last)], isInitial: true))
+        let ports = await plane.control.serviceReports().flatMap(\.ports)
+        #expect(ports.map(\.reason) == ["1 endpoint, none ready: web-a (readiness)", nil])
+        #expect(ports.map(\.reasonCode) == ["notReady", nil])
+        #expect(ports.map(\.remark) == [nil, "terminating, serving (fallback): web-b"])
+    }
+
     @Test("a cache is taken only while nothing better is known")
     func cached() async throws {
         let plane = try MemoryControlPlane()
@@ -48,6 +81,8 @@ struct ControlPlaneTests {
         #expect(first.failures.count == 1)
         #expect(await plane.control.pendingPorts == 1 && plane.count(.services4) == 4)
         #expect(plane.warnings.withLock { $0.map(\.reason) } == ["NotProgrammed"])
+        let problems = await plane.control.serviceReports().flatMap(\.problems)
+        #expect(problems.count == 1 && problems.allSatisfy { $0.contains("services4 is full (4)") }, "\(problems)")
         let served = try #require(await plane.control.servedNumber(in: 0..<5))
         _ = await plane.control.ingest(StateBatch(events: [.serviceGone(Objects.name(served))]))
         await plane.control.reclaim()

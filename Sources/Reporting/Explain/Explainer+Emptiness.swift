@@ -11,11 +11,17 @@ extension Explainer {
         if route.port.endpoints.isEmpty, let stray = straySlice(service) { return stray }
         switch route.port.emptyReason {
         case .notOnThisNode, nil: return notHere(route)
-        case .notReady: return notReady(route)
         case .noMatchingPort: return portNames(route)
-        case .otherFamily: return otherFamily(route)
         case .noSlice, .selectorMatchesNothing: return pods(route)
-        case .noEndpoints: return withoutSelector(route)
+        case .notReady, .otherFamily, .noEndpoints: return told(route).reason
+        }
+    }
+
+    /// What Services and slices tell, with the pods' names and states.
+    private func told(_ route: Route) -> Emptiness {
+        let slices = view.slices.map(\.slice).filter { $0.isOf(route.service.name) }
+        return Emptiness(service: route.service, port: route.port, slices: slices, node: node.name) { endpoint in
+            (name(of: endpoint), outcomeWord(route.fate(endpoint), endpoint, route))
         }
     }
 
@@ -57,51 +63,15 @@ extension Explainer {
         }
     }
 
-    private func withoutSelector(_ route: Route) -> Reason {
-        let own = view.slices.filter { $0.slice.isOf(route.service.name) }
-        if let names = own.first(where: { $0.slice.addressType == .fqdn }) {
-            return Reason(
-                .fqdnSlice, object: "EndpointSlice \(names.slice.name)",
-                text: "EndpointSlice \(names.slice.name) has addressType FQDN: names cannot be translated to")
-        }
-        guard let slice = own.first?.slice else {
-            return Reason(
-                .noEndpoints, object: "Service \(route.service.name)",
-                text: "\(route.service.name) has neither spec.selector nor an EndpointSlice",
-                remedy: "write one of the two")
-        }
-        return Reason(
-            .emptySlice, object: "EndpointSlice \(slice.name)", text: "EndpointSlice \(slice.name) has no endpoints",
-            remedy: "add the addresses to endpoints")
-    }
-
     private func portNames(_ route: Route) -> Reason {
-        let spec = route.port.spec
-        let wanted = "\(spec.name)/\(spec.proto)"
+        let reason = told(route).portNames
+        // Where pods declare no port of that name the slice cannot have it: of one that was made of pods, none is left.
         let slice = route.port.endpoints.first { $0.cluster == .otherPort }?.slice
-        let offered = route.port.offered
-        // A slice that was made of pods: its port is missing because none of them declares the name.
-        if let slice, slice.name.contains("@"), offered.isEmpty { return targetPort(route) }
-        let place = slice.map { "EndpointSlice \($0)" } ?? "slices"
-        if offered.isEmpty {
-            return Reason(
-                .sliceWithoutPorts, object: place, text: "\(place) has no ports",
-                remedy: "write ports with \(shown(wanted))")
-        }
-        let list = offered.map(shown).joined(separator: ", ")
-        let text = "\(place) offers \(list), the Service wants \(shown(wanted))"
-        if offered.contains(where: { $0.hasPrefix(spec.name + "/") }) {
-            return Reason(
-                .protocolsDiffer, object: place, text: text, remedy: "correct protocol in ports or in \(route.field)")
-        }
-        if route.service.selector != nil, !target(route).isEmpty, Port(Int(target(route)) ?? 0) == nil {
-            return targetPort(route)
-        }
-        return Reason(
-            .portNamesDiffer, object: place, text: text, remedy: "correct \(route.field).name or the slice's port")
+        if route.port.offered.isEmpty, slice?.name.contains("@") == true { return targetPort(route) }
+        let isNamed = !target(route).isEmpty && Port(Int(target(route)) ?? 0) == nil
+        let isTarget = reason.code == .portNamesDiffer && route.service.selector != nil && isNamed
+        return isTarget ? targetPort(route) : reason
     }
-
-    private func shown(_ port: String) -> String { port.hasPrefix("/") ? "(unnamed)\(port)" : port }
 
     private func target(_ route: Route) -> String {
         guard let view = view.services[route.service.name],
@@ -121,32 +91,7 @@ extension Explainer {
             remedy: "correct targetPort or the name in containers[].ports")
     }
 
-    private func otherFamily(_ route: Route) -> Reason {
-        let wanted = route.port.name.family == .v4 ? "IPv4" : "IPv6"
-        let other = route.port.name.family == .v4 ? "IPv6" : "IPv4"
-        let own = view.slices.first { $0.slice.isOf(route.service.name) && $0.slice.addressType.rawValue == other }
-        let place = own.map { "EndpointSlice \($0.slice.name)" } ?? "the Service's slices"
-        return Reason(
-            .otherFamily, object: place,
-            text: "\(route.service.name) has an \(wanted) address, \(place) \(other) endpoints only",
-            remedy: "add a slice with addressType \(wanted), or give the Service an \(other) address")
-    }
-
-    // MARK: Readiness and places
-
-    private func notReady(_ route: Route) -> Reason {
-        let texts = route.port.endpoints.map { "\(name(of: $0)) (\(outcomeWord(route.fate($0), $0, route)))" }
-        let count = texts.count
-        let list = texts.prefix(4).joined(separator: ", ") + (count > 4 ? ", …" : "")
-        let ended = route.port.endpoints.allSatisfy { route.fate($0) == .ended }
-        let text = "\(count) \(count == 1 ? "endpoint" : "endpoints"), none ready: \(list)"
-        return ended
-            ? Reason(.podTerminating, object: "Service \(route.service.name)", text: text, remedy: "start new pods")
-            : Reason(
-                .notReady, object: "Service \(route.service.name)", text: text,
-                remedy: route.service.selector == nil
-                    ? "correct conditions.ready in the slice" : "look at the pods' readiness probes")
-    }
+    // MARK: Places
 
     private func notHere(_ route: Route) -> Reason {
         let all = route.port.endpoints.filter { route.fate($0) == .elsewhere }
@@ -162,13 +107,7 @@ extension Explainer {
                 remedy: meant.map { "write \($0)" }
                     ?? "write one of \(view.nodes.keys.sorted().joined(separator: ", "))")
         }
-        let isInside = route.frontend?.kind == .clusterIP
-        let field = isInside ? "internalTrafficPolicy" : "externalTrafficPolicy"
-        let who = isInside ? "clients on this node are refused" : "clients outside are dropped"
-        return Reason(
-            .notOnThisNode, object: "Service \(route.service.name)",
-            text: "0 of \(all.count) endpoints on \(node.name), \(field) Local: \(who)",
-            remedy: "run a pod on \(node.name), or set spec.\(field): Cluster")
+        return told(route).notHere(isInside: route.frontend?.kind == .clusterIP)
     }
 
     /// Nodes are known, and none of them is this one.

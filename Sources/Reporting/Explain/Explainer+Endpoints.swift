@@ -36,9 +36,7 @@ extension Explainer {
 
     /// `web-a`, or the address where no pod is known.
     func name(of endpoint: ServiceTrace.Endpoint) -> String {
-        view.podName(of: endpoint.endpoint.address, in: endpoint.slice)
-            ?? endpoint.port.map { "\(FrontendKey.socket(endpoint.endpoint.address, $0))" }
-            ?? "\(endpoint.endpoint.address)"
+        view.podName(of: endpoint.endpoint.address, in: endpoint.slice) ?? endpoint.socketText
     }
 
     private func podState(of endpoint: ServiceTrace.Endpoint) -> String? {
@@ -139,12 +137,5 @@ extension PodView {
         if isOver || phase == "Pending" { return phase }
         if addresses.isEmpty { return "no address" }
         return isReady ? "ready" : "readiness"
-    }
-}
-
-extension FrontendKey {
-    /// `10.244.0.11:8080`, an IPv6 address in brackets.
-    static func socket(_ address: IPAddress, _ port: Port) -> String {
-        address.family == .v6 ? "[\(address)]:\(port)" : "\(address):\(port)"
     }
 }

@@ -182,11 +182,7 @@ struct Route {
 
     var isOutside: Bool { if case .outside = question.client { true } else { false } }
 
-    /// `spec.ports[http]`, or `spec.ports[0]` of one without a name.
-    var field: String {
-        if !port.spec.name.isEmpty { return "spec.ports[\(port.spec.name)]" }
-        return "spec.ports[\(service.ports.firstIndex(of: port.spec) ?? 0)]"
-    }
+    var field: String { service.field(of: port.spec) }
 
     /// The frontend that the client meets: of its side, where there are two.
     func choose(among frontends: [DesiredFrontend], asked key: FrontendKey?) -> DesiredFrontend? {

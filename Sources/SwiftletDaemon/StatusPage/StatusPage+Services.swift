@@ -46,7 +46,8 @@ extension StatusPage {
         }
         let title = port.name.isEmpty ? "\(port.protocol), IPv\(port.family)" : "\(port.name), IPv\(port.family)"
         let reason: HTML =
-            port.reason.map { "<tr><td>no endpoint</td><td class=\"wrap\" colspan=\"3\">\($0)</td></tr>" } ?? ""
+            port.reason.map { "<tr><td>no endpoint</td><td class=\"wrap\" colspan=\"3\">\($0)</td></tr>" }
+            ?? port.remark.map { "<tr><td>remark</td><td class=\"wrap\" colspan=\"3\">\($0)</td></tr>" } ?? ""
         return "<tr><th colspan=\"4\">\(title)</th></tr>\(frontends)\(backends)\(reason)"
     }
 

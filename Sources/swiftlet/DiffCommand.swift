@@ -16,8 +16,8 @@ struct DiffCommand: ParsableCommand {
         abstract: "Show what new manifests would change: frontends, endpoints, map writes, open connections.",
         discussion: """
             Compares with the maps of this node, and touches nothing. Where the daemon reads manifests, the new ones stand
-            for all of them; where it follows a cluster, for the Services that they define, whose endpoints are the
-            cluster's unless they bring their own. With --against it compares two directories, and needs no daemon.
+            for all of them; where it follows a cluster, for the Services that they define. There the endpoints are the
+            cluster's unless they bring their own, and so is what the API server has allocated. With --against it compares two directories, and needs no daemon.
 
             Exit code 0: nothing would change; 1: something would; 2: it cannot be told.
 
@@ -70,14 +70,17 @@ struct DiffCommand: ParsableCommand {
         try pins.requireDatapath()
         let daemon = try ClusterLook.node(pins)
         var (events, problems) = try load(manifests)
-        if daemon.manifests.isEmpty { events = try completed(events) }
+        var notes: [String] = []
+        if daemon.manifests.isEmpty { (events, notes) = try completed(events) }
         var draft = try MapDraft(
             pins: pins.pins, node: daemon.configuration,
             addresses: Set((try? NetworkSnapshot.read().usableAddresses) ?? []))
         let memory = try memory()
         problems.removeAll { !$0.isRefusal }
-        return try draft.report(of: events, problems: problems, isWhole: !daemon.manifests.isEmpty)
+        var report = try draft.report(of: events, problems: problems, isWhole: !daemon.manifests.isEmpty)
             .noting(memory, OpenSockets(lookingWith: pins.pins))
+        report.notes = notes
+        return report
     }
 
     private func memory() throws -> MapMemory {
@@ -111,21 +114,45 @@ struct DiffCommand: ParsableCommand {
         return loaded
     }
 
-    /// In a cluster the endpoints of a Service come from a controller, and Nodes are not written by hand.
-    private func completed(_ events: [ClusterEvent]) throws -> [ClusterEvent] {
+    /// In a cluster the endpoints of a Service come from a controller, its addresses from the API server, and Nodes are not
+    /// written by hand.
+    ///
+    /// - Returns: what the new manifests come to there, and what cannot be told of it.
+    private func completed(_ events: [ClusterEvent]) throws -> (events: [ClusterEvent], notes: [String]) {
         var merged: [ClusterEvent.Subject: ClusterEvent] = [:]
-        let services = events.compactMap { event -> ObjectName? in
-            if case .service(let service) = event { service.name } else { nil }
-        }
-        for name in services {
-            for event in try ClusterLook.view(path: "\(name)", pins: pins).events where event.isPart(of: name) {
-                merged[event.subject] = event
-            }
-        }
+        var notes: [String] = []
         let described = Set(events.compactMap(\.sliceOwner))
-        merged = merged.filter { !($0.value.sliceOwner.map(described.contains) ?? false) }
-        for event in events { merged[event.subject] = event }
-        return Array(merged.values)
+        var looks: [String: [ClusterEvent]] = [:]
+        for event in events {
+            guard case .service(let service) = event else {
+                merged[event.subject] = event
+                continue
+            }
+            let found = try looks[service.name.namespace] ?? look(around: service.name)
+            looks[service.name.namespace] = found
+            let stored = found.lazy.compactMap(\.definedService).first { $0.name == service.name }
+            let applied = stored.map(service.applied) ?? service
+            merged[event.subject] = .service(applied)
+            notes += applied.unallocated.map { field in
+                "Service \(service.name): the API server fills in \(field), and what that leads to is not shown"
+            }
+            if let stored, stored.selector != service.selector, !described.contains(service.name) {
+                notes.append(
+                    "Service \(service.name): spec.selector is another, and the endpoints shown are those of now")
+            }
+            if described.contains(service.name) { continue }
+            for event in found where event.sliceOwner == service.name { merged[event.subject] = event }
+        }
+        return (Array(merged.values), notes.sorted())
+    }
+
+    /// All Services of the cluster, and all slices of the namespace.
+    private func look(around service: ObjectName) throws -> [ClusterEvent] {
+        let view = try ClusterLook.view(path: "\(service)", pins: pins)
+        // Neither changes what a Service comes to; without the rest all of it would seem to be new.
+        let missing = view.unseen.first { unseen in !["pods", "nodes"].contains(where: unseen.contains) }
+        if let missing { throw CommandError("cannot compare with the API server: \(missing)") }
+        return view.events
     }
 }
 
@@ -136,12 +163,5 @@ extension ClusterEvent {
         return ObjectName(namespace: slice.name.namespace, name: slice.serviceName)
     }
 
-    /// A slice of the Service, or a Node.
-    fileprivate func isPart(of service: ObjectName) -> Bool {
-        switch self {
-        case .slice: sliceOwner == service
-        case .node: true
-        default: false
-        }
-    }
+    fileprivate var definedService: Service? { if case .service(let service) = self { service } else { nil } }
 }

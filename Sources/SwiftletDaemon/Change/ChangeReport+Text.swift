@@ -16,7 +16,7 @@ extension ChangeReport {
         let (sockets, flows) = (endpoints.reduce(0) { $0 + $1.sockets }, endpoints.reduce(0) { $0 + $1.flows })
         if sockets + flows > 0 { lines.append("open connections touched: \(Endpoint.count(sockets, flows))") }
         lines += failures.map { "would not fit: \($0)" }
-        lines += problems.map { "problem: \($0)" }
+        lines += problems.map { "problem: \($0)" } + notes.map { "note: \($0)" }
         return lines.joined(separator: "\n")
     }
 }

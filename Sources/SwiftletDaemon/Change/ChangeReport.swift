@@ -48,6 +48,8 @@ package struct ChangeReport: Codable, Sendable, Hashable {
     package var failures: [String]
     /// What is wrong in the new manifests; what is refused stays as it is.
     package var problems: [String]
+    /// What cannot be told before the objects are written.
+    package var notes: [String] = []
 
     /// Whether anything would be another than it is.
     package var isEmpty: Bool { frontends.isEmpty && endpoints.isEmpty && writes.isEmpty && failures.isEmpty }

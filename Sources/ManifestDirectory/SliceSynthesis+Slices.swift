@@ -4,7 +4,9 @@ import ServiceModel
 extension SliceSynthesis {
     /// Slices of the pods that a selector found: one for each family and for each set of port numbers, since a
     /// named target port may stand for different numbers on different pods (spec 6).
-    func podSlices(of name: ObjectName, _ service: ServiceEntry, pods: [(name: String, pod: PodObject)]) -> [EndpointSlice] {
+    func podSlices(of name: ObjectName, _ service: ServiceEntry, pods: [(name: String, pod: PodObject)])
+        -> [EndpointSlice]
+    {
         var slices: [ObjectName: EndpointSlice] = [:]
         for (podName, pod) in pods where !pod.isOver {
             let numbers = zip(service.ports, service.targets).map { Self.resolve($1, of: $0, on: pod) }

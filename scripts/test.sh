@@ -73,7 +73,14 @@ explain() {
 run() {
 	local how=()
 	[ "$tier" != kernel ] || how=(--no-parallel)
-	swift test --ignore-lock --skip-build "${how[@]}" --filter "^($1)\\." 2>&1
+	swift test --skip-build "${how[@]}" --filter "^($1)\\." 2>&1
+}
+
+# The same past SwiftPM, of which only one may run.
+run_beside() {
+	"$(swift build --show-bin-path)/swiftletPackageTests.xctest" --testing-library swift-testing --no-parallel \
+		--filter "^($1)\\." >"$beside" 2>&1 &
+	second=$!
 }
 
 swift build --build-tests
@@ -81,10 +88,7 @@ for tier in "${tiers[@]}"; do
 	echo "test: tier $tier"
 	failed=0 second=
 	: >"$beside"
-	if [ -n "${besides[$tier]:-}" ]; then
-		run "${besides[$tier]}" >"$beside" &
-		second=$!
-	fi
+	[ -z "${besides[$tier]:-}" ] || run_beside "${besides[$tier]}"
 	run "${targets[$tier]}" | tee "$output" || failed=1
 	if [ -n "$second" ]; then
 		wait "$second" || failed=1

@@ -56,8 +56,10 @@ struct LifecycleTests {
         #expect(try node.call("10.96.0.15:81").results == ["ECONNREFUSED"])
     }
 
-    @Test("SIGTERM ends the start within a second or so, whatever it is at", arguments: [50, 400, 1_200])
-    func stopsWhileStarting(milliseconds: UInt32) throws {
+    @Test(
+        "SIGTERM ends the start within a second or so, whatever it is at",
+        arguments: ["reading manifests", "loaded programs at tc", "attached the hooks"])
+    func stopsWhileStarting(phase: String) throws {
         let node = try TestNode.current
         if node.pid != nil { try node.stop() }
         let services = (0..<8_000).map { number in
@@ -69,12 +71,10 @@ struct LifecycleTests {
         try node.write(services.joined(separator: "\n---\n"), to: "many.yaml")
         defer { try? node.remove("many.yaml") }
         try node.launch()
-        #expect(try eventually { node.logText.contains("reading manifests") })
-        usleep(milliseconds * 1_000)
+        #expect(try eventually { node.logText.contains(phase) })
         let asked = ContinuousClock.now
         #expect(try node.stop() == .exited(0), "\(node.logText)")
         #expect(ContinuousClock.now - asked < .milliseconds(1_500))
-        #expect(!node.logText.contains("ready"))
         #expect(node.logText.contains("the datapath works on"))
     }
 

@@ -43,9 +43,9 @@ $(BPF_OUT)/%.bpf.o: bpf/tests/%.bpf.c $(BPF_HEADERS)
 	$(BPF_CLANG) $(BPF_CFLAGS) -c $< -o $@
 
 # Those at tc for kernels whose connection tracking cannot be asked.
-bpf: build/bpf/tc_untracked.bpf.o
+bpf: $(BPF_OUT)/tc_untracked.bpf.o
 
-build/bpf/tc_untracked.bpf.o: bpf/tc.bpf.c $(BPF_HEADERS)
+$(BPF_OUT)/tc_untracked.bpf.o: bpf/tc.bpf.c $(BPF_HEADERS)
 	@mkdir -p $(@D)
 	$(BPF_CLANG) $(BPF_CFLAGS) -DLB_UNTRACKED -c $< -o $@
 

@@ -204,14 +204,20 @@ static __always_inline enum verdict F(tc_leaves)(struct F(view) *view)
 	return VERDICT_REFUSE;
 }
 
-/* The half of a forwarded flow that is translated where its packets depart. */
+/*
+ * The half of a forwarded flow that is translated where its packets depart. What the node has not
+ * forwarded is none of a flow that masquerades: a pod on a macvlan device sends by here without
+ * arriving, and nobody saw how its connection began. Refusals are the node's own.
+ */
 static __always_inline enum verdict F(tc_find_inner)(struct __sk_buff *skb, struct F(view) *view,
 						     __u64 now)
 {
+	const bool may_be_half =
+		skb->ingress_ifindex || view->is_icmp || view->tcp_flags & TCP_RST;
 	struct F(packet) *packet = &view->packet;
 	struct F(flow) *flow = NULL;
 
-	if (view->kinds) {
+	if (view->kinds && may_be_half) {
 		packet->tuple.place = INNER;
 		flow = F(flow_find)(&packet->tuple, false, now, &view->to);
 		if (flow && !flow->masquerade)
@@ -233,7 +239,7 @@ static __always_inline enum verdict F(tc_find_inner)(struct __sk_buff *skb, stru
 	F(tuple_turn)(&packet->tuple, &view->key);
 	view->key.place = INNER;
 	flow = F(flow_find)(&view->key, true, now, &view->to);
-	if (!flow)
+	if (!flow || (flow->node_port && !may_be_half))
 		return VERDICT_PASS;
 	if (!view->is_icmp)
 		F(flow_follow)(flow, true, view->tcp_flags, now);

@@ -72,6 +72,22 @@ struct Bystanders {
         try expectProbesAnswered("after flows")
     }
 
+    /// A client that used a NodePort goes straight to the endpoint, from the same port: at once, and while a flow lives.
+    func expectClientsPortsFree() throws {
+        for (number, (name, udp)) in zip(41_000..., Self.meetings) {
+            let service = try RoutedService[name]
+            let options =
+                ["--bind", family.clients[1], "--source-port", "\(number)", "--timeout", "5000"] + Self.transport(udp)
+            let endpoint = family.endpoint(service.pods[0].address(family), 8080)
+            for _ in 0..<2 {
+                let calls = try node.call(service.door(.nodePort, family), options: options)
+                #expect(calls.results == ["ok"], "\(name): \(calls.summary)")
+                let straight = try node.call(endpoint, options: options)
+                #expect(straight.results == ["ok"], "\(name): straight to the endpoint, \(straight.summary)")
+            }
+        }
+    }
+
     /// A flow that lives, and a connection from its port to its endpoint: both go on.
     func expectLivingFlowsShared() throws {
         for (number, (name, udp)) in zip(43_000..., Self.meetings) {

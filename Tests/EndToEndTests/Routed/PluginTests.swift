@@ -118,6 +118,7 @@ struct PluginExpectations {
                 expect(try node.call(fromPod: 3, outside, options: options), from: ["outside"], "pod → outside \(udp)")
             }
         }
+        try bystanders.expectClientsPortsFree()
         #expect(try node.status()?.degraded == [])
     }
 }

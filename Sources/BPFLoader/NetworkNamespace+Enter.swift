@@ -17,4 +17,15 @@ extension NetworkNamespace {
         let cause = Errno(rawValue: -status)
         throw BPFError(.enter, subject, cause, advice: cause == .notPermitted ? "grant CAP_SYS_ADMIN" : nil)
     }
+
+    /// Runs a closure in another network namespace, and comes back. The thread must run nothing else meanwhile.
+    package static func visit<Value>(_ path: FilePath, _ body: () -> Value) throws(BPFError) -> Value {
+        let descriptor = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw BPFError(.enter, "the own network namespace", .last) }
+        let home = Descriptor(adopting: descriptor)
+        try enter(path)
+        let value = body()
+        try enter(FilePath("/proc/self/fd/\(home.rawValue)"))
+        return value
+    }
 }

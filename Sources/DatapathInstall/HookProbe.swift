@@ -1,5 +1,6 @@
 import BPFLoader
 package import Glibc
+import NodeNetwork
 package import ServiceModel
 package import SystemPackage
 
@@ -94,20 +95,25 @@ package enum HookProbe {
 
     /// Whether the socket's own address is the first one of loopback, which the kernel gives it towards loopback.
     private static func isFromLoopback(_ descriptor: Int32, _ family: IPFamily) -> Bool {
+        let own = IPAddress(ofSocket: descriptor, family)
+        return family == .v4 ? own?.bytes.first == 127 : own == IPAddress(v6: 0, 1)
+    }
+}
+
+extension IPAddress {
+    /// The address that a socket of this family has on this side.
+    package init?(ofSocket descriptor: CInt, _ family: IPFamily) {
         var address = sockaddr_in6()
         var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
         let status = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
         }
-        guard status == 0 else { return false }
-        // The address stands behind family and port, and with IPv6 behind the flow label, too.
-        return withUnsafeBytes(of: &address) { bytes in
-            family == .v4 ? bytes[4] == 127 : bytes[8..<24].elementsEqual(IPAddress(v6: 0, 1).bytes)
-        }
+        guard status == 0 else { return nil }
+        // It stands behind family and port, and with IPv6 behind the flow label, too.
+        let bytes = withUnsafeBytes(of: &address) { Array(family == .v4 ? $0[4..<8] : $0[8..<24]) }
+        self.init(networkOrder: bytes[...])
     }
-}
 
-extension IPAddress {
     /// The address as the kernel wants it.
     package func withSocketAddress<Result>(
         port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result

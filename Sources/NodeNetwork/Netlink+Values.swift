@@ -1,7 +1,7 @@
 import CRtnetlink
 import Netlink
 import Glibc
-import ServiceModel
+package import ServiceModel
 
 extension NetworkLink {
     /// Nil for a message about something else.
@@ -115,7 +115,7 @@ extension IPFamily {
 
 extension IPAddress {
     /// From the four or sixteen bytes of a message.
-    init?(networkOrder bytes: ArraySlice<UInt8>) {
+    package init?(networkOrder bytes: ArraySlice<UInt8>) {
         switch bytes.count {
         case 4: self.init(v4: bytes.reduce(0) { $0 << 8 | UInt32($1) })
         case 16:

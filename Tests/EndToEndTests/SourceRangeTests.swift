@@ -122,6 +122,26 @@ struct SourceRangeTests {
         _ = try monitor.terminate()
     }
 
+    @Test("explain --pid judges by the source that the process would have", arguments: ["203.0.113", "[2001:db8:10:"])
+    func explained(start: String) throws {
+        let node = try TestNode.current
+        func explain(_ number: Int, from place: TestNode.Place) throws -> String {
+            let process = try RunningProcess(["sleep", "60"], in: node.namespace(of: place), cgroup: node.cgroup.path)
+            defer { _ = try? process.terminate() }
+            let address = start.hasPrefix("[") ? "\(start):\(number)]:80" : "\(start).\(number):80"
+            return try Programs.run(
+                [Programs.swiftlet, "explain", address, "--pid", "\(process.pid)", "--bpf-root", node.bpfRoot],
+                in: node.lab.node.path
+            ).output
+        }
+        let refused = try explain(20, from: .pod(1))
+        let source = start.hasPrefix("[") ? "fd00:10:244::11" : "10.244.0.11"
+        #expect(refused.contains("does not admit \(source); add a range"), "\(refused)")
+        #expect(try explain(20, from: .pod(2)).contains("works: it leads to"))
+        #expect(try explain(20, from: .node).contains("does not admit an address of this node's Node object"))
+        #expect(try explain(21, from: .node).contains("works: it leads to"))
+    }
+
     @Test("the other addresses of the Service are open to all")
     func others() throws {
         let node = try TestNode.current

@@ -29,6 +29,10 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
     package var socketLB: String?
     /// The client is in the node's own network namespace.
     package var isClientOfNode: Bool?
+    /// The source that its route to an endpoint gives it, where it is a process in another network namespace.
+    package var clientSource: String?
+    /// What of the node could not be looked at, and why.
+    package var unseen: [String]?
     /// Its packets meet programs of ours.
     package var hasPacketPrograms: Bool?
     package var hooksAttached: Bool?

@@ -102,23 +102,39 @@ extension Explainer {
     /// The source ranges of the frontend, for a client whose address is known.
     func sources(_ route: Route) -> Reason? {
         guard let frontend = route.frontend, let ranges = frontend.sourceRanges else { return nil }
-        let address: IPAddress
-        switch route.question.client {
-        case .outside(let outside): address = outside
-        case .pod(let name):
-            let pod = view.pods.first { $0.name == name }
-            guard let own = pod?.addresses.first(where: { $0.family == frontend.key.address.family }) else {
-                return nil
-            }
-            address = own
-        case .node, .process: return nil
+        let source: String
+        switch origin(of: route.question.client, frontend.key.address.family) {
+        case .address(let address):
+            if ranges.admitted(by: frontend.key.address).contains(where: { $0.contains(address) }) { return nil }
+            source = "\(address)"
+        case .node:
+            if ranges.admitsVIP { return nil }
+            source = "an address of this node's Node object"
+        case nil: return nil
         }
-        if ranges.admitted(by: frontend.key.address).contains(where: { $0.contains(address) }) { return nil }
         let list = ranges.ranges.map(\.description).joined(separator: ", ")
         return Reason(
             .sourceRange, object: "Service \(route.service.name)",
-            text: "\(route.service.name): spec.loadBalancerSourceRanges (\(list)) does not admit \(address)",
+            text: "\(route.service.name): spec.loadBalancerSourceRanges (\(list)) does not admit \(source)",
             remedy: "add a range that holds it")
+    }
+
+    private enum Source {
+        case address(IPAddress)
+        /// Any of the node's own: a socket that is not bound does not say which.
+        case node
+    }
+
+    /// Where a client's connections come from; nil if that is not known.
+    private func origin(of client: ExplainQuestion.Client, _ family: IPFamily) -> Source? {
+        switch client {
+        case .outside(let address): .address(address)
+        case .pod(let name):
+            view.pods.first { $0.name == name }?.addresses.first { $0.family == family }.map(Source.address)
+        case .process:
+            facts.isClientOfNode == true ? .node : facts.clientSource.flatMap { IPAddress($0) }.map(Source.address)
+        case .node: nil
+        }
     }
 
     /// What the node says of the maps and the hooks.

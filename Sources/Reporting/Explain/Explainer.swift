@@ -145,7 +145,7 @@ package struct Explainer {
         let reason = clientReason ?? emptiness(route) ?? sources(route) ?? programs(route) ?? connectReason
         return Explanation(
             question: question.text, works: reason == nil, steps: steps, verdict: .init(reason ?? success(route)),
-            unseen: view.unseen)
+            unseen: view.unseen + (facts.unseen ?? []))
     }
 
     /// The endpoints of each service port, with what became of them.
@@ -162,7 +162,7 @@ package struct Explainer {
     func answer(_ question: ExplainQuestion, steps: [String], _ reason: Reason) -> Explanation {
         Explanation(
             question: question.text, works: false, steps: steps.map { .init(text: $0) }, verdict: .init(reason),
-            unseen: view.unseen)
+            unseen: view.unseen + (facts.unseen ?? []))
     }
 }
 

@@ -27,6 +27,7 @@ struct NodeLook {
             facts.isClientServed = CgroupFileSystem.contains(process: pid, below: FilePath(root))
         }
         noteLeft(client, &facts)
+        if let destination { noteSource(of: client, to: destination, &facts) }
         // A daemon that only observes has programmed nothing, and is not to be blamed for it.
         guard let destination, daemon?.kubeProxyReplacement != false else { return facts }
         facts.hooksAttached = (try? CgroupLink(pinnedAt: pins.pins.link(.connect4)).info.isAttached) ?? false
@@ -38,6 +39,23 @@ struct NodeLook {
             facts.deviceWithoutPrograms = deviceWithoutPrograms(destination.frontend.key.address)
         }
         return facts
+    }
+
+    /// What a process in another network namespace is seen as, if it matters: the source that the route to the first
+    /// endpoint gives.
+    private func noteSource(
+        of client: ExplainQuestion.Client, to destination: Explainer.Destination, _ facts: inout ExplainFacts
+    ) {
+        guard case .process(let pid, _) = client, facts.isClientOfNode == false,
+            destination.frontend.sourceRanges != nil, let endpoint = destination.endpoints.first
+        else { return }
+        do throws(BPFError) {
+            facts.clientSource = try NetworkNamespace.visit(FilePath("/proc/\(pid)/ns/net")) {
+                SourceTrial.run(endpoint.address, endpoint.port)?.description
+            }
+        } catch {
+            facts.unseen = ["the source of process \(pid), which source ranges ask for: \(error)"]
+        }
     }
 
     /// Whether sockets of the client may be left to its packets, and whether these meet programs.
@@ -112,6 +130,21 @@ struct NodeLook {
             outcomes["\(host):\(endpoint.port)"] = ConnectTrial.run(endpoint.address, endpoint.port)
         }
         facts.connects = outcomes
+    }
+}
+
+/// The source of packets to an address, as the kernel's routes give it: nothing is sent.
+enum SourceTrial {
+    /// Nil: there is no route.
+    static func run(_ address: IPAddress, _ port: Port) -> IPAddress? {
+        let type = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let descriptor = socket(address.family == .v4 ? AF_INET : AF_INET6, type, 0)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        guard address.withSocketAddress(port: port.number, { Glibc.connect(descriptor, $0, $1) }) == 0 else {
+            return nil
+        }
+        return IPAddress(ofSocket: descriptor, address.family)
     }
 }
 

@@ -41,6 +41,21 @@ package enum CgroupFileSystem {
         return UInt64(status.st_ino)
     }
 
+    /// The cgroups right below one, each with its number; none below one that is gone.
+    package static func children(of cgroup: FilePath) -> [(name: String, id: UInt64)] {
+        guard let stream = cgroup.withPlatformString({ opendir($0) }) else { return [] }
+        defer { closedir(stream) }
+        var children: [(name: String, id: UInt64)] = []
+        while let entry = readdir(stream) {
+            guard entry.pointee.d_type == UInt8(DT_DIR) else { continue }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != "." && name != ".." { children.append((name, UInt64(entry.pointee.d_ino))) }
+        }
+        return children
+    }
+
     /// The mount point of the first cgroup2 that shows its whole hierarchy, or of any.
     ///
     /// A line reads "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw".

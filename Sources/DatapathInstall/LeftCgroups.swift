@@ -88,7 +88,7 @@ package actor LeftCgroups {
                     "new cgroups below \(directory) are seen every 5 seconds only: \(cause); "
                     + "raise fs.inotify.max_user_watches"
             }
-            for child in children(of: directory) {
+            for child in CgroupFileSystem.children(of: directory) {
                 let path = directory.appending(child.name)
                 let next = patterns.compactMap { $0.entering(child.name) }
                 guard next.contains(where: \.isMatch) else {
@@ -103,21 +103,6 @@ package actor LeftCgroups {
                 found[child.id] = Found(path: path, depth: depth + 1)
                 met.formUnion(next.map(\.pattern))
             }
-        }
-
-        /// One that vanishes meanwhile is empty.
-        private func children(of directory: FilePath) -> [(name: String, id: UInt64)] {
-            guard let stream = directory.withPlatformString({ opendir($0) }) else { return [] }
-            defer { closedir(stream) }
-            var children: [(name: String, id: UInt64)] = []
-            while let entry = readdir(stream) {
-                guard entry.pointee.d_type == UInt8(DT_DIR) else { continue }
-                let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-                }
-                if name != "." && name != ".." { children.append((name, UInt64(entry.pointee.d_ino))) }
-            }
-            return children
         }
     }
 }

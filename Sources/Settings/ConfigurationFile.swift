@@ -118,7 +118,8 @@ extension ConfigurationLayer {
                 try CgroupPattern.list(setting: texts.joined(separator: ","))
             } ?? leftCgroups
         socketDestroy = settings.parsed(.socketDestroy, SocketService.init(destroying:)) ?? socketDestroy
-        socketDestroyRate = settings.count(.socketDestroyRate) ?? socketDestroyRate
+        socketDestroyRate =
+            settings.parsed(.socketDestroyRate, SocketDestroySettings.rate(setting:)) ?? socketDestroyRate
         socketDestroyBy = settings.parsed(.socketDestroyBy, SocketDestroyBy.init(setting:)) ?? socketDestroyBy
         devices = settings.parsedList(.devices, DeviceChoice.init(settings:)) ?? devices
         podInterfaces =

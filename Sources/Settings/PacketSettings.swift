@@ -162,8 +162,8 @@ package enum SocketService: String, Sendable, Hashable, CaseIterable {
         self = choice
     }
 
-    /// Connects of TCP are translated by the hooks.
-    package var servesTCP: Bool { self != .off && self != .udp }
+    /// Whether the hooks lead sockets of a protocol anywhere.
+    package func serves(_ proto: IPProtocol) -> Bool { self != .off && (protocolAlone ?? proto) == proto }
 
     /// The only one that is served; nil for all.
     package var protocolAlone: IPProtocol? {

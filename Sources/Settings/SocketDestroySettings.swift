@@ -27,6 +27,14 @@ package enum SocketDestroyBy: String, Sendable, Hashable, CaseIterable {
 }
 
 extension SocketDestroySettings {
+    /// Sockets a second; none at all is what `--socket-destroy=off` is for.
+    package static func rate(setting: String) throws(SettingMistake) -> UInt32 {
+        guard let rate = UInt32(setting), rate > 0 else {
+            throw SettingMistake("write a number from 1 up; --socket-destroy=off destroys none")
+        }
+        return rate
+    }
+
     mutating func apply(_ layer: ConfigurationLayer) {
         whose = layer.socketDestroy ?? whose
         perSecond = layer.socketDestroyRate ?? perSecond

@@ -98,6 +98,8 @@ struct ConnectedSocket {
     let spilled: origin?
     /// The number in `socket:[…]`, to which the descriptors of its owners lead.
     let inode: UInt32
+    /// The number of the cgroup that it was made in; nil of a kernel that does not tell.
+    let cgroup: UInt64?
     /// How often TCP has repeated what was not answered.
     let repeats: UInt8
 
@@ -106,6 +108,7 @@ struct ConnectedSocket {
         id = message.id
         peerPort = UInt16(bigEndian: message.id.idiag_dport)
         (inode, repeats) = (message.idiag_inode, message.idiag_retrans)
+        cgroup = attributes.value(INET_DIAG_CGROUP_ID, UInt64.self)
         let bytes = withUnsafeBytes(of: message.id.idiag_dst) { Array($0) }
         peer =
             Int32(family) == AF_INET
@@ -126,7 +129,7 @@ struct ConnectedSocket {
         id.idiag_cookie = (UInt32(truncatingIfNeeded: cookie), UInt32(truncatingIfNeeded: cookie >> 32))
         self.id = id
         (peer, peerPort, spilled) = ([], UInt16(bigEndian: port), nil)
-        (inode, repeats) = (0, 0)
+        (inode, repeats, cgroup) = (0, 0, nil)
     }
 
     /// The kernel's number for the socket, which the way back goes by.

@@ -14,9 +14,15 @@ internal import SystemPackage
 /// that waits at a VIP for an endpoint loses nothing at all.
 package final class SocketReviver: Sendable {
     private let wayBack: WayBack
+    private let cgroup: FilePath
+    private let leftCgroups: BPFMap
 
     /// Opens the maps of the datapath.
-    package init(_ paths: DatapathPaths) throws(BPFError) { wayBack = try WayBack(pins: paths) }
+    package init(_ paths: DatapathPaths) throws(BPFError) {
+        wayBack = try WayBack(pins: paths)
+        cgroup = paths.cgroup
+        leftCgroups = try BPFMap(pinnedAt: paths.leftCgroups)
+    }
 
     /// A socket that leads nowhere.
     struct Stuck: Sendable {
@@ -37,6 +43,7 @@ package final class SocketReviver: Sendable {
         _ gone: [RemovedBackend], _ awakened: [AwakenedFrontend], in view: NamespaceView
     ) throws -> [Stuck] {
         let places = Places(gone, awakened)
+        var served = try ServedCgroups(below: cgroup, without: leftCgroups)
         var stuck: [Stuck] = []
         for proto in [IPProtocol.udp, .tcp] where places.concern(proto) {
             guard let transport = Transport(reviving: proto) else { continue }
@@ -44,7 +51,13 @@ package final class SocketReviver: Sendable {
             for socket in try diagnosis.connectedSockets(transport, storage: wayBack.spill) {
                 guard places.include(socket, proto) else { continue }
                 let records = [try wayBack.record(ofSocket: socket.cookie), socket.spilled].compactMap(\.self)
-                if let found = places.stuck(socket, proto, records) { stuck.append(found) }
+                guard let found = places.stuck(socket, proto, records) else { continue }
+                // Without a record only its cgroup tells that the hooks would have led it.
+                if found.wasServed || records.contains(where: { $0.names(found.place) })
+                    || socket.cgroup.map({ served.contain($0) }) ?? true
+                {
+                    stuck.append(found)
+                }
             }
         }
         return stuck
@@ -161,6 +174,9 @@ extension RemovedBackend {
         self.init(
             id: BackendID(0), address: frontend.address, port: frontend.port, service: frontend.service)
     }
+
+    /// Whether it stands for a backend that was waited for; no backend has this number.
+    package var isAwaited: Bool { id == BackendID(0) }
 }
 
 extension SocketReviver.Outcome {

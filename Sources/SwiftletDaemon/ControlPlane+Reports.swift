@@ -86,6 +86,18 @@ extension ControlPlane {
         }
     }
 
+    /// Whom NodePorts serve.
+    var nodePortUse: NodePortUse {
+        var use = NodePortUse()
+        for port in compiler.desired.services.values.lazy.flatMap(\.ports) {
+            for frontend in port.frontends where frontend.kind == .nodePort {
+                use.protocols.insert(frontend.key.proto)
+                use.areLeft = use.areLeft || frontend.leavesSockets
+            }
+        }
+        return use
+    }
+
     /// Services of before the start that stay because it is not known whether they are wanted.
     private var keptServices: [ObjectName] { hasCompleteList ? writer?.unconfirmedServices ?? [] : [] }
 
@@ -146,8 +158,8 @@ extension ControlPlane {
                 guard let service = state.service(named: name) else { return nil }
                 return ServiceReport(
                     service, desired: compiler.desired.services[name], slices: state.slices(of: name), node: node,
-                    problems: (conflicts[name] ?? []).map(\.description) + (remarks[name] ?? []).map(\.text)
-                        + reportedFailures.texts(for: name))
+                    conflicts: conflicts[name] ?? [], remarks: remarks[name] ?? [],
+                    failures: reportedFailures.texts(for: name))
             }
     }
 }
@@ -160,7 +172,7 @@ extension ServiceReport {
 
     init(
         _ service: Service, desired: DesiredService?, slices: [EndpointSlice], node: NodeConfiguration,
-        problems: [String]
+        conflicts: [Conflict], remarks: [AddressRemark], failures: [String]
     ) {
         let isPlain = desired?.isPlain(slices) ?? true
         let trace = isPlain ? nil : ServiceTrace(service: service, slices: slices, node: node)
@@ -177,9 +189,22 @@ extension ServiceReport {
                 return Port(
                     name: port.name.port, protocol: "\(port.name.proto)", family: Int(port.name.family.rawValue),
                     reason: reason?.text, reasonCode: port.emptyReason?.code.rawValue, remark: remark?.text,
-                    remarkCode: remark?.code.rawValue)
+                    remarkCode: remark?.code.rawValue,
+                    addressProblems: conflicts.filter { service.asks($0.frontend, of: port.name) }.map(\.description)
+                        + remarks.filter { $0.address.family == port.name.family }.map(\.text))
             },
-            problems: problems)
+            problems: conflicts.map(\.description) + remarks.map(\.text) + failures)
+    }
+}
+
+extension Service {
+    /// Whether a frontend is one of a port's, in its family.
+    fileprivate func asks(_ key: FrontendKey, of name: ServicePortName) -> Bool {
+        key.address.family == name.family
+            && ports.contains {
+                $0.name == name.port && $0.proto == name.proto && key.proto == name.proto
+                    && (key.port == $0.port || key.port == $0.nodePort)
+            }
     }
 }
 

@@ -80,7 +80,7 @@ package struct Daemon: Sendable {
             try locks.take(bpfRoot: settings.bpfRoot, directory)
             try handOver.copy()
             writer = try restoreMaps(handOver)
-            sockets = await socketDestroyKeeper(loaded.pins)
+            sockets = await socketDestroyKeeper(loaded.pins, cgroup)
             left = try await leftCgroups(loaded.pins, cgroup)
             keeper = try datapathKeeper(loaded, handOver, cgroup)
         } else {
@@ -334,7 +334,7 @@ extension Daemon {
         return {
             await control.report(base).with(statistics())
                 .with(devices?.report(nodePorts: control.nodePortAddresses, hasNodePorts: control.servesNodePorts))
-                .with(sockets?.report).with(left?.report)
+                .with(sockets?.report).with(left?.report, control.nodePortUse)
         }
     }
 

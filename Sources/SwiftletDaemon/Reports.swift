@@ -1,5 +1,6 @@
 package import DatapathInstall
 package import FoundationEssentials
+import ServiceModel
 package import Settings
 
 /// What a running daemon says of itself: the part of `swiftlet status` that the kernel does not know.
@@ -45,7 +46,7 @@ package struct DaemonReport: Codable, Sendable {
 
     /// Connects of TCP pass the hooks untouched.
     var leavesTCPToPackets: Bool {
-        socketLB.flatMap(SocketService.init(rawValue:)).map { !$0.servesTCP } ?? false
+        socketLB.flatMap(SocketService.init(rawValue:)).map { !$0.serves(.tcp) } ?? false
     }
 
     /// What the daemon that runs on these pins says of itself; nil when none answers.
@@ -114,6 +115,8 @@ package struct ServiceReport: Codable, Sendable {
         /// What to know of one that has backends: clients that get none, or endpoints that are its last.
         package var remark: String?
         package var remarkCode: String?
+        /// Those of the Service's problems that are about addresses of this port and family.
+        package var addressProblems: [String]?
     }
 
     package var namespace: String

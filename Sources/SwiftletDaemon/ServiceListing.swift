@@ -36,6 +36,8 @@ package struct ServiceListing: Codable, Sendable {
         /// What to know of one that has a backend: clients that get none, or endpoints that are its last.
         package var remark: String?
         package var remarkCode: String?
+        /// Those of the Service's problems that are about addresses of this port and family.
+        package var addressProblems: [String]?
         package var connections: Connections
         /// Which clients the restricted frontends admit (spec 24).
         package var sourceRanges: [String]
@@ -113,7 +115,7 @@ extension ServiceListing.Item {
                 ServiceListing.Port(
                     name: port.name, protocol: port.protocol, family: port.family, serviceID: nil, affinitySeconds: 0,
                     reason: port.reason, reasonCode: port.reasonCode, docs: Self.docs(of: port.reasonCode),
-                    remark: port.remark, remarkCode: port.remarkCode,
+                    remark: port.remark, remarkCode: port.remarkCode, addressProblems: port.addressProblems,
                     connections: .init(nil), sourceRanges: [], frontends: [], backends: [])
             },
             problems: report.problems)
@@ -129,6 +131,12 @@ extension ServiceListing.Item {
         code.flatMap(ReasonCode.init(rawValue:))?.docs
     }
 
+    /// What is to be said beside one of its ports: what is about other ports' addresses is said there.
+    package func problems(of port: ServiceListing.Port) -> [String] {
+        let others = Set(ports.flatMap { $0.addressProblems ?? [] }).subtracting(port.addressProblems ?? [])
+        return problems.filter { !others.contains($0) }
+    }
+
     fileprivate mutating func take(_ port: ProgrammedState.Port, named name: ServicePortName) {
         let known = ports.firstIndex {
             $0.name == name.port && $0.protocol == "\(name.proto)" && $0.family == Int(name.family.rawValue)
@@ -138,6 +146,7 @@ extension ServiceListing.Item {
         (listed.reason, listed.reasonCode) = (ports[known].reason, ports[known].reasonCode)
         (listed.remark, listed.remarkCode) = (ports[known].remark, ports[known].remarkCode)
         listed.docs = ports[known].docs
+        listed.addressProblems = ports[known].addressProblems
         ports[known] = listed
     }
 }

@@ -33,7 +33,7 @@ struct ServiceTable {
         let frontends = shortened(port.frontends.filter { $0.scope == "fromNode" }.map(\.endpoint), most: most)
         let backends = shortened(port.backends.map(\.summary), most: most)
         let empty = port.reason.map { $0 + (isWide ? port.docs.seeAlso : "") }
-        let reason = ([empty ?? port.remark] + service.problems).compactMap(\.self).joined(separator: "; ")
+        let reason = ([empty ?? port.remark] + service.problems(of: port)).compactMap(\.self).joined(separator: "; ")
         let label = port.name.isEmpty ? service.title : "\(service.title):\(port.name)"
         let head = [label, service.type, frontends, backends]
         let connects = "\(port.connections.forwarded)"

@@ -10,7 +10,10 @@ struct SocketDestroyOptions: ParsableArguments {
         transform: SocketService.init(destroying:))
     var socketDestroy: SocketService?
 
-    @Option(help: ArgumentHelp("Sockets that are destroyed in a second at most (default: 5000).", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Sockets that are destroyed in a second at most, from 1 up (default: 5000).", valueName: "n"),
+        transform: SocketDestroySettings.rate(setting:))
     var socketDestroyRate: UInt32?
 
     @Option(

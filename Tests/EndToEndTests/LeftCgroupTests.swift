@@ -100,6 +100,36 @@ struct LeftCgroupTests {
         #expect(try node.status().maps.first { $0.name == "left_cgroups" }?.entries == 0)
     }
 
+    @Test("a connect that waits when its Service comes waits on, and is answered by the packets")
+    func waits() throws {
+        let node = try TestNode.current
+        let alone = try Group("alone", below: node.cgroup.path)
+        try expectLeft(alone.path)
+        func ip(_ arguments: String...) throws {
+            try Command.run(["nsenter", "--net=\(node.lab.node.path)", "ip"] + arguments)
+        }
+        // Nobody answers, not even with an error.
+        try ip("route", "add", "blackhole", "10.96.0.66")
+        try ip("route", "add", "blackhole", "fd00:96::66")
+        let calls = try ["10.96.0.66:80", "[fd00:96::66]:80"].map {
+            try RunningProcess(
+                [Programs.lab, "call", $0, "--timeout", "9000"], in: node.namespace(of: .pod(1)), cgroup: alone.path)
+        }
+        usleep(1_500_000)
+        try node.write(
+            Manifest.file(
+                Manifest.service("late", ["10.96.0.66", "fd00:96::66"], ports: ports),
+                Manifest.slice("late", Manifest.pods4, ports: slicePorts),
+                Manifest.slice("late", Manifest.pods6, ports: slicePorts)), to: "late.yaml")
+        defer { try? node.remove("late.yaml") }
+        for call in calls {
+            let report = try JSONDecoder().decode(CallReport.self, from: Data(call.readToEnd().utf8))
+            #expect(report.results == ["ok"], "by its third SYN: \(report.attempts)")
+            _ = try call.wait()
+        }
+        withExtendedLifetime(alone) {}
+    }
+
     @Test("explain --pid and status say so")
     func told() throws {
         let node = try TestNode.current
@@ -120,6 +150,18 @@ struct LeftCgroupTests {
         #expect(
             status.contains("sockets of 1 cgroup: pods/**/left-*, alone; no cgroup matches pods/**/left-*"), "\(status)"
         )
+        #expect(!status.contains("do not reach NodePorts"), "there is none")
+        let door = Manifest.service(
+            "door", ["10.96.0.67"], ports: ["{name: http, port: 80, nodePort: 30067}"], spec: "type: NodePort")
+        try node.write(door, to: "door.yaml")
+        func hasRisk() throws -> Bool {
+            try node.status().daemon?.risks.contains {
+                $0.contains("--socket-lb-exclude-cgroups leaves to the packets do not reach NodePorts")
+            } ?? false
+        }
+        #expect(try eventually { try hasRisk() })
+        try node.remove("door.yaml")
+        #expect(try eventually { try !hasRisk() })
         let deeper = try Group("pods", below: node.cgroup.path)
         let group = try Group("left-mesh", below: deeper.path)
         try expectLeft(group.path)

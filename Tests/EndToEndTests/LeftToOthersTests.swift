@@ -75,6 +75,10 @@ struct LeftToOthersTests {
             #expect(try node.call("10.96.0.61:80", "--count", "6", from: .pod(1)).results == ["ok"])
             let said = try node.services().services.first { $0.name == "cached" }?.problems ?? []
             #expect(said.contains { $0.contains("10.96.0.60 is left to what listens there") }, "\(said)")
+            let table = try node.swiftlet("services", "-o", "wide").output.split(separator: "\n")
+            for row in table.filter({ $0.contains("default/cached") }) {
+                #expect(!(row.contains("10.96.0.60 is left") && row.contains("fd00:96::60 is left")), "\(row)")
+            }
             let status = try node.status()
             #expect(status.daemon?.risks.contains { $0.contains("10.96.0.60 is left") } == true)
             #expect(status.degraded == [])
@@ -135,6 +139,7 @@ struct LeftToOthersTests {
             try? node.start()
         }
         #expect((try node.call("10.96.0.61:80").results == ["ok"]) == (proto == "tcp"))
+        #expect(!(try node.status().daemon?.risks.contains { $0.contains("NodePorts") } ?? true), "there is none")
         for options in [["--udp"], ["--udp", "--unconnected"]] {
             #expect(
                 (try node.call("10.96.0.61:53", options: options, from: .node).results == ["ok"]) == (proto == "udp"))

@@ -127,6 +127,10 @@ struct KubeProxyFileTests {
             ),
             ("logging: {format: xml}", "logging.format is xml; write text or json"),
             ("swiftlet: {maxSlot: 3}", "unknown key \"maxSlot\"; did you mean maxSlots?"),
+            (
+                "swiftlet: {socketDestroyRate: 0}",
+                "swiftlet.socketDestroyRate is 0; write a number from 1 up; --socket-destroy=off destroys none"
+            ),
             ("swiftlet: {maxSlots: lots}", "swiftlet.maxSlots is lots; write a number from 1 to 16777216"),
         ])
     func mistakes(lines: String, expected: String) {

@@ -93,4 +93,21 @@ struct ServiceSelectionTests {
         #expect(wide.contains("endpoints not ready; see docs/troubleshoot.md#notReady"))
         #expect(!ServiceTable(services, isWide: false).table.text.contains("docs/"))
     }
+
+    @Test("what is about an address of one family stands beside that family's ports")
+    func addressProblems() throws {
+        let report = """
+            [{"namespace": "prod", "name": "dns", "type": "ClusterIP", "externalPolicy": "Cluster", "internalPolicy": "Cluster",
+              "ports": [
+                {"name": "", "protocol": "TCP", "family": 4, "addressProblems": ["10.96.0.10 is left"]},
+                {"name": "", "protocol": "TCP", "family": 6, "addressProblems": []}],
+              "problems": ["10.96.0.10 is left", "all of it waits"]}]
+            """
+        let reports = try ReportCoding.decoder().decode([ServiceReport].self, from: Data(report.utf8))
+        let services = ServiceListing(programmed: ProgrammedState(), reports: reports).services
+        #expect(services[0].problems(of: services[0].ports[0]) == ["10.96.0.10 is left", "all of it waits"])
+        #expect(services[0].problems(of: services[0].ports[1]) == ["all of it waits"])
+        let rows = ServiceTable(services, isWide: false).table.text.split(separator: "\n").dropFirst()
+        #expect(rows.map { $0.contains("10.96.0.10 is left") } == [true, false])
+    }
 }

@@ -24,6 +24,8 @@ final class DestroyLab {
     private let datapath: SocketDatapath
     private var writer: ServiceMapWriter<BPFMapStore>
     private let cgroup: Cgroup
+    /// Below it, and left to the packets.
+    private let left: Cgroup
     private let namespaces: [Space]
     /// What serves since the last change.
     private(set) var awakened: [AwakenedFrontend] = []
@@ -61,7 +63,14 @@ final class DestroyLab {
             return Space(space)
         }
         writer = try ServiceMapWriter(store: BPFMapStore(pins: pins), grace: RCUGracePeriod(), capacities: capacities)
-        paths = DatapathPaths(origin: pins.map("sock_origin"), spill: pins.map("sock_spill"))
+        paths = DatapathPaths(
+            origin: pins.map("sock_origin"), spill: pins.map("sock_spill"), leftCgroups: pins.map("left_cgroups"),
+            cgroup: FilePath(cgroup.path))
+        let left = try Cgroup("left", below: cgroup.path)
+        try Self.write("threaded", to: "\(left.path)/cgroup.type")
+        try LeftCgroupMaps { map throws(BPFError) in try BPFMap(pinnedAt: pins.map(map.rawValue)) }.write(
+            [CgroupFileSystem.id(of: FilePath(left.path)): 1], below: CgroupFileSystem.id(of: FilePath(cgroup.path)))
+        self.left = left
         self.root = root
         self.datapath = datapath
         self.cgroup = cgroup
@@ -98,12 +107,12 @@ final class DestroyLab {
 
     // MARK: Sockets
 
-    /// A connected socket of a pod, or one of a bystander that no hook sees.
+    /// A connected socket of a pod.
     func connect(
-        _ address: SocketAddress, _ kind: Socket.Kind = .udp, in number: Int = 0, isHooked: Bool = true,
+        _ address: SocketAddress, _ kind: Socket.Kind = .udp, in number: Int = 0, of owner: Owner = .served,
         family: ClientFamily = .fitting
     ) throws -> Client {
-        try inside(number, isHooked: isHooked) {
+        try inside(number, of: owner) {
             let socket = try Socket(kind, v4: address.isV4 && family == .fitting)
             try socket.setTimeout(milliseconds: 2_000)
             try socket.connect(to: family == .mapped ? address.mapped : address)
@@ -112,8 +121,8 @@ final class DestroyLab {
     }
 
     /// A connect of TCP that is under way.
-    func beginConnect(_ address: SocketAddress, in number: Int = 0) throws -> Client {
-        try inside(number, isHooked: true) {
+    func beginConnect(_ address: SocketAddress, in number: Int = 0, of owner: Owner = .served) throws -> Client {
+        try inside(number, of: owner) {
             let socket = try Socket(.tcp, v4: address.isV4, nonblocking: true)
             let error = #expect(throws: SocketError.self) { try socket.connect(to: address) }
             try #require(error?.number == ETIMEDOUT, "it is under way: the lab's word for EINPROGRESS")
@@ -123,7 +132,7 @@ final class DestroyLab {
 
     /// A socket without a peer.
     func unconnected(in number: Int = 0) throws -> Client {
-        try inside(number, isHooked: true) {
+        try inside(number, of: .served) {
             let socket = try Socket(.udp, v4: true)
             try socket.setTimeout(milliseconds: 2_000)
             return Client(socket)
@@ -132,7 +141,7 @@ final class DestroyLab {
 
     /// A backend's socket.
     func backend(_ kind: Socket.Kind, _ address: SocketAddress, in number: Int = 0) throws -> Client {
-        try inside(number, isHooked: false) {
+        try inside(number, of: .stranger) {
             let socket = try Socket.bound(kind, to: address, nonblocking: false)
             try socket.setTimeout(milliseconds: 2_000)
             return Client(socket)
@@ -148,12 +157,16 @@ final class DestroyLab {
 
     /// Sets a sysctl of the first namespace.
     func set(_ sysctl: String, to value: Int) throws {
-        try inside(0, isHooked: false) { try Self.write("\(value)", to: "/proc/sys/\(sysctl)") }
+        try inside(0, of: .stranger) { try Self.write("\(value)", to: "/proc/sys/\(sysctl)") }
     }
 
-    private func inside<Value>(_ number: Int, isHooked: Bool, _ body: () throws -> Value) throws -> Value {
+    private func inside<Value>(_ number: Int, of owner: Owner, _ body: () throws -> Value) throws -> Value {
         try namespaces[number].namespace.run {
-            if isHooked { try Self.write("0", to: "\(cgroup.path)/cgroup.threads") }
+            switch owner {
+            case .served: try Self.write("0", to: "\(cgroup.path)/cgroup.threads")
+            case .left: try Self.write("0", to: "\(left.path)/cgroup.threads")
+            case .stranger: break
+            }
             return try body()
         }
     }
@@ -185,8 +198,17 @@ final class DestroyLab {
     func walk(
         _ destroyer: any SocketDestroyer, _ gone: [RemovedBackend], _ order: DestroyOrder, in number: Int = 0
     ) throws -> [RemovedBackend: SocketCounts] {
-        try inside(number, isHooked: false) { try destroyer.walk(gone, order) }
+        try inside(number, of: .stranger) { try destroyer.walk(gone, order) }
     }
+}
+
+/// Whose a socket is.
+enum Owner: CaseIterable {
+    case served
+    /// A process that is left to the packets.
+    case left
+    /// One outside of the cgroup that has the hooks.
+    case stranger
 }
 
 enum ClientFamily { case fitting, mapped }

@@ -41,7 +41,7 @@ extension KernelTests {
             let tcpListener = try lab.backend(.tcp, service.pod(1))
             let bystanders = [
                 "direct, hooked": try lab.connect(service.pod(1)),
-                "direct, not hooked": try lab.connect(service.pod(1), isHooked: false),
+                "direct, not hooked": try lab.connect(service.pod(1), of: .stranger),
                 "another Service, same backend address, another port": try lab.connect(otherPort.address),
                 "another Service, the same backend address and port": try lab.connect(sameBackend.address),
                 "TCP to the same address and port": try lab.connect(service.pod(1), .tcp),

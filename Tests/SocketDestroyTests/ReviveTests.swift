@@ -126,6 +126,37 @@ extension KernelTests {
         }
 
         @Test(
+            "who is left to the packets waits on, beside one who is served", arguments: DestroyMechanism.present,
+            [Owner.left, .stranger])
+        func leavesToPackets(by mechanism: DestroyMechanism, owner: Owner) async throws {
+            let lab = try DestroyLab()
+            let sweep = try lab.sweep(mechanism, revives: true)
+            for family in [IPFamily.v4, .v6] {
+                let udp = TestService(label: "udp", vip: 11, family: family)
+                let tcp = TestService(label: "tcp", proto: .tcp, family: family)
+                let owners = [Owner.served, owner]
+                let sockets = try owners.map { try lab.connect(udp.address, of: $0) }
+                // A connect of IPv6 does not wait: a route to the loopback says at once that nobody is there.
+                let connects = family == .v4 ? try owners.map { try lab.beginConnect(tcp.address, of: $0) } : []
+                usleep(1_300_000)
+                try lab.serve(udp, by: [1])
+                var awakened = lab.awakened
+                try lab.serve(tcp, by: [1])
+                awakened += lab.awakened
+                let outcome = await sweep.run([], awakened: awakened, permits: 100) { _, _ in }
+                let ended = connects.isEmpty ? 0 : 1
+                #expect(outcome.counts.total == SocketCounts(found: 1 + ended, destroyed: ended, revived: 1))
+                #expect(sockets.map { $0.takeError() } == [0, 0])
+                #expect(connects.map { $0.takeError() } == (connects.isEmpty ? [] : [ECONNABORTED, 0]))
+                let backend = try lab.backend(.udp, udp.pod(1))
+                for socket in sockets { try socket.socket.send([1]) }
+                #expect(try backend.socket.receive().bytes == [1])
+                #expect(throws: SocketError.self, "the other's went to the VIP") { try backend.socket.receive() }
+                for service in [udp, tcp] { try lab.remove(service) }
+            }
+        }
+
+        @Test(
             "a connect of TCP that is answered while its Service comes goes on", arguments: DestroyMechanism.present)
         func leavesAnswered(by mechanism: DestroyMechanism) async throws {
             nonisolated(unsafe) let lab = try DestroyLab()

@@ -20,7 +20,7 @@ struct HookMetrics: Sendable {
             let info = try? CgroupLink(pinnedAt: pins.link(hook)).info
             found.attached["\(hook)"] = info?.isAttached == true
         }
-        guard settings.sockets.servesTCP else { return found }
+        guard settings.sockets.serves(.tcp) else { return found }
         let outcomes = vips.compactMap { HookProbe.runHere(cgroup: cgroup, vip: $0) }
         found.isEffective = outcomes.isEmpty ? nil : outcomes.allSatisfy { $0 == .effective }
         return found

@@ -8,9 +8,9 @@ import SystemPackage
 
 extension Daemon {
     /// Who destroys the sockets of backends that go away; the maps must be pinned.
-    func socketDestroyKeeper(_ pins: DatapathPins) async -> SocketDestroyKeeper {
+    func socketDestroyKeeper(_ pins: DatapathPins, _ cgroup: FilePath) async -> SocketDestroyKeeper {
         let wanted = settings.socketDestroy
-        let paths = DatapathPaths(pins)
+        let paths = DatapathPaths(pins, cgroup)
         let lender = RunDirectory(bpfRoot: settings.bpfRoot).namespaces
         // Off: nothing is loaded.
         let choice =
@@ -29,7 +29,8 @@ extension Daemon {
         // Where no pod's socket is translated there is none to destroy.
         let isForNode = wanted.whose == .host || settings.sockets == .host
         let keeper = SocketDestroyKeeper(
-            wanted, choice, namespaces: { isForNode ? .own() : .reached(by: choice, lender: lender) }, lender: lender,
+            wanted, choice, serving: settings.sockets,
+            namespaces: { isForNode ? .own() : .reached(by: choice, lender: lender) }, lender: lender,
             log: log)
         do {
             let backends = [ServiceMap.backends4, .backends6].map { pins.map($0.rawValue) }
@@ -54,9 +55,10 @@ extension NetworkNamespaces {
 }
 
 extension DatapathPaths {
-    init(_ pins: DatapathPins) {
+    init(_ pins: DatapathPins, _ cgroup: FilePath) {
         self.init(
-            origin: pins.map(ServiceMap.socketOrigin.rawValue), spill: pins.map(ServiceMap.socketSpill.rawValue))
+            origin: pins.map(ServiceMap.socketOrigin.rawValue), spill: pins.map(ServiceMap.socketSpill.rawValue),
+            leftCgroups: pins.map(ServiceMap.leftCgroups.rawValue), cgroup: cgroup)
     }
 }
 

@@ -15,6 +15,8 @@ import SystemPackage
 actor SocketDestroyKeeper {
     private let settings: SocketDestroySettings
     private let choice: DestroyChoice
+    /// Which sockets the hooks lead anywhere.
+    private let serving: SocketService
     private let sweep: Sweep?
     /// Where `swiftlet namespaces` is asked.
     private let lender: FilePath
@@ -33,11 +35,12 @@ actor SocketDestroyKeeper {
     private static let patience = Duration.seconds(60)
 
     init(
-        _ settings: SocketDestroySettings, _ choice: DestroyChoice,
+        _ settings: SocketDestroySettings, _ choice: DestroyChoice, serving: SocketService,
         namespaces: @escaping @Sendable () -> NetworkNamespaces, lender: FilePath, log: Logger
     ) {
         self.settings = settings
         self.choice = choice
+        self.serving = serving
         self.lender = lender
         self.log = log
         let isOn = settings.whose != .off
@@ -72,11 +75,12 @@ actor SocketDestroyKeeper {
         wish.yield()
     }
 
-    /// Takes frontends that lead somewhere now.
+    /// Takes frontends that lead somewhere now. Who is left to the packets is left to wait, too.
     func rouse(_ frontends: [AwakenedFrontend]) {
-        guard sweep != nil, !frontends.isEmpty else { return }
+        let served = frontends.filter { $0.service.proto != .sctp && serving.serves($0.service.proto) }
+        guard sweep != nil, !served.isEmpty else { return }
         let now = ContinuousClock.now
-        for frontend in frontends where frontend.service.proto != .sctp { awakened[frontend] = now }
+        for frontend in served { awakened[frontend] = now }
         isFresh = true
         wish.yield()
     }
@@ -94,15 +98,15 @@ actor SocketDestroyKeeper {
     private func step() async {
         guard let sweep else { return }
         isFresh = false
-        let (start, log) = (ContinuousClock.now, log)
+        let start = ContinuousClock.now
         let gone = Array(pending.keys)
         let roused = Array(awakened.keys)
-        let outcome = await sweep.run(gone, awakened: roused, permits: permits.available(at: start)) {
-            counts, namespaces in
+        let found: @Sendable (SocketCounts, Int) -> Void = { [log] counts, namespaces in
             log.info(
                 "found sockets of backends that are gone",
                 metadata: ["sockets": "\(counts.found)", "namespaces": "\(namespaces)"])
         }
+        let outcome = await sweep.run(gone, awakened: roused, permits: permits.available(at: start), found: found)
         note(outcome, in: ContinuousClock.now - start)
         for backend in gone {
             // It came again meanwhile: then it is younger than this sweep.
@@ -142,20 +146,31 @@ actor SocketDestroyKeeper {
             }
         }
         state.lastFailure = outcome.failure
-        guard total.found > 0 else { return }
-        if total.revived == total.found, total.destroyed == 0 {
+        tell(outcome, duration.roundedText)
+    }
+
+    /// What became of sockets whose backend is gone, and of those that waited for somebody.
+    private func tell(_ outcome: Sweep.Outcome, _ duration: String) {
+        let gone = outcome.counts.filter { !$0.key.isAwaited }.total
+        let waiting = outcome.counts.filter(\.key.isAwaited).total
+        if gone.found > 0 {
+            log.info(
+                "destroyed sockets of backends that are gone",
+                metadata: [
+                    "destroyed": "\(gone.destroyed)", "revived": "\(gone.revived)", "postponed": "\(gone.postponed)",
+                    "refused": "\(gone.refused)", "duration": "\(duration)",
+                ])
+        }
+        if waiting.revived > 0 {
             log.info(
                 "connected waiting sockets to Services that have come",
-                metadata: ["sockets": "\(total.revived)", "duration": "\(duration.roundedText)"])
-            return
+                metadata: ["sockets": "\(waiting.revived)", "duration": "\(duration)"])
         }
-        log.info(
-            "destroyed sockets of backends that are gone",
-            metadata: [
-                "destroyed": "\(total.destroyed)", "revived": "\(total.revived)", "postponed": "\(total.postponed)",
-                "refused": "\(total.refused)",
-                "duration": "\(duration.roundedText)",
-            ])
+        if waiting.destroyed > 0 {
+            log.info(
+                "ended connects that waited for Services that have come",
+                metadata: ["sockets": "\(waiting.destroyed)", "duration": "\(duration)"])
+        }
     }
 
     /// Until there is something new, or the next look is due.

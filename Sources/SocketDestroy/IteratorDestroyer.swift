@@ -10,6 +10,8 @@ package final class IteratorDestroyer: SocketDestroyer {
     private let udp: BPFIterator
     private let tcp: BPFIterator
     private let gone: BPFMap
+    /// Counts connections of TCP: an iterator takes three times as long for the kernel's table of them.
+    private let lister: NetlinkDestroyer
     /// One walk at a time: the list and the order are those of the walk.
     private let order: Mutex<OrderMap>
 
@@ -34,6 +36,7 @@ package final class IteratorDestroyer: SocketDestroyer {
         let tcp = try BPFIterator(loaded.program(named: "swl_visit_tcp"))
         let gone = try loaded.map(named: "gone_backends")
         let order = try loaded.map(named: "destroy_order")
+        lister = try NetlinkDestroyer(paths)
         self.udp = udp
         self.tcp = tcp
         self.gone = gone
@@ -41,6 +44,20 @@ package final class IteratorDestroyer: SocketDestroyer {
     }
 
     package func walk(
+        _ backends: [RemovedBackend], _ order: DestroyOrder, in view: NamespaceView
+    ) throws(BPFError) -> [RemovedBackend: SocketCounts] {
+        if order == .count {
+            let connections = backends.filter { $0.service.proto == .tcp }
+            // A kernel may have no tcp_diag.
+            if !connections.isEmpty, let counts = try? lister.walk(connections, .count, in: view) {
+                let others = backends.filter { $0.service.proto != .tcp }
+                return try iterate(others, .count, in: view).merging(counts) { $1 }
+            }
+        }
+        return try iterate(backends, order, in: view)
+    }
+
+    private func iterate(
         _ backends: [RemovedBackend], _ order: DestroyOrder, in view: NamespaceView
     ) throws(BPFError) -> [RemovedBackend: SocketCounts] {
         var counts: [RemovedBackend: SocketCounts] = [:]

@@ -16,6 +16,12 @@ int swl_empty6(struct bpf_sock_addr *ctx)
 	return 1;
 }
 
+SEC("cgroup/sendmsg4")
+int swl_empty_send4(struct bpf_sock_addr *ctx)
+{
+	return 1;
+}
+
 SEC("tc")
 int swl_empty_tc(struct __sk_buff *skb)
 {

@@ -26,6 +26,9 @@ build/swiftlet bench connect --services 1,1000,10000 --against nftables,iptables
 echo "bench: connects with many Services"
 build/swiftlet bench connect --services 1,1000,50000,100000 --connects "$connects" --markdown "$work/many.md"
 
+echo "bench: datagrams of unconnected sockets"
+sends=$(for n in 1 1000 10000; do build/swiftlet bench send --services "$n"; done)
+
 echo "bench: 10,000 Services with 10 endpoints each, from 1,000 manifests"
 mkdir "$work/manifests" "$cgroup"
 awk -v directory="$work/manifests" 'BEGIN {
@@ -86,6 +89,14 @@ run includes the record for the way back.
 TEXT
 	cat "$work/many.md"
 	cat <<TEXT
+
+## A datagram of an unconnected socket
+
+By the same statistics. Each of the VIPs has endpoints of its own, and a backend already.
+
+\`\`\`
+$sends
+\`\`\`
 
 ## 10,000 Services with 10 endpoints each
 

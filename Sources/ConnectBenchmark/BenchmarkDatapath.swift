@@ -10,10 +10,14 @@ package protocol BenchmarkDatapath {
     /// The kernel's number of the attached connect4 program, for its run statistics.
     var connect4: UInt32 { get }
 
+    /// The same of sendmsg4.
+    var sendmsg4: UInt32 { get }
+
     /// Programs this many services with these backends each, in place of what was programmed before.
     ///
+    /// - Parameter kind: TCP or UDP.
     /// - Returns: one frontend for each service, in order.
-    func program(services: Int, backends: [SocketAddress]) throws -> [SocketAddress]
+    func program(services: Int, backends: [SocketAddress], _ kind: Socket.Kind) throws -> [SocketAddress]
 
     /// Runs a body while something listens to the programs' events.
     ///

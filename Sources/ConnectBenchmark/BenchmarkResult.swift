@@ -32,11 +32,20 @@ package struct BenchmarkResult: Codable, Sendable, Equatable {
     }
 
     /// Objects `direct`, `vip`, `ratio`, each with p50, p90, p99, p999; times in nanoseconds, keys in snake case.
-    package func json() throws -> String {
+    package func json() throws -> String { try BenchmarkJSON.text(of: self) }
+}
+
+extension DatagramResult {
+    /// Objects `empty`, `miss`, `one` and `many`; times in nanoseconds, keys in snake case.
+    package func json() throws -> String { try BenchmarkJSON.text(of: self) }
+}
+
+private enum BenchmarkJSON {
+    static func text(of result: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
+        return String(decoding: try encoder.encode(result), as: UTF8.self)
     }
 }
 

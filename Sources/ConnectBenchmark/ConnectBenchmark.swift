@@ -57,30 +57,19 @@ package struct ConnectBenchmark {
 
     /// Measures in network namespaces of its own; without a datapath, direct connects and rule sets only.
     package func run(_ datapath: (any BenchmarkDatapath)?) throws -> BenchmarkReport {
-        try interruptible { try runInOwnNetwork(datapath) }
+        try Interruption.catchSignals { try runInOwnNetwork(datapath) }
     }
 
     /// Measures a frontend that works already, from where this process is.
     ///
     /// - Parameter connect4: the kernel's number of the program to meter; other processes' connects count too.
     package func run(_ target: BenchmarkTarget, connect4: UInt32? = nil) throws -> BenchmarkReport {
-        try interruptible { try runAgainst(target, connect4) }
+        try Interruption.catchSignals { try runAgainst(target, connect4) }
     }
 
     /// The frontends of that many services, for a datapath to program: ClusterIPs in 198.18.0.0/15, the range that is
     /// set aside for benchmarks, so that they are nobody's. Rule sets get the same.
     package static func frontends(_ services: Int) -> [SocketAddress] { RuleService.frontends(services) }
-
-    /// What fails because a signal ended a command of ours is an interruption, not a failure.
-    private func interruptible(_ body: () throws -> BenchmarkReport) throws -> BenchmarkReport {
-        let signals = Interruption.catchSignals()
-        defer { withExtendedLifetime(signals) {} }
-        do {
-            return try body()
-        } catch  where Interruption.isRequested {
-            throw BenchmarkError.interrupted
-        }
-    }
 
     // MARK: Steps
 
@@ -96,7 +85,7 @@ package struct ConnectBenchmark {
         var frontends: [SocketAddress] = []
         if let datapath {
             tell("programming \(options.services) services")
-            frontends = try datapath.program(services: options.services, backends: network.backends)
+            frontends = try datapath.program(services: options.services, backends: network.backends, .tcp)
             direct.cgroup = visit.home
             paths.append(direct.as(.unhooked, to: network.backends))
             direct.cgroup = datapath.cgroup
@@ -219,8 +208,21 @@ extension ConnectPath {
     }
 }
 
+extension Interruption {
+    /// What fails because a signal ended a command of ours is an interruption, not a failure.
+    static func catchSignals<Value>(during body: () throws -> Value) throws -> Value {
+        let signals = catchSignals()
+        defer { withExtendedLifetime(signals) {} }
+        do {
+            return try body()
+        } catch  where isRequested {
+            throw BenchmarkError.interrupted
+        }
+    }
+}
+
 /// Brings the process back to the cgroup it came from, whatever happens in between.
-private struct CgroupVisit: ~Copyable {
+struct CgroupVisit: ~Copyable {
     let home: String
 
     init() throws(LabError) { home = try Cgroup.current() }

@@ -31,19 +31,20 @@ package struct ProgramCost: Codable, Sendable, Equatable {
     }
 }
 
-/// A program that does nothing on the connect4 hook of a cgroup; it goes with its owner.
+/// A program that does nothing on a hook of a cgroup; it goes with its owner.
 struct EmptyProgram: ~Copyable {
     private let program: BPFProgram
     private let link: CgroupLink
 
     var id: UInt32 { program.id }
 
-    init(on cgroup: String) throws(BPFError) {
+    init(on cgroup: String, hook: CgroupAttachType = .connect4) throws(BPFError) {
         let bytes = swiftlet_empty_object()
         let object = try BPFObject(
             name: "empty", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
-        let program = try object.load().program(named: "swl_empty4")
-        let link = try CgroupLink.attach(program, to: FilePath(cgroup), as: .connect4)
+        let program = try object.load().program(
+            named: hook == .sendMessage4 ? "swl_empty_send4" : "swl_empty4")
+        let link = try CgroupLink.attach(program, to: FilePath(cgroup), as: hook)
         self.program = program
         self.link = link
     }

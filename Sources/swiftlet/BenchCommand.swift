@@ -7,7 +7,50 @@ import SystemPackage
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure what a Service costs on this machine.",
-        subcommands: [Connect.self], defaultSubcommand: Connect.self)
+        subcommands: [Connect.self, Send.self], defaultSubcommand: Connect.self)
+
+    struct Send: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "send",
+            abstract: "Time what a datagram of an unconnected UDP socket to a VIP runs.",
+            discussion: """
+                Everything happens in network namespaces, a cgroup and maps of its own, which are removed afterwards.
+
+                Examples:
+                  swiftlet bench send --services 10000
+                """)
+
+        @Option(help: ArgumentHelp("How many Services to program, from 1 to 200000.", valueName: "n"))
+        var services = 1
+
+        @Option(help: ArgumentHelp("How many datagrams of each kind to time.", valueName: "n"))
+        var datagrams = 40_000
+
+        @Option(name: .shortAndLong, help: "How to print.")
+        var output: ReportFormat = .table
+
+        private static let roundSize = 200
+
+        func validate() throws {
+            guard (1...200_000).contains(services) else {
+                throw ValidationError("--services takes a number from 1 to 200000")
+            }
+            guard datagrams >= Self.roundSize * 4 else {
+                throw ValidationError("--datagrams must be at least \(Self.roundSize * 4): fewer tell nothing")
+            }
+        }
+
+        func run() throws {
+            var options = BenchmarkOptions()
+            options.services = services
+            options.connects = Self.roundSize
+            options.rounds = datagrams / Self.roundSize
+            let benchmark = DatagramBenchmark(options, progress: ProgressLine.show)
+            let result = try benchmark.run(try BenchDatapath(services: services))
+            ProgressLine.clear()
+            print(output == .json ? try result.json() : result.text)
+        }
+    }
 
     struct Connect: ParsableCommand {
         static let configuration = CommandConfiguration(

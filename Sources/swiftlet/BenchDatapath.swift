@@ -16,8 +16,11 @@ final class BenchDatapath: BenchmarkDatapath {
     private var writer: ServiceMapWriter<BPFMapStore>
     private var names: [ObjectName] = []
     let connect4: UInt32
+    let sendmsg4: UInt32
 
     var cgroup: String { group.path }
+
+    private static let mostEndpointPorts = 16_384
 
     /// - Parameter services: the most that will be programmed.
     init(services: Int) throws {
@@ -35,6 +38,7 @@ final class BenchDatapath: BenchmarkDatapath {
             store: BPFMapStore(pins: pins), grace: RCUGracePeriod(), capacities: capacities)
         _ = try datapath.attach(to: FilePath(group.path), bindProtection: false)
         connect4 = try CgroupLink(pinnedAt: pins.link(.connect4)).info.programID
+        sendmsg4 = try CgroupLink(pinnedAt: pins.link(.sendMessage4)).info.programID
     }
 
     func listening(_ body: () throws -> Void) throws -> Bool {
@@ -50,20 +54,27 @@ final class BenchDatapath: BenchmarkDatapath {
         _ = try? Cleanup(bpfRoot: root).run()
     }
 
-    func program(services: Int, backends: [SocketAddress]) throws -> [SocketAddress] {
-        let endpoints = backends.compactMap { backend in
-            Port(Int(backend.port)).map { DesiredBackend(address: IPAddress(backend), port: $0) }
-        }.sorted { $0.address < $1.address }
+    func program(
+        services: Int, backends: [SocketAddress], _ kind: NetworkLab.Socket.Kind
+    ) throws -> [SocketAddress] {
+        let proto: IPProtocol = kind == .udp ? .udp : .tcp
+        // What answers as one VIP of a socket cannot answer as another one: of UDP each Service has endpoints of its own.
+        let endpoints = (0..<(kind == .udp ? Self.mostEndpointPorts : 1)).map { number in
+            backends.compactMap { backend in
+                Port(Int(backend.port) + number).map { DesiredBackend(address: IPAddress(backend), port: $0) }
+            }.sorted { $0.address < $1.address }
+        }
         guard let port = Port(80), let last = IPAddress("198.18.0.0") else { return [] }
         let desired = (0..<services).map { number in
             let name = ObjectName(namespace: "bench", name: "service-\(number)")
             let key = FrontendKey(
-                address: IPAddress(v4: UInt32(last.low) + UInt32(number) + 1), port: port, proto: .tcp)
+                address: IPAddress(v4: UInt32(last.low) + UInt32(number) + 1), port: port, proto: proto)
             return DesiredService(
                 name: name,
                 ports: [
                     DesiredServicePort(
-                        name: ServicePortName(service: name, port: "", proto: .tcp, family: .v4), backends: endpoints,
+                        name: ServicePortName(service: name, port: "", proto: proto, family: .v4),
+                        backends: endpoints[number % endpoints.count],
                         frontends: [DesiredFrontend(key: key, kind: .clusterIP)])
                 ])
         }

@@ -1,3 +1,4 @@
+import BPFLoader
 import Glibc
 import NetworkLab
 import Testing
@@ -19,17 +20,20 @@ private enum Privileges {
 private final class NothingDatapath: BenchmarkDatapath {
     private let group: Cgroup
     private let empty: EmptyProgram
+    private let emptySend: EmptyProgram
 
     init() throws {
         let group = try Cgroup("bench-test")
         empty = try EmptyProgram(on: group.path)
+        emptySend = try EmptyProgram(on: group.path, hook: .sendMessage4)
         self.group = group
     }
 
     var cgroup: String { group.path }
     var connect4: UInt32 { empty.id }
+    var sendmsg4: UInt32 { emptySend.id }
 
-    func program(services: Int, backends: [SocketAddress]) throws -> [SocketAddress] {
+    func program(services: Int, backends: [SocketAddress], _ kind: Socket.Kind) throws -> [SocketAddress] {
         (0..<services).map { backends[$0 % backends.count] }
     }
 }
@@ -85,5 +89,19 @@ struct MeasuredRunTests {
         #expect(throws: BenchmarkError("cannot connect to 127.0.0.1:1 (direct): ECONNREFUSED")) {
             try ConnectBenchmark(options).run(target)
         }
+    }
+
+    @Test("programs that do nothing cost nothing beside one that does nothing", .enabled(if: Privileges.canAttach))
+    func datagrams() throws {
+        var options = options
+        options.services = 100
+        let result = try DatagramBenchmark(options).run(try NothingDatapath())
+        for cost in [result.miss, result.one, result.many] {
+            #expect(cost.runs == 12 * 40)
+            // A loose bound, because the machine may be busy.
+            #expect(abs(cost.net) < 200)
+        }
+        #expect(result.vips == 64 && result.empty.net == 0)
+        #expect(result.text.contains("one run of sendmsg4: one VIP "), "\(result.text)")
     }
 }

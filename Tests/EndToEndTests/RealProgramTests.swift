@@ -17,6 +17,10 @@ import Testing
                     "dns", ["10.96.0.71", "fd00:96::71"], ports: ["{name: dns, port: 53, protocol: UDP}"]),
                 Manifest.slice("dns", [Manifest.pods4[1]], ports: ["{name: dns, port: 5300, protocol: UDP}"]),
                 Manifest.slice("dns", [Manifest.pods6[1]], ports: ["{name: dns, port: 5300, protocol: UDP}"])),
+            "files.yaml": Manifest.file(
+                Manifest.service("files", ["10.96.0.72", "fd00:96::72"], ports: ["{name: http, port: 80}"]),
+                Manifest.slice("files", [Manifest.pods4[2]], ports: ["{name: http, port: 8090, protocol: TCP}"]),
+                Manifest.slice("files", [Manifest.pods6[2]], ports: ["{name: http, port: 8090, protocol: TCP}"])),
         ]))
 struct RealProgramTests {
     static func has(_ program: String) -> Bool { (try? Command.run("sh", "-c", "command -v \(program)")) != nil }
@@ -58,6 +62,40 @@ struct RealProgramTests {
             #expect(text.contains("status: NOERROR"), "\(text)")
             #expect(text.contains("SERVER: \(server)#53"), "\(text)")
             #expect(!text.contains("unexpected source"), "\(text)")
+        }
+    }
+
+    /// Go has a resolver of its own; ctr is a Go program, and asks a registry without containerd.
+    @Test(
+        "a program in Go asks for a name by UDP, and a server by HTTP, both at a Service's address",
+        .enabled(if: has("ctr") && has("dnsmasq") && has("python3"), "no ctr, dnsmasq or python3"),
+        arguments: [("10.96.0.71", "10.96.0.72"), ("fd00:96::71", "fd00:96::72")])
+    func go(names: String, files: String) throws {
+        let node = try TestNode.current
+        let dns = try node.start(
+            [
+                "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user=root", "--port=5300",
+                "--no-resolv", "--no-hosts", "--address=/files.example/\(files)",
+            ], at: .pod(2))
+        defer { _ = try? dns.terminate() }
+        let server = try node.start(["python3", "-m", "http.server", "8090", "--bind", "::"], at: .pod(3))
+        defer { _ = try? server.terminate() }
+        let settings = NSTemporaryDirectory() + "\(node.name)-resolv.conf"
+        try "nameserver \(names)\noptions attempts:1 timeout:5\n"
+            .write(toFile: settings, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: settings) }
+        let digest = "sha256:" + String(repeating: "0", count: 64)
+        let script = """
+            mount --bind \(settings) /etc/resolv.conf && GODEBUG=netdns=go \
+            exec ctr content fetch-object --plain-http --http-dump files.example:80/a/b:latest \(digest) 2>&1
+            """
+        for place in [TestNode.Place.node, .pod(1)] {
+            var text = ""
+            let isServed = try eventually {
+                text = try output(["unshare", "--mount", "--propagation", "private", "sh", "-c", script], at: place)
+                return text.contains("Server: SimpleHTTP")
+            }
+            #expect(isServed, "\(place): \(text)")
         }
     }
 

@@ -18,6 +18,7 @@
 #define ADDRESS_FAMILY_IP6 10
 
 /* States of TCP in which there is no full socket, or no connection to end. */
+#define STATE_SYN_SENT	2
 #define STATE_TIME_WAIT 6
 #define STATE_CLOSED	7
 #define STATE_LISTEN	10
@@ -32,6 +33,12 @@ struct {
 	__type(key, struct gone_backend);
 	__type(value, struct gone_sockets);
 } gone_backends SEC(".maps");
+
+/*
+ * Connects of TCP that wait for a Service which has come, by their sockets' cookies, and whether
+ * they were ended. They were begun before the Service was there, and have no way back.
+ */
+LB_HASH(waiting_connects, __u64, __u64);
 
 LB_ARRAY(BPF_MAP_TYPE_ARRAY, destroy_order, struct destroy_order, 1);
 
@@ -106,6 +113,15 @@ static __always_inline void socket_visit(struct sock_common *sk, enum ip_protoco
 	order->permits--;
 }
 
+static __always_inline void connect_visit(struct sock_common *sk)
+{
+	__u64 cookie = bpf_get_socket_cookie(sk);
+	__u64 *ended = bpf_map_lookup_elem(&waiting_connects, &cookie);
+
+	if (ended && !*ended && !bpf_sock_destroy(sk))
+		*ended = 1;
+}
+
 SEC("iter/udp")
 int swl_visit_udp(struct bpf_iter__udp *ctx)
 {
@@ -125,6 +141,8 @@ int swl_visit_tcp(struct bpf_iter__tcp *ctx)
 	if (!sk)
 		return 0;
 	state = sk->skc_state;
+	if (state == STATE_SYN_SENT)
+		connect_visit(sk);
 	if (state != STATE_TIME_WAIT && state != STATE_CLOSED && state != STATE_LISTEN &&
 	    state != STATE_NEW_SYN)
 		socket_visit(sk, TCP);

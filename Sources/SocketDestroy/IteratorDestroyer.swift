@@ -10,6 +10,7 @@ package final class IteratorDestroyer: SocketDestroyer {
     private let udp: BPFIterator
     private let tcp: BPFIterator
     private let gone: BPFMap
+    private let waiting: BPFMap
     /// Counts connections of TCP: an iterator takes three times as long for the kernel's table of them.
     private let lister: NetlinkDestroyer
     /// One walk at a time: the list and the order are those of the walk.
@@ -27,7 +28,7 @@ package final class IteratorDestroyer: SocketDestroyer {
         let bytes = swiftlet_destroy_object()
         let object = try BPFObject(
             name: "destroy.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
-        let used = ["sock_origin", "sock_spill", "gone_backends", "destroy_order"]
+        let used = ["sock_origin", "sock_spill", "gone_backends", "destroy_order", "waiting_connects"]
         for map in object.mapNames where !used.contains(map) { try object.leaveOut(map: map) }
         try object.reuse(BPFMap(pinnedAt: paths.origin), as: "sock_origin")
         try object.reuse(BPFMap(pinnedAt: paths.spill), as: "sock_spill")
@@ -36,10 +37,12 @@ package final class IteratorDestroyer: SocketDestroyer {
         let tcp = try BPFIterator(loaded.program(named: "swl_visit_tcp"))
         let gone = try loaded.map(named: "gone_backends")
         let order = try loaded.map(named: "destroy_order")
+        let waiting = try loaded.map(named: "waiting_connects")
         lister = try NetlinkDestroyer(paths)
         self.udp = udp
         self.tcp = tcp
         self.gone = gone
+        self.waiting = waiting
         self.order = Mutex(OrderMap(map: order))
     }
 
@@ -88,6 +91,37 @@ package final class IteratorDestroyer: SocketDestroyer {
                 if backends.contains(where: { $0.service.proto == .tcp }) { try view.run(tcp) }
                 try order.map.update(UInt32(0), to: destroy_order())
                 return .success(try read(backends, keys))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    /// For which `waiting_connects` has room.
+    private static let mostConnects = 1_024
+
+    package func endConnects(_ cookies: [UInt64], in view: NamespaceView) throws(BPFError) -> Int? {
+        var (ended, rest) = (0, cookies[...])
+        while !rest.isEmpty {
+            let part = Array(rest.prefix(Self.mostConnects))
+            rest = rest.dropFirst(part.count)
+            ended += try end(part, view)
+        }
+        return ended
+    }
+
+    private func end(_ cookies: [UInt64], _ view: NamespaceView) throws(BPFError) -> Int {
+        let result = order.withLock { order -> Result<Int, BPFError> in
+            do throws(BPFError) {
+                // The same walk looks for backends that are gone.
+                try order.map.update(UInt32(0), to: destroy_order())
+                defer { _ = waiting.deleteBatch(keys: cookies) }
+                try waiting.updateBatch(keys: cookies, values: cookies.map { _ in UInt64(0) }).check()
+                try view.run(tcp)
+                var ended = 0
+                for cookie in cookies where try waiting.lookup(cookie) == UInt64(1) { ended += 1 }
+                return .success(ended)
             } catch {
                 return .failure(error)
             }

@@ -16,9 +16,17 @@ package protocol SocketDestroyer: Sendable {
     func walk(
         _ gone: [RemovedBackend], _ order: DestroyOrder, in view: NamespaceView
     ) throws -> [RemovedBackend: SocketCounts]
+
+    /// Ends connects of TCP that wait for an answer.
+    ///
+    /// - Parameter cookies: the kernel's numbers of their sockets.
+    /// - Returns: how many it has ended; nil if it needs to know more than that.
+    func endConnects(_ cookies: [UInt64], in view: NamespaceView) throws -> Int?
 }
 
 extension SocketDestroyer {
+    package func endConnects(_ cookies: [UInt64], in view: NamespaceView) -> Int? { nil }
+
     /// In the network namespace of the calling thread.
     package func walk(_ gone: [RemovedBackend], _ order: DestroyOrder) throws -> [RemovedBackend: SocketCounts] {
         try walk(gone, order, in: .thread)

@@ -119,8 +119,16 @@ package struct Sweep: Sendable {
                 let stuck = list(gone, awakened, in: view)
                 var counts = try destroyer.walk(all, .destroy(permits: left), in: view)
                 left -= counts.total.destroyed
+                let connects = stuck.filter { $0.proto == .tcp }.prefix(max(0, left))
+                if let first = connects.first {
+                    let ended = try end(connects, in: view)
+                    left -= ended
+                    counts[first.place, default: .init()] += SocketCounts(found: ended, destroyed: ended)
+                }
                 let again = try Self.reconnect(stuck, lender, inode)
-                if again.revived > 0, let first = stuck.first { counts[first.place, default: .init()] += again }
+                if again.revived > 0, let first = stuck.first(where: { $0.proto == .udp }) {
+                    counts[first.place, default: .init()] += again
+                }
                 return counts
             }
             var counts = revive(stuck[path] ?? [], holders, permits: left)
@@ -129,6 +137,16 @@ package struct Sweep: Sendable {
             left -= ended.total.destroyed
             counts.merge(ended) { $0 + $1 }
             return counts
+        }
+    }
+
+    /// Connects of TCP that wait in a namespace that another process lends.
+    private func end(_ connects: ArraySlice<SocketReviver.Stuck>, in view: NamespaceView) throws -> Int {
+        if let ended = try destroyer.endConnects(connects.map(\.socket.cookie), in: view) { return ended }
+        guard let transport = Transport(reviving: .tcp) else { return 0 }
+        let diagnosis = try view.diagnosis()
+        return connects.count {
+            if case .destroyed = diagnosis.destroy($0.socket, transport) { true } else { false }
         }
     }
 

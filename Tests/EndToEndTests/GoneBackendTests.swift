@@ -243,6 +243,41 @@ struct GoneBackendLeastRightsTests {
         #expect(try node.status().daemon?.sockets?.confinement != nil, "it is gone")
     }
 
+    @Test("a connect of TCP that waits in a pod when its Service comes is ended through it")
+    func waitingConnect() throws {
+        let node = try TestNode.current
+        try node.start()
+        defer { _ = try? node.stop() }
+        let lender = try RunningProcess(lending(node), in: node.lab.node.path)
+        defer { _ = try? lender.terminate() }
+        #expect(try eventually { FileManager.default.fileExists(atPath: "\(node.runDirectory)/namespaces.sock") })
+        // Nobody answers, not even with an error.
+        for address in ["10.96.0.46", "fd00:96::46"] {
+            try Command.run("nsenter", "--net=\(node.lab.node.path)", "ip", "route", "add", "blackhole", address)
+        }
+        let targets = ["10.96.0.46:80", "[fd00:96::46]:80"]
+        let calls = try targets.map { try node.start([Programs.lab, "call", $0, "--timeout", "9000"], at: .pod(2)) }
+        let bystander = try node.start([Programs.lab, "call", "10.96.0.47:80", "--timeout", "4000"], at: .pod(2))
+        usleep(1_500_000)
+        let ports = ["{name: web, port: 8080, protocol: TCP}"]
+        try node.write(
+            Manifest.file(
+                Manifest.service("late", ["10.96.0.46", "fd00:96::46"], ports: ["{name: web, port: 80}"]),
+                Manifest.slice("late", Manifest.pods4, ports: ports),
+                Manifest.slice("late", Manifest.pods6, ports: ports)), to: "late.yaml")
+        defer { try? node.remove("late.yaml") }
+        for call in calls {
+            let report = try JSONDecoder().decode(CallReport.self, from: Data(call.readToEnd().utf8))
+            #expect(report.results == ["ECONNABORTED"], "\(report.attempts)")
+            _ = try call.wait()
+        }
+        let other = try JSONDecoder().decode(CallReport.self, from: Data(bystander.readToEnd().utf8))
+        #expect(other.results != ["ECONNABORTED"], "it waits for nothing of ours")
+        _ = try bystander.wait()
+        let isTold = try eventually { node.logText.contains("ended connects that waited for Services that have come") }
+        #expect(isTold, "\(node.logText)")
+    }
+
     /// With two capabilities, as the daemon's user.
     private func lending(_ node: TestNode) -> [String] {
         let user = "\(DaemonRights.user)"

@@ -124,31 +124,6 @@ static __noinline int F(tc_is_owned)(struct __sk_buff *skb, const struct F(tuple
 	return F(tuple_is_tracked)(skb, tuple);
 }
 
-/* Enters what the kernel will see: with the client's port, or with another one if that is taken. */
-static __always_inline enum counter F(flow_take_inner)(struct __sk_buff *skb, __u32 number)
-{
-	struct F(flow) *flow = F(flow_at)(number);
-	int error = -EEXIST, try;
-	__u32 port;
-
-	if (!flow)
-		return COUNT_REFUSE_RACED;
-	port = flow->client_port;
-	for (try = 0; try <= MASQ_TRIES + MASQ_LAST_TRIES; try++) {
-		if (port)
-			error = F(masq_try_port)(skb, number, port, INNER,
-						 try <= MASQ_TRIES ? TIME_WAIT : 0);
-		if (error != -EEXIST)
-			break;
-		count(COUNT_PORT_RETRY);
-		port = masq_port(bpf_get_prandom_u32());
-	}
-	if (error)
-		return error == -EEXIST ? COUNT_REFUSE_NO_PORT : COUNT_REFUSE_FLOWS_FULL;
-	F(flow_filter_add)(flow->backend, flow->backend_port, LB_HAS_FLOWS);
-	return COUNT_FORWARD;
-}
-
 static __always_inline void F(flow_fill)(struct F(flow) *flow, const struct F(tuple) *tuple,
 					 const struct F(choice) *choice, __u64 now)
 {
@@ -187,7 +162,7 @@ static __noinline enum counter F(flow_masquerade)(struct __sk_buff *skb, __u32 n
 		if (reason != COUNT_FORWARD)
 			return reason;
 	}
-	return F(masq_take_port)(skb, number);
+	return F(flow_take_port)(skb, number, ANSWERS);
 }
 
 /*
@@ -248,7 +223,7 @@ static __always_inline enum counter F(flow_begin_of)(struct __sk_buff *skb, stru
 	view->to.path = choice->path;
 	view->to.tuple.protocol = view->packet.tuple.protocol;
 	if (choice->path == FORWARDED) {
-		reason = F(flow_take_inner)(skb, number);
+		reason = F(flow_take_port)(skb, number, INNER);
 		F(flow_translate)(flow, &view->to);
 		if (reason == COUNT_FORWARD && F(tc_may_redirect)(skb))
 			way = F(tc_way)(skb);

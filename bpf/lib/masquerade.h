@@ -10,11 +10,12 @@
 
 /*
  * Random ports out of those that masquerade first; a backend with very many flows gets any, and at
- * last those of closed connections that may be in TIME_WAIT, as the kernel's own NAT does.
+ * last those of closed connections that may be in TIME_WAIT, as the kernel's own NAT does. So many
+ * that a flow finds one also where 19 of 20 are taken.
  */
 #define MASQ_TRIES	16
-#define MASQ_ANY_TRIES	16
-#define MASQ_LAST_TRIES 8
+#define MASQ_ANY_TRIES	192
+#define MASQ_LAST_TRIES 32
 #define MASQ_FIRST	1024
 
 static __always_inline const struct masq_ports *masq_ports_now(void)
@@ -102,8 +103,9 @@ __noinline int F(masq_try_port)(struct __sk_buff *skb, __u32 number, __u32 port,
 				__u64 wait)
 {
 	struct F(flow) *flow = F(flow_at)(number);
-	enum socket_claim claim;
 	struct F(tuple) *key = F(key_room)();
+	enum socket_claim claim;
+	int error;
 
 	if (!flow || !key)
 		return -ENOENT;
@@ -115,46 +117,68 @@ __noinline int F(masq_try_port)(struct __sk_buff *skb, __u32 number, __u32 port,
 	/* A pod that reaches itself: its answers must differ from its requests. */
 	if (key->source_port == key->destination_port && F(is_same)(key->source, key->destination))
 		return -EEXIST;
+	error = F(tuple_take)(number, place, wait);
+	if (error)
+		return error;
 	/*
 	 * A listener has no peer yet, and the backend's port is none that it calls from; it may be
 	 * the backend itself. A datagram to a port of the node is for whoever has the port.
 	 */
 	claim = F(tuple_socket)(skb, key);
-	if (claim == SOCKET_HAS_PEER || (claim && place == ANSWERS && key->protocol == UDP))
-		return -EEXIST;
-	if (F(tuple_is_tracked)(skb, key))
-		return -EEXIST;
-	return F(tuple_take)(number, place, wait);
+	if (claim != SOCKET_HAS_PEER && !(claim && place == ANSWERS && key->protocol == UDP) &&
+	    !F(tuple_is_tracked)(skb, key))
+		return 0;
+	F(tuple_give_up)(key, number);
+	return -EEXIST;
 }
 
-/* A port of the node for the flow, whose address of the node is there already. */
-static __always_inline enum counter F(masq_take_port)(struct __sk_buff *skb, __u32 number)
+/*
+ * The port to try for a tuple of the flow. What the kernel sees of the client keeps the client's
+ * port if that is free; it is the client's address, so any other will do. 0: try again.
+ */
+static __always_inline __u16 F(port_to_try)(const struct F(flow) *flow, __u32 place, int try)
+{
+	const __u32 random = bpf_get_prandom_u32();
+	__u16 port = random;
+
+	if (place == INNER && !try)
+		return flow->client_port;
+	if (place == ANSWERS && try < MASQ_TRIES)
+		port = masq_port(random);
+	return port < MASQ_FIRST || lb_may_be_node_port(port) ? 0 : port;
+}
+
+/*
+ * Gives the flow a port, and with it the tuple at this place: ANSWERS, for which it has an address
+ * of the node already, or INNER.
+ */
+static __always_inline enum counter F(flow_take_port)(struct __sk_buff *skb, __u32 number,
+						      __u32 place)
 {
 	struct F(flow) *flow = F(flow_at)(number);
-	__u32 kinds = LB_HAS_FLOWS, port;
 	int error = -EEXIST, try;
+	__u32 port;
 
+	if (!flow)
+		return COUNT_REFUSE_RACED;
 	for (try = 0; try < MASQ_TRIES + MASQ_ANY_TRIES + MASQ_LAST_TRIES; try++) {
 		if (try > 0)
 			count(COUNT_PORT_RETRY);
-		port = masq_port(bpf_get_prandom_u32());
-		if (try >= MASQ_TRIES) {
-			port = (__u16)bpf_get_prandom_u32();
-			kinds = LB_HAS_FLOWS | LB_HAS_ANY_PORT;
-		}
-		if (port < MASQ_FIRST || lb_may_be_node_port(port))
+		port = F(port_to_try)(flow, place, try);
+		if (!port)
 			continue;
-		error = F(masq_try_port)(skb, number, port, ANSWERS,
+		error = F(masq_try_port)(skb, number, port, place,
 					 try < MASQ_TRIES + MASQ_ANY_TRIES ? TIME_WAIT : 0);
 		if (error != -EEXIST)
 			break;
 	}
-	if (!flow)
-		return COUNT_REFUSE_RACED;
 	if (error) {
-		flow->node_port = 0;
+		if (place == ANSWERS)
+			flow->node_port = 0;
 		return error == -EEXIST ? COUNT_REFUSE_NO_PORT : COUNT_REFUSE_FLOWS_FULL;
 	}
-	F(flow_filter_add)(flow->backend, flow->backend_port, kinds);
+	F(flow_filter_add)(flow->backend, flow->backend_port,
+			   place == ANSWERS && try >= MASQ_TRIES ? LB_HAS_FLOWS | LB_HAS_ANY_PORT
+								 : LB_HAS_FLOWS);
 	return COUNT_FORWARD;
 }

@@ -216,7 +216,7 @@ static __noinline int F(icmp_rewrite)(struct __sk_buff *skb, struct F(packet) *p
 	/* From here on the tuple has the addresses of the error itself. */
 	bpf_skb_load_bytes(skb, packet->l3 + offsetof(IP_HEADER, saddr), &packet->tuple,
 			   2 * ADDRESS_SIZE);
-	outer = F(rewrite_ip)(skb, packet, tuple, ttl);
+	outer = F(rewrite_ip)(skb, packet, tuple, ttl, NULL);
 	bpf_l4_csum_replace(skb, check, 0, inner, 0);
 	if (FAMILY == 6)
 		bpf_l4_csum_replace(skb, check, 0, outer, BPF_F_PSEUDO_HDR);

@@ -135,7 +135,7 @@ def check_metrics():
 def check_syntax():
     tool = shutil.which("promtool") or os.path.join(ROOT, "build/tools/promtool")
     if not os.path.exists(tool):
-        print("monitoring: no promtool; scripts/promtool.sh fetches it: expressions are not parsed")
+        print("monitoring: no promtool; scripts/tool.sh promtool prometheus fetches it: expressions are not parsed")
         return
     recorded = [{"record": f"check:{i}", "expr": text} for i, text in enumerate(expressions())]
     groups = rules()["groups"] + [{"name": "expressions", "rules": recorded}]

@@ -66,8 +66,10 @@ explain() {
 	grep -hA 12 ' crashed:$' "$output" "$beside" | cut -c1-200 || true
 }
 
-# One test asks Prometheus' own tool; it says itself when that is missing.
-[ "$tier" = kernel ] || [ "$tier" = e2e ] || scripts/promtool.sh || true
+# Programs of packages that would start a service; the tests say themselves when one is missing.
+[ "$tier" = kernel ] || [ "$tier" = e2e ] || scripts/tool.sh promtool prometheus || true
+[ "$tier" != e2e ] || scripts/tool.sh ctr containerd || true
+PATH=$PATH:$PWD/build/tools
 
 # Kernel tests change what belongs to the whole process, such as its cgroup and its descriptors: one at a time in each.
 run() {

@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    /// In PATH, or where scripts/promtool.sh leaves it.
+    /// In PATH, or where scripts/tool.sh leaves it.
     private static let promtool: String? = {
         let path = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
         return (path + ["\(root)/build/tools"]).map { "\($0)/promtool" }
@@ -70,9 +70,9 @@ import Testing
 
     @Test(
         "promtool finds nothing to say but what kube-proxy named so",
-        .enabled(if: Kernel.isRequired || promtool != nil, "needs promtool; run scripts/promtool.sh"))
+        .enabled(if: Kernel.isRequired || promtool != nil, "needs promtool; run scripts/tool.sh promtool prometheus"))
     func promtoolCheck() throws {
-        let promtool = try #require(Self.promtool, "promtool is missing; run scripts/promtool.sh")
+        let promtool = try #require(Self.promtool, "promtool is missing; run scripts/tool.sh promtool prometheus")
         var child = try ChildProcess([promtool, "check", "metrics"], input: .pipe, output: .pipe, errors: .merged)
         try child.write(PrometheusText.text(of: DaemonMetrics.families(of: try Snapshots.full(), perBackend: true)))
         child.closeInput()

@@ -67,8 +67,8 @@ explain() {
 }
 
 # Programs of packages that would start a service; the tests say themselves when one is missing.
-[ "$tier" = kernel ] || [ "$tier" = e2e ] || scripts/tool.sh promtool prometheus || true
-[ "$tier" != e2e ] || scripts/tool.sh ctr containerd || true
+case $tier in all | pure) scripts/tool.sh promtool prometheus || true ;; esac
+case $tier in all | e2e) scripts/tool.sh ctr containerd || true ;; esac
 PATH=$PATH:$PWD/build/tools
 
 # Kernel tests change what belongs to the whole process, such as its cgroup and its descriptors: one at a time in each.

@@ -16,11 +16,17 @@ package struct CloseLook: Sendable {
         package var service: ObjectName?
         package var selector: [String: String]
         package var address: IPAddress?
+        /// The pod that asks; nil where it is not said.
+        package var client: ObjectName?
 
-        package init(service: ObjectName? = nil, selector: [String: String] = [:], address: IPAddress? = nil) {
+        package init(
+            service: ObjectName? = nil, selector: [String: String] = [:], address: IPAddress? = nil,
+            client: ObjectName? = nil
+        ) {
             self.service = service
             self.selector = selector
             self.address = address
+            self.client = client
         }
     }
 
@@ -64,6 +70,9 @@ package struct CloseLook: Sendable {
         var requests = [list(.services), list(.nodes)]
         if let address = subject.address {
             requests.append(list(.pods, in: nil, [("fieldSelector", "status.podIP=\(address)")]))
+        }
+        if let client = subject.client {
+            requests.append(list(.pods, in: client.namespace, [("fieldSelector", "metadata.name=\(client.name)")]))
         }
         guard let service = subject.service else { return requests }
         // Those of the namespace show labels that are misspelt or missing; those of others, a slice in the wrong place.

@@ -26,9 +26,15 @@ package struct ClusterView: Sendable {
         }
     }
 
+    /// Sorts, and leaves one of what came by several lists: by namespace, and by a selector.
     package mutating func sort() {
-        slices.sort { $0.slice.name < $1.slice.name }
-        pods.sort { $0.name < $1.name }
+        slices = Self.unique(slices, by: \.slice.name)
+        pods = Self.unique(pods, by: \.name)
+    }
+
+    private static func unique<View>(_ views: [View], by name: (View) -> ObjectName) -> [View] {
+        Dictionary(views.map { (name($0), $0) }, uniquingKeysWith: { first, _ in first })
+            .sorted { $0.key < $1.key }.map(\.value)
     }
 
     /// The pod that has an address; the slice's word counts before the pods' own.

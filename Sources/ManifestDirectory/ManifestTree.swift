@@ -170,7 +170,9 @@ extension ManifestTree {
         let hidden = hidden
         for (directory, error) in now where faults.insert(directory).inserted {
             var problem = error.problem(with: directory)
-            if hidden.contains(directory) { problem.advice += "; until then all stays as it was read there last" }
+            if table != nil, hidden.contains(directory) {
+                problem.advice += "; until then all stays as it was read there last"
+            }
             state.apply(.unreadable(problem), of: directory)
         }
     }

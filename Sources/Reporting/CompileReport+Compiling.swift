@@ -113,8 +113,7 @@ extension CompileReport.Frontend {
             protocol: "\(frontend.key.proto)", scope: CompileReport.Scope(frontend), kind: frontend.kind.text,
             policy: frontend.policy.rawValue, service: "\(port.name.service)", servicePort: port.name.port,
             action: "\(frontend.action)",
-            reason: reason?.text,
-            reasonCode: frontend.action == .balance ? nil : (port.emptyReason ?? .notOnThisNode).code.rawValue,
+            reason: reason?.text, reasonCode: reason?.code.rawValue,
             backends: port.backends(of: frontend).map(CompileReport.Backend.init),
             affinitySeconds: port.affinitySeconds, masquerade: frontend.masquerade(on: node).rawValue,
             sourceRanges: frontend.sourceRanges.map(CompileReport.SourceRanges.init))

@@ -1,3 +1,5 @@
+import ServiceModel
+
 extension CompileReport {
     /// The report for people: the node, a table of frontends, then a line for everything else that there is.
     package var text: String {
@@ -7,7 +9,7 @@ extension CompileReport {
             + healthCheckNodePorts.map {
                 "health check: \($0.service) on \($0.port), local endpoints: \($0.localEndpoints)"
             }
-            + leftAlone.map { "left alone: \($0.service): \($0.reason)" }
+            + leftAlone.map { "left alone: \($0.service): \($0.text)" }
             + conflicts.map { "conflict: \($0.text)" }
             + problems.map { "problem: \($0.message)" }
         if !rest.isEmpty { lines.append("") }
@@ -79,3 +81,8 @@ private func socketText(_ address: String, _ port: Int) -> String {
 }
 
 private func portText(_ service: String, _ port: String) -> String { port.isEmpty ? service : "\(service):\(port)" }
+
+extension CompileReport.LeftAlone {
+    /// In the words that `swiftlet services` shows.
+    fileprivate var text: String { ServiceModel.LeftAlone(rawValue: reason)?.text ?? reason }
+}

@@ -6,6 +6,8 @@ package struct Table {
 
     private let header: [String]
     private var rows: [[String]] = []
+    /// Where lines would be too long for a terminal, the last cell of a row stands below it, in full.
+    package var hangsLast = false
 
     package init(_ header: String...) { self.header = header }
 
@@ -23,19 +25,26 @@ package struct Table {
     ///
     /// - Parameter width: in columns; nil cuts nothing.
     package func text(fitting width: Int?) -> String {
-        Self.aligned([header] + rows, gap: Self.gap, widths: widths(fitting: width)).joined(separator: "\n")
+        let widths = widths(fitting: width)
+        let head = Self.aligned([header], gap: Self.gap, widths: widths)[0]
+        return rows.isEmpty ? head : "\(head)\n\(rows(in: widths))"
     }
 
     /// The rows alone, in columns of widths that `widths` gave, for a table that grows.
     package func rows(in widths: [Int]) -> String {
-        Self.aligned(rows, gap: Self.gap, widths: widths).joined(separator: "\n")
+        zip(Self.aligned(rows, gap: Self.gap, widths: widths), rows).map { line, row in
+            guard widths.count < row.count, let last = row.last, !last.isEmpty else { return line }
+            return "\(line)\n    \(last)"
+        }.joined(separator: "\n")
     }
 
-    /// How wide each column is. The widest are cut first, until all fit or are as narrow as they may be.
+    /// How wide each column is, but for the last where that hangs. The widest are cut first, until all fit or are as narrow as they may be.
     package func widths(fitting width: Int?) -> [Int] {
         var widths = Self.natural([header] + rows)
         guard let width else { return widths }
-        var excess = widths.reduce(0, +) + Self.gap * max(widths.count - 1, 0) - width
+        func excessOfAll() -> Int { widths.reduce(0, +) + Self.gap * max(widths.count - 1, 0) - width }
+        if hangsLast, excessOfAll() > 0 { widths.removeLast() }
+        var excess = excessOfAll()
         let least = header.map { max($0.count, Self.narrowest) }
         while excess > 0 {
             let cuttable = widths.indices.filter { widths[$0] > least[$0] }

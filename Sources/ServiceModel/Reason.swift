@@ -268,6 +268,16 @@ extension EmptyReason {
 }
 
 extension LeftAlone {
+    /// In the words that are shown.
+    package var text: String {
+        switch self {
+        case .headless: "headless"
+        case .externalName: "ExternalName"
+        case .noClusterIP: "spec.clusterIP is empty, and nothing allocates one here"
+        case .otherProxy: "served by another proxy (label service.kubernetes.io/service-proxy-name)"
+        }
+    }
+
     package var code: ReasonCode {
         switch self {
         case .headless: .headless

@@ -52,6 +52,7 @@ extension ControlPlane {
         report.withoutBackends = compiler.desired.services.values.reduce(0) { count, service in
             count + service.ports.count { $0.emptyReason != nil }
         }
+        report.firstWithoutBackends = firstWithoutBackends
         report.problems =
             problems.filter(\.isRefusal).map(\.description).sorted() + compiler.conflicts.map(\.description)
             + attention.values.sorted() + endpoints.problems.all + (names?.problems ?? [])
@@ -70,6 +71,23 @@ extension ControlPlane {
             problems.filter { !$0.isRefusal }.map(\.description).sorted() + doubtful.values.flatMap(\.self).sorted()
             + shownRemarks
         return report
+    }
+
+    /// A few service ports without a backend, by name, and why.
+    private var firstWithoutBackends: [DaemonReport.Empty] {
+        let most = 5
+        let empty = compiler.desired.services.values.filter { $0.ports.contains { $0.emptyReason != nil } }
+        let names = empty.map(\.name).sorted().prefix(most)
+        let found = names.compactMap { serviceReport($0) }.flatMap { service in
+            service.ports.compactMap { port in
+                port.reason.map { reason in
+                    DaemonReport.Empty(
+                        namespace: service.namespace, name: service.name, port: port.name, reason: reason,
+                        reasonCode: port.reasonCode)
+                }
+            }
+        }
+        return Array(found.prefix(most))
     }
 
     /// The first of them: a balancer that writes 127.0.0.1 does it everywhere.
@@ -155,12 +173,20 @@ extension ControlPlane {
         let kept = keptServices.map { ServiceReport($0, problem: "kept from before: \(cause)") }
         return kept
             + state.serviceNames.sorted().compactMap { name in
-                guard let service = state.service(named: name) else { return nil }
-                return ServiceReport(
-                    service, desired: compiler.desired.services[name], slices: state.slices(of: name), node: node,
-                    conflicts: conflicts[name] ?? [], remarks: remarks[name] ?? [],
+                serviceReport(
+                    name, conflicts: conflicts[name] ?? [], remarks: remarks[name] ?? [],
                     failures: reportedFailures.texts(for: name))
             }
+    }
+
+    private func serviceReport(
+        _ name: ObjectName, conflicts: [Conflict] = [], remarks: [AddressRemark] = [], failures: [String] = []
+    ) -> ServiceReport? {
+        state.service(named: name).map { service in
+            ServiceReport(
+                service, desired: compiler.desired.services[name], slices: state.slices(of: name), node: node,
+                conflicts: conflicts, remarks: remarks, failures: failures)
+        }
     }
 }
 
@@ -188,7 +214,7 @@ extension ServiceReport {
                 let (reason, remark) = (told[port.name]?.reason, told[port.name]?.remark)
                 return Port(
                     name: port.name.port, protocol: "\(port.name.proto)", family: Int(port.name.family.rawValue),
-                    reason: reason?.text, reasonCode: port.emptyReason?.code.rawValue, remark: remark?.text,
+                    reason: reason?.text, reasonCode: reason?.code.rawValue, remark: remark?.text,
                     remarkCode: remark?.code.rawValue,
                     addressProblems: conflicts.filter { service.asks($0.frontend, of: port.name) }.map(\.description)
                         + remarks.filter { $0.address.family == port.name.family }.map(\.text))
@@ -226,18 +252,6 @@ extension ApplyReport.Failure {
 extension Reason {
     /// For an Event: one line, and the code in brackets, by which `swiftlet help reasons` finds it.
     fileprivate var note: String { "\(self) (\(code.rawValue))" }
-}
-
-extension LeftAlone {
-    /// In the words that `swiftlet services` shows.
-    var text: String {
-        switch self {
-        case .headless: "headless"
-        case .externalName: "ExternalName"
-        case .noClusterIP: "spec.clusterIP is empty, and nothing allocates one here"
-        case .otherProxy: "served by another proxy (label service.kubernetes.io/service-proxy-name)"
-        }
-    }
 }
 
 /// Why service ports are not in the maps, as far as a person was told.

@@ -17,6 +17,9 @@ package struct NodeReport: Codable, Sendable, Hashable {
     package var servesExternalIPs: Bool
     /// Addresses that devices hold and that are not the Node's; nil from an older daemon.
     package var heldAddresses: [String]?
+    /// Where this node's pods are, and whether packets of theirs are looked at, for source ranges; nil from an older daemon.
+    package var podRanges: [String]?
+    package var checksPackets: Bool?
     /// The directories that it reads; none where it follows a cluster.
     package var manifests: [String]
 
@@ -28,10 +31,12 @@ package struct NodeReport: Codable, Sendable, Hashable {
         proxyName = node.proxyName
         servesExternalIPs = node.servesExternalIPs
         heldAddresses = node.heldAddresses.sorted().map(\.description)
+        podRanges = node.podRanges.map(\.description)
+        checksPackets = node.checksPackets
         self.manifests = manifests
     }
 
-    /// The node to compile for. Masquerading, which no explanation asks for, is left out.
+    /// The node to compile for. Masquerading, which is in no map of Services, is left out.
     package var configuration: NodeConfiguration {
         var node = NodeConfiguration(
             name: name, zone: zone,
@@ -40,6 +45,8 @@ package struct NodeReport: Codable, Sendable, Hashable {
             },
             primaryAddresses: primaryAddresses.compactMap { IPAddress($0) }, proxyName: proxyName)
         node.servesExternalIPs = servesExternalIPs
+        node.podRanges = (podRanges ?? []).compactMap { CIDR($0) }
+        node.checksPackets = checksPackets ?? false
         node.heldAddresses = Set((heldAddresses ?? []).compactMap { IPAddress($0) })
         return node
     }
@@ -57,10 +64,12 @@ extension ControlPlane {
         NodeReport(node, manifests: configuration.manifests)
     }
 
-    /// What an explanation of `NAMESPACE/NAME`, or of `ADDRESS`, is to look at.
+    /// What an explanation of `NAMESPACE/NAME`, `*/NAME` of any namespace, or `ADDRESS` is to look at; `@NAMESPACE/POD` behind it is who asks.
     func subject(of text: String) -> CloseLook.Subject {
-        let address = IPAddress(text)
-        let parts = text.split(separator: "/").map(String.init)
+        let sides = text.split(separator: "@", maxSplits: 1)
+        let client = sides.count == 2 ? sides[1].split(separator: "/").map(String.init) : []
+        let address = IPAddress("\(sides.first ?? "")")
+        let parts = (sides.first ?? "").split(separator: "/").map(String.init)
         var name: ObjectName?
         if let address {
             name =
@@ -68,9 +77,14 @@ extension ControlPlane {
                     service.ports.contains { $0.frontends.contains { $0.key.address == address } }
                 }?.name
         } else if parts.count == 2 {
-            name = ObjectName(namespace: parts[0], name: parts[1])
+            name = ObjectName(namespace: parts[0] == "*" ? "default" : parts[0], name: parts[1])
+            if parts[0] == "*", name.flatMap({ state.service(named: $0) }) == nil {
+                name = state.serviceNames.filter { $0.name == parts[1] }.min() ?? name
+            }
         }
         let selector = name.flatMap { state.service(named: $0)?.selector } ?? [:]
-        return CloseLook.Subject(service: name, selector: selector, address: address)
+        return CloseLook.Subject(
+            service: name, selector: selector, address: address,
+            client: client.count == 2 ? ObjectName(namespace: client[0], name: client[1]) : nil)
     }
 }

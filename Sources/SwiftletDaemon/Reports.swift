@@ -41,7 +41,9 @@ package struct DaemonReport: Codable, Sendable {
     package var residentBytes: Int
     /// Service ports that refuse or drop because they have no backend; nil of a daemon that does not count them.
     package var withoutBackends: Int?
-    /// Services with such a port, by the code of the reason.
+    /// The first few of them by name; nil of a daemon that does not tell.
+    package var firstWithoutBackends: [Empty]?
+    /// Services with such a port, by the kind of the reason.
     package var emptyServices: [String: Int]?
 
     /// Connects of TCP pass the hooks untouched.
@@ -99,6 +101,18 @@ package struct DaemonReport: Codable, Sendable {
         package var backends = 0
 
         package init() {}
+    }
+}
+
+extension DaemonReport {
+    /// A service port without a backend.
+    package struct Empty: Codable, Sendable {
+        package var namespace: String
+        package var name: String
+        /// Empty for the only port of a Service.
+        package var port: String
+        package var reason: String
+        package var reasonCode: String?
     }
 }
 

@@ -97,7 +97,7 @@ extension StatusReport {
             || directory.names.withPlatformString { access($0, F_OK) } == 0
         report.probe =
             daemon?.leavesTCPToPackets == true || report.hooks.isEmpty
-            ? .leftToPackets : probe(programmed.vips.keys, cgroup: cgroup, directory)
+            ? .leftToPackets : probe(programmed.vips.keys, cgroup: cgroup, daemon == nil ? nil : directory)
         report.kubeProxy = KubeProxyTraces.find(directory.archive).summary
         report.degraded = report.complaints(lockHolder: directory.holder)
         return report
@@ -137,13 +137,16 @@ extension StatusReport {
 
     /// Asks a VIP of each family, which have hooks of their own; the first answer that is not good counts.
     /// The daemon tries, where it can, and else this process.
+    ///
+    /// - Parameter directory: the daemon's; nil where it did not answer.
     private static func probe(
-        _ vips: some Sequence<IPAddress>, cgroup: FilePath, _ directory: RunDirectory
+        _ vips: some Sequence<IPAddress>, cgroup: FilePath, _ directory: RunDirectory?
     ) -> HookProbe.Outcome {
         var outcome = HookProbe.Outcome.nothingToAsk
         for family in IPFamily.allCases {
             guard let vip = vips.filter({ $0.family == family }).min() else { continue }
-            outcome = ControlClient.ask(probe: vip, at: directory) ?? HookProbe.run(cgroup: cgroup, vip: vip)
+            outcome =
+                directory.flatMap { ControlClient.ask(probe: vip, at: $0) } ?? HookProbe.run(cgroup: cgroup, vip: vip)
             if outcome != .effective { return outcome }
         }
         return outcome

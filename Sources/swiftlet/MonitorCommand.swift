@@ -5,6 +5,7 @@ import FoundationEssentials
 import Glibc
 import NetworkLab
 import Reporting
+import ServiceMaps
 import ServiceModel
 import SwiftletDaemon
 import SystemPackage
@@ -67,17 +68,26 @@ struct MonitorCommand: ParsableCommand {
         filter.pod = try pod.map { try objectName($0, "--pod") }
         filter.refusedOnly = refused
         filter.pid = pid
+        if let pid { try ProcessEntry.mustRun(pid) }
         let caught = Interruption.catchSignals()
         var monitor = try Monitor(pins: pins.pins, filter: filter, podLogs: podLogsDir)
         Terminal.write(error: "listening; Ctrl-C ends")
+        try noteMissing(filter.service)
         var printer = EventPrinter(format: output, rate: rate)
-        while !Interruption.isRequested {
+        while !Interruption.isRequested && Terminal.hasReader {
             let (records, lost) = try monitor.take()
             guard Self.write(try printer.lines(of: records, lost: lost, at: KernelClock.now)) else { return }
             usleep(20_000)
         }
         _ = Self.write(printer.rest())
         _ = consume caught
+    }
+
+    /// A Service that is not there may come; a name that is mistyped does not.
+    private func noteMissing(_ service: ObjectName?) throws {
+        guard let service else { return }
+        let known = try ServicePortNames.read(from: BPFMapStore(pins: pins.pins)).values.map(\.service)
+        if let missing = Array(known).missing(service.name, in: service.namespace) { Terminal.write(error: missing) }
     }
 
     /// - Returns: false when standard output has no reader any more.

@@ -41,31 +41,41 @@ struct ServiceSelection {
     /// Services by index, each with the indices of its ports that a word names.
     private func matches(_ word: String, in listing: ServiceListing) -> [Int: [Int]] {
         var found: [Int: [Int]] = [:]
-        let whole = IPAddress(word)
         let subject = ExplainQuestion.Subject(word, namespace: namespace)
         for (index, item) in listing.services.enumerated() {
+            // Nil: the word does not mean this Service. None: it means one without ports.
             var ports: [Int]?
-            if let whole {
-                ports = item.portIndices { port in port.frontends.contains { $0.address == "\(whole)" } }
-            } else if case .address(let address, let number)? = subject {
-                ports = item.portIndices { port in
-                    port.frontends.contains { $0.address == "\(address)" && $0.port == Int(number.number) }
+            switch subject {
+            case nil: break
+            case .address(let address, let number):
+                ports = item.ports(at: address) { $1.port == Int(number.number) }
+            case .service(let namespace, let name, let port):
+                if let address = IPAddress(name) {
+                    ports = item.ports(at: address) { found, _ in port == nil || found.name == port }
+                } else if item.name == name, namespace == nil || namespace == item.namespace {
+                    ports =
+                        port == nil
+                        ? Array(item.ports.indices)
+                        : item.foundPorts { $0.name == port || $0.frontends.contains { "\($0.port)" == port } }
                 }
-            } else if case .service(let namespace, let name, let port)? = subject,
-                item.name == name, namespace == nil || namespace == item.namespace
-            {
-                let named = item.portIndices { $0.name == port || $0.frontends.contains { "\($0.port)" == port } }
-                ports = port == nil ? Array(item.ports.indices) : named
-                if port != nil, named.isEmpty { ports = nil }
             }
-            if let ports, !ports.isEmpty || (whole == nil && ports.isEmpty && item.ports.isEmpty) {
-                found[index] = ports
-            }
+            if let ports { found[index] = ports }
         }
         return found
     }
 
+    /// Says that nothing is in the namespace that is asked for; nil where something is.
+    func emptyNamespace(in listing: ServiceListing) -> String? {
+        guard words.isEmpty, let namespace else { return nil }
+        return listing.services.map { ObjectName(namespace: $0.namespace, name: $0.name) }.missing(namespace: namespace)
+    }
+
     private func missing(_ word: String, in listing: ServiceListing) -> CommandError {
+        if let address = ExplainQuestion.Subject(word)?.address {
+            let own = listing.services.first { $0.ports(at: address) { _, _ in true } != nil }
+            let owner = own.map { "; \(address) is an address of \($0.namespace)/\($0.name)" } ?? ""
+            return CommandError("no Service is at \(word)\(owner) (`swiftlet services` lists all)")
+        }
         let bare = word.split(separator: "/").last.map(String.init) ?? word
         let name = bare.split(separator: ":").first.map(String.init) ?? bare
         let near = Set(listing.services.map(\.name)).sorted().nearest(to: name)
@@ -77,8 +87,17 @@ struct ServiceSelection {
 }
 
 extension ServiceListing.Item {
-    fileprivate func portIndices(where condition: (ServiceListing.Port) -> Bool) -> [Int] {
-        ports.indices.filter { condition(ports[$0]) }
+    /// Those with a frontend at the address that fits; nil where there is none.
+    fileprivate func ports(
+        at address: IPAddress, where fits: (ServiceListing.Port, ServiceListing.Frontend) -> Bool
+    ) -> [Int]? {
+        foundPorts { port in port.frontends.contains { $0.address == "\(address)" && fits(port, $0) } }
+    }
+
+    /// Nil where there is none.
+    fileprivate func foundPorts(where condition: (ServiceListing.Port) -> Bool) -> [Int]? {
+        let found = ports.indices.filter { condition(ports[$0]) }
+        return found.isEmpty ? nil : found
     }
 }
 

@@ -15,6 +15,7 @@ struct ServiceTable {
     init(_ services: [ServiceListing.Item], isWide: Bool) {
         self.isWide = isWide
         table = Table(isWide ? Self.wideTitles : Self.titles)
+        table.hangsLast = true
         for service in services { add(service) }
     }
 

@@ -48,20 +48,26 @@ struct ServicesCommand: ParsableCommand {
 
     func run() throws {
         try pins.requireDatapath()
-        let (listing, isExplained) = try look()
+        let (listing, isExplained, emptiness) = try look()
+        if let emptiness { Terminal.write(error: emptiness) }
         if watch { try follow(listing) }
         try show(listing)
         if !isExplained { Terminal.write(error: "no daemon answers: types and reasons are unknown") }
     }
 
-    /// - Returns: what is selected, and whether a daemon has explained it.
-    private func look() throws -> (ServiceListing, isExplained: Bool) {
+    /// - Returns: what is selected, whether a daemon has explained it, and a word on a namespace in which nothing is.
+    private func look() throws -> (ServiceListing, isExplained: Bool, emptiness: String?) {
         let reports = ControlClient.ask(.services, at: pins.runDirectory)
             .flatMap { try? ReportCoding.decoder().decode([ServiceReport].self, from: $0) }
         let programmed = try ProgrammedState.read(from: BPFMapStore(pins: pins.pins))
         let listing = ServiceListing(programmed: programmed, reports: reports)
         let selection = ServiceSelection(words: names, namespace: allNamespaces ? nil : namespace, broken: broken)
-        return (try selection.apply(to: listing), reports != nil)
+        var chosen = try selection.apply(to: listing)
+        // Pods are looked at for what is asked after, not for a list of all.
+        if reports != nil, !names.isEmpty || broken {
+            PodReasons(pins: pins, isNamed: !names.isEmpty).complete(&chosen)
+        }
+        return (chosen, reports != nil, selection.emptyNamespace(in: listing))
     }
 
     private func show(_ listing: ServiceListing) throws {
@@ -69,8 +75,10 @@ struct ServicesCommand: ParsableCommand {
         case .json, .yaml: try format.printData(listing)
         case .name: for service in listing.services { print(service.title) }
         case .table where !names.isEmpty, .wide where !names.isEmpty:
-            let explainer = try? ClusterLook.explainer(of: listing.services.first, pins: pins)
-            for service in listing.services { print(service.description + endpoints(of: service, explainer)) }
+            for service in listing.services {
+                let explainer = try? ClusterLook.explainer(of: service, pins: pins)
+                print(service.description + endpoints(of: service, explainer))
+            }
         case .table, .wide:
             format.printTable(ServiceTable(listing.services, isWide: format.output == .wide).table)
         }
@@ -84,7 +92,7 @@ struct ServicesCommand: ParsableCommand {
         while true {
             let begin = ContinuousClock.now
             // While a daemon is replaced by another one, or a Service that was named is away.
-            if let (listing, isExplained) = try? look(), isExplained {
+            if let (listing, isExplained, _) = try? look(), isExplained {
                 try printer.print(ServiceChange.between(known, listing.services))
                 known = listing.services
             } else if !names.isEmpty, ControlClient.ask(.status, at: pins.runDirectory) != nil {
@@ -93,6 +101,7 @@ struct ServicesCommand: ParsableCommand {
             }
             let spent = ContinuousClock.now - begin
             usleep(UInt32(clamping: max(1_000_000, spent.components.seconds * 4_000_000)))
+            guard Terminal.hasReader else { Glibc.exit(0) }
         }
     }
 

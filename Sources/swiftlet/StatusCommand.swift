@@ -95,6 +95,7 @@ struct StatusCommand: ParsableCommand {
             }
             last = verdict
             usleep(2_000_000)
+            guard Terminal.hasReader else { Glibc.exit(0) }
         }
     }
 
@@ -132,7 +133,12 @@ struct StatusCommand: ParsableCommand {
             print("what to do: docs/troubleshoot.md#what-status-complains-of")
         }
         if let count = report.daemon?.withoutBackends, count > 0 {
-            print("\(count) service \(count == 1 ? "port has" : "ports have") no backend: `swiftlet services --broken`")
+            let found = report.daemon?.firstWithoutBackends ?? []
+            let all = found.count < count ? " lists them all" : ""
+            print(
+                "\(count) service \(count == 1 ? "port has" : "ports have") no backend: `swiftlet services --broken`\(all)"
+            )
+            for port in found { print("  - \(port.text)") }
         }
         print("")
     }
@@ -247,6 +253,11 @@ struct StatusCommand: ParsableCommand {
         }
         print("\n\(table.text)")
     }
+}
+
+extension DaemonReport.Empty {
+    /// `default/web:http: no EndpointSlice of the Service has come`.
+    fileprivate var text: String { "\(namespace)/\(name)\(port.isEmpty ? "" : ":\(port)"): \(reason)" }
 }
 
 extension DaemonReport.Names {

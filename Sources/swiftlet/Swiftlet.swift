@@ -1,4 +1,5 @@
 import ArgumentParser
+import KubernetesObjects
 import Settings
 import SwiftletDaemon
 
@@ -40,6 +41,7 @@ struct Swiftlet: ParsableCommand {
             var command = try parseAsRoot(
                 KubeProxyArguments.normalized(Aliases.rewritten(Array(CommandLine.arguments.dropFirst()))))
             try command.run()
+            try Terminal.finish()
         } catch {
             let code = exitCode(for: error)
             let isUsage = code == .validationFailure
@@ -59,6 +61,13 @@ struct Swiftlet: ParsableCommand {
         if arguments.count == 3, arguments[1] == "reasons" { return try ReasonReference.text(of: arguments[2]) }
         guard arguments.count == 2 else { return nil }
         if arguments[1] == "reasons" { return ReasonReference.text }
-        return Reference(rawValue: arguments[1])?.text(width: Terminal.width ?? 100)
+        if let reference = Reference(rawValue: arguments[1]) { return reference.text(width: Terminal.width ?? 100) }
+        let commands = configuration.subcommands.compactMap { $0.configuration.commandName }
+        // ArgumentParser prints its help of everything for a word that it does not know.
+        guard (commands + ["help"]).contains(arguments[1]) || arguments[1].hasPrefix("-") else {
+            let near = (commands + ["reasons"] + Reference.allCases.map(\.rawValue)).nearest(to: arguments[1])
+            throw ValidationError("there is no help of \(arguments[1])\(near.map { "; did you mean \($0)?" } ?? "")")
+        }
+        return nil
     }
 }

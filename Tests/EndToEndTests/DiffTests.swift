@@ -2,7 +2,19 @@ import Foundation
 import NetworkLab
 import Testing
 
-@Suite("diff", .tags(.endToEnd), .endToEnd, .serialized, .node(pods: 3, manifests: ["web.yaml": ServedManifests.web]))
+@Suite(
+    "diff", .tags(.endToEnd), .endToEnd, .serialized,
+    .node(
+        pods: 3,
+        manifests: [
+            "web.yaml": ServedManifests.web,
+            // Held against packets of pods, as no range of theirs is known.
+            "gated.yaml": Manifest.file(
+                Manifest.service(
+                    "gated", ["10.96.0.51"], spec: "type: LoadBalancer\nloadBalancerSourceRanges: [10.244.0.12/32]",
+                    ingress: ["203.0.113.51"]),
+                Manifest.slice("gated", Manifest.pods4)),
+        ]))
 struct DiffTests {
     private struct Report: Decodable {
         struct Endpoint: Decodable {
@@ -26,6 +38,7 @@ struct DiffTests {
     @Test("the manifests that are served change nothing; others say which open connections they touch")
     func compares() throws {
         let node = try TestNode.current
+        #expect(try eventually { node.logText.contains("looking at packets of pods") })
         let same = try node.swiftlet("diff", "--manifests", node.manifests)
         #expect(same.status == .exited(0) && same.output == "nothing would change\n", "\(same)")
 

@@ -105,22 +105,16 @@ struct MonitorTests {
         _ = try filtered.terminate()
     }
 
-    /// As kubelet and systemd name them.
     @Test("shows the calls of one pod among others', by its cgroup and kubelet's directory of its logs")
     func onePod() throws {
         let node = try TestNode.current
-        let uid = "0b5e1c7a-1111-2222-3333-444455556666"
-        let slice = "\(node.cgroup.path)/kubepods-pod\(uid.replacing("-", with: "_")).slice"
-        let container = "\(slice)/cri-containerd-12.scope"
-        let logs = "\(node.directory)/pods"
-        for directory in [container, "\(logs)/shop_web-7f_\(uid)"] {
-            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        }
-        defer { for directory in [container, slice] { rmdir(directory) } }
+        let pods = try LabPods(node, named: "shop_web-7f")
+        defer { pods.remove() }
+        let logs = pods.logs
         let process = try start(node, "--pod", "shop/web-7f", "--pod-logs-dir", logs)
         _ = try node.call("10.96.0.20:80")
         let call = [Programs.lab, "call", "10.96.0.15:80"]
-        let _: CallReport = try Programs.decode(from: call, in: node.namespace(of: .node), cgroup: container)
+        let _: CallReport = try Programs.decode(from: call, in: node.namespace(of: .node), cgroup: pods.container)
         let record = try next(process)
         #expect(record.vip == "10.96.0.15:80" && record.pod == "shop/web-7f" && record.kind == "connect")
         _ = try process.terminate()
@@ -180,4 +174,53 @@ extension TestNode {
             from: [Programs.swiftlet, "maps", "list", "-o", "json", "--bpf-root", bpfRoot])
         return list.contains { $0.name == "listeners" && $0.entries != 0 }
     }
+}
+
+/// Where pods' sockets are left to packets, an event is one of a device, and still a pod's.
+@Suite(
+    "monitor, flows of pods", .tags(.endToEnd), .endToEnd, .serialized,
+    .node(
+        pods: 2, flags: ["--socket-lb=host", "--pod-interfaces=auto"], manifests: ["web.yaml": ServedManifests.web]))
+struct PodFlowTests {
+    @Test("a flow that begins at a pod's device is told with the pod")
+    func podFlow() throws {
+        let node = try TestNode.current
+        let pods = try LabPods(node, named: "shop_web-7f")
+        defer { pods.remove() }
+        let command = [
+            Programs.swiftlet, "monitor", "--bpf-root", node.bpfRoot, "-o", "json", "--pod", "shop/web-7f",
+            "--pod-logs-dir", pods.logs,
+        ]
+        let process = try RunningProcess(command, in: node.namespace(of: .node), input: .null)
+        #expect(try eventually { try node.isListenedTo() })
+        // Of a pod that is not asked after.
+        _ = try node.call("10.96.0.15:80", from: .pod(2))
+        let call = [Programs.lab, "call", "10.96.0.15:80"]
+        let _: CallReport = try Programs.decode(from: call, in: node.namespace(of: .pod(1)), cgroup: pods.container)
+        let line = try process.readLine(within: 20_000)
+        struct Record: Decodable { var kind, pod, client, vip: String }
+        let record = try JSONDecoder().decode(Record.self, from: Data(line.utf8))
+        #expect(record.kind == "flow" && record.pod == "shop/web-7f" && record.vip == "10.96.0.15:80")
+        #expect(record.client.hasPrefix("10.244.0.11:"), "\(line)")
+        _ = try process.terminate()
+    }
+}
+
+/// A pod's cgroup as systemd names it, and kubelet's directory of its logs.
+private struct LabPods {
+    let slice: String
+    let container: String
+    let logs: String
+
+    init(_ node: TestNode, named name: String) throws {
+        let uid = "0b5e1c7a-1111-2222-3333-444455556666"
+        slice = "\(node.cgroup.path)/kubepods-pod\(uid.replacing("-", with: "_")).slice"
+        container = "\(slice)/cri-containerd-12.scope"
+        logs = "\(node.directory)/pods"
+        for directory in [container, "\(logs)/\(name)_\(uid)"] {
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        }
+    }
+
+    func remove() { for directory in [container, slice] { rmdir(directory) } }
 }

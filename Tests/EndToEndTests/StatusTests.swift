@@ -114,6 +114,46 @@ struct StatusTests {
         #expect(outcome.output.contains("nothing is loaded"))
     }
 
+    @Test(
+        "output that cannot be written is a failure, and a watch ends with its reader",
+        arguments: ["services", "services --watch", "status --watch"])
+    func lostOutput(words: String) throws {
+        let node = try TestNode.current
+        let command = "\(Programs.swiftlet) \(words) --bpf-root \(node.bpfRoot)"
+        if words == "services" {
+            let full = try Programs.run(["/bin/sh", "-c", "\(command) > /dev/full"], in: node.lab.node.path)
+            #expect(full.status == .exited(1) && full.output.contains("No space left on device"), "\(full)")
+        } else {
+            let gone = ["/bin/bash", "-c", "timeout 30 \(command) | head -n 1 > /dev/null; exit ${PIPESTATUS[0]}"]
+            #expect(try Programs.run(gone, in: node.lab.node.path).status == .exited(0))
+        }
+    }
+
+    @Test("a daemon that hangs is asked once, and named")
+    func hangs() throws {
+        let node = try TestNode.current
+        let pid = try #require(try node.status().daemon?.pid)
+        kill(pid, SIGSTOP)
+        defer { kill(pid, SIGCONT) }
+        let begin = ContinuousClock.now
+        let status = try node.swiftlet("status")
+        #expect(status.status == .exited(3) && status.output.contains("the daemon (process \(pid)) does not answer"))
+        // Five seconds for its answer; with the probe's two it was fifteen.
+        #expect(ContinuousClock.now - begin < .seconds(9))
+        let explained = try node.swiftlet("explain", "web")
+        #expect(
+            explained.status == .exited(1) && explained.output.contains("(process \(pid)) does not answer"),
+            "\(explained)")
+    }
+
+    @Test("help of what is no command is wrong usage")
+    func helpOfNothing() throws {
+        let outcome = try Programs.run([Programs.swiftlet, "help", "stats"])
+        #expect(
+            outcome.status == .exited(2) && outcome.output.contains("there is no help of stats; did you mean status?"))
+        #expect(try Programs.run([Programs.swiftlet, "help", "status"]).status == .exited(0))
+    }
+
     @Test("services says why a Service has no backend")
     func explains() throws {
         let node = try TestNode.current

@@ -22,6 +22,24 @@ struct ExplainSubjectTests {
         #expect(ExplainQuestion.Subject("web.svc.svc") == .service(namespace: "svc", name: "web", port: nil))
     }
 
+    @Test(
+        "an address stands for the Service whose it is, alone or with a port's name",
+        arguments: [
+            ("10.96.0.15", "10.96.0.15", nil), ("fd00::15", "fd00::15", nil), ("[fd00::15]", "fd00::15", nil),
+            ("10.96.0.15:http", "10.96.0.15", "http"), ("[fd00::15]:http", "fd00::15", "http"),
+            ("10.96.0.15:99999", "10.96.0.15", "99999"),
+        ] as [(String, String, String?)])
+    func addresses(text: String, address: String, port: String?) {
+        #expect(ExplainQuestion.Subject(text) == .service(namespace: nil, name: address, port: port))
+    }
+
+    @Test("a URL stands for what it asks")
+    func urls() throws {
+        let address = try #require(IPAddress("10.96.0.15"))
+        #expect(ExplainQuestion.Subject("http://10.96.0.15:80/path?query") == .address(address, try #require(Port(80))))
+        #expect(ExplainQuestion.Subject("https://my-api/") == .service(namespace: nil, name: "my-api", port: nil))
+    }
+
     @Test("other names are Services' own", arguments: ["my-api", "svc", "my-api.default", "a.b.c.d.svc"])
     func others(text: String) {
         #expect(ExplainQuestion.Subject(text) == .service(namespace: nil, name: text, port: nil))

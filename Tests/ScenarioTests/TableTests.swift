@@ -28,6 +28,21 @@ struct TableTests {
         #expect(lines[1].contains("…"))
     }
 
+    @Test("a last cell that hangs is told in full, below its row, where the line would be too long")
+    func hangs() {
+        var table = table
+        table.hangsLast = true
+        #expect(
+            table.text(fitting: 52) == """
+                NAME          FRONTENDS
+                default/web   10.96.0.15:80/TCP,10.96.0.16:80/TCP
+                    2 pods match, none ready
+                a             -
+                """)
+        #expect(table.text(fitting: 77).hasSuffix("REASON\n" + table.rows(in: table.widths(fitting: 77))))
+        #expect(table.text(fitting: 30).split(separator: "\n")[2] == "    2 pods match, none ready")
+    }
+
     @Test("a column stays as wide as its title")
     func narrowest() {
         #expect(table.text(fitting: 1).split(separator: "\n")[0] == "NAME       FRONTENDS   REASON")

@@ -1,6 +1,7 @@
 import Foundation
 import Reporting
 import ServiceMaps
+import ServiceModel
 import SwiftletDaemon
 import Testing
 
@@ -27,7 +28,7 @@ struct ServiceSelectionTests {
         let services = [
             item("default", "works", port("10.96.0.1", 80, "")),
             item("prod", "empty", port("10.96.0.2", 80, #""reason": "no endpoints","#)),
-            item("prod", "works", port("fd00::3", 443, "")),
+            item("prod", "works", port("fd00::3", 443, "")), item("default", "headless", ""),
         ]
         listing = try ReportCoding.decoder().decode(
             ServiceListing.self, from: Data(#"{"schema": 1, "services": [\#(services.joined(separator: ","))]}"#.utf8))
@@ -44,12 +45,14 @@ struct ServiceSelectionTests {
             ("works", ["default/works", "prod/works"]), ("prod/works", ["prod/works"]),
             ("default/works:http", ["default/works"]), ("works:443", ["prod/works"]), ("10.96.0.2", ["prod/empty"]),
             ("10.96.0.2:80", ["prod/empty"]), ("[fd00::3]:443", ["prod/works"]), ("fd00::3", ["prod/works"]),
+            ("10.96.0.2:http", ["prod/empty"]), ("http://10.96.0.2:80/", ["prod/empty"]),
+            ("headless", ["default/headless"]),
         ])
     func words(word: String, expected: [String]) throws { #expect(try names([word]) == expected) }
 
     @Test("a namespace, and what is broken")
     func lists() throws {
-        #expect(try names([]).count == 3)
+        #expect(try names([]).count == 4)
         #expect(try names([], namespace: "prod") == ["prod/empty", "prod/works"])
         #expect(try names([], broken: true) == ["prod/empty"])
     }
@@ -59,11 +62,38 @@ struct ServiceSelectionTests {
         arguments: [
             ("wrks", "no Service wrks; did you mean works? (`swiftlet services` lists all)"),
             ("test/empty", "no Service test/empty; there is prod/empty (`swiftlet services` lists all)"),
-            ("10.96.0.9", "no Service 10.96.0.9 (`swiftlet services` lists all)"),
+            (
+                "10.96.0.2:99",
+                "no Service is at 10.96.0.2:99; 10.96.0.2 is an address of prod/empty (`swiftlet services` lists all)"
+            ),
+            ("10.96.0.9", "no Service is at 10.96.0.9 (`swiftlet services` lists all)"),
         ])
     func misses(word: String, message: String) {
         let error = #expect(throws: CommandError.self) { try names([word]) }
         #expect(error?.description == message)
+    }
+
+    @Test("a namespace without Services, and one that is misspelt, are told")
+    func emptyNamespace() {
+        func word(_ namespace: String) -> String? {
+            ServiceSelection(namespace: namespace).emptyNamespace(in: listing)
+        }
+        #expect(word("prod") == nil)
+        #expect(word("prud") == "no Service in namespace prud; did you mean prod?")
+        #expect(word("elsewhere") == "no Service in namespace elsewhere")
+    }
+
+    @Test("what is remembered of a Service that is not there is told as such")
+    func missing() throws {
+        let known = [ObjectName(namespace: "prod", name: "web")]
+        func word(_ words: String..., namespace: String? = nil) throws -> String? {
+            try MemoryFilter(words: words, namespace: namespace).missing(among: known)
+        }
+        #expect(try word("web") == nil)
+        #expect(try word("10.96.0.1") == nil)
+        #expect(try word("wbe") == "no Service wbe is in the maps; did you mean web?")
+        #expect(try word("default/web") == "no Service default/web is in the maps; there is prod/web")
+        #expect(try word(namespace: "prud") == "no Service in namespace prud; did you mean prod?")
     }
 
     @Test("what Cilium's users type")

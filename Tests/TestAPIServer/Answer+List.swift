@@ -49,7 +49,8 @@ extension Answer {
             var all: [StoredObject]
             if token == nil {
                 all = (state.objects[request.resource] ?? [:]).values
-                    .filter { selection.contains($0) }.sorted { $0.key < $1.key }
+                    .filter { selection.contains($0) && request.namespace.map($0.namespace.elementsEqual) ?? true }
+                    .sorted { $0.key < $1.key }
             } else {
                 guard let kept = state.listings[name] else { return nil }
                 all = kept
@@ -70,6 +71,7 @@ extension Answer {
         switch resource {
         case "endpointslices": ("EndpointSlice", "discovery.k8s.io/v1")
         case "nodes": ("Node", "v1")
+        case "pods": ("Pod", "v1")
         default: ("Service", "v1")
         }
     }

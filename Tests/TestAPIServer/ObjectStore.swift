@@ -17,7 +17,9 @@ package struct StoredObject: Sendable, Hashable {
 
     /// Nil for an object that is of none of the kinds that are served.
     init?(_ content: JSON) {
-        let resources = ["Service": "services", "EndpointSlice": "endpointslices", "Node": "nodes", "Event": "events"]
+        let resources = [
+            "Service": "services", "EndpointSlice": "endpointslices", "Node": "nodes", "Pod": "pods", "Event": "events",
+        ]
         guard let kind = content["kind"]?.text, let resource = resources[kind],
             let name = content["metadata"]?["name"]?.text
         else { return nil }
@@ -96,7 +98,7 @@ package final class ObjectStore: Sendable {
     package struct UnknownObject: Error, CustomStringConvertible {
         let text: String
 
-        package var description: String { "this is no Service, EndpointSlice, Node or Event with a name: \(text)" }
+        package var description: String { "this is no Service, EndpointSlice, Node, Pod or Event with a name: \(text)" }
     }
 
     package func delete(_ resource: String, _ namespace: String, _ name: String) {

@@ -14,6 +14,13 @@ package struct RecordedRequest: Sendable, Hashable {
 
     package var resource: String { String(path.split(separator: "/").last ?? "") }
 
+    /// Nil of a list of all namespaces, and of what is in none.
+    var namespace: String? {
+        let parts = path.split(separator: "/").map(String.init)
+        guard parts.count >= 3, parts[parts.count - 3] == "namespaces" else { return nil }
+        return parts[parts.count - 2]
+    }
+
     package var verb: RequestPattern.Verb {
         if method == "POST" { return .create }
         if query["watch"] == "true" { return .watch }

@@ -15,7 +15,9 @@ package final class TestAPIServer: Sendable {
         package var clientAuthority: String?
         /// Nil: anybody may ask.
         package var tokens: Set<String>?
-        package var knownFields: Set<String> = ["metadata.name", "metadata.namespace", "spec.clusterIP", "spec.type"]
+        package var knownFields: Set<String> = [
+            "metadata.name", "metadata.namespace", "spec.clusterIP", "spec.type", "status.podIP",
+        ]
         /// What a watch from a version in the future does: wait, as an API server's cache does, or be refused.
         package var refusesFutureVersions = false
         /// A list that names a version comes from the cache, which knows no limit.

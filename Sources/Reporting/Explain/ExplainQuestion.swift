@@ -4,8 +4,17 @@ package import ServiceModel
 package struct ExplainQuestion: Sendable, Hashable {
     package enum Subject: Sendable, Hashable {
         case address(IPAddress, Port)
-        /// A namespace of nil stands for any; the port is a name or a number, or nil for each of them.
+        /// A namespace of nil stands for any; the port is a name or a number, or nil for each of them. An address in place of a
+        /// name stands for the Service whose it is.
         case service(namespace: String?, name: String, port: String?)
+
+        /// What is asked of, where an address is written.
+        package var address: IPAddress? {
+            switch self {
+            case .address(let address, _): address
+            case .service(_, let name, _): IPAddress(name)
+            }
+        }
     }
 
     /// Where the client is.
@@ -32,13 +41,21 @@ package struct ExplainQuestion: Sendable, Hashable {
 }
 
 extension ExplainQuestion.Subject {
-    /// Reads `10.96.0.15:80`, `[fd00::15]:80`, `NAME`, `NAME:PORT`, `NAMESPACE/NAME`, `NAMESPACE/NAME:PORT` and names of DNS, with
-    /// or without a port; nil for none of these.
+    /// Reads `10.96.0.15:80`, `[fd00::15]:80`, an address alone or with a port's name, `NAME`, `NAME:PORT`, `NAMESPACE/NAME`,
+    /// `NAMESPACE/NAME:PORT`, names of DNS, with or without a port, and URLs of all these; nil for none of them.
     ///
     /// - Parameter namespace: stands where none is written; nil for any.
     package init?(_ text: String, namespace: String? = nil) {
+        if let mark = text.firstRange(of: "://") {
+            self.init("\(text[mark.upperBound...].prefix { !"/?#".contains($0) })", namespace: namespace)
+            return
+        }
         if let (address, port) = Self.socketAddress(text) {
             self = .address(address, port)
+            return
+        }
+        if let (address, port) = Self.addressAlone(text) {
+            self = .service(namespace: nil, name: "\(address)", port: port)
             return
         }
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
@@ -64,6 +81,18 @@ extension ExplainQuestion.Subject {
             place <= 3 || place == 4 && labels.prefix(2).allSatisfy({ $0.hasPrefix("_") })
         else { return nil }
         return ObjectName(namespace: labels[place - 1], name: labels[place - 2])
+    }
+
+    /// `10.96.0.15`, `fd00::15`, `[fd00::15]`, the first and the last also with a port that is no number.
+    private static func addressAlone(_ text: String) -> (IPAddress, port: String?)? {
+        if let address = IPAddress(text) { return (address, nil) }
+        if text.hasPrefix("["), text.hasSuffix("]") {
+            return IPAddress("\(text.dropFirst().dropLast())").map { ($0, nil) }
+        }
+        guard let colon = text.lastIndex(of: ":") else { return nil }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        return IPAddress(String(host)).map { ($0, "\(text[text.index(after: colon)...])") }
     }
 
     private static func socketAddress(_ text: String) -> (IPAddress, Port)? {

@@ -8,29 +8,40 @@ extension Explainer {
         for service in services {
             if let reason = miss(key, of: service) { return reason }
         }
+        return missed(key.address)
+    }
+
+    /// What an address is that no Service has.
+    func missed(_ address: IPAddress) -> Reason {
+        if node.nodePortAddresses.contains(where: { $0.address == address }) {
+            return Reason(
+                .notAFrontend, object: "Node \(node.name)",
+                text: "\(address) is an address of \(node.name), where Services have their NodePorts only",
+                remedy: "ask one of these")
+        }
         if let slice = state.events.lazy.compactMap({ event -> EndpointSlice? in
             if case .slice(let slice) = event { return slice }
             return nil
-        }).first(where: { $0.endpoints.contains { $0.address == key.address } }) {
-            let pod = view.podName(of: key.address, in: slice.name) ?? "an endpoint"
+        }).first(where: { $0.endpoints.contains { $0.address == address } }) {
+            let pod = view.podName(of: address, in: slice.name) ?? "an endpoint"
             return Reason(
                 .podAddress, object: "Service \(slice.name.namespace)/\(slice.serviceName)",
-                text: "\(key.address) is \(pod) itself: no Service is asked",
+                text: "\(address) is \(pod) itself: no Service is asked",
                 remedy: "ask \(slice.serviceName)'s address")
         }
-        if let pod = view.pods.first(where: { $0.addresses.contains(key.address) }) {
+        if let pod = view.pods.first(where: { $0.addresses.contains(address) }) {
             return Reason(
                 .podAddress, object: "Pod \(pod.name)",
-                text: "\(key.address) is pod \(pod.name) itself: no Service is asked")
+                text: "\(address) is pod \(pod.name) itself: no Service is asked")
         }
         let known = services.flatMap { service in service.clusterIPs.map { ("\($0)", service.name) } }
-        let near = known.map(\.0).filter { $0.count > 4 }.nearest(to: "\(key.address)")
+        let near = known.map(\.0).filter { $0.count > 4 }.nearest(to: "\(address)")
         guard let near, let owner = known.first(where: { $0.0 == near }) else {
-            return Reason(.notAFrontend, text: "no Service has the address \(key.address)")
+            return Reason(.notAFrontend, text: "no Service has the address \(address)")
         }
         return Reason(
             .notAFrontend, object: "Service \(owner.1)",
-            text: "no Service has the address \(key.address); did you mean \(near) (\(owner.1))?", remedy: "")
+            text: "no Service has the address \(address); did you mean \(near) (\(owner.1))?", remedy: "")
     }
 
     private func miss(_ key: FrontendKey, of service: Service) -> Reason? {

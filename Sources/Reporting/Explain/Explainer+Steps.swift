@@ -16,10 +16,14 @@ extension Explainer {
         switch route.question.client {
         case .outside(let address):
             steps.append(.init(text: "the client, \(address), is outside: its packets are translated at tc"))
-            return device(route, from: address)
+            return foreignLoopback(route, "the client, \(address)") ?? device(route, from: address)
         case .node: name = "a process or pod of this node"
         case .pod(let pod): name = "the client, pod \(pod),"
         case .process(let pid, let command): name = "the client, process \(pid) (\(command)),"
+        }
+        if let foreign = foreignLoopback(route, name) {
+            steps.append(.init(text: "\(name) is not in the node's own network namespace"))
+            return foreign
         }
         if let why = leaving(route) { return self.left(name, why, route, &steps) }
         guard facts.isClientServed == false else {
@@ -33,6 +37,23 @@ extension Explainer {
         return Reason(
             .clientOutsideCgroup, object: name,
             text: "\(name.trimmingComma) is not below \(cgroup), so that its sockets are not translated")
+    }
+
+    /// A NodePort on a loopback address, which is another one for every network namespace but the node's.
+    private func foreignLoopback(_ route: Route, _ client: String) -> Reason? {
+        guard let frontend = route.frontend, frontend.hostOnly else { return nil }
+        switch route.question.client {
+        case .node: return nil
+        case .process where facts.isClientOfNode != false: return nil
+        case .pod(let name) where view.pods.contains { $0.name == name && $0.isOnAddress(of: node) }: return nil
+        case .process, .pod, .outside: break
+        }
+        let address = frontend.key.address
+        return Reason(
+            .hostOnly, object: "Service \(route.service.name)",
+            text:
+                "\(address) is the client's own loopback: the NodePort is served there for the node's own processes only",
+            remedy: "ask the ClusterIP, or the NodePort at an address of the node")
     }
 
     /// Why the client's socket is left alone, and how that is changed; nil: it is not.
@@ -97,6 +118,16 @@ extension Explainer {
         let all = route.port.endpoints.count
         if all == 0 { return "no endpoints" }
         return "\(route.used.count) of \(all) \(all == 1 ? "endpoint" : "endpoints") used"
+    }
+
+    /// What is not known of the client, and would count.
+    func unseenClient(_ route: Route) -> [String] {
+        guard case .pod(let name) = route.question.client, !view.pods.contains(where: { $0.name == name }) else {
+            return []
+        }
+        let ranges =
+            route.frontend?.sourceRanges == nil ? "" : ", so that source ranges were not compared with its address"
+        return ["no pod \(name) is known\(ranges)"]
     }
 
     /// The source ranges of the frontend, for a client whose address is known.
@@ -177,6 +208,13 @@ extension Explainer {
             words += "; left out: " + texts.joined(separator: ", ") + (left.count > 4 ? ", …" : "")
         }
         return Reason(fallback ? .fallback : .works, object: "Service \(route.service.name)", text: words, remedy: "")
+    }
+}
+
+extension PodView {
+    /// With hostNetwork.
+    fileprivate func isOnAddress(of node: NodeConfiguration) -> Bool {
+        addresses.contains(where: node.primaryAddresses.contains)
     }
 }
 

@@ -65,8 +65,11 @@ package struct Explainer {
         return services.flatMap { service -> [Route] in
             if case .service(let namespace, let name, let port) = question.subject {
                 guard service.name == self.service(namespace, name)?.name else { return [] }
-                let ports = trace(of: service.name)?.ports.filter { $0.isMeant(by: port, question.proto) } ?? []
-                return ports.map { Route(service: service, port: $0, question: question) }
+                let ports = trace(of: service.name)?.ports.filter { found in
+                    found.isMeant(by: port, question.proto)
+                        && question.subject.address.map(found.isAsked(at:)) ?? true
+                }
+                return (ports ?? []).map { Route(service: service, port: $0, question: question) }
             }
             guard let key, let found = compiler.desired.services[service.name]?.ports.first(where: { $0.has(key) }),
                 let port = trace(of: service.name)?.ports.first(where: { $0.name == found.name })
@@ -86,6 +89,7 @@ package struct Explainer {
     }
 
     private func service(_ namespace: String?, _ name: String) -> Service? {
+        if let address = IPAddress(name) { return services.first { $0.owns(address) } }
         let named = services.filter { $0.name.name == name && (namespace == nil || $0.name.namespace == namespace) }
         return named.first { $0.name.namespace == "default" } ?? named.first
     }
@@ -113,6 +117,7 @@ package struct Explainer {
         _ namespace: String?, _ name: String, _ port: String?, _ question: ExplainQuestion
     ) -> Explanation {
         guard let service = service(namespace, name), let trace = trace(of: service.name) else {
+            if let address = IPAddress(name) { return answer(question, steps: [], missed(address)) }
             return answer(question, steps: [], unknown(namespace, name))
         }
         if let leftAlone = trace.leftAlone {
@@ -145,7 +150,7 @@ package struct Explainer {
         let reason = clientReason ?? emptiness(route) ?? sources(route) ?? programs(route) ?? connectReason
         return Explanation(
             question: question.text, works: reason == nil, steps: steps, verdict: .init(reason ?? success(route)),
-            unseen: view.unseen + (facts.unseen ?? []))
+            unseen: view.unseen + (facts.unseen ?? []) + unseenClient(route))
     }
 
     /// The endpoints of each service port, with what became of them.
@@ -157,6 +162,16 @@ package struct Explainer {
             route.frontend = route.choose(among: port.frontends, asked: nil)
             return (port.name, endpoints(route))
         }
+    }
+
+    /// Why service ports of a Service have no endpoint.
+    package func emptiness(of name: ObjectName) -> [ServicePortName: Reason] {
+        guard let service = state.service(named: name), let trace = trace(of: name) else { return [:] }
+        let question = ExplainQuestion(.service(namespace: name.namespace, name: name.name, port: nil))
+        let reasons = trace.ports.compactMap { port in
+            emptiness(Route(service: service, port: port, question: question)).map { (port.name, $0) }
+        }
+        return Dictionary(reasons, uniquingKeysWith: { first, _ in first })
     }
 
     func answer(_ question: ExplainQuestion, steps: [String], _ reason: Reason) -> Explanation {
@@ -187,13 +202,22 @@ struct Route {
     /// The frontend that the client meets: of its side, where there are two.
     func choose(among frontends: [DesiredFrontend], asked key: FrontendKey?) -> DesiredFrontend? {
         var candidates = frontends.filter { frontend in key.map(frontend.key.isSamePlace) ?? true }
-        if key == nil && isOutside {
+        if let address = question.subject.address {
+            candidates = candidates.filter { $0.key.address == address }
+        } else if key == nil && isOutside {
             candidates = candidates.filter { $0.kind != .clusterIP && !$0.hostOnly }
         } else if key == nil {
             candidates = candidates.filter { $0.kind == .clusterIP }
         }
         let wanted: FrontendKey.Scope = isOutside ? .fromOutside : .fromNode
         return candidates.first { $0.key.scope == wanted } ?? candidates.first { $0.key.scope == .fromNode }
+    }
+}
+
+extension Service {
+    /// Whether it has the address for itself, as its nodes' are not.
+    fileprivate func owns(_ address: IPAddress) -> Bool {
+        clusterIPs.contains(address) || externalIPs.contains(address) || ingress.contains { $0.address == address }
     }
 }
 
@@ -208,6 +232,8 @@ extension DesiredServicePort {
 }
 
 extension ServiceTrace.Port {
+    fileprivate func isAsked(at address: IPAddress) -> Bool { frontends.contains { $0.key.address == address } }
+
     fileprivate func isMeant(by port: String?, _ proto: IPProtocol?) -> Bool {
         if let proto, spec.proto != proto { return false }
         guard let port else { return true }

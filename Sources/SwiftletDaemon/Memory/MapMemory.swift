@@ -2,7 +2,7 @@ import BPFLoader
 import CDatapath
 package import DatapathInstall
 package import ServiceMaps
-import ServiceModel
+package import ServiceModel
 package import Settings
 
 /// What the maps remember of clients: flows, affinities and the sockets' way back, each with the names of its Service.
@@ -41,6 +41,9 @@ package struct MapMemory: Sendable {
             }
         }
     }
+
+    /// Services that are in the maps.
+    package var services: [ObjectName] { Set(names.values.map(\.service)).sorted() }
 
     func owner(_ service: UInt32) -> ServicePort {
         let name = names[service]

@@ -11,11 +11,17 @@ import SwiftletDaemon
 /// A close look at what the daemon that runs here compiles: its manifests, or what it lists of its cluster.
 enum ClusterLook {
     static func explainer(of question: ExplainQuestion, pins: PinOptions) throws -> Explainer {
-        switch question.subject {
-        case .address(let address, _): try explainer(path: "\(address)", pins: pins)
-        case .service(let namespace, let name, _):
-            try explainer(path: "\(namespace ?? "default")/\(name)", pins: pins)
+        var path = ""
+        if let address = question.subject.address {
+            path = "\(address)"
+        } else if case .service(let namespace, let name, _) = question.subject {
+            // Of what can be no name the daemon needs to know nothing.
+            path = "\(namespace ?? "*")/\(name)".filter {
+                $0.isASCII && ($0.isLetter || $0.isNumber || "-./*".contains($0))
+            }
         }
+        if case .pod(let client) = question.client { path += "@\(client)" }
+        return try explainer(path: path, pins: pins)
     }
 
     /// Nil where there is no Service to look at.
@@ -48,6 +54,9 @@ enum ClusterLook {
             let report = ControlClient.ask(.node, at: pins.runDirectory)
                 .flatMap({ try? ReportCoding.decoder().decode(NodeReport.self, from: $0) })
         else {
+            if let holder = pins.runDirectory.holder {
+                throw CommandError("the daemon (process \(holder)) does not answer; look at its log")
+            }
             throw CommandError(
                 "no daemon answers below \(pins.bpfRoot); start `swiftlet run`, or name --manifests DIR and --node NAME"
             )

@@ -86,8 +86,13 @@ struct ExplainCommand: ParsableCommand {
         var look = NodeLook(pins: pins)
         let destination = explainer.destination(of: question)
         var facts = manifests.isEmpty ? look.facts(for: destination, question.client) : ExplainFacts()
-        if connect, let destination { look.connect(destination, of: question.client, noting: &facts) }
+        if connect, let destination, destination.port.proto == .tcp {
+            look.connect(destination, of: question.client, noting: &facts)
+        }
         var explanation = explainer.with(facts).explain(question)
+        if connect, let proto = destination?.port.proto, proto != .tcp {
+            explanation.unseen.append("--connect asks by TCP only: no endpoint was asked by \(proto)")
+        }
         if manifests.isEmpty { NameLook(subject, pins: pins)?.complete(&explanation) }
         switch output {
         case .text: print(explanation.text)
@@ -103,10 +108,7 @@ struct ExplainCommand: ParsableCommand {
         var question = ExplainQuestion(subject, proto: udp ? .udp : nil)
         if let outside { question.client = .outside(outside) }
         if let pid {
-            guard let command = ProcessEntry.command(of: pid) else {
-                throw CommandError("there is no process \(pid); write the pid as this namespace has it")
-            }
-            question.client = .process(pid, command: command)
+            question.client = .process(pid, command: try ProcessEntry.mustRun(pid))
         }
         if let from {
             let parts = from.split(separator: "/").map(String.init)

@@ -108,12 +108,10 @@ struct NodeLook {
         return daemon.devices.first { $0.name == link.name && $0.role == nil }?.name
     }
 
-    /// Connects to each endpoint once, at most sixteen of them.
+    /// Connects to each endpoint of a TCP port once, at most sixteen of them: a datagram that nothing answers proves nothing.
     mutating func connect(
         _ destination: Explainer.Destination, of client: ExplainQuestion.Client, noting facts: inout ExplainFacts
     ) {
-        // A datagram that nothing answers proves nothing.
-        guard destination.port.proto == .tcp else { return }
         facts.connectPlace = "from this network namespace"
         if case .process(let pid, _) = client {
             do throws(BPFError) {
@@ -182,6 +180,15 @@ enum ConnectTrial {
 enum ProcessEntry {
     static func command(of pid: Int32) -> String? {
         read("/proc/\(pid)/comm").map { String($0.prefix { $0 != "\n" }) }
+    }
+
+    /// Throws where there is none: a pid that is mistyped is asked after in vain.
+    @discardableResult
+    static func mustRun(_ pid: Int32) throws(CommandError) -> String {
+        guard let command = command(of: pid) else {
+            throw CommandError("there is no process \(pid); write the pid as this namespace has it")
+        }
+        return command
     }
 
     /// The number of its network namespace.

@@ -24,12 +24,13 @@ struct AffinityCommand: ParsableCommand {
 
     func run() throws {
         let filter = try options.filter()
+        let memory = try options.memory()
         let sockets = try OpenSockets(lookingWith: options.pins.pins)
-        let clients = try options.memory().affinities(of: sockets, includingOver: all).filter { client in
+        let clients = try memory.affinities(of: sockets, includingOver: all).filter { client in
             let ends = [client.client.map { ($0, nil) }, client.backend.flatMap(Self.end)].compactMap(\.self)
             return filter.admits(client.servicePort, ends: ends)
         }
-        try options.show(clients, as: "affinities", servicePort: \.servicePort) {
+        try options.show(clients, of: memory, as: "affinities", servicePort: \.servicePort) {
             var table = Table("SERVICE", "PROTOCOL", "CLIENT", "BACKEND", "IDLE", "EXPIRES IN")
             for client in clients {
                 table.add(

@@ -24,12 +24,13 @@ struct FlowsCommand: ParsableCommand {
 
     func run() throws {
         let filter = try options.filter()
-        let flows = try options.memory().flows(includingOver: all).filter { flow in
+        let memory = try options.memory()
+        let flows = try memory.flows(includingOver: all).filter { flow in
             filter.admits(
                 flow.servicePort,
                 ends: [(flow.client, flow.clientPort), (flow.vip, flow.vipPort), (flow.backend, flow.backendPort)])
         }
-        try options.show(flows, as: "flows", servicePort: \.servicePort) {
+        try options.show(flows, of: memory, as: "flows", servicePort: \.servicePort) {
             options.format.output == .wide ? wideTable(flows) : table(flows)
         }
     }

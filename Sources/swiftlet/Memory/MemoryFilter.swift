@@ -1,6 +1,7 @@
 import ArgumentParser
 import DatapathInstall
 import FoundationEssentials
+import KubernetesObjects
 import Reporting
 import ServiceMaps
 import ServiceModel
@@ -41,6 +42,37 @@ struct MemoryFilter {
     }
 }
 
+extension MemoryFilter {
+    /// What is asked after and is not there; what is remembered of a Service may outlive it.
+    ///
+    /// - Parameter known: Services that are in the maps.
+    func missing(among known: [ObjectName]) -> String? {
+        for case .service(let namespace, let name, _) in subjects {
+            if let missing = known.missing(name, in: namespace) { return missing }
+        }
+        guard subjects.isEmpty && addresses.isEmpty, let namespace else { return nil }
+        return known.missing(namespace: namespace)
+    }
+}
+
+extension [ObjectName] {
+    /// Says that there is no such Service, and what is near; nil where it is there.
+    func missing(_ name: String, in namespace: String?) -> String? {
+        if contains(where: { $0.name == name && (namespace == nil || $0.namespace == namespace) }) { return nil }
+        let word = (namespace.map { "\($0)/" } ?? "") + name
+        let other = first { $0.name == name }.map { "; there is \($0)" }
+        let near = Set(map(\.name)).sorted().nearest(to: name).map { "; did you mean \($0)?" }
+        return "no Service \(word) is in the maps\(other ?? near ?? "")"
+    }
+
+    /// The same of a namespace.
+    func missing(namespace: String) -> String? {
+        if contains(where: { $0.namespace == namespace }) { return nil }
+        let near = Set(map(\.namespace)).sorted().nearest(to: namespace).map { "; did you mean \($0)?" }
+        return "no Service in namespace \(namespace)\(near ?? "")"
+    }
+}
+
 /// What the commands about remembered things share.
 struct MemoryOptions: ParsableArguments {
     @Argument(
@@ -66,7 +98,8 @@ struct MemoryOptions: ParsableArguments {
 
     /// A table, or the word that there is nothing; names are those of the Services.
     func show<Record: Encodable>(
-        _ records: [Record], as key: String, servicePort: (Record) -> MapMemory.ServicePort, table: () -> Table
+        _ records: [Record], of memory: MapMemory, as key: String, servicePort: (Record) -> MapMemory.ServicePort,
+        table: () -> Table
     ) throws {
         switch format.output {
         case .json, .yaml: try format.printData(RecordList(key: key, records: records))
@@ -74,6 +107,8 @@ struct MemoryOptions: ParsableArguments {
         case .table, .wide:
             records.isEmpty ? Terminal.write(raw: "no \(key)\n") : format.printTable(table())
         }
+        guard records.isEmpty, let missing = try filter().missing(among: memory.services) else { return }
+        Terminal.write(error: missing)
     }
 }
 

@@ -23,14 +23,16 @@ struct SocketsCommand: ParsableCommand {
 
     func run() throws {
         let filter = try options.filter()
+        let memory = try options.memory()
+        if let pid { try ProcessEntry.mustRun(pid) }
         let open = try OpenSockets(lookingWith: options.pins.pins)
-        let sockets = try options.memory().sockets(of: open).filter { socket in
+        let sockets = try memory.sockets(of: open).filter { socket in
             (pid == nil || socket.pid == pid)
                 && filter.admits(
                     socket.servicePort,
                     ends: [(socket.vip, socket.vipPort), (socket.backend, socket.backendPort)])
         }
-        try options.show(sockets, as: "sockets", servicePort: \.servicePort) {
+        try options.show(sockets, of: memory, as: "sockets", servicePort: \.servicePort) {
             var table = Table("PROTOCOL", "ASKED", "BACKEND", "SOCKET", "PROCESS", "SERVICE")
             for socket in sockets {
                 table.add(

@@ -24,7 +24,7 @@ C_FILES := $(shell find bpf Sources -name '*.[ch]' 2>/dev/null)
 LINK ?= -static-stdlib
 SWIFT_RELEASE := swift build -c release -Xswiftc $(LINK) --product
 
-.PHONY: setup bpf build lab install install-service uninstall deb image release test-packages \
+.PHONY: setup bpf build lab install install-service uninstall deb image release test-packages test-upgrade \
 	test test-pure test-kernel test-e2e test-kernels test-clangs test-cluster root demo bench bench-packets bench-names soak fmt check clean
 
 ## setup: installs the Debian or Ubuntu packages that are missing, after saying which
@@ -77,7 +77,7 @@ install:
 install-service: install
 	install -D -m 644 packaging/sysusers.d/swiftlet.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/swiftlet.conf
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	for unit in swiftlet swiftlet-namespaces; do \
+	for unit in swiftlet swiftlet-prepare swiftlet-namespaces; do \
 		sed 's,/usr/local/bin,$(PREFIX)/bin,' packaging/$$unit.service \
 			>$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service || exit; \
 	done
@@ -85,6 +85,7 @@ install-service: install
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/swiftlet $(DESTDIR)$(PREFIX)/lib/sysusers.d/swiftlet.conf \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/swiftlet.service \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/swiftlet-prepare.service \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/swiftlet-namespaces.service
 
 ## deb: a Debian package of build/swiftlet, image: an OCI image of it; both in build/
@@ -97,6 +98,10 @@ build/swiftlet:
 ## release: what is published: the package, the image with its SBOM, notes and checksums, in build/release
 release: build
 	@scripts/package.sh release
+
+## test-upgrade: as root: the package under systemd and the image in containerd, replaced while clients connect
+test-upgrade: deb image lab
+	@scripts/test-upgrade.sh || [ $$? = 77 ]
 
 ## test-packages: as root: the package in bare roots of Debian 12, 13 and Ubuntu 24.04, the image in containerd
 test-packages: deb image

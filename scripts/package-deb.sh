@@ -21,7 +21,7 @@ doc=$root/usr/share/doc/swiftlet
 install -D -m 755 -s "$program" "$root/usr/bin/swiftlet" 2>/dev/null || install -D -m 755 "$program" "$root/usr/bin/swiftlet"
 install -D -m 644 packaging/sysusers.d/swiftlet.conf "$root/usr/lib/sysusers.d/swiftlet.conf"
 install -d "$root/usr/lib/systemd/system"
-for unit in swiftlet swiftlet-namespaces; do
+for unit in swiftlet swiftlet-prepare swiftlet-namespaces; do
 	sed 's,/usr/local/bin,/usr/bin,' packaging/$unit.service >"$root/usr/lib/systemd/system/$unit.service"
 done
 install -D -m 644 packaging/config.yaml "$root/etc/swiftlet/config.yaml"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs, upgrades, removes and purges the Debian package in bare roots of its distributions, and runs the image in
-# containerd, under the rights of the DaemonSet, where both are there. As root.
+# Installs, upgrades, removes and purges the Debian package in bare roots of its distributions, runs the image in containerd,
+# under the rights of the DaemonSet, and replaces both under load, where what they need is there. As root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -105,13 +105,21 @@ for distribution in "bookworm $debian $debian_keys" "trixie $debian $debian_keys
 	if unpack_root $distribution; then try_root "${distribution%% *}"; else skipped=$((skipped + 1)); fi
 	rm -rf "${work:?}/${distribution%% *}"
 done
-if said=$(scripts/test-image.sh); then
-	passed=$((passed + 1))
-	echo "passed the image: $said"
-else
-	status=$?
-	[ $status = 77 ] || exit $status
-	skipped=$((skipped + 1))
-	echo "skipped the image: $said"
-fi
+# What one of the other scripts tries; it says why where it cannot.
+try_script() {
+	local what=$1 said status
+	shift
+	if said=$("$@"); then
+		passed=$((passed + 1))
+		echo "passed $what: $said"
+	else
+		status=$?
+		[ $status = 77 ] || { echo "$said"; exit $status; }
+		skipped=$((skipped + 1))
+		echo "skipped $what: $said"
+	fi
+}
+try_script "the image" scripts/test-image.sh
+try_script "upgrades of the package" scripts/test-upgrade.sh deb
+try_script "upgrades of the image" scripts/test-upgrade.sh image
 echo "test-packages: $passed passed, $skipped skipped"

@@ -212,8 +212,7 @@ static __always_inline enum verdict F(tc_leaves)(struct F(view) *view)
 static __always_inline enum verdict F(tc_find_inner)(struct __sk_buff *skb, struct F(view) *view,
 						     __u64 now)
 {
-	const bool may_be_half =
-		skb->ingress_ifindex || view->is_icmp || view->tcp_flags & TCP_RST;
+	const bool may_be_half = skb->ingress_ifindex || view->is_icmp || view->tcp_flags & TCP_RST;
 	struct F(packet) *packet = &view->packet;
 	struct F(flow) *flow = NULL;
 

@@ -32,7 +32,7 @@ struct FollowingTests {
         try await World.with { world in
             world.server.inject(.status(500, reason: "InternalError"), into: .init(.list, "services"))
             world.server.inject(.close, into: .init(.list, "endpointslices"))
-            try await Following.with(world.connection, timeouts: .short) { following in
+            try await Following.with(world.connection) { following in
                 #expect(!following.source.statistics.isUp)
                 await world.untilWatched(by: following)
                 // The server has begun its answer; the client reads it in a moment.

@@ -59,10 +59,11 @@ struct StateCacheService: ServiceLifecycle.Service {
     func run() async throws {
         await cancelWhenGracefulShutdown {
             var written: Int?
-            while !Task.isCancelled {
+            // Once in any case: a daemon may be told to end before this task has begun.
+            repeat {
                 try? await Task.sleep(for: written == nil ? .seconds(2) : Self.pause)
                 written = await write(unless: written)
-            }
+            } while !Task.isCancelled
         }
     }
 

@@ -147,8 +147,8 @@ static __always_inline void F(flow_fill)(struct F(flow) *flow, const struct F(tu
 }
 
 /* The port of the node for a flow that takes its packets' own source address, or another one. */
-static __noinline enum counter F(flow_masquerade)(struct __sk_buff *skb, __u32 number,
-						  __u32 ifindex)
+static __always_inline enum counter F(flow_masquerade)(struct __sk_buff *skb, __u32 number,
+						       __u32 ifindex)
 {
 	struct F(flow) *flow = F(flow_at)(number);
 	enum counter reason;

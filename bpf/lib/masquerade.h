@@ -134,13 +134,17 @@ __noinline int F(masq_try_port)(struct __sk_buff *skb, __u32 number, __u32 port,
 
 /*
  * The port to try for a tuple of the flow. What the kernel sees of the client keeps the client's
- * port if that is free; it is the client's address, so any other will do. 0: try again.
+ * port if that is free; it is the client's address, so any other will do. 0: try again. Not static:
+ * the verifier walks it once, and not for each try.
  */
-static __always_inline __u16 F(port_to_try)(const struct F(flow) *flow, __u32 place, int try)
+__noinline __u32 F(port_to_try)(__u32 number, __u32 place, __u32 try)
 {
+	const struct F(flow) *flow = F(flow_at)(number);
 	const __u32 random = bpf_get_prandom_u32();
 	__u16 port = random;
 
+	if (!flow)
+		return 0;
 	if (place == INNER && !try)
 		return flow->client_port;
 	if (place == ANSWERS && try < MASQ_TRIES)
@@ -150,10 +154,9 @@ static __always_inline __u16 F(port_to_try)(const struct F(flow) *flow, __u32 pl
 
 /*
  * Gives the flow a port, and with it the tuple at this place: ANSWERS, for which it has an address
- * of the node already, or INNER.
+ * of the node already, or INNER. COUNT_FORWARD, or why there is none. Not static either.
  */
-static __always_inline enum counter F(flow_take_port)(struct __sk_buff *skb, __u32 number,
-						      __u32 place)
+__noinline int F(flow_take_port)(struct __sk_buff *skb, __u32 number, __u32 place)
 {
 	struct F(flow) *flow = F(flow_at)(number);
 	int error = -EEXIST, try;
@@ -164,7 +167,7 @@ static __always_inline enum counter F(flow_take_port)(struct __sk_buff *skb, __u
 	for (try = 0; try < MASQ_TRIES + MASQ_ANY_TRIES + MASQ_LAST_TRIES; try++) {
 		if (try > 0)
 			count(COUNT_PORT_RETRY);
-		port = F(port_to_try)(flow, place, try);
+		port = F(port_to_try)(number, place, try);
 		if (!port)
 			continue;
 		error = F(masq_try_port)(skb, number, port, place,

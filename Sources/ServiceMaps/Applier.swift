@@ -16,6 +16,7 @@ struct Applier<Store: MapStore> {
         var failures: [(planned: PlannedOperation, error: MapError)] = []
         /// What has not been done: it failed, or something before it did.
         var undone: [PlannedOperation] = []
+        /// Service ports of which nothing more is done.
         var failed: Set<ServiceID> = []
     }
 

@@ -21,8 +21,8 @@ extension Mirror {
             return
         }
         if !record.isNameWritten, let name = record.name {
-            plan.append(.resetCounter(id), for: id, to: .counters, .v4)
-            plan.append(.putName(id, name), for: id, to: .names, .v4)
+            plan.append(.resetCounter(id), for: id, to: .zeroCounters)
+            plan.append(.putName(id, name), for: id, to: .putNames)
             plan.additions[.servicePorts] += 1
         }
         planBackends(draft, record, &plan)
@@ -121,14 +121,14 @@ extension Mirror {
             }
             if target != first {
                 let operation = entry(backend, target, zones[zone], desired.port)
-                plan.losses.append(PlannedOperation(operation: operation, owner: draft.id))
+                plan.append(operation, for: draft.id, to: .loseBackends, draft.family)
             }
         }
         for backend in draft.backends where !backend.flags.contains(.wanted) {
             guard !backend.flags.isDisjoint(with: .membership), let port = Port(Int(backend.port)) else { continue }
             let target = backend.flags.subtracting(.membership)
             let operation = entry(backend, target, zones[backend.zone], port)
-            plan.losses.append(PlannedOperation(operation: operation, owner: draft.id))
+            plan.append(operation, for: draft.id, to: .loseBackends, draft.family)
         }
     }
 
@@ -136,14 +136,14 @@ extension Mirror {
         for run in draft.runs where run.isWanted && !run.isWritten {
             let slots = draft.slots(of: run)
             let operation = MapOperation.putSlots(draft.family, first: run.run.first, slots)
-            plan.append(operation, for: draft.id, to: .slots, draft.family)
+            plan.append(operation, for: draft.id, to: .putSlots, draft.family)
         }
     }
 
     private func planRanges(_ draft: PortDraft, _ plan: inout Plan) {
         for range in draft.ranges where !range.isWritten {
             let operation = MapOperation.putSourceRange(range.range, of: draft.id)
-            plan.append(operation, for: draft.id, to: .sourceRanges, draft.family)
+            plan.append(operation, for: draft.id, to: .putSourceRanges, draft.family)
             plan.additions[operation.map] += 1
         }
     }
@@ -159,9 +159,9 @@ extension Mirror {
             if found, record.frontends[index].entry == entry { continue }
             if owners[frontend.key] == nil { plan.additions[.services(draft.family)] += 1 }
             for bit in frontend.filterBits where !filter.contains(bit) {
-                plan.append(.mark(bit), for: draft.id, to: .filter, draft.family)
+                plan.append(.mark(bit), for: draft.id, to: .markFilter, draft.family)
             }
-            plan.append(.putService(frontend.key, entry), for: draft.id, to: .services, draft.family)
+            plan.append(.putService(frontend.key, entry), for: draft.id, to: .putServices, draft.family)
         }
         for held in record.frontends where !wanted.contains(held.key) {
             plan.surplus.append((held.key, draft.id))

@@ -136,37 +136,28 @@ extension Mirror {
         return retired.epoch
     }
 
-    /// Plans to free what was retired up to an epoch: slots and ranges, then backends, then the names of service ports.
-    mutating func planReclaim(upTo epoch: Epoch) -> [PlannedOperation] {
-        var plan: [PlannedOperation] = []
-        for family in IPFamily.allCases {
-            for run in retired.runs where run.epoch <= epoch && run.family == family {
-                plan.append(PlannedOperation(operation: .clearSlots(family, run.run), owner: run.owner))
+    /// Plans to free what was retired up to an epoch.
+    mutating func planReclaim(upTo epoch: Epoch, into plan: inout Plan) {
+        for run in retired.runs where run.epoch <= epoch {
+            plan.append(.clearSlots(run.family, run.run), for: run.owner, to: .clearSlots, run.family)
+        }
+        for retired in retired.ranges where retired.epoch <= epoch && isStill(retired) {
+            let operation = MapOperation.deleteSourceRange(retired.range, of: retired.service)
+            plan.append(operation, for: retired.service, to: .deleteSourceRanges, retired.range.family)
+        }
+        for retired in retired.backends where retired.epoch <= epoch && isStill(retired) {
+            let (id, owner, family) = (retired.id, retired.service, retired.address.family)
+            if capacities.countsBackends {
+                plan.append(.deleteBackendCounter(id), for: owner, to: .deleteBackendCounters, family)
             }
-            for retired in retired.ranges where retired.epoch <= epoch && retired.range.family == family {
-                guard isStill(retired) else { continue }
-                let operation = MapOperation.deleteSourceRange(retired.range, of: retired.service)
-                plan.append(PlannedOperation(operation: operation, owner: retired.service))
-            }
-            let backends = retired.backends.filter { retired in
-                retired.epoch <= epoch && retired.address.family == family && isStill(retired)
-            }
-            // The counter first: a backend that could not be removed is planned again, and its counter with it.
-            for retired in backends where capacities.countsBackends {
-                plan.append(PlannedOperation(operation: .deleteBackendCounter(retired.id), owner: retired.service))
-            }
-            for retired in backends {
-                let operation = MapOperation.deleteBackend(
-                    retired.id, of: retired.service, address: retired.address, port: retired.port)
-                plan.append(PlannedOperation(operation: operation, owner: retired.service))
-            }
+            let operation = MapOperation.deleteBackend(id, of: owner, address: retired.address, port: retired.port)
+            plan.append(operation, for: owner, to: .deleteBackends, family)
         }
         for retired in retired.records where retired.epoch <= epoch {
             guard records[retired.service]?.retiredAt == retired.epoch else { continue }
-            plan.append(PlannedOperation(operation: .deleteName(retired.service), owner: retired.service))
+            plan.append(.deleteName(retired.service), for: retired.service, to: .deleteNames)
         }
         retired.remove(upTo: epoch)
-        return plan
     }
 
     /// An operation of `planReclaim` was not done: it is planned again next time.

@@ -8,9 +8,9 @@ package struct ServiceMapWriter<Store: MapStore> {
     var store: Store
     private let grace: any GracePeriod
     var mirror: Mirror
-    private var unfinished = UnfinishedPorts()
+    var unfinished = UnfinishedPorts()
     /// Counts the calls that try again what is due.
-    private var turn = 0
+    var turn = 0
     /// Planning in portions bounds the memory of the operations.
     private let portion = 512
 
@@ -42,26 +42,20 @@ package struct ServiceMapWriter<Store: MapStore> {
         for service in upserts { mirror.renamePorts(of: service, leaving: leaving) }
         for service in removals { work.remove(service, supersede(service)) }
         for service in upserts { work.replace(service, supersede(service.name), mirror) }
-        var round = Round()
-        var batch: [DesiredServicePort] = []
+        var round = Round(work: work)
+        var ports: [DesiredServicePort] = []
         for port in work.ports {
-            batch.append(port)
-            if batch.count == portion { run(&batch, &round) }
+            ports.append(port)
+            if ports.count == portion { write(&ports, &round) }
         }
-        run(&batch, &round)
+        write(&ports, &round)
 
-        var removal = Plan()
-        let gone = prune ? work.removals.union(unconfirmed(except: spared)) : work.removals
-        for id in gone.sorted() { mirror.planRemoval(of: id, into: &removal) }
-        round.surplus += removal.surplus
-        unfinished.keep(names(of: round.outcome.failed).union(round.refused), of: work, turn: turn)
-        deleteSurplus(&round)
-        unfinished.removals.formUnion(gone.intersection(round.outcome.failed))
-        Applier(store: store).run(round.losses, mirror: &mirror, outcome: &round.outcome)
-        unfinished.keep(names(of: round.outcome.failed).union(round.refused), of: work, turn: turn)
-        let shared = runShared()
+        round.gone = prune ? work.removals.union(unconfirmed(except: spared)) : work.removals
+        for id in round.gone.sorted() { mirror.planRemoval(of: id, into: &round.plan) }
+        write(.round, &round)
+        keepUnfinished(of: round)
         mirror.retire()
-        var report = report([round.outcome, shared], round.refusals)
+        var report = report(round)
         swap(&report.awakened, &mirror.awakened)
         return report
     }
@@ -92,80 +86,11 @@ package struct ServiceMapWriter<Store: MapStore> {
         return ids
     }
 
-    /// What comes together while an apply goes on.
-    private struct Round {
-        var outcome = Applier<Store>.Outcome()
-        var refusals: [ApplyReport.Failure] = []
-        var surplus: [(key: FrontendKey, owner: ServiceID)] = []
-        var losses: [PlannedOperation] = []
-
-        var refused: Set<ServicePortName> { Set(refusals.compactMap(\.port)) }
-    }
-
     private func unconfirmed(except spared: Set<ObjectName>) -> Set<ServiceID> {
         if spared.isEmpty { return mirror.unconfirmed }
         return mirror.unconfirmed.filter { id in
             !(mirror.records[id]?.name.map { spared.contains($0.service) } ?? false)
         }
-    }
-
-    /// Plans and carries out a portion; leaves the array empty.
-    private mutating func run(_ ports: inout [DesiredServicePort], _ round: inout Round) {
-        var plan = Plan()
-        for port in ports {
-            let id = mirror.id(of: port.name) ?? mirror.adopt(port.name)
-            mirror.plan(port, as: id, into: &plan)
-        }
-        for (owner, error) in plan.refusals {
-            round.refusals.append(.init(port: mirror.records[owner]?.name, operation: nil, error: error))
-        }
-        Applier(store: store).run(plan.operations, mirror: &mirror, outcome: &round.outcome)
-        round.surplus += plan.surplus
-        round.losses += plan.losses
-        ports.removeAll(keepingCapacity: true)
-    }
-
-    private func names(of ids: Set<ServiceID>) -> Set<ServicePortName> {
-        Set(ids.compactMap { mirror.records[$0]?.name })
-    }
-
-    /// Removes frontends that nobody wants, which is known only after everybody has taken over what he wants. One
-    /// that somebody wants and could not get keeps leading where it led: that is better than nowhere.
-    ///
-    /// The owners of those that are still there have failed as well, so they are tried again.
-    private mutating func deleteSurplus(_ round: inout Round) {
-        let remaining = round.surplus.filter { mirror.owners[$0.key] == $0.owner }
-        var deletions = remaining.filter { !unfinished.claims($0.key) }.map { key, owner in
-            PlannedOperation(operation: .deleteService(key), owner: owner)
-        }
-        deletions.sort { $0.operation.map.rawValue < $1.operation.map.rawValue }
-        var removal = Applier<Store>.Outcome()
-        Applier(store: store).run(deletions, mirror: &mirror, outcome: &removal)
-        round.outcome.merge(removal)
-        for (key, owner) in remaining where mirror.owners[key] == owner { round.outcome.failed.insert(owner) }
-    }
-
-    private mutating func runShared() -> Applier<Store>.Outcome {
-        var outcome = Applier<Store>.Outcome()
-        Applier(store: store).run(mirror.shared.plan(), mirror: &mirror, outcome: &outcome)
-        return outcome
-    }
-
-    private func report(
-        _ outcomes: [Applier<Store>.Outcome], _ refusals: [ApplyReport.Failure]
-    ) -> ApplyReport {
-        var report = ApplyReport()
-        report.failures = refusals
-        report.isPending = isPending
-        for outcome in outcomes {
-            report.written += outcome.written
-            report.deleted += outcome.deleted
-            for (planned, error) in outcome.failures {
-                let port = mirror.records[planned.owner]?.name
-                report.failures.append(.init(port: port, operation: planned.operation, error: error))
-            }
-        }
-        return report
     }
 }
 
@@ -195,15 +120,13 @@ extension ServiceMapWriter {
 
     /// Frees what was retired before the ticket. What fails is tried again at the next reclaim.
     package mutating func finishReclaim(_ ticket: ReclaimTicket) -> ApplyReport {
-        var outcome = Applier<Store>.Outcome()
-        let plan = mirror.planReclaim(upTo: ticket.epoch)
-        var removed = mirror.backends(removedBy: plan)
-        Applier(store: store).run(plan, mirror: &mirror, outcome: &outcome)
-        for planned in outcome.undone { mirror.retireAgain(planned) }
-        let kept = Set(mirror.backends(removedBy: outcome.undone))
-        removed.removeAll(where: kept.contains)
-        var report = report([outcome], [])
-        report.removedBackends = removed
+        var round = Round(work: UnfinishedPorts())
+        mirror.planReclaim(upTo: ticket.epoch, into: &round.plan)
+        write(.afterGrace, &round)
+        for planned in round.outcome.undone { mirror.retireAgain(planned) }
+        let kept = Set(mirror.backends(removedBy: round.outcome.undone))
+        var report = report(round)
+        report.removedBackends = round.removedBackends.filter { !kept.contains($0) }
         return report
     }
 }
@@ -264,16 +187,6 @@ extension ServiceMapWriter {
 
     /// Whether something is not yet as it should be.
     package var isPending: Bool { !unfinished.isEmpty || mirror.shared.isBehind }
-}
-
-extension Applier.Outcome {
-    mutating func merge(_ other: Self) {
-        written += other.written
-        deleted += other.deleted
-        failures += other.failures
-        undone += other.undone
-        failed.formUnion(other.failed)
-    }
 }
 
 extension ServiceMapWriter: Sendable where Store: Sendable {}

@@ -30,6 +30,6 @@ struct PlanTests {
         for port in services.flatMap(\.ports) {
             mirror.plan(port, as: mirror.id(of: port.name) ?? mirror.adopt(port.name), into: &plan)
         }
-        return plan.operations.map(\.operation)
+        return WriteStep.allCases.flatMap { plan.take($0) }.map(\.operation)
     }
 }

@@ -98,6 +98,7 @@ package struct Daemon: Sendable {
             progress: progress, log: log)
 
         let devices = keeper?.devices
+        let hooks = Hooks(of: keeper, asksAPIServer: connection != nil, hasEmptyMaps: await control.hasEmptyMaps)
         var parts: [any ServiceLifecycle.Service]
         var statistics: @Sendable () -> SourceStatistics? = { nil }
         if let connection {
@@ -108,17 +109,17 @@ package struct Daemon: Sendable {
             statistics = { source.statistics }
             let fallback = fallback(control, connection)
             await fallback?.serveIfEmpty()
-            if let keeper, !keeper.needsWholeState { try await keeper.attach(control.nodeFacts, control.state) }
-            parts = clusterParts(source, control, keeper, connection, fallback)
+            try await hooks.attach(at: .beforeList, control.nodeFacts, control.state)
+            parts = clusterParts(source, control, hooks, connection, fallback)
         } else {
             let source = try phase("reading manifests") {
                 try ManifestSource(
                     directories: settings.manifests, nodePorts: settings.packets.nodePortRange.closedRange)
             }
             let batches = source.batches()
-            try await programFirst(of: batches, control, keeper)
+            try await programFirst(of: batches, control, hooks)
             await control.grow()
-            if let keeper, await !keeper.isAttached { try await keeper.attach(control.nodeFacts, control.state) }
+            try await hooks.attach(at: .afterFirstList, control.nodeFacts, control.state)
             await control.settleSourceChecks(by: keeper)
             await devices?.follow(control.state, isWhole: true)
             if settings.initOnly {
@@ -235,16 +236,13 @@ extension Daemon {
 // MARK: - The first list
 
 extension Daemon {
-    /// The complete list comes first, and is in the maps before any hook is attached.
+    /// Programs the complete list, which comes first.
     private func programFirst(
-        of batches: ManifestBatches, _ control: KernelControlPlane, _ keeper: DatapathKeeper?
+        of batches: ManifestBatches, _ control: KernelControlPlane, _ hooks: Hooks
     ) async throws {
         for await batch in batches {
-            // What an earlier process has left is served by our programs before anything in it changes. That process may
-            // have ended while its maps grew, and its programs run on some that are not pinned, and that we do not write.
-            if let keeper, !keeper.needsWholeState, await !control.hasEmptyMaps, await !keeper.isAttached {
-                try await keeper.attach(NodeFacts(batch.node(named: settings.nodeName)), control.state)
-            }
+            let node = NodeFacts(batch.node(named: settings.nodeName))
+            try await hooks.attach(at: .beforeFirstWrite, node, control.state)
             control.arrived(batch)
             let summary = await control.ingestFirst(batch)
             Heap.trim()
@@ -259,10 +257,9 @@ extension Daemon {
         }
     }
 
-    /// What follows a cluster. The hooks are attached by now: the maps hold what they held before the start. After a
-    /// change of their layout they do not; then the other version's programs serve until the first list is programmed.
+    /// What follows a cluster.
     private func clusterParts(
-        _ source: KubernetesSource, _ control: KernelControlPlane, _ keeper: DatapathKeeper?,
+        _ source: KubernetesSource, _ control: KernelControlPlane, _ hooks: Hooks,
         _ connection: APIConnection, _ fallback: StateCacheFallback?
     ) -> [any ServiceLifecycle.Service] {
         if let proxy = connection.unusedProxy(in: ProcessInfo.processInfo.environment) {
@@ -282,9 +279,9 @@ extension Daemon {
             onFirstList: { summary in
                 sayProgrammed(summary)
                 await control.grow()
-                if let keeper, keeper.needsWholeState { try await keeper.attach(control.nodeFacts, control.state) }
-                await control.settleSourceChecks(by: keeper)
-                await keeper?.devices.follow(control.state, isWhole: true)
+                try await hooks.attach(at: .afterFirstList, control.nodeFacts, control.state)
+                await control.settleSourceChecks(by: hooks.keeper)
+                await hooks.keeper?.devices.follow(control.state, isWhole: true)
                 sayReady(control.endpoints)
             })
         var parts: [any ServiceLifecycle.Service] = [ClusterService(source: source), feed]

@@ -212,8 +212,7 @@ let package = Package(
             name: "swiftlet-lab",
             dependencies: [
                 "BPFLoader", "CDatapath", "ConnectBenchmark", "DatapathInstall", "NetworkLab", "PacketBenchmark",
-                "Settings",
-                "SwiftletDaemon", "TestAPIServer",
+                "ServiceModel", "Settings", "SwiftletDaemon", "TestAPIServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],

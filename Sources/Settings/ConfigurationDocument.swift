@@ -1,9 +1,3 @@
-import Logging
-import NameServer
-import NodeNetwork
-import ServiceModel
-import SystemPackage
-
 /// A value of a written configuration.
 indirect enum SettingValue: Sendable, Hashable {
     case text(String)
@@ -17,11 +11,9 @@ indirect enum SettingValue: Sendable, Hashable {
         var value: SettingValue
     }
 
-    /// Leaves out what is nil; sorted by name.
-    static func map(_ members: [String: SettingValue?]) -> SettingValue {
-        .map(
-            members.compactMap { key, value in value.map { Member(key: key, value: $0) } }
-                .sorted { $0.key < $1.key })
+    /// Sorted by name.
+    static func map(_ members: [String: SettingValue]) -> SettingValue {
+        .map(members.map { Member(key: $0, value: $1) }.sorted { $0.key < $1.key })
     }
 
     /// What is no map, by its path.
@@ -33,7 +25,14 @@ indirect enum SettingValue: Sendable, Hashable {
         }
     }
 
-    static func texts(_ texts: [String]) -> SettingValue { .list(texts.map(SettingValue.text)) }
+    /// Maps within maps, by the parts of the paths.
+    fileprivate static func tree(_ leaves: [(path: [Substring], value: SettingValue)]) -> SettingValue {
+        let members = Dictionary(grouping: leaves) { $0.path[0] }.map { name, leaves in
+            let own = leaves.first { $0.path.count == 1 }?.value
+            return (String(name), own ?? tree(leaves.map { (Array($0.path.dropFirst()), $0.value) }))
+        }
+        return .map(Dictionary(uniqueKeysWithValues: members))
+    }
 }
 
 extension Configuration {
@@ -55,76 +54,18 @@ extension Configuration {
     }
 
     private var document: SettingValue {
-        let local = node.localTraffic
-        return .map([
-            "apiVersion": .text("kubeproxy.config.k8s.io/v1alpha1"),
-            "kind": .text("KubeProxyConfiguration"),
-            "clientConnection": .map(["kubeconfig": .text(cluster.kubeconfig?.string ?? "")]),
-            "conntrack": .map([
-                "tcpCloseWaitTimeout": .text(packets.timeouts.tcpCloseWait.goText),
-                "tcpEstablishedTimeout": .text(packets.timeouts.tcpEstablished.goText),
-                "udpStreamTimeout": .text(packets.timeouts.udpStream.goText),
-                "udpTimeout": .text(packets.timeouts.udp.goText),
-            ]),
-            "clusterCIDR": .text(local.clusterCIDRs.map(\.description).joined(separator: ",")),
-            "detectLocal": .map([
-                "bridgeInterface": .text(local.bridgeInterface),
-                "interfaceNamePrefix": .text(local.interfaceNamePrefix),
-            ]),
-            "detectLocalMode": .text(local.mode.rawValue),
-            "featureGates": .map(featureGates.mapValues { .flag($0) }),
-            "healthzBindAddress": .text(BindSetting(healthzAddress).text),
-            "hostnameOverride": .text(node.name),
-            "logging": .map(["format": .text(logFormat.rawValue)]),
-            "metricsBindAddress": .text(BindSetting(metricsAddress).text),
-            "nftables": .map(["masqueradeAll": .flag(node.masqueradesAll), "syncPeriod": .text(syncPeriod.goText)]),
-            "nodePortAddresses": .texts(node.nodePorts.settings),
-            "oomScoreAdj": .number(oomScoreAdjustment),
-            KubeProxyFields.ownSection: ownSettings,
-        ])
-    }
-
-    private var ownSettings: SettingValue {
-        var settings: [ConfigurationKey: SettingValue] = [
-            .apiServers: .texts(cluster.apiServers), .bindProtection: .flag(bindProtection),
-            .bpfRoot: .text(bpfRoot.string), .eventRecording: .flag(recordsEvents),
-            .kubeProxyReplacement: .flag(kubeProxyReplacement), .logLevel: .text(logLevel.rawValue),
-            .manifests: .texts(manifests), .maxBackends: .number(Int(mapSizes.backends)),
-            .maxFlows: .number(Int(mapSizes.flows)), .maxServices: .number(Int(mapSizes.services)),
-            .maxSlots: .number(Int(mapSizes.slots)), .maxSourceRanges: .number(Int(mapSizes.sourceRanges)),
-            .mapMemoryLimit: .number(Int(mapSizes.memoryLimit)),
-            .socketDestroy: .text(socketDestroy.whose.rawValue),
-            .socketDestroyRate: .number(Int(socketDestroy.perSecond)),
-            .socketDestroyBy: .text(socketDestroy.by.rawValue),
-            .socketLB: .text(sockets.rawValue),
-            .socketLBExcludeCgroups: .texts(leftCgroups.map(\.description)), .devices: .texts(packets.devices.settings),
-            .podInterfaces: .texts(packets.podInterfaces.settings),
-            .externalClusterIP: .flag(packets.servesClusterIPsOutside),
-            .serviceCIDR: .text(packets.serviceCIDRs.map(\.description).joined(separator: ",")),
-            .setSysctls: .flag(packets.setsSysctls), .forwarding: .text(packets.forwarding.rawValue),
-            .masqueradePorts: .text(
-                packets.masqueradePorts.isEmpty
-                    ? "auto" : packets.masqueradePorts.map(\.description).joined(separator: ",")),
-            .serviceNodePortRange: .text(packets.nodePortRange.description),
-            .bpfCTTimeoutRegularTCPSYN: .text(packets.timeouts.tcpSYN.goText),
-            .bpfCTTimeoutRegularTCPFIN: .text(packets.timeouts.tcpFIN.goText),
-            .bpfCTTimeoutRegularAny: .text(packets.timeouts.any.goText),
-            .dnsBind: .texts(names.bind.map(\.description)),
-            .dnsServiceIP: .text(names.serviceIPs.map(\.description).joined(separator: ",")),
-            .clusterDomain: .text(names.domain), .dnsTTL: .text("\(names.timeToLive)s"),
-            .dnsUpstream: .texts(names.upstreamTexts),
-            .dnsAllow: .text(names.allowed.map(\.description).joined(separator: ",")),
-            .metricsPerBackend: .flag(metricsPerBackend), .serviceProxyName: .text(node.proxyName ?? ""),
-            .stateDir: .text(stateDirectory?.string ?? ""),
+        var leaves: [(path: [Substring], value: SettingValue)] = [
+            (["apiVersion"], .text("kubeproxy.config.k8s.io/v1alpha1")), (["kind"], .text("KubeProxyConfiguration")),
         ]
-        settings[.context] = cluster.context.map(SettingValue.text)
-        settings[.cgroupRoot] = cgroupRoot.map { .text($0.string) }
-        return .map(Dictionary(uniqueKeysWithValues: settings.map { ($0.rawValue, $1) }))
+        for setting in Setting.all {
+            if let value = setting.write(self) { leaves.append((setting.path.split(separator: "."), value)) }
+        }
+        return .tree(leaves)
     }
 }
 
 extension SettingValue {
-    fileprivate var json: String {
+    var json: String {
         switch self {
         case .list(let values): "[\(values.map(\.json).joined(separator: ","))]"
         case .map(let members):

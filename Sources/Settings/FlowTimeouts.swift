@@ -1,19 +1,6 @@
 /// How long a flow that is translated at tc lives without a packet. Each time-out has the name that kube-proxy has for
 /// it, or else Cilium's.
 package struct FlowTimeouts: Codable, Sendable, Hashable {
-    /// What is said of some of them; others are as they were.
-    package struct Choice: Sendable, Hashable {
-        package var tcpEstablished: Duration?
-        package var tcpCloseWait: Duration?
-        package var tcpSYN: Duration?
-        package var tcpFIN: Duration?
-        package var udp: Duration?
-        package var udpStream: Duration?
-        package var any: Duration?
-
-        package init() {}
-    }
-
     /// Both sides of a TCP connection have been heard.
     package var tcpEstablished = Duration.seconds(86_400)
     /// One side of it has said FIN.
@@ -64,18 +51,4 @@ package struct FlowTimeouts: Codable, Sendable, Hashable {
 
     /// One side has said RST: the kernel's time, too.
     package static let tcpReset = Duration.seconds(10)
-
-    /// A span of 0 leaves what is in force as it is, as with kube-proxy.
-    mutating func apply(_ choice: Choice) {
-        func set(_ timeout: inout Duration, _ span: Duration?) {
-            if let span, span > .zero { timeout = span }
-        }
-        set(&tcpEstablished, choice.tcpEstablished)
-        set(&tcpCloseWait, choice.tcpCloseWait)
-        set(&tcpSYN, choice.tcpSYN)
-        set(&tcpFIN, choice.tcpFIN)
-        set(&udp, choice.udp)
-        set(&udpStream, choice.udpStream)
-        set(&any, choice.any)
-    }
 }

@@ -6,10 +6,7 @@ package enum KubeProxyArguments {
     /// The option that collects the names of flags without effect.
     package static let withoutEffect = "without-effect"
 
-    private static let booleans: Set<String> = [
-        "kube-proxy-replacement", "bind-protection", "masquerade-all", "metrics-per-backend", "event-recording",
-        "cleanup", "init-only",
-    ]
+    private static let booleans = Set(Setting.all.filter(\.isBoolean).map(\.flag)).union(["cleanup", "init-only"])
     private static let commands: Set<String> = ["run", "compile"]
     private static let booleanWords = [
         "true": "true", "True": "true", "TRUE": "true", "t": "true", "T": "true", "1": "true",

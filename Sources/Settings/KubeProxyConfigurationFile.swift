@@ -9,14 +9,30 @@ extension ConfigurationLayer {
     mutating func readKubeProxyConfiguration(_ settings: SettingsSection) throws(ConfigurationError) {
         try checkKind(settings)
         try checkFields(of: settings, at: "")
-        readConnection(settings)
+        // Before the addresses whose defaults it chooses.
+        if settings.says("bindAddress") {
+            set(bindAddress: settings.parsed("bindAddress", IPAddress.init(setting:)))
+        }
+        for setting in Setting.all {
+            guard case .fields(let paths) = setting.home else { continue }
+            read(setting, from: settings, paths)
+        }
         readNode(settings)
-        readLocalTraffic(settings)
         readModes(settings)
-        readTimeouts(settings)
-        readAddresses(settings)
-        if let logging = settings.section("logging") { readLogging(logging) }
+        if let logging = settings.section("logging"), logging.says("verbosity") {
+            set(\.logLevel, logging.count("verbosity").map(Logger.Level.init(verbosity:)))
+        }
         if let own = settings.section(KubeProxyFields.ownSection) { try readOwn(own) }
+    }
+
+    /// The first of the paths that says something counts.
+    private mutating func read(_ setting: Setting, from settings: SettingsSection, _ paths: [String]) {
+        for path in paths {
+            let parts = path.split(separator: ".").map(String.init)
+            let section = parts.dropLast().reduce(settings) { $0?.section($1) }
+            guard let section, let name = parts.last, section.says(name) else { continue }
+            return add(setting.read(section, name))
+        }
     }
 
     private func checkKind(_ settings: SettingsSection) throws(ConfigurationError) {
@@ -47,43 +63,29 @@ extension ConfigurationLayer {
         }
     }
 
-    private mutating func readConnection(_ settings: SettingsSection) {
-        guard let connection = settings.section("clientConnection"), connection.says("kubeconfig") else { return }
-        kubeconfig = connection.text("kubeconfig")
-    }
-
     private mutating func readNode(_ settings: SettingsSection) {
-        if settings.says("hostnameOverride") {
-            nodeName = settings.parsed("hostnameOverride", Settings.nodeName(setting:))
-        }
         if settings.says("nodePortAddresses") {
-            nodePorts = settings.parsedList("nodePortAddresses", NodePortAddresses.init(settings:))
+            set(\.node.nodePorts, settings.parsedList("nodePortAddresses", NodePortAddresses.init(settings:)))
         } else if !settings.says("mode") || settings.text("mode") != "nftables" {
             // Spec 57.
-            nodePorts = .all
+            set(\.node.nodePorts, .all)
         }
-        let scores = [settings, settings.section("linux")].compactMap { $0 }
-        // 0 is a score like any other.
-        oomScoreAdjustment =
-            scores.lazy.compactMap {
-                $0.parsed("oomScoreAdj", Settings.oomScoreAdjustment(setting:))
-            }.first
-        readGates(settings.section("featureGates"))
-    }
-
-    private mutating func readLocalTraffic(_ settings: SettingsSection) {
-        if settings.says("clusterCIDR") { clusterCIDRs = settings.parsed("clusterCIDR", CIDR.list(setting:)) }
-        if settings.says("detectLocalMode") {
-            localTrafficMode = settings.parsed("detectLocalMode", LocalTrafficMode.init(setting:))
+        if settings.says("clusterCIDR") {
+            set(\.node.localTraffic.clusterCIDRs, settings.parsed("clusterCIDR", CIDR.list(setting:)))
         }
-        guard let detection = settings.section("detectLocal") else { return }
-        if detection.says("bridgeInterface") { bridgeInterface = detection.text("bridgeInterface") }
-        if detection.says("interfaceNamePrefix") { interfaceNamePrefix = detection.text("interfaceNamePrefix") }
-        if detection.says("clusterCIDRs") {
-            clusterCIDRs = detection.parsedList("clusterCIDRs") { (texts) throws(SettingMistake) in
+        if let detection = settings.section("detectLocal"), detection.says("clusterCIDRs") {
+            let ranges = detection.parsedList("clusterCIDRs") { (texts) throws(SettingMistake) in
                 try CIDR.list(setting: texts.joined(separator: ","))
             }
+            set(\.node.localTraffic.clusterCIDRs, ranges)
         }
+        // 0 is a score like any other.
+        let scores = [settings, settings.section("linux")].compactMap { section in
+            section?.parsed("oomScoreAdj", Settings.oomScoreAdjustment(setting:))
+        }
+        set(\.oomScoreAdjustment, scores.first)
+        // False says something.
+        add(Setting.featureGates.read(settings, "featureGates"))
     }
 
     /// Settings that kube-proxy has for each of its modes: those of the file's mode count, and without a mode the
@@ -94,39 +96,10 @@ extension ConfigurationLayer {
         // The ipvs mode has its masquerade settings from the iptables one.
         let masquerading = modes.map { $0 == "ipvs" ? "iptables" : $0 } + ["linux"]
         if masquerading.contains(where: { settings.section($0)?.flag("masqueradeAll") == true }) {
-            masqueradesAll = true
+            set(\.node.masqueradesAll, true)
         }
         for section in [settings] + modes.compactMap(settings.section) where section.says("syncPeriod") {
-            syncPeriod = section.parsed("syncPeriod", Duration.init(positiveGoSetting:))
-            return
+            return set(\.syncPeriod, section.parsed("syncPeriod", Duration.init(positiveGoSetting:)))
         }
-    }
-
-    /// The next version of the API has the section below `linux`.
-    private mutating func readTimeouts(_ settings: SettingsSection) {
-        let sections = [settings, settings.section("linux")].compactMap { $0?.section("conntrack") }
-        func read(_ field: String, into span: inout Duration?) {
-            guard let section = sections.first(where: { $0.says(field) }) else { return }
-            span = section.parsed(field, Duration.init(positiveGoSetting:))
-        }
-        read("tcpEstablishedTimeout", into: &timeouts.tcpEstablished)
-        read("tcpCloseWaitTimeout", into: &timeouts.tcpCloseWait)
-        read("udpTimeout", into: &timeouts.udp)
-        read("udpStreamTimeout", into: &timeouts.udpStream)
-    }
-
-    private mutating func readAddresses(_ settings: SettingsSection) {
-        if settings.says("bindAddress") { bindAddress = settings.parsed("bindAddress", IPAddress.init(setting:)) }
-        if settings.says("healthzBindAddress") {
-            healthz = settings.bindSetting("healthzBindAddress", for: .healthz)
-        }
-        if settings.says("metricsBindAddress") {
-            metrics = settings.bindSetting("metricsBindAddress", for: .metrics)
-        }
-    }
-
-    private mutating func readLogging(_ logging: SettingsSection) {
-        if logging.says("format") { logFormat = logging.parsed("format", LogFormat.init(setting:)) }
-        if logging.says("verbosity") { logLevel = logging.count("verbosity").map(Logger.Level.init(verbosity:)) }
     }
 }

@@ -4,18 +4,8 @@ import KubernetesObjects
 /// version), and what becomes of them.
 enum KubeProxyFields {
     /// Fields that have their effect, by path.
-    static let used: Set<String> = [
-        "apiVersion", "kind", "bindAddress", "clientConnection.kubeconfig", "clusterCIDR",
-        "conntrack.tcpCloseWaitTimeout", "conntrack.tcpEstablishedTimeout", "conntrack.udpStreamTimeout",
-        "conntrack.udpTimeout",
-        "detectLocal.bridgeInterface",
-        "detectLocal.clusterCIDRs", "detectLocal.interfaceNamePrefix", "detectLocalMode", "featureGates",
-        "healthzBindAddress", "hostnameOverride", "iptables.masqueradeAll", "iptables.syncPeriod", "ipvs.syncPeriod",
-        "linux.conntrack.tcpCloseWaitTimeout", "linux.conntrack.tcpEstablishedTimeout",
-        "linux.conntrack.udpStreamTimeout", "linux.conntrack.udpTimeout", "linux.masqueradeAll", "linux.oomScoreAdj",
-        "logging.format", "logging.verbosity", "metricsBindAddress",
-        "nftables.masqueradeAll", "nftables.syncPeriod", "nodePortAddresses", "oomScoreAdj", ownSection, "syncPeriod",
-    ]
+    static let used = Set(Setting.all.flatMap(\.home.paths))
+        .union(["apiVersion", "kind", "bindAddress", ownSection])
 
     /// Where swiftlet's own keys stand, which have no home in kube-proxy's file.
     static let ownSection = "swiftlet"

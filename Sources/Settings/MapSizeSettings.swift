@@ -15,27 +15,6 @@ package struct MapSizeSettings: Sendable, Hashable {
     /// MiB of kernel memory that the maps of Services may grow to; 0: they keep their size.
     package var memoryLimit: UInt32 = 512
 
-    /// The same, each unless it is not said.
-    package struct Choice: Sendable, Hashable {
-        package var services: UInt32?
-        package var backends: UInt32?
-        package var slots: UInt32?
-        package var sourceRanges: UInt32?
-        package var flows: UInt32?
-        package var memoryLimit: UInt32?
-
-        package init() {}
-    }
-
-    mutating func apply(_ choice: Choice) {
-        services = choice.services ?? services
-        backends = choice.backends ?? backends
-        slots = choice.slots ?? slots
-        sourceRanges = choice.sourceRanges ?? sourceRanges
-        flows = choice.flows ?? flows
-        memoryLimit = choice.memoryLimit ?? memoryLimit
-    }
-
     /// A number of entries. The kernel makes no map of 2^32 bytes, and the largest entry has some hundred.
     package static func entries(setting: String) throws(SettingMistake) -> UInt32 {
         try number(setting, in: 1...16_777_216)

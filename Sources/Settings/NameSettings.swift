@@ -29,15 +29,6 @@ package struct NameSettings: Sendable, Hashable {
         bind.first { $0.address.family == family && !$0.address.isLoopback }
     }
 
-    mutating func apply(_ layer: ConfigurationLayer) {
-        bind = layer.names.bind ?? bind
-        serviceIPs = layer.names.serviceIPs ?? serviceIPs
-        domain = layer.names.domain ?? domain
-        timeToLive = layer.names.timeToLive ?? timeToLive
-        if let upstream = layer.names.upstream { self.upstream = upstream.servers }
-        allowed = layer.names.allowed ?? allowed
-    }
-
     /// What only shows when all layers are applied.
     func check() throws(ConfigurationError) {
         let own = bind + serviceIPs.map { NameServerSettings.Address($0) }
@@ -61,36 +52,21 @@ package struct NameSettings: Sendable, Hashable {
 }
 
 extension NameSettings {
-    /// What one place says of them.
-    package struct Choice: Sendable {
-        package var bind: [NameServerSettings.Address]?
-        package var serviceIPs: [IPAddress]?
-        package var domain: String?
-        package var timeToLive: UInt32?
-        package var upstream: Upstream?
-        package var allowed: [CIDR]?
-    }
-
-    /// A choice of servers, which may be those of resolv.conf.
-    package struct Upstream: Sendable, Hashable {
-        var servers: [NameServerSettings.Address]?
-
-        /// Addresses, each text with one or several between commas; `none`; or `auto`, which is resolv.conf.
-        package init(settings: [String]) throws(SettingMistake) {
-            switch settings {
-            case ["none"]: servers = []
-            case ["auto"]: servers = nil
-            default:
-                let named = try NameServerSettings.Address.list(settings: settings, default: "none alone")
-                guard !named.contains(where: \.address.isUnspecified) else {
-                    throw SettingMistake("write the address of a server: 0.0.0.0 and :: are none")
-                }
-                servers = named
+    /// Servers, each text with one or several between commas; `none`; or `auto`, which is nil: those of resolv.conf.
+    package static func upstream(settings: [String]) throws(SettingMistake) -> [NameServerSettings.Address]? {
+        switch settings {
+        case ["none"]: return []
+        case ["auto"]: return nil
+        default:
+            let named = try NameServerSettings.Address.list(settings: settings, default: "none alone")
+            guard !named.contains(where: \.address.isUnspecified) else {
+                throw SettingMistake("write the address of a server: 0.0.0.0 and :: are none")
             }
+            return named
         }
     }
 
-    var upstreamTexts: [String] {
+    static func upstreamTexts(_ upstream: [NameServerSettings.Address]?) -> [String] {
         guard let upstream else { return ["auto"] }
         return upstream.isEmpty ? ["none"] : upstream.map(\.description)
     }

@@ -34,10 +34,4 @@ extension SocketDestroySettings {
         }
         return rate
     }
-
-    mutating func apply(_ layer: ConfigurationLayer) {
-        whose = layer.socketDestroy ?? whose
-        perSecond = layer.socketDestroyRate ?? perSecond
-        by = layer.socketDestroyBy ?? by
-    }
 }

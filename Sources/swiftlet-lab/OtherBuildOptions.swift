@@ -1,5 +1,6 @@
 import ArgumentParser
 import Logging
+import ServiceModel
 import Settings
 
 /// Flags of `swiftlet run` that another build understands too: those with which a soak starts either of them.
@@ -34,15 +35,15 @@ struct OtherBuildOptions: ParsableArguments {
 
     var layer: ConfigurationLayer {
         var layer = ConfigurationLayer()
-        layer.mapSizes.services = maxServices
-        layer.mapSizes.backends = maxBackends
-        layer.mapSizes.slots = maxSlots
-        layer.bindProtection = bindProtection
-        layer.sockets = sockets
-        layer.masqueradesAll = masqueradeAll
-        layer.servesClusterIPsOutside = externalClusterIP
-        layer.metricsPerBackend = metricsPerBackend
-        layer.logLevel = logLevel
+        layer.set(\.mapSizes.services, maxServices)
+        layer.set(\.mapSizes.backends, maxBackends)
+        layer.set(\.mapSizes.slots, maxSlots)
+        layer.set(\.bindProtection, bindProtection)
+        layer.set(\.sockets, sockets)
+        layer.set(\.node.masqueradesAll, masqueradeAll)
+        layer.set(\.packets.servesClusterIPsOutside, externalClusterIP)
+        layer.set(\.metricsPerBackend, metricsPerBackend)
+        layer.set(\.logLevel, logLevel)
         return layer
     }
 }

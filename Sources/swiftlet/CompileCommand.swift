@@ -75,7 +75,7 @@ struct CompileCommand: ParsableCommand {
         var configuration = Configuration(nodeName: node)
         var layer = ConfigurationLayer()
         try nodeOptions.fill(&layer)
-        layer.manifests = manifests.isEmpty ? nil : manifests
+        layer.set(\.manifests, manifests.isEmpty ? nil : manifests)
         cluster.fill(&layer)
         do {
             try configuration.apply(layer)

@@ -44,18 +44,20 @@ struct NameOptions: ParsableArguments {
 
     func fill(_ layer: inout ConfigurationLayer) throws {
         do {
-            if !dnsBind.isEmpty { layer.names.bind = try NameServerSettings.Address.binds(settings: dnsBind) }
+            if !dnsBind.isEmpty { layer.set(\.names.bind, try NameServerSettings.Address.binds(settings: dnsBind)) }
         } catch {
             throw ValidationError("the value of --dns-bind cannot be used: \(error)")
         }
         do {
-            if !dnsUpstream.isEmpty { layer.names.upstream = try NameSettings.Upstream(settings: dnsUpstream) }
+            if !dnsUpstream.isEmpty {
+                layer.set(\.names.upstream, .some(try NameSettings.upstream(settings: dnsUpstream)))
+            }
         } catch {
             throw ValidationError("the value of --dns-upstream cannot be used: \(error)")
         }
-        layer.names.serviceIPs = dnsServiceIP
-        layer.names.domain = clusterDomain
-        layer.names.timeToLive = dnsTTL
-        layer.names.allowed = dnsAllow
+        layer.set(\.names.serviceIPs, dnsServiceIP)
+        layer.set(\.names.domain, clusterDomain)
+        layer.set(\.names.timeToLive, dnsTTL)
+        layer.set(\.names.allowed, dnsAllow)
     }
 }

@@ -92,9 +92,10 @@ struct RunCommand: ParsableCommand {
         try datapath.fill(&layer)
         timeouts.fill(&layer)
         try names.fill(&layer)
-        observation.fill(&layer)
         try node.fill(&layer)
         process.fill(&layer)
+        // After --v, which a --log-level outdoes.
+        observation.fill(&layer)
         layer.withoutEffect += withoutEffect.flags
         do {
             try settings.apply(layer)

@@ -4,6 +4,7 @@ import Logging
 import NodeNetwork
 import ServiceModel
 import Settings
+import SystemPackage
 
 /// Where Services come from.
 struct SourceOptions: ParsableArguments {
@@ -19,9 +20,9 @@ struct SourceOptions: ParsableArguments {
     var stateDir: String?
 
     func fill(_ layer: inout ConfigurationLayer) {
-        layer.manifests = manifests.isEmpty ? nil : manifests
+        layer.set(\.manifests, manifests.isEmpty ? nil : manifests)
         cluster.fill(&layer)
-        layer.stateDirectory = stateDir
+        layer.set(\.stateDirectory, stateDir.map { $0.isEmpty ? nil : FilePath($0) })
     }
 }
 
@@ -46,9 +47,9 @@ struct ClusterOptions: ParsableArguments {
     var apiServers: [String] = []
 
     func fill(_ layer: inout ConfigurationLayer) {
-        layer.kubeconfig = kubeconfig
-        layer.context = context
-        layer.apiServers = apiServers.isEmpty ? nil : apiServers
+        layer.set(\.cluster.kubeconfig, kubeconfig.map { FilePath($0) })
+        layer.set(\.cluster.context, context)
+        layer.set(\.cluster.apiServers, apiServers.isEmpty ? nil : apiServers)
     }
 }
 
@@ -142,8 +143,11 @@ struct DatapathOptions: ParsableArguments {
         transform: CIDR.list(setting:))
     var serviceCIDRs: [CIDR]?
 
-    @Flag(help: "Change the kernel's settings that are in the way of forwarding.")
-    var setSysctls = false
+    @Option(
+        help: ArgumentHelp(
+            "Change the kernel's settings that are in the way of forwarding (default: false).", valueName: "true|false")
+    )
+    var setSysctls: Bool?
 
     @Option(
         help: ArgumentHelp(
@@ -182,33 +186,34 @@ struct DatapathOptions: ParsableArguments {
     var mapMemoryLimit: UInt32?
 
     func fill(_ layer: inout ConfigurationLayer) throws {
-        layer.kubeProxyReplacement = kubeProxyReplacement
-        layer.cgroupRoot = cgroupRoot
-        layer.bpfRoot = bpfRoot
-        layer.bindProtection = bindProtection
-        layer.mapSizes.services = maxServices
-        layer.mapSizes.backends = maxBackends
-        layer.mapSizes.slots = maxSlots
-        layer.mapSizes.sourceRanges = maxSourceRanges
-        layer.mapSizes.flows = maxFlows
-        layer.mapSizes.memoryLimit = mapMemoryLimit
-        layer.sockets = socketLB
-        layer.leftCgroups = socketLBExcludeCgroups
+        layer.set(\.kubeProxyReplacement, kubeProxyReplacement)
+        layer.set(\.cgroupRoot, cgroupRoot.map { FilePath($0) })
+        layer.set(\.bpfRoot, bpfRoot.map { FilePath($0) })
+        layer.set(\.bindProtection, bindProtection)
+        layer.set(\.mapSizes.services, maxServices)
+        layer.set(\.mapSizes.backends, maxBackends)
+        layer.set(\.mapSizes.slots, maxSlots)
+        layer.set(\.mapSizes.sourceRanges, maxSourceRanges)
+        layer.set(\.mapSizes.flows, maxFlows)
+        layer.set(\.mapSizes.memoryLimit, mapMemoryLimit)
+        layer.set(\.sockets, socketLB)
+        layer.set(\.leftCgroups, socketLBExcludeCgroups)
         socketDestroy.fill(&layer)
         do {
-            if !devices.isEmpty { layer.devices = try DeviceChoice(settings: devices) }
+            if !devices.isEmpty { layer.set(\.packets.devices, try DeviceChoice(settings: devices)) }
             if !podInterfaces.isEmpty {
-                layer.podInterfaces = try PodInterfaceChoice(settings: podInterfaces, flag: "--pod-interfaces")
+                let choice = try PodInterfaceChoice(settings: podInterfaces, flag: "--pod-interfaces")
+                layer.set(\.packets.podInterfaces, choice)
             }
         } catch {
             throw ValidationError("\(error)")
         }
-        layer.forwarding = forwarding
-        layer.masqueradePorts = masqueradePorts
-        layer.nodePortRange = serviceNodePortRange
-        layer.servesClusterIPsOutside = externalClusterIP
-        layer.serviceCIDRs = serviceCIDRs
-        if setSysctls { layer.setsSysctls = true }
+        layer.set(\.packets.forwarding, forwarding)
+        layer.set(\.packets.masqueradePorts, masqueradePorts)
+        layer.set(\.packets.nodePortRange, serviceNodePortRange)
+        layer.set(\.packets.servesClusterIPsOutside, externalClusterIP)
+        layer.set(\.packets.serviceCIDRs, serviceCIDRs)
+        layer.set(\.packets.setsSysctls, setSysctls)
     }
 }
 
@@ -232,10 +237,10 @@ struct ObservationOptions: ParsableArguments {
     var logFormat: LogFormat?
 
     func fill(_ layer: inout ConfigurationLayer) {
-        layer.metricsPerBackend = metricsPerBackend
-        layer.recordsEvents = eventRecording
-        layer.logLevel = logLevel
-        layer.logFormat = logFormat
+        layer.set(\.metricsPerBackend, metricsPerBackend)
+        layer.set(\.recordsEvents, eventRecording)
+        layer.set(\.logLevel, logLevel)
+        layer.set(\.logFormat, logFormat)
     }
 }
 
@@ -290,13 +295,15 @@ struct NodeOptions: ParsableArguments {
     var featureGates: [[String: Bool]] = []
 
     func fill(_ layer: inout ConfigurationLayer) throws {
-        if !nodeportAddresses.isEmpty { layer.nodePorts = try NodePortAddresses(settings: nodeportAddresses) }
-        layer.proxyName = serviceProxyName
-        layer.clusterCIDRs = clusterCIDR
-        layer.localTrafficMode = detectLocalMode
-        layer.bridgeInterface = podBridgeInterface
-        layer.interfaceNamePrefix = podInterfaceNamePrefix
-        layer.masqueradesAll = masqueradeAll
+        if !nodeportAddresses.isEmpty {
+            layer.set(\.node.nodePorts, try NodePortAddresses(settings: nodeportAddresses))
+        }
+        layer.set(\.node.proxyName, serviceProxyName.map { $0.isEmpty ? nil : $0 })
+        layer.set(\.node.localTraffic.clusterCIDRs, clusterCIDR)
+        layer.set(\.node.localTraffic.mode, detectLocalMode)
+        layer.set(\.node.localTraffic.bridgeInterface, podBridgeInterface)
+        layer.set(\.node.localTraffic.interfaceNamePrefix, podInterfaceNamePrefix)
+        layer.set(\.node.masqueradesAll, masqueradeAll)
         for gates in featureGates { layer.set(gates: gates) }
     }
 }
@@ -348,13 +355,15 @@ struct KubeProxyOptions: ParsableArguments {
     var verbosity: UInt32?
 
     func fill(_ layer: inout ConfigurationLayer) {
-        layer.nodeName = nodeName
-        layer.bindAddress = bindAddress
-        layer.healthz = healthzBindAddress ?? healthzPort.map { BindSetting(port: $0, for: .healthz) }
-        layer.metrics = metricsBindAddress ?? metricsPort.map { BindSetting(port: $0, for: .metrics) }
-        layer.syncPeriod = syncPeriod
-        layer.oomScoreAdjustment = oomScoreAdj
-        layer.logLevel = layer.logLevel ?? verbosity.map { .init(verbosity: $0) }
+        layer.set(\.node.name, nodeName)
+        layer.set(bindAddress: bindAddress)
+        let healthz = healthzBindAddress ?? healthzPort.map { BindSetting(port: $0, for: .healthz) }
+        layer.set(\.healthzAddress, healthz.map(\.address))
+        let metrics = metricsBindAddress ?? metricsPort.map { BindSetting(port: $0, for: .metrics) }
+        layer.set(\.metricsAddress, metrics.map(\.address))
+        layer.set(\.syncPeriod, syncPeriod)
+        layer.set(\.oomScoreAdjustment, oomScoreAdj)
+        layer.set(\.logLevel, verbosity.map { Logger.Level(verbosity: $0) })
     }
 }
 

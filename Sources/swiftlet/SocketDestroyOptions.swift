@@ -24,8 +24,8 @@ struct SocketDestroyOptions: ParsableArguments {
     var socketDestroyBy: SocketDestroyBy?
 
     func fill(_ layer: inout ConfigurationLayer) {
-        layer.socketDestroy = socketDestroy
-        layer.socketDestroyRate = socketDestroyRate
-        layer.socketDestroyBy = socketDestroyBy
+        layer.set(\.socketDestroy.whose, socketDestroy)
+        layer.set(\.socketDestroy.perSecond, socketDestroyRate)
+        layer.set(\.socketDestroy.by, socketDestroyBy)
     }
 }

@@ -53,12 +53,12 @@ struct TimeoutOptions: ParsableArguments {
     var any: Duration?
 
     func fill(_ layer: inout ConfigurationLayer) {
-        layer.timeouts.tcpEstablished = tcpEstablished
-        layer.timeouts.tcpCloseWait = tcpCloseWait
-        layer.timeouts.udp = udp
-        layer.timeouts.udpStream = udpStream
-        layer.timeouts.tcpSYN = tcpSYN
-        layer.timeouts.tcpFIN = tcpFIN
-        layer.timeouts.any = any
+        layer.set(timeout: \.tcpEstablished, tcpEstablished)
+        layer.set(timeout: \.tcpCloseWait, tcpCloseWait)
+        layer.set(timeout: \.udp, udp)
+        layer.set(timeout: \.udpStream, udpStream)
+        layer.set(timeout: \.tcpSYN, tcpSYN)
+        layer.set(timeout: \.tcpFIN, tcpFIN)
+        layer.set(timeout: \.any, any)
     }
 }

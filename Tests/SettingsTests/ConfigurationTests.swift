@@ -61,7 +61,7 @@ struct ConfigurationTests {
         #expect(settings == Self.everythingElse)
     }
 
-    /// No property has its default.
+    /// No property has its default, but for those of which `SettingTests` has the rest.
     static let everythingElse: Configuration = {
         var settings = Configuration(nodeName: "node-7")
         settings.kubeProxyReplacement = true
@@ -148,7 +148,7 @@ struct ConfigurationTests {
         var settings = try configuration(
             of: "nodeName: a\nmaxSlots: 7\nfeatureGates: {AllowServiceExternalIPs: false, B: true}")
         var flags = ConfigurationLayer()
-        flags.nodeName = "b"
+        flags.set(\.node.name, "b")
         flags.set(gates: ["AllowServiceExternalIPs": true])
         try settings.apply(flags)
         #expect(settings.node.name == "b")
@@ -162,13 +162,14 @@ struct ConfigurationTests {
     func sources() throws {
         var settings = try configuration(of: "kubeconfig: /file\ncontext: c")
         var flags = ConfigurationLayer()
-        flags.manifests = ["/flag"]
+        flags.set(\.manifests, ["/flag"])
         try settings.apply(flags)
         #expect(try settings.source(in: Self.noPod) == .manifests(["/flag"]))
-        flags.kubeconfig = "/flag"
+        flags.set(\.cluster.kubeconfig, "/flag")
         #expect(throws: ConfigurationError.self) { try settings.apply(flags) }
-        flags.manifests = nil
-        try settings.apply(flags)
+        var cluster = ConfigurationLayer()
+        cluster.set(\.cluster.kubeconfig, "/flag")
+        try settings.apply(cluster)
         var expected = ClusterAccess()
         expected.kubeconfig = "/flag"
         #expect(try settings.source(in: Self.noPod) == .cluster(expected))

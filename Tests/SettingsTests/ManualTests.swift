@@ -34,6 +34,6 @@ struct ManualTests {
 
         let file = try String(contentsOfFile: directory + "/man5/swiftlet.yaml.5", encoding: .utf8)
         let keys = file.matches(of: /\n\.TP\n\\fB(\w+)\\fR/).map { String($0.1) }
-        #expect(keys.sorted() == ConfigurationKey.allCases.map(\.rawValue).sorted())
+        #expect(keys.sorted() == Setting.keys.sorted())
     }
 }

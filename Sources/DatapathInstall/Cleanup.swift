@@ -1,5 +1,6 @@
 import BPFLoader
 import Glibc
+import ServiceModel
 package import SystemPackage
 
 /// Removes what swiftlet left in the kernel: links first, so that no program runs on maps that are going.
@@ -24,6 +25,7 @@ package struct Cleanup {
     package func run() throws -> Report {
         if let holder = runDirectory.holder ?? RootLock.holder(of: root) {
             throw InstallError(
+                .alreadyRuns,
                 "cannot clean up \(root): process \(holder) runs swiftlet on it; stop it first (kill \(holder))")
         }
         var removal = PinRemoval()

@@ -2,6 +2,7 @@ import BPFLoader
 import Glibc
 import Logging
 package import ServiceMaps
+import ServiceModel
 import Settings
 import SystemPackage
 
@@ -26,7 +27,9 @@ extension DatapathKeeper {
         var leftovers = PinRemoval()
         try leftovers.removeNext(of: old)
         let pins = try old.growing(to: capacities)
-        guard !pins.growing.isEmpty else { throw InstallError("there are no maps in \(old.maps) to begin with") }
+        guard !pins.growing.isEmpty else {
+            throw InstallError(.noBPFFS, "there are no maps in \(old.maps) to begin with")
+        }
         do throws(any Error) {
             let larger = try load(pins, capacities)
             try await devices.prepare(pins: pins, capacities: capacities)

@@ -1,5 +1,6 @@
 package import BPFLoader
 import Glibc
+import ServiceModel
 package import SystemPackage
 
 /// Where the kernel's part of swiftlet is pinned: `ROOT/v<ABI>/maps/NAME` and `ROOT/v<ABI>/links/HOOK`.
@@ -109,7 +110,9 @@ enum DirectoryListing {
         guard let stream = directory.withPlatformString({ opendir($0) }) else {
             let cause = Errno(rawValue: errno)
             if cause == .noSuchFileOrDirectory { return [] }
-            throw InstallError("cannot read \(directory): \(cause); run as root")
+            throw InstallError(
+                FailureCode(errno: cause.rawValue, otherwise: .noBPFFS),
+                "cannot read \(directory): \(cause); run as root")
         }
         defer { closedir(stream) }
         var names: [String] = []

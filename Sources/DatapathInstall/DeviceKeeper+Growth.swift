@@ -1,4 +1,5 @@
 import ServiceMaps
+import ServiceModel
 
 // More room: the programs on larger maps in the place of those that serve.
 extension DeviceKeeper {
@@ -20,7 +21,7 @@ extension DeviceKeeper {
             return
         }
         swapBack()
-        throw InstallError("\(failure.key) keeps its programs: \(failure.value)")
+        throw InstallError(.attachRefused, "\(failure.key) keeps its programs: \(failure.value)")
     }
 
     /// Puts back what was there.

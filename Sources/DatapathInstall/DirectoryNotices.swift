@@ -1,6 +1,7 @@
 import BPFLoader
 import Dispatch
 import Glibc
+import ServiceModel
 import Synchronization
 import SystemPackage
 
@@ -17,7 +18,7 @@ final class DirectoryNotices: Sendable {
         let descriptor = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
         guard descriptor >= 0 else {
             let cause = Errno(rawValue: errno)
-            throw InstallError("cannot watch directories: \(cause); raise fs.inotify.max_user_instances")
+            throw InstallError(.limitReached, "cannot watch directories: \(cause); raise fs.inotify.max_user_instances")
         }
         let (changes, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let queue = DispatchQueue(label: "directories")

@@ -1,4 +1,5 @@
 import BPFLoader
+import ServiceModel
 import SystemPackage
 
 /// What is pinned in our directory, held open. A link that nobody holds ends with its pin, and so would the Services when
@@ -50,6 +51,7 @@ struct HeldPins {
     private func requireFileSystem() throws {
         if mountPoint.exists, try BPFFileSystem.contains(mountPoint) { return }
         throw InstallError(
+            .noBPFFS,
             "no bpffs is mounted at \(mountPoint), where the datapath was pinned: Services are served as long as this "
                 + "process runs; mount -t bpf bpf \(mountPoint)")
     }

@@ -66,7 +66,9 @@ package enum HookProbe {
     package static func join(_ cgroup: String) throws(InstallError) {
         let file = open(cgroup + "/cgroup.procs", O_WRONLY | O_CLOEXEC)
         guard file >= 0, write(file, "0", 1) == 1 else {
-            throw InstallError("cannot join cgroup \(cgroup): \(Errno(rawValue: errno)); run as root")
+            throw InstallError(
+                FailureCode(errno: errno, otherwise: .attachRefused),
+                "cannot join cgroup \(cgroup): \(Errno(rawValue: errno)); run as root")
         }
         close(file)
     }

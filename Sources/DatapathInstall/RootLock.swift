@@ -1,4 +1,5 @@
 import Glibc
+import ServiceModel
 package import SystemPackage
 
 /// Held on the bpf root itself while a daemon writes the maps below it: another /run, or one that somebody has emptied, does
@@ -17,7 +18,9 @@ package struct RootLock: ~Copyable {
     /// - Parameter bpfRoot: must be there.
     package init(_ directory: RunDirectory, bpfRoot: FilePath) throws(InstallError) {
         guard let name = Self.name(of: bpfRoot) else {
-            throw InstallError("cannot look at \(bpfRoot): \(Errno(rawValue: errno)); \(RunDirectory.advice)")
+            throw InstallError(
+                FailureCode(errno: errno, otherwise: .directoryUnusable),
+                "cannot look at \(bpfRoot): \(Errno(rawValue: errno)); \(RunDirectory.advice)")
         }
         let descriptor = Self.newSocket()
         let isOurs = Self.withAddress(name, { bind(descriptor, $0, $1) }) == 0 && listen(descriptor, Self.backlog) == 0

@@ -1,4 +1,5 @@
 import Glibc
+import ServiceModel
 package import SystemPackage
 
 /// Where a running daemon keeps its lock and its control socket: one directory for each bpf root.
@@ -28,7 +29,9 @@ package struct RunDirectory: Sendable {
     private static func create(_ directory: FilePath) throws(InstallError) {
         let status = directory.withPlatformString { mkdir($0, 0o755) }
         guard status == 0 || errno == EEXIST else {
-            throw InstallError("cannot create \(directory): \(Errno(rawValue: errno)); \(advice)")
+            throw InstallError(
+                FailureCode(errno: errno, otherwise: .directoryUnusable),
+                "cannot create \(directory): \(Errno(rawValue: errno)); \(advice)")
         }
     }
 
@@ -60,6 +63,7 @@ package struct InstanceLock: ~Copyable {
         let file = directory.lock.withPlatformString { open($0, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600) }
         guard file >= 0 else {
             throw InstallError(
+                FailureCode(errno: errno, otherwise: .directoryUnusable),
                 "cannot open \(directory.lock): \(Errno(rawValue: errno)); \(RunDirectory.advice)")
         }
         // Whoever can open it can keep us from having it.
@@ -77,6 +81,7 @@ package struct InstanceLock: ~Copyable {
 
     package static func isHeld(_ directory: RunDirectory, by holder: Int32?) -> InstallError {
         InstallError(
+            .alreadyRuns,
             "cannot start: \(holder.map { "process \($0)" } ?? "another process") already runs swiftlet on these maps "
                 + "(\(directory.lock)); stop it first, or use another --bpf-root")
     }

@@ -50,6 +50,7 @@ struct ControlSocketService: ServiceLifecycle.Service {
             }
         } catch {
             throw DaemonError(
+                FailureCode(errno: error.errno, otherwise: .directoryUnusable),
                 "cannot listen on \(directory.socket): \(Errno(rawValue: error.errno)); check that /run is writable")
         }
     }

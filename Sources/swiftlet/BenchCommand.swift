@@ -2,6 +2,7 @@ import ArgumentParser
 import ConnectBenchmark
 import Glibc
 import NetworkLab
+import ServiceModel
 import SystemPackage
 
 struct BenchCommand: ParsableCommand {
@@ -154,7 +155,7 @@ struct BenchCommand: ParsableCommand {
                     path, .writeOnly, options: [.create, .truncate], permissions: FilePermissions(rawValue: 0o644))
                 _ = try file.closeAfter { try file.writeAll(text.utf8) }
             } catch {
-                throw CommandError("cannot write \(path): \(error); name another file")
+                throw CommandError(.outputNotWritten, "cannot write \(path): \(error); name another file")
             }
         }
 

@@ -80,7 +80,7 @@ final class BenchDatapath: BenchmarkDatapath {
         }
         let wanted = Set(desired.map(\.name))
         let report = writer.apply(upserts: desired, removals: names.filter { !wanted.contains($0) }, prune: true)
-        if let failure = report.failures.first { throw CommandError("\(failure)") }
+        if let failure = report.failures.first { throw CommandError(.benchmarkFailed, "\(failure)") }
         _ = try writer.reclaim()
         names = desired.map(\.name)
         return desired.flatMap { $0.ports.flatMap(\.frontends) }.map { frontend in

@@ -56,7 +56,7 @@ struct DiffCommand: ParsableCommand {
         do {
             report = try against.isEmpty ? comparedWithMaps() : comparedWithManifests()
         } catch {
-            Terminal.write(error: "\(error)")
+            Terminal.write(failure: error)
             throw ExitCode(2)
         }
         switch output {
@@ -109,7 +109,7 @@ struct DiffCommand: ParsableCommand {
     private func load(_ directories: [String]) throws -> (events: [ClusterEvent], problems: [StateProblem]) {
         let loaded = ManifestLoader.load(directories: directories)
         if let missing = loaded.problems.first(where: { $0.kind == .unreadable && directories.contains($0.origin) }) {
-            throw CommandError(missing.description)
+            throw CommandError(.unusableManifests, missing.description)
         }
         return loaded
     }
@@ -151,7 +151,7 @@ struct DiffCommand: ParsableCommand {
         let view = try ClusterLook.view(path: "\(service)", pins: pins)
         // Neither changes what a Service comes to; without the rest all of it would seem to be new.
         let missing = view.unseen.first { unseen in !["pods", "nodes"].contains(where: unseen.contains) }
-        if let missing { throw CommandError("cannot compare with the API server: \(missing)") }
+        if let missing { throw CommandError(.apiServerFailed, "cannot compare with the API server: \(missing)") }
         return view.events
     }
 }

@@ -3,6 +3,7 @@ import DatapathInstall
 import FoundationEssentials
 import Reporting
 import ServiceMaps
+import ServiceModel
 import SwiftletDaemon
 
 struct MapsCommand: ParsableCommand {
@@ -70,10 +71,12 @@ extension PinOptions {
         let others = try DatapathPins.versions(at: pins.root).filter { try $0.isLoaded }.map { "v\($0.number)" }
         guard others.isEmpty else {
             throw CommandError(
+                .otherVersion,
                 "the maps below \(bpfRoot) are of version \(others.joined(separator: ", ")), and this swiftlet reads "
                     + "v\(Version.mapABI); use the one that runs there, or start this one, which takes over")
         }
         throw CommandError(
+            .noDatapath,
             "nothing is loaded below \(bpfRoot); start `swiftlet run --kube-proxy-replacement=true --manifests DIR`, "
                 + "or name another --bpf-root")
     }

@@ -74,7 +74,7 @@ struct ServiceSelection {
         if let address = ExplainQuestion.Subject(word)?.address {
             let own = listing.services.first { $0.ports(at: address) { _, _ in true } != nil }
             let owner = own.map { "; \(address) is an address of \($0.namespace)/\($0.name)" } ?? ""
-            return CommandError("no Service is at \(word)\(owner) (`swiftlet services` lists all)")
+            return CommandError(.notFound, "no Service is at \(word)\(owner) (`swiftlet services` lists all)")
         }
         let bare = word.split(separator: "/").last.map(String.init) ?? word
         let name = bare.split(separator: ":").first.map(String.init) ?? bare
@@ -82,7 +82,7 @@ struct ServiceSelection {
         let others = listing.services.filter { $0.name == name }.map { "\($0.namespace)/\($0.name)" }
         let hint =
             others.first.map { $0 == word ? "" : "; there is \($0)" } ?? near.map { "; did you mean \($0)?" } ?? ""
-        return CommandError("no Service \(word)\(hint) (`swiftlet services` lists all)")
+        return CommandError(.notFound, "no Service \(word)\(hint) (`swiftlet services` lists all)")
     }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import KubernetesObjects
+import ServiceModel
 import Settings
 import SwiftletDaemon
 
@@ -18,8 +19,8 @@ struct Swiftlet: ParsableCommand {
               bpftool map dump pinned /sys/fs/bpf/swiftlet/v\(Version.mapABI)/maps/services4
 
             Exit codes: 0 good, 1 failed, 2 wrong usage; status: 3 when degraded; explain: 4 when a
-            connection would not arrive; diff: 1 when something would change. `swiftlet help reasons`, `counters`,
-            `logs` and `settings` print what these are, `swiftlet help reasons CODE` one reason.
+            connection would not arrive; diff: 1 when something would change. `swiftlet help reasons`, `errors`,
+            `counters`, `logs` and `settings` print what these are, `swiftlet help reasons CODE` one reason.
             """,
         version: "swiftlet \(Version.swiftlet)",
         subcommands: [
@@ -47,10 +48,10 @@ struct Swiftlet: ParsableCommand {
             let isUsage = code == .validationFailure
             if error is ExitCode || isUsage || code == .success {
                 guard isUsage else { exit(withError: error) }
-                Terminal.write(error: message(for: error))
+                Terminal.write(error: "\(message(for: error))\n  \(FailureCode.wrongUsage.advice)")
                 exit(withError: ExitCode(2))
             }
-            Terminal.write(error: "\(error)")
+            Terminal.write(failure: error)
             exit(withError: ExitCode.failure)
         }
     }
@@ -58,14 +59,17 @@ struct Swiftlet: ParsableCommand {
     /// What `swiftlet help WORD` prints where the word is no command.
     private static func reference(_ arguments: [String]) throws -> String? {
         guard arguments.first == "help" else { return nil }
-        if arguments.count == 3, arguments[1] == "reasons" { return try ReasonReference.text(of: arguments[2]) }
+        if arguments.count == 3, let catalogue = Catalogue(rawValue: arguments[1]) {
+            return try catalogue.text(of: arguments[2])
+        }
         guard arguments.count == 2 else { return nil }
-        if arguments[1] == "reasons" { return ReasonReference.text }
+        if let catalogue = Catalogue(rawValue: arguments[1]) { return catalogue.text }
         if let reference = Reference(rawValue: arguments[1]) { return reference.text(width: Terminal.width ?? 100) }
         let commands = configuration.subcommands.compactMap { $0.configuration.commandName }
         // ArgumentParser prints its help of everything for a word that it does not know.
         guard (commands + ["help"]).contains(arguments[1]) || arguments[1].hasPrefix("-") else {
-            let near = (commands + ["reasons"] + Reference.allCases.map(\.rawValue)).nearest(to: arguments[1])
+            let near = (commands + Catalogue.allCases.map(\.rawValue) + Reference.allCases.map(\.rawValue)).nearest(
+                to: arguments[1])
             throw ValidationError("there is no help of \(arguments[1])\(near.map { "; did you mean \($0)?" } ?? "")")
         }
         return nil

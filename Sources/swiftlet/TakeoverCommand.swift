@@ -2,6 +2,7 @@ import ArgumentParser
 import DatapathInstall
 import NetworkLab
 import Reporting
+import ServiceModel
 import SwiftletDaemon
 import Takeover
 
@@ -60,7 +61,7 @@ struct TakeoverCommand: ParsableCommand {
             guard plan.traces.isWhole else {
                 print(
                     "\nthere are no rules of kube-proxy in the places that could be looked at; run it on the node itself, with "
-                        + "the tools that are missing")
+                        + "the tools that are missing\n  \(FailureCode.rulesUnusable.advice)")
                 throw ExitCode.failure
             }
             print("\nnothing to take over: there are no rules of kube-proxy")
@@ -72,6 +73,7 @@ struct TakeoverCommand: ParsableCommand {
             print("\n\(Terminal.styled("nothing was removed:", .bad))")
             for obstacle in plan.obstacles { print("  - \(obstacle)") }
             for check in plan.checks where !check.isGood { print("  - \(check.subject): \(check.finding)") }
+            print("  \(FailureCode.takeoverRefused.advice)")
             throw ExitCode.failure
         }
         let places = plan.traces.rules.map { "\($0.place)" }.joined(separator: " and ")

@@ -1,4 +1,5 @@
 import Glibc
+import ServiceModel
 import SystemPackage
 
 /// Writing for people: colours only on a terminal that wants them.
@@ -43,11 +44,17 @@ enum Terminal {
     /// - Throws: where there is no room for it.
     static func finish() throws(CommandError) {
         guard fflush(nil) != 0 else { return }
-        throw CommandError("cannot write the output: \(Errno(rawValue: errno))")
+        throw CommandError(.outputNotWritten, "cannot write the output: \(Errno(rawValue: errno))")
     }
 
     static func write(error text: String) {
         write(raw: "swiftlet: \(text)\n")
+    }
+
+    /// What went wrong, and where it is explained.
+    static func write(failure error: any Error) {
+        write(error: "\(error)")
+        if let advice = FailureCode(of: error)?.advice { write(raw: "  \(advice)\n") }
     }
 
     /// To standard error as it is, without a line break.

@@ -20,10 +20,11 @@ struct ReferenceTests {
     }
 
     /// All of the program's Swift.
-    private func code() throws -> String {
-        let files = FileManager.default.enumerator(at: Self.sources, includingPropertiesForKeys: nil)
+    private static func code(but file: String? = nil) throws -> String {
+        let files = FileManager.default.enumerator(at: sources, includingPropertiesForKeys: nil)
         return try (files?.compactMap { $0 as? URL } ?? [])
             .filter { $0.pathExtension == "swift" && !$0.path.contains("swiftlet-lab") }
+            .filter { $0.lastPathComponent != file }
             .map { try String(contentsOf: $0, encoding: .utf8) }.joined()
     }
 
@@ -43,7 +44,7 @@ struct ReferenceTests {
 
     @Test("every line that is logged is in it, and nothing else")
     func logs() throws {
-        let code = try code()
+        let code = try Self.code()
         let documented = Reference.logs.rows.dropFirst().flatMap { row in
             row[1].split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
         }.map { String($0.prefix { $0 != "…" }) }
@@ -63,7 +64,7 @@ struct ReferenceTests {
     @Test("every flag of run is in the documentation, and nothing else in the table")
     func settings() throws {
         let flags =
-            try code().isEmpty
+            try Self.code().isEmpty
             ? [] : run("help", "run").matches(of: #/(?m)^  (?:-\w, )?(--[a-z0-9-]+)/#).map { String($0.1) }
         #expect(flags.count > 40)
         let page = try String(
@@ -107,6 +108,64 @@ struct ReferenceTests {
     func oneReason() throws {
         let text = try run("help", "reasons", "noslice")
         #expect(text.hasPrefix("noSlice: ") && text.contains("see:      docs/troubleshoot.md#noSlice"))
-        #expect(throws: CommandError.self) { try ReasonReference.text(of: "noSlize") }
+        #expect(throws: CommandError.self) { try Catalogue.reasons.text(of: "noSlize") }
+    }
+
+    @Test("every error has its row and its anchor on the page that messages name", arguments: FailureCode.allCases)
+    func errors(code: FailureCode) throws {
+        let page = try String(
+            contentsOf: Self.sources.deletingLastPathComponent().appendingPathComponent("docs/troubleshoot.md"),
+            encoding: .utf8)
+        let entry = code.entry
+        let cells = ["<a id=\"\(code.rawValue)\"></a>`\(code.rawValue)`", entry.happened, entry.why, entry.remedy]
+        let row = "| \(cells.joined(separator: " | ")) |"
+        #expect(page.contains("\n\(row)\n"), "\(row)")
+        #expect(code.docs == "docs/troubleshoot.md#\(code.rawValue)")
+        #expect(ReasonCode(rawValue: code.rawValue) == nil, "two anchors of one name")
+    }
+
+    @Test("every error of the catalogue is used")
+    func usedErrors() throws {
+        let elsewhere = try Self.code(but: "FailureCode.swift")
+        for code in FailureCode.allCases {
+            #expect(elsewhere.contains(try Regex("\\.\(code.rawValue)[^A-Za-z]")), "\(code)")
+        }
+    }
+
+    @Test("every error that may leave a module has a code")
+    func documentedErrors() throws {
+        let code = try Self.code()
+        // They reach people as a part of something else: a problem, a line of the log, another error.
+        let inner: Set = [
+            "APIStatus", "Failure", "GracePeriodError", "MalformedMessage", "StateCacheError", "SyntaxError",
+        ]
+        // Of programs that are not installed.
+        let lab: Set = ["PacketBenchmarkError"]
+        let declared = code.matches(of: #/package (?:struct|enum) (\w+): Error\b/#).map { String($0.1) }
+        let documented = Set(code.matches(of: #/extension (\w+): DocumentedError\b/#).map { String($0.1) })
+        #expect(declared.count > 15)
+        for name in Set(declared).subtracting(inner).subtracting(lab) {
+            #expect(documented.contains(name), "\(name) is no DocumentedError")
+        }
+    }
+
+    @Test("a command that fails names the code of its error")
+    func namedError() throws {
+        for (arguments, code) in [
+            (["maps", "--bpf-root", "/nowhere"], "noDatapath"), (["help", "errors", "nothing"], "notFound"),
+            (["maps", "--no-such-flag"], "wrongUsage"),
+            (["diff", "--manifests", "/nowhere", "--against", "/nowhere", "--node", "n"], "unusableManifests"),
+        ] {
+            let output = try CommandLineTests().run(arguments).output
+            let last = output.split(separator: "\n").last ?? ""
+            #expect(last == "  see docs/troubleshoot.md#\(code), or `swiftlet help errors \(code)`", "\(output)")
+        }
+    }
+
+    @Test("swiftlet help errors CODE prints one")
+    func oneError() throws {
+        let text = try run("help", "errors", "alreadyruns")
+        #expect(text.hasPrefix("alreadyRuns: ") && text.contains("\n  see:      docs/troubleshoot.md#alreadyRuns"))
+        #expect(try run("help", "errors").contains("\nmissingRights "))
     }
 }

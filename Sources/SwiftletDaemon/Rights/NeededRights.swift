@@ -1,5 +1,6 @@
 import Glibc
 import NameServer
+import ServiceModel
 import Settings
 
 /// What a daemon needs beyond the rights of its user; docs/security.md says more.
@@ -35,6 +36,7 @@ enum NeededRights {
         }
         let lacks = missing.map { "\($0.capability.name) (\($0.purpose))" }.joined(separator: " and ")
         throw DaemonError(
+            .missingRights,
             "cannot start: user \(geteuid()) lacks \(lacks); run as root, or add it to AmbientCapabilities= and "
                 + "CapabilityBoundingSet= of the unit, or to securityContext.capabilities.add of the container")
     }

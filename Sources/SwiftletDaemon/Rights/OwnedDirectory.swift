@@ -1,4 +1,5 @@
 import Glibc
+import ServiceModel
 import SystemPackage
 
 /// A directory that root hands over to the user that the daemon runs as.
@@ -61,6 +62,8 @@ struct OwnedDirectory {
 
     private func failure(_ verb: String, _ path: FilePath) -> DaemonError {
         let advice = errno == EPERM || errno == EACCES ? "; run as root" : ""
-        return DaemonError("cannot \(verb) \(path): \(Errno(rawValue: errno))\(advice)")
+        return DaemonError(
+            FailureCode(errno: errno, otherwise: .directoryUnusable),
+            "cannot \(verb) \(path): \(Errno(rawValue: errno))\(advice)")
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import ServiceModel
 
 /// Whose the daemon's files are: the user and the group that it runs as.
 package struct Owner: Hashable, Sendable {
@@ -21,7 +22,8 @@ package struct Owner: Hashable, Sendable {
         } else if let entry = getpwnam(text) {
             self.init(user: entry.pointee.pw_uid, group: entry.pointee.pw_gid)
         } else {
-            throw DaemonError("there is no user \(text); make one (useradd --system \(text)), or write UID:GID")
+            throw DaemonError(
+                .notFound, "there is no user \(text); make one (useradd --system \(text)), or write UID:GID")
         }
     }
 }

@@ -1,6 +1,7 @@
 import BPFLoader
 import DatapathInstall
 import Glibc
+import ServiceModel
 package import SystemPackage
 
 /// What the daemon needs and may not do itself, done by root before it starts: bpffs, and directories of its own.
@@ -22,6 +23,7 @@ package struct Preparation: Sendable {
         let directory = RunDirectory(bpfRoot: bpfRoot)
         if let holder = directory.holder ?? RootLock.holder(of: bpfRoot) {
             throw DaemonError(
+                .alreadyRuns,
                 "cannot prepare \(bpfRoot): process \(holder) runs swiftlet on it; stop it first (kill \(holder))")
         }
         var done: [String] = []

@@ -1,5 +1,6 @@
 import CCapabilities
 import Glibc
+import ServiceModel
 import SystemPackage
 
 /// The capabilities of the calling thread, which threads that it starts inherit.
@@ -48,6 +49,7 @@ enum ThreadCapabilities {
     private static func check(_ status: Int32) throws(DaemonError) {
         guard status != 0 else { return }
         throw DaemonError(
+            .sandboxed,
             "cannot give up capabilities that are not needed: \(Errno(rawValue: errno)); "
                 + "allow capset and prctl in the sandbox")
     }

@@ -1,5 +1,6 @@
 import DatapathInstall
 import Glibc
+import ServiceModel
 import SocketDestroy
 package import SystemPackage
 
@@ -20,6 +21,7 @@ package enum NamespaceProcess {
         guard missing.isEmpty else {
             let lacks = missing.map { "\($0.capability.name) (\($0.purpose))" }.joined(separator: " and ")
             throw DaemonError(
+                .missingRights,
                 "cannot start: user \(geteuid()) lacks \(lacks); add it to securityContext.capabilities.add of the container, "
                     + "or to AmbientCapabilities= of the unit")
         }

@@ -1,4 +1,5 @@
 package import DatapathInstall
+import ServiceModel
 package import Takeover
 
 /// `swiftlet takeover`: takes kube-proxy's rules away once swiftlet is seen to serve what they serve.
@@ -67,7 +68,7 @@ package struct KubeProxyTakeover {
             let bad = try checks(plan.traces.rules).filter { !$0.isGood }
             guard bad.isEmpty else {
                 let findings = bad.map { "\($0.subject): \($0.finding)" }.joined(separator: "; ")
-                throw DaemonError("the rules are back as they were, for without them: \(findings)")
+                throw DaemonError(.takeoverUndone, "the rules are back as they were, for without them: \(findings)")
             }
         }
     }
@@ -76,6 +77,7 @@ package struct KubeProxyTakeover {
     package func rollback() throws -> [RulePlace: RuleSwap.Restored] {
         guard archive.exists else {
             throw DaemonError(
+                .nothingSaved,
                 "cannot put back rules of kube-proxy: none are saved in \(archive.directory); "
                     + "start kube-proxy, which writes its rules anew")
         }
@@ -85,7 +87,7 @@ package struct KubeProxyTakeover {
     /// Forgets what was removed: there is no way back.
     package func finish() throws -> [RulePlace] {
         guard archive.exists else {
-            throw DaemonError("there is nothing to finish: no rules are saved in \(archive.directory)")
+            throw DaemonError(.nothingSaved, "there is nothing to finish: no rules are saved in \(archive.directory)")
         }
         return try RuleSwap(archive).finish()
     }

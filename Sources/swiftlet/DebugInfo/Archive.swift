@@ -1,6 +1,7 @@
 import CZlib
 import FoundationEssentials
 import Glibc
+import ServiceModel
 
 /// A compressed tar archive of texts, written as they come.
 final class Archive {
@@ -19,7 +20,8 @@ final class Archive {
         let descriptor = path.map { open($0, flags, 0o600) } ?? dup(STDOUT_FILENO)
         guard descriptor >= 0, let stream = gzdopen(descriptor, "wb") else {
             let cause = String(cString: strerror(errno))
-            throw CommandError("cannot write \(path ?? "standard output"): \(cause); name another file with --file")
+            throw CommandError(
+                .outputNotWritten, "cannot write \(path ?? "standard output"): \(cause); name another file with --file")
         }
         self.stream = stream
         self.directory = directory
@@ -39,12 +41,14 @@ final class Archive {
     /// The end of the archive; without it nothing is complete.
     func close() throws(CommandError) {
         try write([UInt8](repeating: 0, count: 1024))
-        guard gzclose(stream) == Z_OK else { throw CommandError("cannot write the archive to its end; is there room?") }
+        guard gzclose(stream) == Z_OK else {
+            throw CommandError(.outputNotWritten, "cannot write the archive to its end; is there room?")
+        }
     }
 
     private func write(_ bytes: [UInt8]) throws(CommandError) {
         guard bytes.isEmpty || gzwrite(stream, bytes, UInt32(bytes.count)) == bytes.count else {
-            throw CommandError("cannot write the archive; is there room?")
+            throw CommandError(.outputNotWritten, "cannot write the archive; is there room?")
         }
     }
 

@@ -76,7 +76,9 @@ struct DebugInfoParts {
         return files.map { name, what, path in Part(name: "node/\(name)", what: what) { try Self.text(path) } }
             + process.map { name, what, file in
                 Part(name: name, what: what) {
-                    guard let pid = DaemonReport.ask(pins.pins)?.pid else { throw CommandError("no daemon answers") }
+                    guard let pid = DaemonReport.ask(pins.pins)?.pid else {
+                        throw CommandError(.daemonSilent, "no daemon answers")
+                    }
                     return try Self.text("/proc/\(pid)/\(file)").replacing("\0", with: " ") + "\n"
                 }
             }
@@ -97,7 +99,9 @@ struct DebugInfoParts {
         return commands.map { name, command in
             Part(name: name, what: command) {
                 let words = command.split(separator: " ").map(String.init)
-                guard let path = ToolRun.path(of: words[0]) else { throw CommandError("\(words[0]) is not installed") }
+                guard let path = ToolRun.path(of: words[0]) else {
+                    throw CommandError(.notFound, "\(words[0]) is not installed")
+                }
                 let run = try ToolRun(path, words, within: 10)
                 return run.output + run.complaint
             }
@@ -108,7 +112,7 @@ struct DebugInfoParts {
 
     private func ask(_ request: ControlRequest) throws -> [String] {
         guard let answer = ControlClient.ask(request, at: pins.runDirectory) else {
-            throw CommandError("no daemon answers below \(pins.bpfRoot)")
+            throw CommandError(.daemonSilent, "no daemon answers below \(pins.bpfRoot)")
         }
         return try ReportCoding.decoder().decode([String].self, from: answer)
     }

@@ -55,9 +55,10 @@ enum ClusterLook {
                 .flatMap({ try? ReportCoding.decoder().decode(NodeReport.self, from: $0) })
         else {
             if let holder = pins.runDirectory.holder {
-                throw CommandError("the daemon (process \(holder)) does not answer; look at its log")
+                throw CommandError(.daemonSilent, "the daemon (process \(holder)) does not answer; look at its log")
             }
             throw CommandError(
+                .daemonSilent,
                 "no daemon answers below \(pins.bpfRoot); start `swiftlet run`, or name --manifests DIR and --node NAME"
             )
         }
@@ -69,7 +70,7 @@ enum ClusterLook {
         guard
             let look = ControlClient.ask(look: path, at: pins.runDirectory)
                 .flatMap({ try? ReportCoding.decoder().decode(LookReport.self, from: $0) })
-        else { throw CommandError("the daemon cannot ask the API server now; look at its log") }
+        else { throw CommandError(.apiServerFailed, "the daemon cannot ask the API server now; look at its log") }
         var view = ManifestLoader.view(ofList: Array(look.list.utf8), from: "the API server")
         view.unseen = look.unseen
         return view

@@ -186,7 +186,7 @@ enum ProcessEntry {
     @discardableResult
     static func mustRun(_ pid: Int32) throws(CommandError) -> String {
         guard let command = command(of: pid) else {
-            throw CommandError("there is no process \(pid); write the pid as this namespace has it")
+            throw CommandError(.notFound, "there is no process \(pid); write the pid as this namespace has it")
         }
         return command
     }

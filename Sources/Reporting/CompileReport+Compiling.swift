@@ -13,7 +13,12 @@ package struct CompileSettings: Sendable {
 
 extension CompileReport {
     /// Compiles what the manifests define, for one node.
-    package init(events: [ClusterEvent], problems: [StateProblem] = [], settings: CompileSettings) {
+    ///
+    /// - Parameter pods: the same objects with their pods, where those are known; asked for only if a port lacks endpoints.
+    package init(
+        events: [ClusterEvent], problems: [StateProblem] = [], settings: CompileSettings,
+        pods: (() -> ClusterView)? = nil
+    ) {
         var state = ClusterState(ownNode: settings.node.name)
         let dirty = state.apply(events)
         let object = state.node(named: settings.node.name)
@@ -22,7 +27,7 @@ extension CompileReport {
             localAddresses: settings.nodeAddresses.isEmpty ? object?.addresses ?? [] : settings.nodeAddresses)
         var compiler = Compiler()
         _ = compiler.update(dirty: dirty, state: state, node: node)
-        self.init(compiler, state, node: node, problems: problems)
+        self.init(compiler, state, node: node, problems: problems, pods: pods)
         let own = Set(settings.nodeAddresses + (object?.addresses ?? []))
         self.problems += compiler.desired.services.values.sorted { $0.name < $1.name }.flatMap { service in
             service.doubts(onNodeWith: own).map { doubt in
@@ -34,9 +39,11 @@ extension CompileReport {
     }
 
     private init(
-        _ compiler: Compiler, _ state: ClusterState, node: NodeConfiguration, problems: [StateProblem]
+        _ compiler: Compiler, _ state: ClusterState, node: NodeConfiguration, problems: [StateProblem],
+        pods: (() -> ClusterView)?
     ) {
-        let reasons = FrontendReasons(compiler.desired, state, node)
+        var reasons = FrontendReasons(compiler.desired, state, node)
+        if let pods { reasons.look(at: pods) }
         let services = compiler.desired.services.values.sorted { $0.name < $1.name }
         let ports = services.flatMap(\.ports)
         self.node = Node(node)
@@ -65,8 +72,12 @@ extension CompileReport {
 /// Why frontends lead nowhere.
 private struct FrontendReasons {
     private var ports: [ServicePortName: Emptiness] = [:]
+    /// What only pods tell.
+    private var ofPods: [ServicePortName: Reason] = [:]
+    private let node: NodeConfiguration
 
     init(_ desired: DesiredState, _ state: ClusterState, _ node: NodeConfiguration) {
+        self.node = node
         for (name, desired) in desired.services {
             let leadsNowhere = desired.ports.contains { $0.frontends.contains { $0.action != .balance } }
             guard leadsNowhere, let service = state.service(named: name) else { continue }
@@ -77,8 +88,23 @@ private struct FrontendReasons {
         }
     }
 
+    /// Slices tell of some ports only that there are no endpoints.
+    mutating func look(at pods: () -> ClusterView) {
+        let open = ports.filter { [.noSlice, .selectorMatchesNothing].contains($0.value.port.emptyReason) }
+        if open.isEmpty { return }
+        let explainer = Explainer(view: pods(), node: node)
+        for service in Set(open.keys.map(\.service)) {
+            for (port, reason) in explainer.emptiness(of: service) where open[port] != nil {
+                // Who writes slices need not write pods.
+                let isGuess = reason.code == .noPods && open[port]?.port.emptyReason == .selectorMatchesNothing
+                if !isGuess { ofPods[port] = reason }
+            }
+        }
+    }
+
     subscript(frontend: DesiredFrontend, port: ServicePortName) -> Reason? {
         guard frontend.action != .balance, let emptiness = ports[port] else { return nil }
+        if let reason = ofPods[port] { return reason }
         return emptiness.port.emptyReason == nil
             ? emptiness.notHere(isInside: frontend.kind == .clusterIP) : emptiness.reason
     }

@@ -36,12 +36,13 @@ package struct Emptiness {
         case .otherFamily: otherFamily
         case .noEndpoints: withoutSelector
         case .noSlice:
-            Reason(.noSlice, object: "Service \(service.name)", text: "no EndpointSlice of the Service has come")
+            Reason(
+                .noSlice, object: "Service \(service.name)",
+                text: "no EndpointSlice has endpoints of \(service.name); \(podAdvice)", remedy: "")
         case .selectorMatchesNothing:
             Reason(
                 .emptySlice, object: "EndpointSlice \(slices.first?.name ?? service.name)",
-                text: "\(sliceText) is empty: no pod with an address matches spec.selector",
-                remedy: "correct spec.selector, or start the pods")
+                text: "\(sliceText) is empty; \(podAdvice)", remedy: "")
         }
     }
 
@@ -130,6 +131,9 @@ package struct Emptiness {
     private func fate(_ endpoint: ServiceTrace.Endpoint) -> EndpointFate {
         endpoint.cluster == .unasked ? endpoint.local : endpoint.cluster
     }
+
+    /// Pods are not known here, and what is the matter with them is not guessed.
+    private var podAdvice: String { "`swiftlet explain \(service.name)` looks at its pods" }
 
     private var sliceText: String {
         slices.count == 1 ? "EndpointSlice \(slices[0].name)" : "each of \(slices.count) EndpointSlices"

@@ -178,7 +178,9 @@ extension ReasonCode {
                 "EndpointSlice", "no endpoints, and no selector that would find some",
                 "write an EndpointSlice, or a selector")
         case .noSlice:
-            .init("EndpointSlice", "no EndpointSlice of the Service has come", "see that kube-controller-manager runs")
+            .init(
+                "EndpointSlice", "no EndpointSlice has endpoints of the Service",
+                "ask `swiftlet explain` about its pods; see that kube-controller-manager runs")
         case .emptySlice: .init("EndpointSlice", "the slices hold no endpoint", "add endpoints to the slice")
         case .sliceLabelMissing:
             .init(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import KubernetesObjects
+import ManifestDirectory
 import Reporting
 import ServiceModel
 import Settings
@@ -60,7 +61,10 @@ struct CompileCommand: ParsableCommand {
         settings.node = configuration.node
         settings.nodeAddresses = nodeAddress
         let (events, problems) = try waiting { try await configuration.listOnce() }
-        let report = CompileReport(events: events, problems: problems, settings: settings)
+        let directories = configuration.manifests
+        let report = CompileReport(
+            events: events, problems: problems, settings: settings,
+            pods: directories.isEmpty ? nil : { ManifestLoader.view(of: directories) })
         switch output {
         case .table: print(report.text)
         case .json: print(try report.json())

@@ -133,7 +133,8 @@ struct StatusCommand: ParsableCommand {
             print("what to do: docs/troubleshoot.md#what-status-complains-of")
         }
         if let count = report.daemon?.withoutBackends, count > 0 {
-            let found = report.daemon?.firstWithoutBackends ?? []
+            var found = report.daemon?.firstWithoutBackends ?? []
+            PodReasons(pins: pins, isNamed: false).complete(&found)
             let all = found.count < count ? " lists them all" : ""
             print(
                 "\(count) service \(count == 1 ? "port has" : "ports have") no backend: `swiftlet services --broken`\(all)"

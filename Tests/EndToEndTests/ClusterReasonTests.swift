@@ -65,7 +65,8 @@ struct ClusterReasonTests {
             #expect(
                 status.contains("2 service ports have no backend: `swiftlet services --broken`\n  - default/web:http: ")
             )
-            #expect(status.contains("  - prod/shop:http: no EndpointSlice of the Service has come\n"), "\(status)")
+            let unknown = "no EndpointSlice has endpoints of prod/shop; `swiftlet explain prod/shop` looks at its pods"
+            #expect(status.contains("  - prod/shop:http: \(unknown)\n"), "\(status)")
         }
     }
 

@@ -33,7 +33,9 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     func report(order: ([ClusterEvent]) -> [ClusterEvent] = { $0 }) throws -> CompileReport {
         let objects = try read("objects.yaml")
         let (events, problems) = ManifestLoader.load(text: objects, named: "objects.yaml")
-        return CompileReport(events: order(events), problems: problems, settings: try settings(in: objects))
+        return CompileReport(
+            events: order(events), problems: problems, settings: try settings(in: objects),
+            pods: { ManifestLoader.view(of: [folder.path]) })
     }
 
     private func settings(in objects: String) throws -> CompileSettings {

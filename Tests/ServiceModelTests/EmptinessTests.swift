@@ -53,10 +53,12 @@ struct EmptinessTests {
     @Test("what the slices lack is said, and where")
     func slices() throws {
         let bare = Service.make { $0.selector = nil }
-        #expect(try text(.make()) == "no EndpointSlice of the Service has come")
+        #expect(
+            try text(.make())
+                == "no EndpointSlice has endpoints of default/api; `swiftlet explain default/api` looks at its pods")
         #expect(
             try text(.make(), .make())
-                == "EndpointSlice default/api-1 is empty: no pod with an address matches spec.selector")
+                == "EndpointSlice default/api-1 is empty; `swiftlet explain default/api` looks at its pods")
         #expect(try text(bare) == "default/api has neither spec.selector nor an EndpointSlice")
         #expect(try text(bare, .make()) == "EndpointSlice default/api-1 has no endpoints")
         #expect(

@@ -5,7 +5,8 @@ package enum FailureCode: String, Sendable, Hashable, CaseIterable {
     // What was asked for.
     case wrongUsage, wrongSettings, unusableManifests, notFound, outputNotWritten
     // The node.
-    case missingRights, limitReached, alreadyRuns, noBPFFS, attachRefused, kernelRefused, directoryUnusable
+    case missingRights, limitReached, alreadyRuns, noBPFFS, missingObject, attachRefused, kernelRefused
+    case directoryUnusable
     case netlinkFailed, sandboxed
     // A datapath and its daemon.
     case noDatapath, otherVersion, daemonSilent, monitorTaken, namespacesFailed
@@ -92,6 +93,10 @@ extension FailureCode {
             .init(
                 "a program or map cannot be pinned or found", "no bpffs is mounted there, or pins were removed",
                 "`mount -t bpf bpf /sys/fs/bpf`, or correct --bpf-root")
+        case .missingObject:
+            .init(
+                "a cgroup, a device, a map or a program is not there", "it was removed, or a flag names another one",
+                "correct --cgroup-root, --bpf-root or --devices, or restart `swiftlet run`")
         case .attachRefused:
             .init(
                 "a program cannot be attached", "the cgroup is none of v2, or another program allows no second one",

@@ -41,7 +41,8 @@ extension BPFError: DocumentedError {
         let usual: FailureCode =
             switch action {
             case .attach, .detach: .attachRefused
-            case .mount, .open, .pin, .unpin, .reuse, .find: .noBPFFS
+            case .find: .missingObject
+            case .mount, .open, .pin, .reuse, .unpin: .noBPFFS
             default: .kernelRefused
             }
         // Of a cause that has its own words, the errno says less.

@@ -65,6 +65,9 @@ struct StatusPageTests {
         let text = page.html(nonce: "n0").description
         #expect(text.components(separatedBy: "<details").count == StatusPage.mostServices + 1)
         #expect(text.contains("<p>15 more: <code>swiftlet services</code></p>"))
+        page.listing.services = []
+        let none = "Nothing is the matter with any of the 10: <code>swiftlet services</code> lists them."
+        #expect(page.html(nonce: "n0").description.contains("<p>\(none)</p>"))
     }
 
     @Test("a plot shows rates, and begins anew where a counter did")

@@ -24,5 +24,17 @@ package enum EventWords {
         "answer_too_big": "too long for the way to the endpoint",
         "fragment_checksum": "a fragment of SCTP, whose checksum covers all of them",
         "answer_expired": "its TTL ended on this node",
+        // Of these there are no events: the status page shows them.
+        "pass_not_a_service": "no Service has this address", "pass_protocol": "neither TCP, UDP nor SCTP",
+        "pass_host_only": "served for the node's own processes only", "pass_packet": "packets that are no Service's",
+        "forward_same_flow": "a UDP socket stayed with its endpoint",
+        "reverse_reply": "replies with the Service's address", "reverse_peer": "peers with the Service's address",
+        "no_way_back": "no memory for the record of a socket",
+        "packet": "packets of clients, translated", "packet_back": "replies, translated",
+        "packet_icmp": "ICMP errors, translated", "flow_displaced": "an ended flow gave its place to a new one",
+        "port_retry": "a source port was taken, and another one tried",
+        "fragment_unknown": "a fragment without its first one", "answer_reset": "answered with a RST",
+        "answer_unreachable": "answered with port unreachable", "answer_limited": "an ICMP error too many",
+        "dropped": "refused without an answer",
     ]
 }

@@ -7,7 +7,12 @@ extension StatusPage {
         }.map(\.element)
         let shown = sorted.prefix(Self.mostServices).map(row)
         let rest = sorted.count - shown.count + omittedServices
-        let more: HTML = rest > 0 ? "<p>\(rest) more: <code>swiftlet services</code></p>" : ""
+        let more: HTML =
+            rest == 0
+            ? ""
+            : shown.isEmpty
+                ? "<p>Nothing is the matter with any of the \(rest): <code>swiftlet services</code> lists them.</p>"
+                : "<p>\(rest) more: <code>swiftlet services</code></p>"
         return "<h2>Services</h2>\(Array(shown))\(more)"
     }
 

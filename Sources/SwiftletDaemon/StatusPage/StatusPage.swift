@@ -101,7 +101,7 @@ struct StatusPage: Sendable {
         let raised = counters.filter { $0.value > 0 }.sorted { $0.key < $1.key }
         guard !raised.isEmpty else { return "" }
         let rows = raised.map { name, count -> HTML in
-            "<tr><td>\(name)</td><td class=\"number\">\(count)</td><td class=\"wrap\">\(Self.meaning(of: name))</td></tr>"
+            "<tr><td>\(name)</td><td class=\"number\">\(count)</td><td class=\"wrap\">\(EventWords.text(of: name))</td></tr>"
         }
         return """
             <h2>Counters since the maps were made</h2><div class="scroll"><table>\
@@ -109,12 +109,6 @@ struct StatusPage: Sendable {
             \(rows)</table></div>
 
             """
-    }
-
-    /// Empty where the name says it all.
-    private static func meaning(of counter: String) -> String {
-        let text = EventWords.text(of: counter)
-        return text == counter ? "" : text
     }
 
     private var footer: HTML {

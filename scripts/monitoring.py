@@ -2,7 +2,7 @@
 """The dashboard and the alerts of deploy/monitoring.
 
 monitoring.py write   makes dashboard.json anew
-monitoring.py check   compares it, and checks each expression with promtool and each metric with docs/metrics.md
+monitoring.py check   compares it, checks each expression with promtool and each metric with docs/metrics.md, and tries the alerts
 """
 import json
 import os
@@ -16,6 +16,7 @@ import yaml
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 RULES = os.path.join(ROOT, "deploy/monitoring/rules.yaml")
+TESTS = os.path.join(ROOT, "deploy/monitoring/tests.yaml")
 DASHBOARD = os.path.join(ROOT, "deploy/monitoring/dashboard.json")
 NODE = 'instance=~"$instance"'
 
@@ -132,17 +133,32 @@ def check_metrics():
                 sys.exit(f"monitoring: {name} is no metric of docs/metrics.md, in: {expression}")
 
 
-def check_syntax():
+def promtool():
     tool = shutil.which("promtool") or os.path.join(ROOT, "build/tools/promtool")
-    if not os.path.exists(tool):
-        print("monitoring: no promtool; scripts/tool.sh promtool prometheus fetches it: expressions are not parsed")
-        return
+    if os.path.exists(tool):
+        return tool
+    print("monitoring: no promtool; scripts/tool.sh promtool prometheus fetches it: expressions are not parsed, alerts not tried")
+    return None
+
+
+def check_syntax(tool):
     recorded = [{"record": f"check:{i}", "expr": text} for i, text in enumerate(expressions())]
     groups = rules()["groups"] + [{"name": "expressions", "rules": recorded}]
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         yaml.safe_dump({"groups": groups}, file)
         file.flush()
         done = subprocess.run([tool, "check", "rules", "--lint=none", file.name], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"monitoring: promtool says: {done.stdout}{done.stderr}")
+
+
+def test_alerts(tool):
+    """Prometheus reads the rules without the object of the operator that is round them."""
+    with tempfile.TemporaryDirectory() as directory:
+        with open(os.path.join(directory, "rules"), "w", encoding="utf-8") as file:
+            yaml.safe_dump(rules(), file)
+        tests = shutil.copy(TESTS, directory)
+        done = subprocess.run([tool, "test", "rules", tests], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"monitoring: promtool says: {done.stdout}{done.stderr}")
 
@@ -158,7 +174,9 @@ def main():
             if file.read() != text:
                 sys.exit("monitoring: dashboard.json is not what scripts/monitoring.py write makes")
         check_metrics()
-        check_syntax()
+        if tool := promtool():
+            check_syntax(tool)
+            test_alerts(tool)
     else:
         sys.exit("monitoring: say write or check")
 

@@ -141,7 +141,8 @@ struct LeastRightsTests {
         #expect(status.output.contains("swl_sock_release") && status.output.contains("swl_connect4"), "\(status)")
     }
 
-    @Test("a daemon that is below the served cgroup, as in a pod, probes for a client that may not")
+    @Test(
+        "a daemon that is below the served cgroup, as in a pod, probes for a client that may not, and for each scrape")
     func probesItself() throws {
         let node = try TestNode.current
         try node.stop()
@@ -152,7 +153,17 @@ struct LeastRightsTests {
         let status = try node.swiftletInDaemonRights("status")
         #expect(status.status == .exited(0), "\(status)")
         #expect(status.output.contains("a connect to a VIP was translated"), "\(status)")
-        #expect(try node.get("/metrics", port: 10_249).body.contains("\nswiftlet_effective 1\n"))
+        func metrics() throws -> String { try node.get("/metrics", port: 10_249).body }
+        #expect(try metrics().contains("\nswiftlet_effective 1\n"))
+        // The daemon attaches it again within seconds.
+        let isTold = try eventually(within: 20_000) {
+            try Command.run("bpftool", "link", "detach", "pinned", node.link("connect4"))
+            let said = try metrics()
+            return said.contains("\nswiftlet_effective 0\n")
+                && said.contains("\nswiftlet_hooks_attached{hook=\"connect4\"} 0\n")
+        }
+        #expect(isTold)
+        #expect(try eventually(within: 20_000) { try metrics().contains("\nswiftlet_effective 1\n") })
         try node.stop()
         try node.start()
     }

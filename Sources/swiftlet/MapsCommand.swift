@@ -28,7 +28,7 @@ struct MapsCommand: ParsableCommand {
         func run() throws {
             try pins.requireDatapath()
             let fill = try MapInspection.fill(of: pins.pins)
-            if format.output.isData { return try format.printData(fill) }
+            if format.output.isData { return try format.printData(MapReport(maps: fill)) }
             if format.output == .name { return fill.forEach { print($0.name) } }
             var table =
                 format.output == .wide
@@ -49,6 +49,13 @@ struct MapsCommand: ParsableCommand {
             }
             format.printTable(table)
         }
+    }
+
+    /// What `-o json` prints.
+    private struct MapReport: Encodable {
+        /// Raised by a change that could surprise a reader.
+        let schema = 1
+        let maps: [StatusReport.MapFill]
     }
 
     struct Dump: ParsableCommand {

@@ -2,6 +2,7 @@ import ArgumentParser
 import DatapathInstall
 import FoundationEssentials
 import Glibc
+import NetworkLab
 import Reporting
 import ServiceMaps
 import ServiceModel
@@ -50,7 +51,7 @@ struct ServicesCommand: ParsableCommand {
         try pins.requireDatapath()
         let (listing, isExplained, emptiness) = try look()
         if let emptiness { Terminal.write(error: emptiness) }
-        if watch { try follow(listing) }
+        if watch { return try follow(listing) }
         try show(listing)
         if !isExplained { Terminal.write(error: "no daemon answers: types and reasons are unknown") }
     }
@@ -85,11 +86,12 @@ struct ServicesCommand: ParsableCommand {
     }
 
     /// Prints what is there, and then what changes. Looking takes a fifth of the time at most.
-    private func follow(_ first: ServiceListing) throws -> Never {
+    private func follow(_ first: ServiceListing) throws {
+        let caught = Interruption.catchSignals()
         var printer = ServiceWatchPrinter(format: format.output, width: Terminal.width)
         try printer.print(ServiceChange.between([], first.services))
         var known = first.services
-        while true {
+        while !Interruption.isRequested && Terminal.hasReader {
             let begin = ContinuousClock.now
             // While a daemon is replaced by another one, or a Service that was named is away.
             if let (listing, isExplained, _) = try? look(), isExplained {
@@ -101,8 +103,8 @@ struct ServicesCommand: ParsableCommand {
             }
             let spent = ContinuousClock.now - begin
             usleep(UInt32(clamping: max(1_000_000, spent.components.seconds * 4_000_000)))
-            guard Terminal.hasReader else { Glibc.exit(0) }
         }
+        _ = consume caught
     }
 
     /// Every endpoint of its slices, used or not; empty where they cannot be looked at.

@@ -2,6 +2,7 @@ import ArgumentParser
 import DatapathInstall
 import FoundationEssentials
 import Glibc
+import NetworkLab
 import Reporting
 import Settings
 import SwiftletDaemon
@@ -53,7 +54,7 @@ struct StatusCommand: ParsableCommand {
     }
 
     func run() throws {
-        if watch { try follow() }
+        if watch { return try follow() }
         guard let report = try patientReport() else { return try pins.requireDatapath() }
         try show(report)
         if !report.degraded.isEmpty { throw ExitCode.degraded }
@@ -81,10 +82,11 @@ struct StatusCommand: ParsableCommand {
     }
 
     /// On a terminal the screen is drawn anew each time. Elsewhere a report is printed when the verdict is another one.
-    private func follow() throws -> Never {
+    private func follow() throws {
+        let caught = Interruption.catchSignals()
         let isScreen = Terminal.width != nil && !format.output.isData && !brief
         var last: [String]?
-        while true {
+        while !Interruption.isRequested && Terminal.hasReader {
             let report = try StatusReport.collect(pins: pins.pins, daemon: .ask(pins.pins))
             let verdict = report.map { $0.degraded + ($0.daemon?.risks ?? []) } ?? ["nothing is loaded"]
             if isScreen || verdict != last {
@@ -95,8 +97,8 @@ struct StatusCommand: ParsableCommand {
             }
             last = verdict
             usleep(2_000_000)
-            guard Terminal.hasReader else { Glibc.exit(0) }
         }
+        _ = consume caught
     }
 
     private func printObserver(_ daemon: DaemonReport) {

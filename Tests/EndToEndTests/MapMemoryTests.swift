@@ -152,5 +152,7 @@ struct ServicesOutputTests {
         try node.remove("later.yaml")
         let deleted = try watch.readLine(within: 20_000)
         #expect(deleted.contains(#""type":"DELETED""#) && deleted.contains(#""name":"later""#), "\(deleted)")
+        watch.signal(SIGINT)
+        #expect(try watch.wait(within: 10_000) == .exited(0), "Ctrl-C is how a watch ends")
     }
 }

@@ -61,9 +61,10 @@ struct MapsInterfaceTests {
     @Test("maps lists every map with its fill, and dump prints them joined")
     func listsMaps() throws {
         let node = try TestNode.current
-        let list: [StatusReport.MapFill] = try Programs.decode(
+        let list: MapsReport = try Programs.decode(
             from: [Programs.swiftlet, "maps", "list", "-o", "json", "--bpf-root", node.bpfRoot])
-        let fill = Dictionary(uniqueKeysWithValues: list.map { ($0.name, $0.entries) })
+        #expect(list.schema == 1)
+        let fill = Dictionary(uniqueKeysWithValues: list.maps.map { ($0.name, $0.entries) })
         let dump = try MapDump(of: node)
         #expect(fill["service_ports"] == dump.names.count)
         #expect(fill["services4"] == dump.services.count { $0.key.address.count == 4 })

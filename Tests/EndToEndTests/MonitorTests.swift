@@ -170,9 +170,9 @@ struct MonitorTests {
 extension TestNode {
     /// Whether the programs tell of events.
     func isListenedTo() throws -> Bool {
-        let list: [StatusReport.MapFill] = try Programs.decode(
+        let list: MapsReport = try Programs.decode(
             from: [Programs.swiftlet, "maps", "list", "-o", "json", "--bpf-root", bpfRoot])
-        return list.contains { $0.name == "listeners" && $0.entries != 0 }
+        return list.maps.contains { $0.name == "listeners" && $0.entries != 0 }
     }
 }
 

@@ -59,6 +59,8 @@ struct StatusTests {
         #expect(try watch.readLine(within: 20_000).contains("Z  degraded: "))
         try node.remove("bad.yaml")
         #expect(try watch.readLine(within: 20_000).hasSuffix("Z  ok"))
+        watch.signal(SIGINT)
+        #expect(try watch.wait(within: 10_000) == .exited(0), "Ctrl-C is how a watch ends")
         #expect(try node.swiftlet("status", "--brief", "--wait", "20s").output == "ok\n")
         #expect(try node.swiftlet("status", "--wait", "soon").status == .exited(2))
     }

@@ -124,6 +124,24 @@ struct ServiceSelectionTests {
         #expect(!ServiceTable(services, isWide: false).table.text.contains("docs/"))
     }
 
+    @Test("every key of the JSON is documented")
+    func keys() throws {
+        let backend = #"{"address": "10.244.0.11", "port": 8080, "state": "active", "local": true, "zone": ""}"#
+        var service = listing.services[0]
+        service.ports[0].backends = [
+            try ReportCoding.decoder().decode(ServiceListing.Backend.self, from: Data(backend.utf8))
+        ]
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let page = try String(contentsOf: root.appendingPathComponent("docs/reference.md"), encoding: .utf8)
+        let section = try #require(page.split(separator: "\n## ").first { $0.hasPrefix("The JSON of services\n") })
+        let port = service.ports[0]
+        let parts: [Any] = [listing, service, port, port.connections, port.frontends[0], port.backends[0]]
+        for key in parts.flatMap({ Mirror(reflecting: $0).children.compactMap(\.label) }) {
+            #expect(section.contains(try Regex("[`.]\(key)[`\\[]")), "\(key)")
+        }
+    }
+
     @Test("what is about an address of one family stands beside that family's ports")
     func addressProblems() throws {
         let report = """

@@ -213,3 +213,15 @@ struct ServicesReport: Decodable, Sendable, Equatable {
 
     subscript(name: String) -> Item? { services.first { $0.name == name } }
 }
+
+struct MapsReport: Decodable, Sendable {
+    struct Fill: Decodable, Sendable {
+        var name: String
+        var entries: Int
+        var capacity: Int
+        var memory: Int
+    }
+
+    var schema: Int
+    var maps: [Fill]
+}

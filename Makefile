@@ -22,7 +22,7 @@ C_FILES := $(shell find bpf Sources -name '*.[ch]' 2>/dev/null)
 # SwiftPM follows #embed only when it looks for changed headers; a new object has a new time.
 # LINK=-static-executable makes one file that needs no other, whatever distribution it is copied to (docs/building.md).
 LINK ?= -static-stdlib
-SWIFT_RELEASE := swift build -c release -Xswiftc $(LINK) --product
+SWIFT_RELEASE = swift build -c release -Xswiftc $(LINK) --product
 
 .PHONY: setup bpf build lab install install-service uninstall deb image release test-packages test-upgrade \
 	test test-pure test-kernel test-e2e test-kernels test-clangs test-cluster root demo bench bench-packets bench-names soak fmt check clean
@@ -93,9 +93,10 @@ deb image: %: build/swiftlet
 	@scripts/package.sh $@
 
 build/swiftlet:
-	@$(MAKE) build
+	@$(MAKE) build LINK=-static-executable
 
-## release: what is published: the package, the image with its SBOM, notes and checksums, in build/release
+## release: what is published, in build/release; PROGRAMS names programs of other architectures, too, built on such machines
+release: LINK = -static-executable
 release: build
 	@scripts/package.sh release
 

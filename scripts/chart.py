@@ -22,7 +22,7 @@ HEAD = """# swiftlet on every node of a cluster that kubeadm made, in place of k
 
 
 class Template:
-    """Go's templates, as far as the chart's need them: if, else, range, pipes of a few functions."""
+    """Go's templates, as far as the chart's need them: if, else, range, or, pipes of a few functions."""
 
     def __init__(self, text, scope):
         # {{- trims white space before it.
@@ -53,8 +53,13 @@ class Template:
                     out += inner
             elif word.startswith("range "):
                 start = at + 1
-                for item in (self.value(word[6:], scope) if is_on else []):
-                    inner, at, _ = self.block(start, {"": item}, True)
+                names, _, items = word[6:].rpartition(" := ")
+                items = self.value(items, scope) if is_on else []
+                # Go goes through a map by its keys' order.
+                pairs = sorted(items.items()) if isinstance(items, dict) else enumerate(items)
+                for pair in pairs:
+                    named = dict(zip(names.split(", "), pair)) if names else {}
+                    inner, at, _ = self.block(start, {**scope, **named, "": pair[1]}, True)
                     out += inner
                 _, at, _ = self.block(start, scope, False)
             elif is_on:
@@ -72,6 +77,8 @@ class Template:
         if words[0] in ("eq", "ne"):
             one, other = (self.atom(word, scope) for word in words[1:])
             return (one == other) == (words[0] == "eq")
+        if words[0] == "or":
+            return next((value for value in (self.atom(word, scope) for word in words[1:]) if value), None)
         value = json.dumps(self.atom(words[1], scope)) if words[0] == "toJson" else self.atom(words[0], scope)
         for pipe in pipes:
             name, *arguments = pipe.split()
@@ -89,6 +96,8 @@ class Template:
             return word[1:-1]
         if word == ".":
             return scope[""]
+        if word.startswith("$"):
+            return scope[word]
         value = scope
         for name in word.lstrip(".").split("."):
             if name not in value:
@@ -102,10 +111,9 @@ def read(path):
         return file.read()
 
 
-def rendered(changes=None):
-    """All templates with the chart's values and these changes, each `a.b.c`."""
-    values = yaml.safe_load(read(os.path.join(CHART, "values.yaml")))
-    for path, value in (changes or {}).items():
+def changed(values, changes):
+    values = copy.deepcopy(values)
+    for path, value in changes.items():
         *parents, last = path.split(".")
         place = values
         for name in parents:
@@ -113,8 +121,14 @@ def rendered(changes=None):
         if last not in place:
             sys.exit(f"chart: values.yaml has no {path}")
         place[last] = value
+    return values
+
+
+def rendered(changes=None):
+    """All templates with the chart's values and these changes, each `a.b.c`."""
+    values = changed(yaml.safe_load(read(os.path.join(CHART, "values.yaml"))), changes or {})
     chart = yaml.safe_load(read(os.path.join(CHART, "Chart.yaml")))
-    scope = {"Values": copy.deepcopy(values), "Release": {"Namespace": "kube-system"},
+    scope = {"Values": values, "Release": {"Namespace": "kube-system"},
              "Chart": {"AppVersion": chart["appVersion"]}}
     directory = os.path.join(CHART, "templates")
     texts = [Template(read(os.path.join(directory, name)), scope).render().strip() for name in
@@ -143,7 +157,8 @@ def check_values():
     other = objects(rendered({
         "k8sServiceHost": "192.0.2.9", "k8sServicePort": 443, "kubeProxyReplacement": False, "prometheus.enabled": True,
         "prometheus.serviceMonitor.enabled": True, "extraArgs": ["--devices=eth0"], "image.tag": "x",
-        "namespaces.enabled": False}))
+        "image.digest": "sha256:0", "imagePullSecrets": [{"name": "login"}], "podAnnotations": {"a.io/b": "true"},
+        "bpf.root": "/a, b: {c}", "priorityClassName": "1", "namespaces.enabled": False}))
     pod = other["DaemonSet"]["spec"]["template"]
     container = pod["spec"]["containers"][0]
     expect(container["env"][1:] == [{"name": "KUBERNETES_SERVICE_HOST", "value": "192.0.2.9"},
@@ -152,11 +167,43 @@ def check_values():
     expect(len(pod["spec"]["containers"]) == 1 and "hostPID" not in pod["spec"], "namespaces.enabled has no effect")
     for argument in ["--kube-proxy-replacement=false", "--metrics-bind-address=0.0.0.0:10249", "--devices=eth0"]:
         expect(argument in container["args"], f"there is no {argument}")
-    expect(container["image"].endswith(":x"), "image.tag has no effect")
+    expect(container["image"].endswith(":x@sha256:0"), "image.tag or image.digest has no effect")
+    expect(pod["spec"]["imagePullSecrets"] == [{"name": "login"}], "imagePullSecrets has no effect")
+    expect(pod["metadata"]["annotations"] == {"prometheus.io/scrape": "true", "prometheus.io/port": "10249", "a.io/b": "true"},
+           "annotations of the pod are missing")
+    expect(pod["spec"]["volumes"][0]["hostPath"]["path"] == "/a, b: {c}" and pod["spec"]["priorityClassName"] == "1",
+           "a value is taken for YAML")
     expect(container["ports"][0]["name"] == other["Service"]["spec"]["ports"][0]["targetPort"],
            "the monitor's Service names another port than the pod")
     expect(other["ServiceMonitor"]["spec"]["selector"]["matchLabels"] == other["Service"]["metadata"]["labels"],
            "the monitor selects another Service")
+
+
+def check_schema():
+    """Helm refuses values that values.schema.json does not admit: each of the chart's has its place there."""
+    schema = json.loads(read(os.path.join(CHART, "values.schema.json")))
+    values = yaml.safe_load(read(os.path.join(CHART, "values.yaml")))
+
+    def compare(values, schema, path):
+        known = set(schema["properties"]) - {"global"}
+        expect(set(values) == known, f"values.yaml and the schema differ below {path or 'the top'}: {set(values) ^ known}")
+        for name, value in values.items():
+            if schema["properties"][name].get("additionalProperties") is False:
+                compare(value, schema["properties"][name], f"{path}{name}.")
+
+    compare(values, schema, "")
+    try:
+        import jsonschema
+    except ImportError:
+        print("chart: no python3-jsonschema: values are not held against values.schema.json")
+        return
+    validator = jsonschema.Draft7Validator(schema)
+    expect(validator.is_valid(values), "the schema refuses the chart's own values")
+    for path, value in [
+            ("kubeProxyReplacement", "strict"), ("k8sServiceHost", ""), ("k8sServiceHost", "https://192.0.2.9:6443"),
+            ("image.repository", "a/b@sha256:0"), ("image.tag", 1.1), ("prometheus.serviceMonitor.enabled", True),
+            ("prometheus.port", 10256), ("extraArgs", "--devices=eth0"), ("namespaces.capabilities", ["CAP_SYS_ADMIN"])]:
+        expect(not validator.is_valid(changed(values, {path: value})), f"the schema admits {path}: {value}")
 
 
 def check_agreement():
@@ -186,6 +233,7 @@ def main():
     elif command == ["check"]:
         expect(read(MANIFEST) == HEAD + rendered(), "deploy/swiftlet.yaml is not the chart's; run scripts/chart.py write")
         check_values()
+        check_schema()
         check_agreement()
     else:
         sys.exit("chart: say write or check")

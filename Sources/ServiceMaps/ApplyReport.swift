@@ -20,8 +20,11 @@ package struct ApplyReport: Sendable {
         }
 
         package var description: String {
-            "cannot program \(port.map { "\($0)" } ?? "entries of nobody"): \(error)"
+            "\(port.map(Self.begin) ?? "cannot program entries of nobody"): \(error)"
         }
+
+        /// How the description of a service port's failure begins.
+        package static func begin(of port: ServicePortName) -> String { "cannot program \(port)" }
     }
 
     /// Entries written and entries removed.

@@ -126,7 +126,6 @@ struct StatusCommand: ParsableCommand {
 
     /// What a person must know, before what there is.
     private func printVerdict(_ report: StatusReport) {
-        for risk in report.daemon?.risks ?? [] { print("\(Terminal.styled("risk:", .warning)) \(risk)") }
         if report.degraded.isEmpty {
             print(Terminal.styled("all is well", .good))
         } else {
@@ -134,6 +133,7 @@ struct StatusCommand: ParsableCommand {
             for complaint in report.degraded { print("  - \(complaint)") }
             print("what to do: docs/troubleshoot.md#what-status-complains-of")
         }
+        for risk in report.daemon?.risks ?? [] { print("\(Terminal.styled("risk:", .warning)) \(risk)") }
         if let count = report.daemon?.withoutBackends, count > 0 {
             var found = report.daemon?.firstWithoutBackends ?? []
             PodReasons(pins: pins, isNamed: false).complete(&found)

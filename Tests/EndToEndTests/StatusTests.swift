@@ -229,6 +229,22 @@ struct CapacityTests {
         let degraded = try node.status().degraded
         #expect(degraded.contains { $0.contains("default/large") && $0.contains("--max-slots") }, "\(degraded)")
         #expect(node.logText.contains("default/large"))
+        let verdict = try node.swiftlet("status").output
+        #expect(verdict.hasPrefix("degraded:\n"), "\(verdict)")
+
+        // Behind the hundred that status names, too.
+        let services = (0..<120).map { Manifest.service("more-\($0)", ["10.96.1.\($0 + 1)"]) }
+        let slices = (0..<120).map { Manifest.slice("more-\($0)", Manifest.pods4) }
+        try node.write((services + slices).joined(separator: "\n---\n"), to: "more.yaml")
+        #expect(try eventually(within: 20_000) { try (node.status().daemon?.pending.count ?? 0) > 100 })
+        let last = Manifest.file(Manifest.service("zzz", ["10.96.2.1"]), Manifest.slice("zzz", Manifest.pods4))
+        try node.write(last, to: "zzz.yaml")
+        let isNamed = try eventually {
+            try node.swiftlet("explain", "zzz").output.contains("docs/troubleshoot.md#mapFull")
+        }
+        #expect(isNamed, "\(try? node.swiftlet("explain", "zzz").output)")
+        try node.remove("zzz.yaml")
+        try node.remove("more.yaml")
 
         // It fits now, and is served without being asked again.
         let few = Manifest.file(Manifest.service("large", ["10.96.0.60"]), Manifest.slice("large", Manifest.pods4))

@@ -79,9 +79,9 @@ struct NodeLook {
     private func maps(of destination: Explainer.Destination) -> ExplainFacts.Maps? {
         guard let programmed = try? ProgrammedState.read(from: BPFMapStore(pins: pins.pins)) else { return nil }
         let port = programmed.ports.first { $0.name == destination.port }
-        let pending = daemon?.pending.first { $0.contains("\(destination.port)") }
         guard let port, let frontend = port.frontends.first(where: { $0.key == destination.frontend.key }) else {
-            return .init(isProgrammed: false, text: "they have no such frontend", pending: pending)
+            return .init(
+                isProgrammed: false, text: "they have no such frontend", pending: failure(of: destination.port))
         }
         let wanted = Set(destination.endpoints.map { Socket(address: $0.address, port: $0.port.number) })
         let held = Set(frontend.slots.compactMap { $0.map { Socket(address: $0.address, port: $0.port) } })
@@ -89,9 +89,17 @@ struct NodeLook {
         guard wanted == held else {
             return .init(
                 isProgrammed: false, text: "frontend \(port.id.number) has \(count) for \(wanted.count) endpoints",
-                pending: pending)
+                pending: failure(of: destination.port))
         }
-        return .init(isProgrammed: true, text: "frontend \(port.id.number), \(count)", pending: pending)
+        return .init(isProgrammed: true, text: "frontend \(port.id.number), \(count)")
+    }
+
+    /// Why the daemon cannot program it. What it says of itself names a hundred at most.
+    private func failure(of port: ServicePortName) -> String? {
+        let reports = ControlClient.ask(.services, at: pins.runDirectory)
+            .flatMap { try? ReportCoding.decoder().decode([ServiceReport].self, from: $0) }
+        let own = reports?.first { $0.namespace == port.service.namespace && $0.name == port.service.name }
+        return own?.problems.first { $0.hasPrefix("\(ApplyReport.Failure.begin(of: port)):") }
     }
 
     private struct Socket: Hashable {

@@ -1,4 +1,5 @@
 import Glibc
+import NetworkLab
 import ServiceModel
 import SystemPackage
 
@@ -53,6 +54,7 @@ enum Terminal {
 
     /// What went wrong, and where it is explained.
     static func write(failure error: any Error) {
+        ProgressLine.clear()
         write(error: "\(error)")
         if let advice = FailureCode(of: error)?.advice { write(raw: "  \(advice)\n") }
     }

@@ -37,6 +37,14 @@ struct BenchTests {
         }
     }
 
+    @Test("Ctrl-C ends it with a line of its own, where progress was shown")
+    func interrupted() throws {
+        let bench = "timeout --foreground -s INT 3 \(Programs.swiftlet) bench connect --connects 100000000; true"
+        let output = try Command.run(["script", "-qec", bench, "/dev/null"])
+        #expect(
+            output.contains("connecting ") && output.contains("\u{1b}[Kswiftlet: interrupted"), "\(output.suffix(200))")
+    }
+
     @Test("--target measures a Service that works on this node")
     func measuresTarget() throws {
         let node = try TestNode.current

@@ -60,7 +60,7 @@ extension DeviceKeeper {
 
     /// What leads to the endpoints of a cluster's Services.
     func devices(towards cluster: ClusterState) -> EndpointDevices {
-        var places: [IPAddress: EndpointDevices.Place] = [:]
+        var endpoints: [EndpointDevices.Endpoint] = []
         cluster.forEachEndpoint { endpoint in
             let place: EndpointDevices.Place =
                 switch endpoint.nodeName {
@@ -68,10 +68,8 @@ extension DeviceKeeper {
                 case nodeName: .thisNode
                 default: .otherNode
                 }
-            // What one slice leaves open another one may say.
-            if place == .unknown, places[endpoint.address] != nil { return }
-            places[endpoint.address] = place
+            endpoints.append(EndpointDevices.Endpoint(endpoint.address, place))
         }
-        return EndpointDevices(of: places, in: network)
+        return EndpointDevices(of: endpoints, in: network)
     }
 }

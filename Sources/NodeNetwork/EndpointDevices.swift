@@ -20,13 +20,24 @@ package struct EndpointDevices: Hashable, Sendable {
         }
     }
 
-    /// By what is known of where an endpoint runs.
-    package enum Place: Hashable, Sendable {
-        case thisNode
+    /// By what is known of where an endpoint runs. Of one address the first of these counts that is said: what leads
+    /// elsewhere, too, is no device of pods.
+    package enum Place: UInt8, Hashable, Sendable {
         case otherNode
+        case thisNode
         /// It has no node name: somebody wrote it by hand. A neighbour on a bridge or a pair of virtual devices is taken
         /// for a pod of this node, all else for something outside the cluster.
         case unknown
+    }
+
+    package struct Endpoint: Sendable {
+        package var address: IPAddress
+        package var place: Place
+
+        package init(_ address: IPAddress, _ place: Place) {
+            self.address = address
+            self.place = place
+        }
     }
 
     /// Devices to endpoints of this node.
@@ -38,12 +49,19 @@ package struct EndpointDevices: Hashable, Sendable {
 
     package init() {}
 
-    /// - Parameter endpoints: the addresses that Services have, each once.
-    package init(of endpoints: some Sequence<(key: IPAddress, value: Place)>, in network: NetworkSnapshot) {
+    /// - Parameter endpoints: those of all Services.
+    package init(of endpoints: consuming [Endpoint], in network: NetworkSnapshot) {
+        // A large cluster has 100,000 of them: no table of addresses is built, and none of routes asked for each.
+        endpoints.sort { ($0.address, $0.place.rawValue) < ($1.address, $1.place.rawValue) }
         let own = Set(network.addresses.map(\.address))
         let virtual = Set(network.links.filter { Self.kindsOfPods.contains($0.kind ?? "") }.map(\.index))
-        for (address, place) in endpoints where !own.contains(address) && !address.isLoopback {
-            let routes = network.routes.best(to: address)
+        var walk = network.routes.walk
+        var last: IPAddress?
+        for endpoint in endpoints where endpoint.address != last {
+            let (address, place) = (endpoint.address, endpoint.place)
+            last = address
+            if own.contains(address) || address.isLoopback { continue }
+            let routes = walk.best(to: address)
             var known: Set<LinkIndex> = []
             for route in routes {
                 guard let link = route.link, known.insert(link).inserted else { continue }

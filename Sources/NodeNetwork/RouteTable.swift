@@ -29,15 +29,10 @@ package struct NetworkRoute: Hashable, Sendable {
     var isToNeighbor: Bool { gateway == nil && link != nil && destination.prefixLength == destination.family.bitWidth }
 }
 
-/// Routes, to be asked for the way to an address.
+/// Routes, to be asked for the way to addresses.
 package struct RouteTable: Hashable, Sendable {
     /// Shorter prefixes first, of one prefix those with the lowest metric.
     package let routes: [NetworkRoute]
-    /// The places of the routes to each destination in `routes`.
-    private let places: [CIDR: Range<Int>]
-    /// The lengths that there are, the longest first.
-    private let lengths4: [Int]
-    private let lengths6: [Int]
 
     package init(_ routes: [NetworkRoute] = []) {
         self.routes = routes.enumerated().sorted { left, right in
@@ -45,32 +40,50 @@ package struct RouteTable: Hashable, Sendable {
             if one.destination != other.destination { return one.destination.comes(before: other.destination) }
             return (one.metric, left.offset) < (other.metric, right.offset)
         }.map(\.element)
-        var places: [CIDR: Range<Int>] = [:]
-        for (index, route) in self.routes.enumerated() {
-            places[route.destination] = (places[route.destination]?.lowerBound ?? index)..<(index + 1)
-        }
-        self.places = places
-        func lengths(_ family: IPFamily) -> [Int] {
-            Set(places.keys.lazy.filter { $0.family == family }.map(\.prefixLength)).sorted(by: >)
-        }
-        (lengths4, lengths6) = (lengths(.v4), lengths(.v6))
     }
 
-    /// The best routes to an address: those with the longest prefix and the lowest metric, one for each next hop.
-    package func best(to address: IPAddress) -> ArraySlice<NetworkRoute> {
-        for length in address.family == .v4 ? lengths4 : lengths6 {
-            guard let key = CIDR(network: address, prefixLength: length), let range = places[key] else { continue }
-            let metric = routes[range.lowerBound].metric
-            return routes[range].prefix { $0.metric == metric }
+    /// The best routes to many addresses, which are asked for in ascending order.
+    package var walk: Walk { Walk(over: routes) }
+
+    package struct Walk: Sendable {
+        /// The best routes to each destination: by its first address, a wider one before those within it.
+        private var ahead: ArraySlice<ArraySlice<NetworkRoute>>
+        /// Those to destinations that hold the address which was asked for last, each within the one before.
+        private var around: [ArraySlice<NetworkRoute>] = []
+
+        fileprivate init(over routes: [NetworkRoute]) {
+            var groups: [ArraySlice<NetworkRoute>] = []
+            var rest = routes[...]
+            while let first = rest.first {
+                let group = rest.prefix { $0.destination == first.destination }
+                groups.append(group.prefix { $0.metric == first.metric })
+                rest = rest.dropFirst(group.count)
+            }
+            func start(_ group: ArraySlice<NetworkRoute>) -> (IPAddress, Int) {
+                let destination = group[group.startIndex].destination
+                return (destination.network, destination.prefixLength)
+            }
+            ahead = groups.sorted { start($0) < start($1) }[...]
         }
-        return []
+
+        /// Those with the longest prefix and the lowest metric, one for each next hop.
+        package mutating func best(to address: IPAddress) -> ArraySlice<NetworkRoute> {
+            while let next = ahead.first, let network = next.first?.destination.network, network <= address {
+                leave(for: network)
+                around.append(next)
+                ahead.removeFirst()
+            }
+            leave(for: address)
+            return around.last ?? []
+        }
+
+        private mutating func leave(for address: IPAddress) {
+            while let last = around.last?.first, !last.destination.contains(address) { around.removeLast() }
+        }
     }
 
     /// Those for everything that has no better one.
     package var defaults: some Sequence<NetworkRoute> { routes.prefix { $0.destination.prefixLength == 0 } }
-
-    package static func == (left: RouteTable, right: RouteTable) -> Bool { left.routes == right.routes }
-    package func hash(into hasher: inout Hasher) { hasher.combine(routes) }
 }
 
 extension CIDR {

@@ -1,17 +1,20 @@
 import DatapathInstall
 import ServiceLifecycle
 
-/// Looks anew at which devices lead to endpoints, once for all changes of a second.
+/// Looks anew at which devices lead to endpoints, once for all changes of a second: of more where the cluster is large, since
+/// each look is at all of its endpoints, and changes wait for the copy of what is known that it takes.
 struct EndpointDeviceService: Service {
     let control: KernelControlPlane
     let devices: DeviceKeeper
-    private static let pause = Duration.seconds(1)
+    /// The pause is so many times as long as the look, and within these bounds.
+    private static let share = 200.0
+    private static let (shortest, longest) = (Duration.seconds(1), Duration.seconds(60))
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
             for await _ in control.endpointWishes {
-                await devices.follow(control.state)
-                try? await Task.sleep(for: Self.pause)
+                let took = await ContinuousClock().measure { await devices.follow(control.state) }
+                try? await Task.sleep(for: min(max(took * Self.share, Self.shortest), Self.longest))
             }
         }
     }

@@ -49,6 +49,8 @@ where Batches.Element == StateBatch, Batches.AsyncIterator: SendableMetatype {
         let summary = await control.ingestFirst(batch)
         Heap.trim()
         try await onFirstList(summary)
+        // It looks at all endpoints, too.
+        Heap.trim()
         if endsWithFirstList { await control.reclaim() }
         return endsWithFirstList
     }

@@ -116,11 +116,11 @@ import Testing
                 NetworkLink(index: LinkIndex(rawValue: 16), name: "cali2", kind: "veth"),
                 NetworkLink(index: LinkIndex(rawValue: 17), name: "veth9", kind: "veth"),
             ], addresses: known.addresses, routes: Array(known.routes.routes) + routes)
-        var places: [IPAddress: EndpointDevices.Place] = [:]
-        for link in here { places[try endpoint(link)] = .thisNode }
-        for link in elsewhere { places[try endpoint(link)] = .otherNode }
+        var endpoints: [EndpointDevices.Endpoint] = []
+        for link in here { endpoints.append(.init(try endpoint(link), .thisNode)) }
+        for link in elsewhere { endpoints.append(.init(try endpoint(link), .otherNode)) }
         return DeviceSelection(
-            of: network, nodeAddresses: Self.nodeAddresses, endpoints: EndpointDevices(of: places, in: network),
+            of: network, nodeAddresses: Self.nodeAddresses, endpoints: EndpointDevices(of: endpoints, in: network),
             named: try DevicePatterns(named, flag: "--devices"),
             podInterfaces: try DevicePatterns(pods, flag: "--pod-interfaces"), findsPods: findsPods)
     }

@@ -1,5 +1,6 @@
 import NodeNetwork
 import ServiceModel
+import TestKit
 import Testing
 
 /// Which way leads to an address, and what that tells of devices.
@@ -13,7 +14,31 @@ import Testing
     }
 
     private func links(to text: String, _ routes: [NetworkRoute]) throws -> [UInt32?] {
-        RouteTable(routes).best(to: try #require(IPAddress(text))).map { $0.link?.rawValue }
+        var walk = RouteTable(routes).walk
+        return walk.best(to: try #require(IPAddress(text))).map { $0.link?.rawValue }
+    }
+
+    @Test("many addresses in ascending order get what each would alone", arguments: 0..<20 as Range<UInt64>)
+    func ascending(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        let routes = (0..<60).compactMap { number -> NetworkRoute? in
+            let isIPv6 = number % 5 == 0
+            let address =
+                isIPv6 ? IPAddress(v6: 0xfd, UInt64(random.next() & 0xff)) : IPAddress(v4: UInt32(random.next() & 0xff))
+            return CIDR(network: address, prefixLength: (isIPv6 ? 120 : 24) + Int(random.next() % 9)).map {
+                NetworkRoute(
+                    destination: $0, link: LinkIndex(rawValue: UInt32(number)), metric: UInt32(random.next() % 3))
+            }
+        }
+        var walk = RouteTable(routes).walk
+        let addresses = (0..<256).map { IPAddress(v4: $0) } + (0..<256).map { IPAddress(v6: 0xfd, $0) }
+        for address in addresses where random.next() % 3 != 0 {
+            let ways = routes.filter { $0.destination.contains(address) }
+            let longest = ways.map(\.destination.prefixLength).max()
+            let near = ways.filter { $0.destination.prefixLength == longest }
+            let best = near.filter { $0.metric == near.map(\.metric).min() }
+            #expect(Set(walk.best(to: address)) == Set(best), "\(address)")
+        }
     }
 
     @Test(
@@ -43,17 +68,19 @@ import Testing
             routes: [
                 try Self.route("192.0.2.0/24", 1), try Self.route("10.1.0.0/24", 2), try Self.route("10.2.0.0/16", 3),
             ])
-        var places: [IPAddress: EndpointDevices.Place] = [:]
+        var endpoints: [EndpointDevices.Endpoint] = []
         for (text, place) in [
             // A hostNetwork pod says nothing of a device.
             ("192.0.2.1", .thisNode), ("192.0.2.2", .otherNode), ("10.1.0.7", .thisNode),
             // Without a node name: on a bridge it is a pod of this node.
             ("10.1.0.8", .unknown), ("10.2.0.4", .unknown), ("10.2.0.3", .otherNode), ("10.2.0.2", .otherNode),
             ("10.2.0.1", .otherNode), ("2001:db8::1", .otherNode),
+            // Other Services have the same ones, of which one slice says more.
+            ("10.1.0.8", .unknown), ("10.2.0.3", .unknown), ("10.1.0.7", .unknown),
         ] as [(String, EndpointDevices.Place)] {
-            places[try #require(IPAddress(text))] = place
+            endpoints.append(.init(try #require(IPAddress(text)), place))
         }
-        let devices = EndpointDevices(of: places, in: network)
+        let devices = EndpointDevices(of: endpoints, in: network)
         func text(_ groups: [LinkIndex: EndpointDevices.Group]) -> [String] {
             groups.sorted { $0.key < $1.key }.map { "\($0.key.rawValue): \($0.value)" }
         }

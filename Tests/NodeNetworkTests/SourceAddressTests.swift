@@ -131,7 +131,8 @@ extension NetworkTests {
             for text in example.destinations {
                 guard let route = try wire.route(to: text), !route.isLocal else { continue }
                 let destination = try #require(IPAddress(text))
-                let ways = snapshot.routes.best(to: destination)
+                var walk = snapshot.routes.walk
+                let ways = walk.best(to: destination)
                 #expect(ways.contains { $0.link == route.link && $0.gateway == route.gateway }, "\(text): the way")
                 let own = sources[route.link]?.address(towards: destination)
                 #expect(own == route.source, "to \(text)")

@@ -21,6 +21,9 @@ package struct ListCutter: Sendable {
 
     package init() {}
 
+    /// What is in memory of the list: what stands round the items, and the beginning of one.
+    var keptBytes: Int { envelope.count + item.count }
+
     /// Takes the next bytes, and hands on each item that is complete with them.
     package mutating func add(
         _ bytes: UnsafeRawBufferPointer, _ take: (UnsafeRawBufferPointer) throws(SyntaxError) -> Void

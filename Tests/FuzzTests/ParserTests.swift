@@ -106,6 +106,65 @@ struct ParserTests {
         #expect(read > FuzzRun.count / 4 && refused > FuzzRun.count / 10, "\(read) read, \(refused) refused")
     }
 
+    @Test(
+        "a list is cut into the same items however it arrives, takes no more room than came, and loses no object",
+        arguments: seeds)
+    func lists(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        var (cuts, refused) = (0, 0)
+        try run("lists", seed: seed) { input in
+            let whole = CutList(input) { input.count }
+            let longest = random.chance(2) ? 9 : 900
+            #expect(CutList(input) { Int.random(in: 1...longest, using: &random) } == whole)
+            #expect(whole.isBounded)
+            whole.refusal.map(Self.expectSentence)
+            cuts += whole.items.count
+            refused += whole.refusal == nil ? 0 : 1
+            // What can be read at once can be read in pieces, and is the same.
+            let reader = APIObjectReader(origin: "https://10.0.0.1")
+            guard let page = try? reader.listPage(input), let kind = page.kind, whole.refusal == nil else { return }
+            let round = try reader.listPage(whole.envelope)
+            #expect(round.kind == kind && round.resourceVersion == page.resourceVersion)
+            let items = try whole.items.map { item in
+                try item.borrowed { item throws(SyntaxError) in try reader.item(item, of: kind) }
+            }
+            let all = items + round.objects
+            #expect(all.count == page.objects.count && Set(all.map(\.event)) == Set(page.objects.map(\.event)))
+            func problems(_ objects: [APIObject]) -> [String] {
+                objects.flatMap(\.problems).map(\.description).sorted()
+            }
+            #expect(problems(all) == problems(page.objects))
+        }
+        #expect(cuts > FuzzRun.count && refused > FuzzRun.count / 100, "\(cuts) items, \(refused) refused")
+    }
+
+    /// What a list is cut into that arrives in pieces.
+    private struct CutList: Equatable {
+        var items: [[UInt8]] = []
+        var envelope: [UInt8] = []
+        var refusal: String?
+        /// At no moment was more kept than had come.
+        var isBounded = true
+
+        init(_ bytes: [UInt8], size: () -> Int) {
+            var (cutter, rest) = (ListCutter(), bytes[...])
+            while !rest.isEmpty, refusal == nil {
+                let piece = Array(rest.prefix(size()))
+                rest = rest.dropFirst(piece.count)
+                do throws(SyntaxError) {
+                    try piece.borrowed { piece throws(SyntaxError) in
+                        try cutter.add(piece) { items.append(Array($0)) }
+                    }
+                } catch {
+                    refusal = error.text
+                }
+                isBounded = isBounded && cutter.keptBytes <= bytes.count - rest.count
+            }
+            // After a mistake the rest is of no use.
+            envelope = refusal == nil ? cutter.envelope : []
+        }
+    }
+
     @Test("a message of DNS is a question, an answer or neither, and what is said to it can be read", arguments: seeds)
     func names(seed: UInt64) throws {
         let table = NameTable(.init(domain: try #require(DomainName("cluster.local"))))

@@ -54,23 +54,31 @@ let package = Package(
         // Where the C library looks up names.
         .systemLibrary(name: "CNameLookup"),
 
+        // MARK: The system
+
+        // What the C library leaves to be written again and again: a file read, a directory listed, errno's sentence.
+        .target(
+            name: "SystemCalls", dependencies: [.product(name: "SystemPackage", package: "swift-system")],
+            swiftSettings: strict),
+
         // MARK: The kernel
 
         .target(
             name: "BPFLoader",
             dependencies: [
-                "CCapabilities", "CLibbpf", "CRtnetlink", "Netlink",
+                "CCapabilities", "CLibbpf", "CRtnetlink", "Netlink", "SystemCalls",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .target(
             name: "Netlink",
-            dependencies: ["CRtnetlink", .product(name: "SystemPackage", package: "swift-system")],
+            dependencies: ["CRtnetlink", "SystemCalls", .product(name: "SystemPackage", package: "swift-system")],
             swiftSettings: strict),
         .target(
             name: "NodeNetwork",
             dependencies: [
-                "CRtnetlink", "Netlink", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
+                "CRtnetlink", "Netlink", "ServiceModel", "SystemCalls",
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
 
@@ -80,24 +88,34 @@ let package = Package(
         .target(
             name: "ServiceMaps",
             dependencies: [
-                "BPFLoader", "CDatapath", "ServiceModel", .product(name: "SystemPackage", package: "swift-system"),
+                "BPFLoader", "CDatapath", "ServiceModel", "SystemCalls",
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
 
         // MARK: Where Services come from
 
         // Kubernetes' objects, as JSON or as values of any other notation, to values of the model.
-        .target(name: "KubernetesObjects", dependencies: ["ServiceModel"], swiftSettings: strict),
         .target(
-            name: "ManifestDirectory", dependencies: ["CLibyaml", "KubernetesObjects", "ServiceModel"],
+            name: "KubernetesObjects",
+            dependencies: ["ServiceModel", "SystemCalls", .product(name: "SystemPackage", package: "swift-system")],
+            swiftSettings: strict),
+        .target(
+            name: "ManifestDirectory",
+            dependencies: [
+                "CLibyaml", "KubernetesObjects", "ServiceModel", "SystemCalls",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
         .target(
             name: "KubernetesAPI",
             dependencies: [
-                "KubernetesObjects", "ServiceModel", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                "KubernetesObjects", "ServiceModel", "SystemCalls",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
 
@@ -106,11 +124,13 @@ let package = Package(
         .target(
             name: "Observability",
             dependencies: [
+                "SystemCalls",
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         // What commands print of values, as text and JSON.
@@ -120,12 +140,14 @@ let package = Package(
             name: "SocketDestroy",
             dependencies: [
                 "BPFLoader", "CDatapath", "CNamespaces", "CRtnetlink", "Netlink", "ServiceMaps", "ServiceModel",
-                .product(name: "SystemPackage", package: "swift-system"),
+                "SystemCalls", .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .target(
             name: "Takeover",
-            dependencies: ["CMemoryFile", "ServiceModel", .product(name: "SystemPackage", package: "swift-system")],
+            dependencies: [
+                "CMemoryFile", "ServiceModel", "SystemCalls", .product(name: "SystemPackage", package: "swift-system"),
+            ],
             swiftSettings: strict),
 
         // MARK: The daemon
@@ -135,7 +157,7 @@ let package = Package(
             name: "Settings",
             dependencies: [
                 "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NameServer", "NodeNetwork",
-                "Observability", "ServiceModel",
+                "Observability", "ServiceModel", "SystemCalls",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
@@ -145,7 +167,7 @@ let package = Package(
             name: "DatapathInstall",
             dependencies: [
                 "BPFLoader", "CDatapath", "Netlink", "NodeNetwork", "ServiceMaps", "ServiceModel", "Settings",
-                .product(name: "Logging", package: "swift-log"),
+                "SystemCalls", .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
@@ -155,7 +177,7 @@ let package = Package(
         .target(
             name: "NameServer",
             dependencies: [
-                "DNSMessage", "ServiceModel", "ServiceNames",
+                "DNSMessage", "ServiceModel", "ServiceNames", "SystemCalls",
                 .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -167,7 +189,7 @@ let package = Package(
             dependencies: [
                 "BPFLoader", "CCapabilities", "CDatapath", "DatapathInstall", "KubernetesAPI", "KubernetesObjects",
                 "ManifestDirectory", "DNSMessage", "NameServer", "NodeNetwork", "Observability", "ServiceMaps",
-                "ServiceModel", "ServiceNames", "Settings", "SocketDestroy", "Takeover",
+                "ServiceModel", "ServiceNames", "Settings", "SocketDestroy", "SystemCalls", "Takeover",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -201,7 +223,7 @@ let package = Package(
             dependencies: [
                 "BPFLoader", "CNameLookup", "CReference", "CZlib", "ConnectBenchmark", "DNSMessage", "DatapathInstall",
                 "KubernetesObjects", "ManifestDirectory", "NameServer", "NetworkLab", "NodeNetwork", "Reporting",
-                "ServiceMaps", "ServiceModel", "Settings", "SwiftletDaemon", "Takeover",
+                "ServiceMaps", "ServiceModel", "Settings", "SwiftletDaemon", "SystemCalls", "Takeover",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
@@ -212,7 +234,7 @@ let package = Package(
             name: "swiftlet-lab",
             dependencies: [
                 "BPFLoader", "CDatapath", "ConnectBenchmark", "DatapathInstall", "NetworkLab", "PacketBenchmark",
-                "ServiceModel", "Settings", "SwiftletDaemon", "TestAPIServer",
+                "ServiceModel", "Settings", "SwiftletDaemon", "SystemCalls", "TestAPIServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],

@@ -1,5 +1,6 @@
 import Glibc
 package import SystemPackage
+import SystemCalls
 
 /// What went wrong with a kernel object: the action, the object, the cause and what to do about it.
 ///
@@ -51,21 +52,6 @@ extension BPFError: CustomStringConvertible {
         let happened = "cannot \(action.rawValue) \(subject): \(detail ?? cause.plainText)"
         return advice.map { "\(happened); \($0)" } ?? happened
     }
-}
-
-extension Errno {
-    /// The kernel's internal ENOTSUPP, which escapes from BPF commands and which the C library cannot name.
-    static let notSupportedByKernel = Errno(rawValue: 524)
-
-    /// The C library's text in the middle of a sentence: "operation not permitted".
-    var plainText: String {
-        guard self != .notSupportedByKernel else { return "not supported by this kernel" }
-        let text = description
-        return text.prefix(1).lowercased() + text.dropFirst()
-    }
-
-    /// The reason of the C library call that just failed.
-    static var last: Errno { Errno(rawValue: errno) }
 }
 
 /// Passes on what a libbpf call returned, or throws it when it is a negative errno.

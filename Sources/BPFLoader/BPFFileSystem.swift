@@ -1,6 +1,7 @@
 import CLibbpf
 import Glibc
 package import SystemPackage
+import SystemCalls
 
 /// The file system in which pins live.
 package enum BPFFileSystem {

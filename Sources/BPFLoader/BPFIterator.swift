@@ -1,6 +1,7 @@
 import CLibbpf
 import Glibc
 package import SystemPackage
+import SystemCalls
 
 /// A program that the kernel runs for each of its objects of one kind, such as each UDP socket, whenever it is told to.
 package struct BPFIterator: ~Copyable, Sendable {

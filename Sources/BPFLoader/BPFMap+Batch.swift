@@ -1,5 +1,6 @@
 import CLibbpf
 import SystemPackage
+import SystemCalls
 
 /// How far a batch came: the first `completed` entries are done, and the one after them is what failed.
 package struct BatchOutcome: Sendable {

@@ -1,5 +1,6 @@
 import CLibbpf
 package import SystemPackage
+import SystemCalls
 
 /// An object file of BPF programs and maps, open but not yet loaded: the moment to set it up.
 ///

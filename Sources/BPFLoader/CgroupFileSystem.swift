@@ -1,6 +1,7 @@
 import CLibbpf
 import Glibc
 package import SystemPackage
+import SystemCalls
 
 /// The hierarchy of version 2 cgroups.
 package enum CgroupFileSystem {
@@ -43,17 +44,8 @@ package enum CgroupFileSystem {
 
     /// The cgroups right below one, each with its number; none below one that is gone.
     package static func children(of cgroup: FilePath) -> [(name: String, id: UInt64)] {
-        guard let stream = cgroup.withPlatformString({ opendir($0) }) else { return [] }
-        defer { closedir(stream) }
-        var children: [(name: String, id: UInt64)] = []
-        while let entry = readdir(stream) {
-            guard entry.pointee.d_type == UInt8(DT_DIR) else { continue }
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != "." && name != ".." { children.append((name, UInt64(entry.pointee.d_ino))) }
-        }
-        return children
+        let entries = (try? SystemFile.entries(of: cgroup)) ?? []
+        return entries.filter(\.isDirectory).map { ($0.name, $0.inode) }
     }
 
     /// The mount point of the first cgroup2 that shows its whole hierarchy, or of any.

@@ -1,6 +1,7 @@
 import CLibbpf
 import Glibc
 package import SystemPackage
+import SystemCalls
 
 /// An open file descriptor; dropping it closes it.
 struct Descriptor: ~Copyable, Sendable {
@@ -41,7 +42,9 @@ extension Descriptor {
         let subject = "\(kind) at \(path)"
         let descriptor = Descriptor(adopting: try checked(bpf_obj_get(path.string), .open, subject))
         // Kernels write "anon_inode:bpf-map" or "anon_inode:[bpf-map]", and "bpf_link" or "bpf-link".
-        let target = String(readLink("/proc/self/fd/\(descriptor.rawValue)").map { $0 == "_" ? "-" : $0 })
+        let target = String(
+            (SystemFile.linkTarget(FilePath("/proc/self/fd/\(descriptor.rawValue)")) ?? "").map { $0 == "_" ? "-" : $0 }
+        )
         guard target.contains(kind.rawValue) else {
             let found = target.split(whereSeparator: { ":[]".contains($0) }).last ?? "something else"
             throw BPFError(.open, subject, .invalidArgument, detail: "it is a \(found)")

@@ -1,5 +1,6 @@
 import Glibc
 package import SystemPackage
+import SystemCalls
 
 extension DeviceAttachments {
     /// Takes over what another version of us keeps in a directory of its own: the same links under our pins, and its

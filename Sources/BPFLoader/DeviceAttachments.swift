@@ -1,5 +1,6 @@
 import Glibc
 package import SystemPackage
+import SystemCalls
 
 /// Keeps our programs on network devices, by tcx where the kernel has it and by tc filters otherwise, and never
 /// touches what others have attached. What it attaches outlives the process.

@@ -1,6 +1,7 @@
 import CLibbpf
 import Glibc
 import SystemPackage
+import SystemCalls
 
 /// One experiment for each feature: the smallest program or map that needs it.
 enum KernelProbe {

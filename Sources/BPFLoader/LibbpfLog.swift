@@ -1,6 +1,7 @@
 import CLibbpf
 import Glibc
 import Synchronization
+import SystemCalls
 
 /// What libbpf says, collected instead of written to standard error.
 ///

@@ -1,6 +1,7 @@
 import CLibbpf
 import Glibc
 import SystemPackage
+import SystemCalls
 
 /// A device of the calling thread's network namespace. The index is what counts; the name is for people.
 package struct NetworkDevice: Hashable, Sendable {

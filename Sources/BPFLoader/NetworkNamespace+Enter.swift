@@ -1,6 +1,7 @@
 import CLibbpf
 import Glibc
 package import SystemPackage
+import SystemCalls
 
 extension NetworkNamespace {
     /// Moves the calling thread into a network namespace for the rest of its life.

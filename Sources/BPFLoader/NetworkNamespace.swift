@@ -1,5 +1,6 @@
 import Glibc
 import SystemPackage
+import SystemCalls
 
 /// The network namespace of the calling thread.
 package enum NetworkNamespace {

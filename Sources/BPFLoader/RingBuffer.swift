@@ -1,6 +1,7 @@
 import CLibbpf
 import Glibc
 import SystemPackage
+import SystemCalls
 
 /// The reader of a ring buffer (kernel 5.8): records of one size, oldest first. A ring has room for one reader.
 package struct RingBuffer<Record: BitwiseCopyable>: ~Copyable {

@@ -1,6 +1,7 @@
 import CLibbpf
 import Glibc
 package import SystemPackage
+import SystemCalls
 
 /// A program in the chain of a device's direction, for kernels that have tcx.
 ///

@@ -5,6 +5,7 @@ package import ServiceMaps
 import ServiceModel
 import Settings
 import SystemPackage
+import SystemCalls
 
 // Larger maps in the place of those that are too small.
 extension DatapathKeeper {
@@ -107,7 +108,7 @@ extension DatapathKeeper {
                 pins.growing.remove(name)
                 reached("renamed \(name)")
             } else {
-                let error = BPFError(.pin, "\(from) as \(to)", Errno(rawValue: errno))
+                let error = BPFError(.pin, "\(from) as \(to)", Errno.last)
                 log.error("a larger map is not in its place", metadata: ["map": "\(name)", "cause": "\(error)"])
             }
         }

@@ -5,6 +5,7 @@ import NodeNetwork
 package import ServiceMaps
 package import ServiceModel
 package import SystemPackage
+import SystemCalls
 
 /// Owns the loaded programs, and attaches them: to the cgroup, and by its keeper to devices.
 package actor DatapathKeeper {

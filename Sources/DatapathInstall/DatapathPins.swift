@@ -2,6 +2,7 @@ package import BPFLoader
 import Glibc
 import ServiceModel
 package import SystemPackage
+import SystemCalls
 
 /// Where the kernel's part of swiftlet is pinned: `ROOT/v<ABI>/maps/NAME` and `ROOT/v<ABI>/links/HOOK`.
 ///
@@ -107,25 +108,13 @@ extension DatapathPins {
 enum DirectoryListing {
     /// What a directory holds, sorted; nothing if it is not there.
     static func names(in directory: FilePath) throws(InstallError) -> [String] {
-        guard let stream = directory.withPlatformString({ opendir($0) }) else {
-            let cause = Errno(rawValue: errno)
-            if cause == .noSuchFileOrDirectory { return [] }
+        do throws(Errno) {
+            return try SystemFile.names(in: directory)
+        } catch {
+            if error == .noSuchFileOrDirectory { return [] }
             throw InstallError(
-                FailureCode(errno: cause.rawValue, otherwise: .noBPFFS),
-                "cannot read \(directory): \(cause); run as root")
+                FailureCode(errno: error.rawValue, otherwise: .noBPFFS),
+                "cannot read \(directory): \(error.plainText); run as root")
         }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != "." && name != ".." { names.append(name) }
-        }
-        return names.sorted()
     }
-}
-
-extension FilePath {
-    package var exists: Bool { withPlatformString { access($0, F_OK) } == 0 }
 }

@@ -6,6 +6,7 @@ package import NodeNetwork
 import ServiceMaps
 package import ServiceModel
 import Settings
+import SystemCalls
 
 /// Keeps the programs at tc on the devices that are wanted, as devices, addresses and routes come and go.
 package actor DeviceKeeper {

@@ -4,6 +4,7 @@ import Glibc
 import ServiceModel
 import Synchronization
 import SystemPackage
+import SystemCalls
 
 /// Tells when directories get or lose entries. Those that are removed are forgotten by the kernel.
 final class DirectoryNotices: Sendable {
@@ -17,8 +18,10 @@ final class DirectoryNotices: Sendable {
     init() throws(InstallError) {
         let descriptor = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
         guard descriptor >= 0 else {
-            let cause = Errno(rawValue: errno)
-            throw InstallError(.limitReached, "cannot watch directories: \(cause); raise fs.inotify.max_user_instances")
+            let cause = Errno.last
+            throw InstallError(
+                .limitReached,
+                "cannot watch directories: \(cause.plainText); raise fs.inotify.max_user_instances")
         }
         let (changes, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let queue = DispatchQueue(label: "directories")
@@ -44,7 +47,7 @@ final class DirectoryNotices: Sendable {
     /// - Returns: what is in the way; nil also for a directory that is gone.
     func watch(_ directory: FilePath) -> Errno? {
         let number = directory.withPlatformString { inotify_add_watch(descriptor, $0, Self.mask) }
-        return number >= 0 || Errno(rawValue: errno) == .noSuchFileOrDirectory ? nil : Errno(rawValue: errno)
+        return number >= 0 || Errno.last == .noSuchFileOrDirectory ? nil : Errno.last
     }
 
     /// What has changed is looked for, not read.

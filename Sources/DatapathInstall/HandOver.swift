@@ -4,6 +4,7 @@ import Glibc
 package import Logging
 import ServiceMaps
 import SystemPackage
+import SystemCalls
 
 /// From the maps and programs of another version of the map layout, newer or older, to ours. At every moment a whole set
 /// of programs on a whole set of maps serves:

@@ -1,6 +1,7 @@
 import BPFLoader
 import ServiceModel
 import SystemPackage
+import SystemCalls
 
 /// What is pinned in our directory, held open. A link that nobody holds ends with its pin, and so would the Services when
 /// bpffs is unmounted, or when somebody removes files from it.

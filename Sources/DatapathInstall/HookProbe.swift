@@ -3,6 +3,7 @@ package import Glibc
 import NodeNetwork
 package import ServiceModel
 package import SystemPackage
+import SystemCalls
 
 /// Whether the hooks do what they should: a process below the cgroup asks a known ClusterIP for port 0, which none serves
 /// and no counter counts, with a TCP socket that does not wait. Only our hook can refuse such a connect at once (spec 28),
@@ -54,12 +55,7 @@ package enum HookProbe {
         defer { for pointer in pointers { free(pointer) } }
         var child: pid_t = 0
         guard posix_spawn(&child, "/proc/self/exe", &actions, nil, &pointers, environ) == 0 else { return nil }
-        var status: Int32 = 0
-        while waitpid(child, &status, 0) < 0 {
-            guard errno == EINTR else { return nil }
-        }
-        let isExit = status & 0x7f == 0
-        return isExit ? (status >> 8) & 0xff : nil
+        return ChildExit.wait(for: child)?.code
     }
 
     /// Moves this process into a cgroup.
@@ -68,7 +64,7 @@ package enum HookProbe {
         guard file >= 0, write(file, "0", 1) == 1 else {
             throw InstallError(
                 FailureCode(errno: errno, otherwise: .attachRefused),
-                "cannot join cgroup \(cgroup): \(Errno(rawValue: errno)); run as root")
+                "cannot join cgroup \(cgroup): \(Errno.last.plainText); run as root")
         }
         close(file)
     }

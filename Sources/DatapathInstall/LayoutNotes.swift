@@ -2,6 +2,7 @@ import BPFLoader
 import Glibc
 import ServiceMaps
 import SystemPackage
+import SystemCalls
 
 /// What the maps of a version mean, noted beside them for the other versions. The kernel has it in their type information,
 /// but tells only those with CAP_SYS_ADMIN, which the daemon gives up or never had.

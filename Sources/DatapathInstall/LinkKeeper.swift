@@ -1,6 +1,7 @@
 import BPFLoader
 import Logging
 import SystemPackage
+import SystemCalls
 
 /// Keeps one link for each hook of a cgroup, pinned in our directory, whoever has made it.
 struct LinkKeeper {

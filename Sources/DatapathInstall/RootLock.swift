@@ -1,6 +1,7 @@
 import Glibc
 import ServiceModel
 package import SystemPackage
+import SystemCalls
 
 /// Held on the bpf root itself while a daemon writes the maps below it: another /run, or one that somebody has emptied, does
 /// not let a second one in. The kernel drops it with the process.
@@ -20,7 +21,7 @@ package struct RootLock: ~Copyable {
         guard let name = Self.name(of: bpfRoot) else {
             throw InstallError(
                 FailureCode(errno: errno, otherwise: .directoryUnusable),
-                "cannot look at \(bpfRoot): \(Errno(rawValue: errno)); \(RunDirectory.advice)")
+                "cannot look at \(bpfRoot): \(Errno.last.plainText); \(RunDirectory.advice)")
         }
         let descriptor = Self.newSocket()
         let isOurs = Self.withAddress(name, { bind(descriptor, $0, $1) }) == 0 && listen(descriptor, Self.backlog) == 0

@@ -1,6 +1,7 @@
 import Glibc
 import ServiceModel
 package import SystemPackage
+import SystemCalls
 
 /// Where a running daemon keeps its lock and its control socket: one directory for each bpf root.
 package struct RunDirectory: Sendable {
@@ -31,7 +32,7 @@ package struct RunDirectory: Sendable {
         guard status == 0 || errno == EEXIST else {
             throw InstallError(
                 FailureCode(errno: errno, otherwise: .directoryUnusable),
-                "cannot create \(directory): \(Errno(rawValue: errno)); \(advice)")
+                "cannot create \(directory): \(Errno.last.plainText); \(advice)")
         }
     }
 
@@ -64,7 +65,7 @@ package struct InstanceLock: ~Copyable {
         guard file >= 0 else {
             throw InstallError(
                 FailureCode(errno: errno, otherwise: .directoryUnusable),
-                "cannot open \(directory.lock): \(Errno(rawValue: errno)); \(RunDirectory.advice)")
+                "cannot open \(directory.lock): \(Errno.last.plainText); \(RunDirectory.advice)")
         }
         // Whoever can open it can keep us from having it.
         _ = fchmod(file, 0o600)

@@ -5,6 +5,7 @@ package import ServiceMaps
 import ServiceModel
 package import Settings
 package import SystemPackage
+import SystemCalls
 
 /// The socket datapath in the kernel: loads the object onto its pinned maps and attaches its programs.
 ///

@@ -2,6 +2,7 @@ import BPFLoader
 import Glibc
 import Logging
 import SystemPackage
+import SystemCalls
 
 /// Pins with a name of ours that are not what the name says.
 enum StrangePins {
@@ -19,7 +20,7 @@ enum StrangePins {
         let status = path.withPlatformString { old in place.withPlatformString { rename(old, $0) } }
         guard status == 0 else {
             throw BPFError(
-                .open, "\(path)", Errno(rawValue: errno), detail: "it is not ours (\(cause)) and cannot be moved",
+                .open, "\(path)", Errno.last, detail: "it is not ours (\(cause)) and cannot be moved",
                 advice: "remove it")
         }
         log?.warning(

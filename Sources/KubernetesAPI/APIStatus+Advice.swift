@@ -4,6 +4,8 @@ import KubernetesObjects
 import NIOCore
 import NIOPosix
 import NIOSSL
+import SystemPackage
+import SystemCalls
 
 extension APIStatus {
     /// What a person can do about it.
@@ -47,7 +49,7 @@ func transportCause(_ error: any Error) -> String {
         error.connectionErrors.first.map { transportCause($0.error) }
             ?? "the name \(error.host) has no address"
     case let error as OtherServer: "\(error)"
-    case let error as IOError: String(cString: strerror(error.errnoCode))
+    case let error as IOError: Errno(rawValue: error.errnoCode).plainText
     case let error as HTTPClientError where error == .connectTimeout: "no connection in time"
     case let error as HTTPClientError where error == .tlsHandshakeTimeout: "no TLS in time"
     case let error as HTTPClientError where error == .deadlineExceeded: "no answer in time"

@@ -2,6 +2,8 @@ import FoundationEssentials
 import Glibc
 import NIOPosix
 import Synchronization
+import SystemCalls
+import SystemPackage
 
 /// What a credential plugin handed out.
 struct PluginCredential: Sendable {
@@ -88,7 +90,7 @@ extension CredentialPlugin {
     private func explained(_ failure: PluginProcess.Failure) -> KubernetesError {
         switch failure {
         case .start(ENOENT): refused("it is not installed", installHint ?? "install it, or correct exec.command")
-        case .start(let number): refused(String(cString: strerror(number)), "make it executable")
+        case .start(let number): refused(Errno(rawValue: number).plainText, "make it executable")
         case .overdue: refused("it ran for longer than \(timeout)", "run it by hand; it must not ask anything")
         case .tooLong: refused("it printed more than 1 MiB", "it must print an ExecCredential")
         case .cancelled: .cancelled("run", "credential plugin \(command)")

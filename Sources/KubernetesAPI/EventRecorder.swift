@@ -4,6 +4,7 @@ import KubernetesObjects
 package import Logging
 package import ServiceModel
 import Synchronization
+import SystemCalls
 
 /// Something that the owner of a Service should hear of, where `kubectl describe` shows it.
 package struct ServiceWarning: Sendable, Hashable {

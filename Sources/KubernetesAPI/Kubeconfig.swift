@@ -1,5 +1,6 @@
 import FoundationEssentials
 package import KubernetesObjects
+import SystemCalls
 
 /// Reads a kubeconfig, of which the daemon has parsed the YAML or JSON.
 package struct Kubeconfig {

@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import SystemCalls
 
 /// Runs a credential plugin to its end, on a thread that may block.
 struct PluginProcess: ~Copyable {
@@ -55,7 +56,7 @@ struct PluginProcess: ~Copyable {
         guard !isReaped else { return }
         // Its whole process group: a plugin may be a script whose child hangs.
         kill(-pid, SIGKILL)
-        while waitpid(pid, nil, 0) < 0 && errno == EINTR {}
+        ChildExit.wait(for: pid)
     }
 
     private static func spawn(

@@ -1,3 +1,6 @@
+import SystemCalls
+import SystemPackage
+
 /// Why a state cache cannot be used or written. Whatever it is: the cache is not used, and the next one replaces it.
 package struct StateCacheError: Error, Hashable, Sendable, CustomStringConvertible {
     package enum Cause: Hashable, Sendable {
@@ -41,9 +44,9 @@ package struct StateCacheError: Error, Hashable, Sendable, CustomStringConvertib
         case .otherCluster:
             "cannot use state cache \(path): it is that of another cluster; \(Self.advice)"
         case .unreadable(let number):
-            "cannot read state cache \(path): \(errorText(number)); let swiftlet read it, or check the file system"
+            "cannot read state cache \(path): \(Errno(rawValue: number).plainText); let swiftlet read it, or check the file system"
         case .unwritable(let number):
-            "cannot write state cache \(path): \(errorText(number)); make room, or let swiftlet write its directory"
+            "cannot write state cache \(path): \(Errno(rawValue: number).plainText); make room, or let swiftlet write its directory"
         }
     }
 

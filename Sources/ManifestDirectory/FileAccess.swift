@@ -1,5 +1,7 @@
 import KubernetesObjects
 import Glibc
+import SystemCalls
+import SystemPackage
 
 /// What tells two states of a file apart without reading it.
 struct FileStamp: Hashable, Sendable {
@@ -63,29 +65,20 @@ enum FileAccess {
         let descriptor = Descriptor(adopting: number)
         var status = stat()
         guard fstat(descriptor.number, &status) == 0 else { return .failure(SystemError(errno)) }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: max(4096, Int(status.st_size) + 1))
-        while true {
-            let count = Glibc.read(descriptor.number, &buffer, buffer.count)
-            if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { return .failure(SystemError(errno)) }
-            if count == 0 { return .success((bytes, FileStamp(status))) }
-            bytes.append(contentsOf: buffer[..<count])
+        do throws(Errno) {
+            return .success((try FileDescriptor(rawValue: number).rest(), FileStamp(status)))
+        } catch {
+            return .failure(SystemError(error.rawValue))
         }
     }
 
     /// The names in a directory, sorted.
     static func names(in directory: String) -> Result<[String], SystemError> {
-        guard let stream = opendir(directory) else { return .failure(SystemError(errno)) }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != "." && name != ".." { names.append(name) }
+        do throws(Errno) {
+            return .success(try SystemFile.names(in: FilePath(directory)))
+        } catch {
+            return .failure(SystemError(error.rawValue))
         }
-        return .success(names.sorted())
     }
 
     /// Whether there is a directory that may be listed, and its entries opened.
@@ -146,6 +139,7 @@ struct SystemError: Error, Hashable {
             case EACCES, EPERM: "let swiftlet read it"
             default: "check the file system"
             }
-        return StateProblem(.unreadable, origin: path, cause: errorText(number), advice: advice).hiding(.anything)
+        return StateProblem(.unreadable, origin: path, cause: Errno(rawValue: number).plainText, advice: advice).hiding(
+            .anything)
     }
 }

@@ -1,6 +1,8 @@
 package import KubernetesObjects
 import ServiceModel
 import Glibc
+import SystemCalls
+import SystemPackage
 
 /// Watches directories of Kubernetes manifests and tells what they define, as a stream of batches.
 ///
@@ -32,13 +34,14 @@ package final class ManifestSource: Sendable {
         }
         let stop = Descriptor(adopting: ends[0])
         stopSignal = Descriptor(adopting: ends[1])
-        let status = DetachedThread.start { [mailbox] in
+        let refusal = DetachedThread.start { [mailbox] in
             var watcher = ManifestWatcher(
                 roots: roots, nodePorts: nodePorts, inotify: inotify, stop: stop, mailbox: mailbox)
             watcher.run()
         }
-        guard status == 0 else {
-            throw ManifestSourceError(.watch, "manifests", errno: status, advice: "raise the limit of threads")
+        if let refusal {
+            throw ManifestSourceError(
+                .watch, "manifests", errno: refusal.rawValue, advice: "raise the limit of threads")
         }
     }
 

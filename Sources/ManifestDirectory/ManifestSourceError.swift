@@ -1,4 +1,6 @@
 import KubernetesObjects
+import SystemCalls
+import SystemPackage
 
 /// Why manifests cannot be watched at all, or a file of settings not be read.
 package struct ManifestSourceError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -19,7 +21,7 @@ package struct ManifestSourceError: Error, Hashable, Sendable, CustomStringConve
     }
 
     init(_ action: Action, _ subject: String, errno: Int32, advice: String) {
-        self.init(action, subject, cause: errorText(errno), advice: advice)
+        self.init(action, subject, cause: Errno(rawValue: errno).plainText, advice: advice)
     }
 
     package var description: String {

@@ -1,6 +1,7 @@
 import DNSMessage
 package import ServiceModel
 package import SystemPackage
+import SystemCalls
 
 /// How the name server listens.
 package struct NameServerSettings: Sendable, Hashable {
@@ -80,11 +81,7 @@ package enum ResolverFile {
 extension ResolverFile {
     /// resolv.conf as it is now; nil where there is none, or none that can be read.
     package static func text(at path: FilePath = "/etc/resolv.conf") -> String? {
-        guard let file = try? FileDescriptor.open(path, .readOnly) else { return nil }
-        defer { try? file.close() }
-        return try? String(unsafeUninitializedCapacity: mostBytes) { buffer in
-            try file.read(into: UnsafeMutableRawBufferPointer(buffer))
-        }
+        try? SystemFile.text(of: path, atMost: mostBytes)
     }
 
     /// More than this is no list of servers.

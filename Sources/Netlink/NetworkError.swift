@@ -1,5 +1,6 @@
 import Glibc
 package import SystemPackage
+import SystemCalls
 
 /// Why something of the kernel's network configuration cannot be read, followed or changed.
 package struct NetworkError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -29,8 +30,7 @@ package struct NetworkError: Error, Hashable, Sendable, CustomStringConvertible 
     }
 
     package var description: String {
-        let words = cause.description
-        let happened = "cannot \(action.rawValue) \(subject): \(words.prefix(1).lowercased())\(words.dropFirst())"
+        let happened = "cannot \(action.rawValue) \(subject): \(cause.plainText)"
         return advice.map { "\(happened); \($0)" } ?? happened
     }
 }

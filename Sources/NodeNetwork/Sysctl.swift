@@ -1,6 +1,7 @@
 import Glibc
 import Netlink
 import SystemPackage
+import SystemCalls
 
 /// A kernel setting of the calling thread's network namespace, by its path: `net`, `ipv4`, `conf`, `eth0.7`, `rp_filter`.
 package struct Sysctl: Hashable, Sendable {
@@ -30,21 +31,13 @@ package struct SysctlTree: Hashable, Sendable {
 
     /// The first line; nil where the kernel has no such setting.
     func text(_ setting: Sysctl) throws(NetworkError) -> String? {
-        let descriptor = open(path(of: setting), O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            if errno == ENOENT { return nil }
-            throw NetworkError(.read, setting.name)
+        do throws(Errno) {
+            let bytes = try SystemFile.bytes(of: FilePath(path(of: setting)))
+            return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+        } catch {
+            if error == .noSuchFileOrDirectory { return nil }
+            throw NetworkError(.read, setting.name, error)
         }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var part = [UInt8](repeating: 0, count: 4_096)
-        while true {
-            let count = read(descriptor, &part, part.count)
-            guard count >= 0 else { throw NetworkError(.read, setting.name) }
-            if count == 0 { break }
-            bytes += part.prefix(count)
-        }
-        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 
     func set(_ setting: Sysctl, to value: String) throws(NetworkError) {

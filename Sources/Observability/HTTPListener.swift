@@ -1,6 +1,8 @@
 import Glibc
 import NIOCore
 import NIOPosix
+import SystemCalls
+import SystemPackage
 
 /// One address on which requests are answered.
 struct HTTPListener: Sendable {
@@ -58,8 +60,7 @@ struct ListenError: Error, Sendable {
         self.address = address
         let refused = error as? IOError
         code = refused?.errnoCode ?? 0
-        let text = refused.map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
-        cause = text.prefix(1).lowercased() + text.dropFirst()
+        cause = refused.map { Errno(rawValue: $0.errnoCode).plainText } ?? "\(error)".uncapitalized
     }
 
     /// What happened, with the process that has the port if there is one.

@@ -1,6 +1,7 @@
 package import Logging
 import ServiceLifecycle
 import Synchronization
+import SystemCalls
 
 /// What a load balancer that asks a health check port is told (spec 26, 45).
 package struct HealthCheck: Sendable, Hashable {
@@ -18,7 +19,7 @@ package struct HealthCheck: Sendable, Hashable {
     /// The same for every path and method, as kube-proxy does it.
     func answer(proxyIsHealthy: Bool) -> EndpointAnswer {
         let service = JSONText.object([
-            ("namespace", JSONText.quoted(namespace)), ("name", JSONText.quoted(name)),
+            ("namespace", JSONText.string(namespace)), ("name", JSONText.string(name)),
         ])
         let body = JSONText.object([
             ("service", service), ("localEndpoints", "\(localEndpoints)"), ("serviceProxyHealthy", "\(proxyIsHealthy)"),

@@ -1,8 +1,13 @@
+import SystemCalls
+import SystemPackage
+
 /// The TCP ports on which sockets of this network namespace listen, whatever their addresses.
 package enum ListeningPorts {
     /// Reads two files of /proc, which takes a millisecond for some thousand sockets. Nobody listens where it cannot.
     package static func tcp() -> Set<UInt16> {
-        ["/proc/net/tcp", "/proc/net/tcp6"].reduce(into: []) { $0.formUnion(read(ProcFile.text($1) ?? "")) }
+        ["/proc/net/tcp", "/proc/net/tcp6"].reduce(into: []) {
+            $0.formUnion(read((try? SystemFile.text(of: FilePath($1))) ?? ""))
+        }
     }
 
     /// Reads such a file: `0: 0100007F:0016 00000000:0000 0A …`, where 0A means that a socket listens.

@@ -1,5 +1,7 @@
 import FoundationEssentials
 import Glibc
+import SystemCalls
+import SystemPackage
 
 /// The process that listens on a port of this network namespace.
 struct PortHolder: Sendable, Hashable, CustomStringConvertible {
@@ -27,7 +29,7 @@ struct PortHolder: Sendable, Hashable, CustomStringConvertible {
 
     /// The inodes of the listening sockets that an address would clash with.
     private static func listeners(in table: String, against address: ListenAddress) -> [Substring] {
-        guard let text = ProcFile.text(table) else { return [] }
+        guard let text = try? SystemFile.text(of: FilePath(table)) else { return [] }
         return text.split(separator: "\n").dropFirst().compactMap { line in
             let fields = line.split(separator: " ", omittingEmptySubsequences: true)
             let listening = "0A"
@@ -56,7 +58,7 @@ struct PortHolder: Sendable, Hashable, CustomStringConvertible {
             let directory = "/proc/\(pid)/fd"
             guard entries(of: directory).contains(where: { links.contains(destination(of: "\(directory)/\($0)")) })
             else { continue }
-            let name = ProcFile.text("/proc/\(pid)/comm")
+            let name = try? SystemFile.text(of: FilePath("/proc/\(pid)/comm"))
             return PortHolder(pid: pid, name: name?.split(separator: "\n").first.map(String.init) ?? "?")
         }
         return nil

@@ -1,4 +1,5 @@
 package import FoundationEssentials
+import SystemCalls
 
 /// The IP families, as kube-proxy writes them in bodies and labels.
 package enum HealthFamily: String, Sendable, Hashable, CaseIterable {
@@ -122,6 +123,6 @@ extension ProxyHealth {
     /// RFC 3339; the year 1 is how kube-proxy says never.
     private static func text(_ date: Date?) -> String {
         guard let date else { return "\"0001-01-01T00:00:00Z\"" }
-        return JSONText.quoted(date.ISO8601Format(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+        return JSONText.string(date.ISO8601Format(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
     }
 }

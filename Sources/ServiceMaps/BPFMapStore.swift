@@ -1,5 +1,6 @@
 package import BPFLoader
 internal import SystemPackage
+import SystemCalls
 
 /// The pinned maps of the kernel.
 package struct BPFMapStore: MapStore, Sendable {
@@ -108,8 +109,7 @@ extension MapError {
             self.init(map, .full(capacity: capacity))
         } else {
             // Not the whole sentence of the error: that has the entry as the C struct that it is.
-            let text = error.cause.description
-            let cause = error.detail ?? text.prefix(1).lowercased() + text.dropFirst()
+            let cause = error.detail ?? error.cause.plainText
             self.init(map, .kernel(errno: error.cause.rawValue, text: cause), advice: error.advice)
         }
     }

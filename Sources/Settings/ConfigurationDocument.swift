@@ -1,3 +1,5 @@
+import SystemCalls
+
 /// A value of a written configuration.
 indirect enum SettingValue: Sendable, Hashable {
     case text(String)
@@ -69,8 +71,8 @@ extension SettingValue {
         switch self {
         case .list(let values): "[\(values.map(\.json).joined(separator: ","))]"
         case .map(let members):
-            "{\(members.map { "\(Self.quoted($0.key)):\($0.value.json)" }.joined(separator: ","))}"
-        case .text(let text): Self.quoted(text)
+            "{\(members.map { "\(JSONText.string($0.key)):\($0.value.json)" }.joined(separator: ","))}"
+        case .text(let text): JSONText.string(text)
         case .number(let number): "\(number)"
         case .flag(let flag): "\(flag)"
         }
@@ -85,19 +87,5 @@ extension SettingValue {
             }
             return "\(indentation)\(member.key):\n" + member.value.yaml(indented: indentation + "  ")
         }.joined()
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"", "\\": result += "\\\(scalar)"
-            case "\u{0}"..<" ", "\u{7f}":
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
     }
 }

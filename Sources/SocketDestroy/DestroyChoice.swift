@@ -2,6 +2,7 @@ internal import BPFLoader
 import Glibc
 internal import ServiceModel
 internal import SystemPackage
+import SystemCalls
 
 /// The mechanism that this kernel and the rights of this process allow.
 package struct DestroyChoice: Sendable {
@@ -79,7 +80,7 @@ extension SocketDiagnosis {
     /// Destroys a socket that was made for it, connected to itself on the loopback.
     static func tryOut() throws {
         let raw = socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard raw >= 0 else { throw DestroyRefusal(description: "cannot open a socket: \(Errno(rawValue: errno))") }
+        guard raw >= 0 else { throw DestroyRefusal(description: "cannot open a socket: \(Errno.last.plainText)") }
         defer { close(raw) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -91,7 +92,7 @@ extension SocketDiagnosis {
             }
         }
         guard isConnected else {
-            throw DestroyRefusal(description: "cannot connect a socket to itself: \(Errno(rawValue: errno))")
+            throw DestroyRefusal(description: "cannot connect a socket to itself: \(Errno.last.plainText)")
         }
         let cookie = cookie(of: raw)
         guard let udp = Transport(.udp) else { return }

@@ -9,6 +9,8 @@ import Observability
 import ServiceMaps
 import ServiceModel
 import Settings
+import SystemCalls
+import SystemPackage
 
 // MARK: - What a person must know
 
@@ -162,7 +164,7 @@ extension ControlPlane {
 
     /// This process's resident memory, from the second field of statm.
     private static var residentBytes: Int {
-        let fields = ProcFile.text("/proc/self/statm")?.split(separator: " ") ?? []
+        let fields = (try? SystemFile.text(of: "/proc/self/statm"))?.split(separator: " ") ?? []
         return fields.count > 1 ? (Int(fields[1]) ?? 0) * sysconf(Int32(_SC_PAGESIZE)) : 0
     }
 

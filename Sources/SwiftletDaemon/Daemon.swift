@@ -15,6 +15,7 @@ import ServiceModel
 package import Settings
 import SystemPackage
 import UnixSignals
+import SystemCalls
 
 /// `swiftlet run`: starts in phases, each with a log line, and then keeps the maps in step until it is told to end.
 /// The datapath stays when the process goes.

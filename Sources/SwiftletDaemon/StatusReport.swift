@@ -7,6 +7,7 @@ import ServiceMaps
 import ServiceModel
 import Settings
 import SystemPackage
+import SystemCalls
 
 /// What `swiftlet status` prints: the kernel's own word on hooks and maps, a probe through a real hook, and what a
 /// running daemon says of itself.

@@ -1,4 +1,6 @@
 import Glibc
+import SystemCalls
+import SystemPackage
 
 /// A kube-proxy that runs in this network namespace, and would put its rules back.
 package struct KubeProxyProcess: Sendable, Hashable {
@@ -6,42 +8,13 @@ package struct KubeProxyProcess: Sendable, Hashable {
 
     /// All that can be seen from here.
     package static func all(in root: String = "/proc") -> [KubeProxyProcess] {
-        let own = linkTarget("\(root)/self/ns/net")
-        return entries(of: root).compactMap { Int32($0) }.filter { pid in
-            text(of: "\(root)/\(pid)/comm").map { $0.hasPrefix("kube-proxy\n") } == true
-                && linkTarget("\(root)/\(pid)/ns/net") == own
+        let own = SystemFile.linkTarget(FilePath("\(root)/self/ns/net"))
+        // A process may end while we look.
+        let names = (try? SystemFile.names(in: FilePath(root))) ?? []
+        return names.compactMap { Int32($0) }.filter { pid in
+            (try? SystemFile.text(of: FilePath("\(root)/\(pid)/comm")))?.hasPrefix("kube-proxy\n") == true
+                && SystemFile.linkTarget(FilePath("\(root)/\(pid)/ns/net")) == own
         }.sorted().map(KubeProxyProcess.init)
-    }
-
-    private static func text(of path: String) -> String? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 64)
-        let count = read(descriptor, &bytes, bytes.count)
-        return count >= 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
-    }
-
-    private static func linkTarget(_ path: String) -> String? {
-        var buffer = [UInt8](repeating: 0, count: 128)
-        let count = buffer.withUnsafeMutableBytes { bytes in
-            bytes.baseAddress.map { readlink(path, $0.assumingMemoryBound(to: CChar.self), bytes.count) } ?? -1
-        }
-        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
-    }
-
-    /// Empty where there is none: a process may end while we look.
-    private static func entries(of directory: String) -> [String] {
-        guard let stream = opendir(directory) else { return [] }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            names.append(
-                withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-                })
-        }
-        return names
     }
 }
 

@@ -1,5 +1,6 @@
 import Glibc
 import SystemPackage
+import SystemCalls
 
 /// A directory that only this user can write, in a directory of which the same is true. Files in it are opened by their
 /// names alone, without following links.
@@ -50,19 +51,19 @@ struct OwnDirectory: ~Copyable {
     func write(_ text: String, to name: String) throws(TakeoverError) {
         let draft = ".\(name).draft"
         do throws(Errno) {
-            guard unlinkat(descriptor, draft, 0) == 0 || errno == ENOENT else { throw Errno(rawValue: errno) }
+            guard unlinkat(descriptor, draft, 0) == 0 || errno == ENOENT else { throw Errno.last }
             let number = openat(descriptor, draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-            guard number >= 0 else { throw Errno(rawValue: errno) }
+            guard number >= 0 else { throw Errno.last }
             defer { close(number) }
             var rest = Array(text.utf8)[...]
             while !rest.isEmpty {
                 let count = rest.withUnsafeBytes { Glibc.write(number, $0.baseAddress, $0.count) }
                 if count < 0 && errno == EINTR { continue }
-                guard count > 0 else { throw Errno(rawValue: errno) }
+                guard count > 0 else { throw Errno.last }
                 rest = rest.dropFirst(count)
             }
             guard fsync(number) == 0, renameat(descriptor, draft, descriptor, name) == 0, fsync(descriptor) == 0 else {
-                throw Errno(rawValue: errno)
+                throw Errno.last
             }
         } catch {
             throw TakeoverError(
@@ -99,6 +100,6 @@ struct OwnDirectory: ~Copyable {
     }
 
     private static func failure(_ action: String, _ path: FilePath) -> TakeoverError {
-        TakeoverError(action, "\(path)", cause: "\(Errno(rawValue: errno))")
+        TakeoverError(action, "\(path)", cause: "\(Errno.last.plainText)")
     }
 }

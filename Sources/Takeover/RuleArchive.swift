@@ -1,5 +1,6 @@
 import Glibc
 package import SystemPackage
+import SystemCalls
 
 /// The rules that were removed, on disk: for each place a script of its tool, and `SHA256SUMS` over them.
 ///
@@ -76,7 +77,7 @@ package struct RuleArchive: Sendable {
         let folder = try OwnDirectory(directory)
         for name in [Self.sums] + RulePlace.all.map(\.fileName) { try folder.remove(name) }
         guard directory.withPlatformString({ rmdir($0) }) == 0 || errno == ENOENT else {
-            throw TakeoverError("remove", "\(directory)", cause: "\(Errno(rawValue: errno))")
+            throw TakeoverError("remove", "\(directory)", cause: "\(Errno.last.plainText)")
         }
     }
 }

@@ -1,5 +1,7 @@
 import CMemoryFile
 import Glibc
+import SystemCalls
+import SystemPackage
 
 /// A command that was run to its end.
 ///
@@ -36,9 +38,9 @@ package struct ToolRun: Sendable {
         var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         defer { for pointer in pointers { free(pointer) } }
         let status = posix_spawn(&child, path, &actions, nil, &pointers, environ)
-        guard status == 0 else { throw TakeoverError("run", subject, cause: String(cString: strerror(status))) }
+        guard status == 0 else { throw TakeoverError("run", subject, cause: Errno(rawValue: status).plainText) }
         let end = try Self.wait(for: child, subject, within: seconds)
-        exitCode = end & 0x7f == 0 ? (end >> 8) & 0xff : nil
+        exitCode = ChildExit(status: end).code
         output = streams[1].text
         complaint = streams[2].text
     }
@@ -65,7 +67,7 @@ package struct ToolRun: Sendable {
             usleep(2_000)
         }
         kill(child, SIGKILL)
-        while waitpid(child, &status, 0) < 0 && errno == EINTR {}
+        ChildExit.wait(for: child)
         throw TakeoverError("run", subject, cause: "it still ran after \(seconds) seconds")
     }
 }
@@ -77,12 +79,13 @@ private final class MemoryFile {
     init(_ text: String, for subject: String) throws(TakeoverError) {
         descriptor = memory_file_create("swiftlet-tool")
         guard descriptor >= 0 else {
-            throw TakeoverError("run", subject, cause: String(cString: strerror(errno)))
+            throw TakeoverError("run", subject, cause: Errno.last.plainText)
         }
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-            guard count > 0 else { throw TakeoverError("run", subject, cause: String(cString: strerror(errno))) }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { throw TakeoverError("run", subject, cause: Errno.last.plainText) }
             rest = rest.dropFirst(count)
         }
         lseek(descriptor, 0, SEEK_SET)

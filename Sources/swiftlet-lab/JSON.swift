@@ -1,4 +1,5 @@
 import Glibc
+import SystemCalls
 
 /// A JSON value whose objects keep the order in which they were written.
 enum JSON {
@@ -17,28 +18,13 @@ enum JSON {
 
     var text: String {
         switch self {
-        case .string(let text): Self.quoted(text)
+        case .string(let text): JSONText.string(text)
         case .integer(let number): String(number)
         case .array(let values): "[" + values.map(\.text).joined(separator: ",") + "]"
         case .object(let fields):
-            "{" + fields.map { Self.quoted($0.0) + ":" + $0.1.text }.joined(separator: ",") + "}"
+            "{" + fields.map { JSONText.string($0.0) + ":" + $0.1.text }.joined(separator: ",") + "}"
         case .null: "null"
         }
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var quoted = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": quoted += "\\\""
-            case "\\": quoted += "\\\\"
-            case _ where scalar.value < 0x20:
-                let hex = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        }
-        return quoted + "\""
     }
 }
 

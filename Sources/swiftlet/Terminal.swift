@@ -2,6 +2,7 @@ import Glibc
 import NetworkLab
 import ServiceModel
 import SystemPackage
+import SystemCalls
 
 /// Writing for people: colours only on a terminal that wants them.
 enum Terminal {
@@ -45,7 +46,7 @@ enum Terminal {
     /// - Throws: where there is no room for it.
     static func finish() throws(CommandError) {
         guard fflush(nil) != 0 else { return }
-        throw CommandError(.outputNotWritten, "cannot write the output: \(Errno(rawValue: errno))")
+        throw CommandError(.outputNotWritten, "cannot write the output: \(Errno.last.plainText)")
     }
 
     static func write(error text: String) {

@@ -4,6 +4,7 @@ package import DatapathInstall
 import Glibc
 import ServiceMaps
 import SystemPackage
+import SystemCalls
 
 /// The sockets that processes of this machine have open, in whatever network namespace: which process has which, and
 /// what the kernel keeps with them for us. Needs CAP_SYS_PTRACE for the processes of others.
@@ -102,7 +103,7 @@ package struct OpenSockets: Sendable {
     }
 
     private static func names(in directory: String) throws(Errno) -> [String] {
-        guard let stream = opendir(directory) else { throw Errno(rawValue: errno) }
+        guard let stream = opendir(directory) else { throw Errno.last }
         defer { closedir(stream) }
         var names: [String] = []
         while let entry = readdir(stream) {

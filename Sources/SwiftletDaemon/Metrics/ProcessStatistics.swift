@@ -1,6 +1,8 @@
 import FoundationEssentials
 import Glibc
 import Observability
+import SystemCalls
+import SystemPackage
 
 /// What the kernel says of this process.
 struct ProcessStatistics: Sendable, Hashable {
@@ -13,8 +15,8 @@ struct ProcessStatistics: Sendable, Hashable {
 
     /// Nil where /proc cannot be read.
     static var own: ProcessStatistics? {
-        guard let stat = ProcFile.text("/proc/self/stat"),
-            let boot = ProcFile.text("/proc/stat"),
+        guard let stat = try? SystemFile.text(of: "/proc/self/stat"),
+            let boot = try? SystemFile.text(of: "/proc/stat"),
             let bootTime = boot.split(separator: "\n").first(where: { $0.hasPrefix("btime ") })?.split(separator: " ")
                 .last,
             let name = stat.lastIndex(of: ")")

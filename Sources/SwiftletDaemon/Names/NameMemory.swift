@@ -3,6 +3,7 @@ import Logging
 import ServiceLifecycle
 import ServiceNames
 import SystemPackage
+import SystemCalls
 
 /// Keeps the names in a file of the run directory, by which the next process answers before it has read the Services. It is
 /// gone with the machine's memory, as the maps are.
@@ -54,7 +55,7 @@ struct NameMemory: ServiceLifecycle.Service {
                 draft, .writeOnly, options: [.create, .exclusiveCreate, .noFollow], permissions: [.ownerReadWrite])
             _ = try descriptor.closeAfter { try descriptor.writeAll(bytes) }
             let status = draft.withPlatformString { from in file.withPlatformString { rename(from, $0) } }
-            guard status == 0 else { throw Errno(rawValue: errno) }
+            guard status == 0 else { throw Errno.last }
             return nil
         } catch {
             _ = draft.withPlatformString { unlink($0) }

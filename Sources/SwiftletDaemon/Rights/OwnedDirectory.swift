@@ -1,6 +1,7 @@
 import Glibc
 import ServiceModel
 import SystemPackage
+import SystemCalls
 
 /// A directory that root hands over to the user that the daemon runs as.
 ///
@@ -45,25 +46,16 @@ struct OwnedDirectory {
     private func names(in directory: Int32, _ path: FilePath) throws(DaemonError) -> [String] {
         let copy = dup(directory)
         guard copy >= 0 else { throw failure("read", path) }
-        guard let stream = fdopendir(copy) else {
-            close(copy)
+        guard let entries = try? SystemFile.entries(closing: FileDescriptor(rawValue: copy)) else {
             throw failure("read", path)
         }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != "." && name != ".." { names.append(name) }
-        }
-        return names
+        return entries.map(\.name)
     }
 
     private func failure(_ verb: String, _ path: FilePath) -> DaemonError {
         let advice = errno == EPERM || errno == EACCES ? "; run as root" : ""
         return DaemonError(
             FailureCode(errno: errno, otherwise: .directoryUnusable),
-            "cannot \(verb) \(path): \(Errno(rawValue: errno))\(advice)")
+            "cannot \(verb) \(path): \(Errno.last.plainText)\(advice)")
     }
 }

@@ -2,6 +2,7 @@ import CCapabilities
 import Glibc
 import ServiceModel
 import SystemPackage
+import SystemCalls
 
 /// The capabilities of the calling thread, which threads that it starts inherit.
 enum ThreadCapabilities {
@@ -50,7 +51,7 @@ enum ThreadCapabilities {
         guard status != 0 else { return }
         throw DaemonError(
             .sandboxed,
-            "cannot give up capabilities that are not needed: \(Errno(rawValue: errno)); "
+            "cannot give up capabilities that are not needed: \(Errno.last.plainText); "
                 + "allow capset and prctl in the sandbox")
     }
 }

@@ -4,6 +4,7 @@ import Observability
 package import ServiceModel
 import SystemPackage
 import Takeover
+import SystemCalls
 
 /// Connects to frontends below the cgroup that is served, and asks the kernel where the sockets are connected to.
 ///
@@ -45,7 +46,7 @@ package enum FrontendProbe {
     static func run(_ targets: [Target], cgroup: FilePath) -> [Outcome] {
         let child = cgroup.appending("swiftlet-probe-\(getpid())")
         guard child.withPlatformString({ mkdir($0, 0o755) }) == 0 else {
-            return targets.map { _ in .failed("cannot create \(child): \(Errno(rawValue: errno)); run as root") }
+            return targets.map { _ in .failed("cannot create \(child): \(Errno.last.plainText); run as root") }
         }
         defer { _ = child.withPlatformString { rmdir($0) } }
         let arguments = ["swiftlet", "probe-frontends", "--cgroup", child.string] + targets.map(\.description)
@@ -66,14 +67,14 @@ package enum FrontendProbe {
         let family = target.address.family == .v4 ? AF_INET : AF_INET6
         let kind = target.proto == .udp ? SOCK_DGRAM : SOCK_STREAM
         let descriptor = socket(family, Int32(kind.rawValue), 0)
-        guard descriptor >= 0 else { return .failed("cannot open a socket: \(Errno(rawValue: errno))") }
+        guard descriptor >= 0 else { return .failed("cannot open a socket: \(Errno.last.plainText)") }
         defer { close(descriptor) }
         if target.proto == .tcp {
             let repair = 19
             var isOn: Int32 = 1
             let status = setsockopt(
                 descriptor, Int32(IPPROTO_TCP), Int32(repair), &isOn, socklen_t(MemoryLayout<Int32>.size))
-            guard status == 0 else { return .failed("cannot use TCP_REPAIR: \(Errno(rawValue: errno))") }
+            guard status == 0 else { return .failed("cannot use TCP_REPAIR: \(Errno.last.plainText)") }
         }
         let error = target.address.withSocketAddress(port: target.port) {
             Glibc.connect(descriptor, $0, $1) == 0 ? 0 : errno
@@ -122,7 +123,9 @@ private enum SocketTable {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { return nil }
         let name = (proto == .udp ? "udp" : "tcp") + (family == .v6 ? "6" : "")
-        for line in (ProcFile.text("/proc/self/net/\(name)") ?? "").split(separator: "\n").dropFirst() {
+        for line in ((try? SystemFile.text(of: FilePath("/proc/self/net/\(name)"))) ?? "").split(separator: "\n")
+            .dropFirst()
+        {
             let fields = line.split(separator: " ", omittingEmptySubsequences: true)
             guard fields.count > 9, UInt64(fields[9]) == UInt64(status.st_ino) else { continue }
             let parts = fields[2].split(separator: ":")

@@ -1,6 +1,7 @@
 package import DatapathInstall
 import ServiceModel
 package import Takeover
+import SystemCalls
 
 /// `swiftlet takeover`: takes kube-proxy's rules away once swiftlet is seen to serve what they serve.
 ///

@@ -1,6 +1,7 @@
 import DatapathInstall
 import SystemPackage
 package import Takeover
+import SystemCalls
 
 /// What of a kube-proxy is on this node: its processes, and what it has written into the kernel.
 package struct KubeProxyTraces: Sendable {

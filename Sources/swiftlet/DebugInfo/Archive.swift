@@ -2,6 +2,8 @@ import CZlib
 import FoundationEssentials
 import Glibc
 import ServiceModel
+import SystemPackage
+import SystemCalls
 
 /// A compressed tar archive of texts, written as they come.
 final class Archive {
@@ -19,7 +21,7 @@ final class Archive {
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC
         let descriptor = path.map { open($0, flags, 0o600) } ?? dup(STDOUT_FILENO)
         guard descriptor >= 0, let stream = gzdopen(descriptor, "wb") else {
-            let cause = String(cString: strerror(errno))
+            let cause = Errno.last.plainText
             throw CommandError(
                 .outputNotWritten, "cannot write \(path ?? "standard output"): \(cause); name another file with --file")
         }

@@ -9,6 +9,7 @@ import Settings
 import SwiftletDaemon
 import SystemPackage
 import Takeover
+import SystemCalls
 
 /// What is in the archive of `swiftlet debuginfo`, each with how it is had.
 struct DebugInfoParts {
@@ -154,19 +155,8 @@ struct DebugInfoParts {
         return names.sorted().map { "\(directory)/\($0)" }.flatMap { [$0] + paths(below: $0) }
     }
 
-    /// A file of /proc says that it is empty, so it is read to its end.
     private static func text(_ path: String) throws -> String {
-        let file = try FileDescriptor.open(FilePath(path), .readOnly)
-        return try file.closeAfter {
-            var bytes: [UInt8] = []
-            var part = [UInt8](repeating: 0, count: 65_536)
-            while bytes.count < Archive.longest {
-                let count = try part.withUnsafeMutableBytes { try file.read(into: $0) }
-                if count == 0 { break }
-                bytes += part[..<count]
-            }
-            return String(decoding: bytes, as: UTF8.self)
-        }
+        try SystemFile.text(of: FilePath(path), atMost: Archive.longest)
     }
 
     private static var sysctls: String {

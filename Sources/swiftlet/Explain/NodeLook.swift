@@ -8,6 +8,7 @@ import ServiceMaps
 import ServiceModel
 import SwiftletDaemon
 import SystemPackage
+import SystemCalls
 
 /// What the node itself says to an explanation: maps, hooks, devices, the client's cgroup, and connects to endpoints.
 struct NodeLook {
@@ -206,10 +207,6 @@ enum ProcessEntry {
     }
 
     private static func read(_ path: String) -> String? {
-        guard let file = try? FileDescriptor.open(path, .readOnly) else { return nil }
-        defer { try? file.close() }
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        guard let count = try? bytes.withUnsafeMutableBytes({ try file.read(into: $0) }) else { return nil }
-        return String(decoding: bytes.prefix(count), as: UTF8.self)
+        try? SystemFile.text(of: FilePath(path), atMost: 4096)
     }
 }

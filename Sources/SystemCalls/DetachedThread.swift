@@ -1,9 +1,10 @@
 import Glibc
+package import SystemPackage
 
-/// A thread that ends with its closure, and that nobody waits for.
-enum DetachedThread {
-    /// - Returns: 0, or the error number when the thread could not be started.
-    static func start(_ body: @escaping @Sendable () -> Void) -> Int32 {
+/// A thread that runs one closure and ends: for what blocks, and for what cannot go back to a pool of threads.
+package enum DetachedThread {
+    /// - Returns: why the thread could not be started; nil: it runs.
+    package static func start(_ body: @escaping @Sendable () -> Void) -> Errno? {
         let job = UnsafeMutablePointer<@Sendable () -> Void>.allocate(capacity: 1)
         job.initialize(to: body)
         var thread = pthread_t()
@@ -19,8 +20,9 @@ enum DetachedThread {
         guard status == 0 else {
             job.deinitialize(count: 1)
             job.deallocate()
-            return status
+            return Errno(rawValue: status)
         }
-        return pthread_detach(thread)
+        pthread_detach(thread)
+        return nil
     }
 }

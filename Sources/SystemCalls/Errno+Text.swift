@@ -1,0 +1,20 @@
+import Glibc
+package import SystemPackage
+
+extension Errno {
+    /// The kernel's internal ENOTSUPP, which escapes from BPF commands and which the C library cannot name.
+    package static let notSupportedByKernel = Errno(rawValue: 524)
+
+    /// The C library's text in the middle of a sentence: "operation not permitted".
+    package var plainText: String {
+        self == .notSupportedByKernel ? "not supported by this kernel" : description.uncapitalized
+    }
+
+    /// The reason of the C library call that just failed.
+    package static var last: Errno { Errno(rawValue: errno) }
+}
+
+extension String {
+    /// A sentence of the system's in the middle of another one.
+    package var uncapitalized: String { prefix(1).lowercased() + dropFirst() }
+}

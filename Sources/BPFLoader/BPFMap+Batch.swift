@@ -8,7 +8,7 @@ package struct BatchOutcome: Sendable {
     /// Why entry number `completed` could not be done; nil when all are.
     package let failure: BPFError?
 
-    /// Throws the failure, for callers who want all or an error.
+    /// Throws the failure, for callers that want all or an error.
     package func check() throws(BPFError) {
         if let failure { throw failure }
     }

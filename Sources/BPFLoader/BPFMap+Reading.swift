@@ -25,7 +25,7 @@ extension BPFMap {
         return entries
     }
 
-    /// All entries as bytes, for a reader who does not know the types. A per-CPU value is the values of all
+    /// All entries as bytes, for a reader that does not know the types. A per-CPU value is the values of all
     /// possible CPUs, each rounded up to eight bytes.
     package func rawEntries() throws(BPFError) -> [MapEntry<[UInt8], [UInt8]>] {
         var entries: [MapEntry<[UInt8], [UInt8]>] = []

@@ -40,7 +40,7 @@ package struct BPFMap: ~Copyable, Sendable {
         try self.init(Descriptor(adopting: checked(bpf_map_get_fd_by_id(id), .open, "map with id \(id)")))
     }
 
-    /// Takes over a descriptor of a map that nobody else will close.
+    /// Takes ownership of a map's descriptor.
     package init(adopting descriptor: Int32) throws(BPFError) {
         try self.init(Descriptor(adopting: descriptor))
     }

@@ -98,7 +98,7 @@ package struct BPFObject: ~Copyable {
     }
 }
 
-/// An object whose maps and programs are in the kernel. Dropping it lets go of all that nobody else holds: what is
+/// An object whose maps and programs are in the kernel. Dropping it releases all that is not held elsewhere: what is
 /// taken out of it with `map(named:)` and `program(named:)` stays.
 package struct LoadedBPFObject: ~Copyable {
     private let handle: ObjectHandle

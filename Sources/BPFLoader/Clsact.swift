@@ -6,7 +6,7 @@ import SystemPackage
 
 /// The place where tc filters of a device hang, for kernels without tcx: the queueing discipline "clsact".
 ///
-/// It belongs to the device and not to whoever made it. Others may rely on it, so it is created only where it lacks.
+/// It belongs to the device, not to the program that made it. Others may rely on it, so it is created only where it lacks.
 enum Clsact {
     /// The kind of the discipline that has the place; "ingress" is the old one, without a way for egress.
     static func discipline(of device: NetworkDevice) throws(BPFError) -> String? {
@@ -27,13 +27,13 @@ enum Clsact {
         case .some(let kind):
             throw BPFError(
                 .create, "clsact on \(device.name)", .fileExists,
-                detail: "somebody's discipline \(kind) is in its place",
+                detail: "another discipline, \(kind), is in its place",
                 advice: "tc qdisc del dev \(device.name) ingress, or leave this device out")
         case nil: break
         }
         var hook = self.hook(device, BPF_TC_INGRESS)
         let (status, _) = LibbpfLog.collecting { bpf_tc_hook_create(&hook) }
-        // Somebody was faster.
+        // Another process was faster.
         if status == -EEXIST { return false }
         let isAbsent = status == -ENOENT
         guard !isAbsent else {

@@ -6,7 +6,7 @@ import SystemPackage
 ///
 /// The filter is the device's: it stays when this value or this process goes, and goes with the device. It is known
 /// by its priority, its handle and the first letters of its program's name; one that has only the first two is
-/// somebody else's, and is neither replaced nor removed.
+/// another program's, and is neither replaced nor removed.
 package struct ClsactFilter: Hashable, Sendable {
     /// Behind those who insist on being early, who take 1 and the like, and before those to whom the kernel gave a
     /// priority, which it counts down from 49152.
@@ -42,7 +42,8 @@ package struct ClsactFilter: Hashable, Sendable {
         if let inPlace, !isOurs(inPlace) {
             throw BPFError(
                 .attach, subject, .fileExists,
-                detail: "\(inPlace.name ?? "a program") of somebody else has priority \(Self.priority) and our handle",
+                detail: "another program, \(inPlace.name ?? "without a name"), has priority \(Self.priority) and our "
+                    + "handle",
                 advice: "remove that filter, or leave this device out")
         }
         var options = self.options

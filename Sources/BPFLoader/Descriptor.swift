@@ -7,7 +7,7 @@ import SystemCalls
 struct Descriptor: ~Copyable, Sendable {
     let rawValue: Int32
 
-    /// Takes over a descriptor that nobody else will close.
+    /// Takes ownership of a descriptor.
     init(adopting rawValue: Int32) {
         self.rawValue = rawValue
     }

@@ -20,7 +20,7 @@ package struct DeviceAttachments: Sendable {
 
     package let directory: FilePath
     package let kind: Kind
-    /// What the names of all our programs begin with, and nobody else's.
+    /// The prefix of our programs' names, and of no others.
     package let prefix: String
 
     package init(directory: FilePath, kind: Kind, prefix: String) {
@@ -158,7 +158,7 @@ extension DeviceAttachments {
         let note = pin(device.index, Self.note)
         guard note.exists else { return }
         _ = try Clsact.removeIfEmpty(from: device)
-        // If somebody uses it by now, it is his.
+        // If it is in use by now, it is no longer ours.
         _ = note.withPlatformString { rmdir($0) }
     }
 }

@@ -14,7 +14,7 @@ package enum KernelFunction {
 
     /// Whether a program that is loaded now may call a function that belongs to the kernel or to a module.
     ///
-    /// A module's functions can be called while it is loaded, and only by who may list type information (CAP_SYS_ADMIN).
+    /// A module's functions can be called while it is loaded, and only with the right to list type information (CAP_SYS_ADMIN).
     package static func isCallable(_ name: String, of module: String) -> Bool {
         exists(name) || isExported(name, by: module)
     }

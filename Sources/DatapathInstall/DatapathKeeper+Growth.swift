@@ -12,7 +12,7 @@ extension DatapathKeeper {
     /// Makes larger maps, in steps between which the datapath always has whole ones:
     ///
     /// 1. new maps beside the old ones, and programs that use them together with all maps that keep their size
-    /// 2. the entries, which nobody writes meanwhile
+    /// 2. the entries, which do not change meanwhile
     /// 3. the programs, swapped in place: those of both kinds read the same entries
     /// 4. what was counted until then, added to what is counted since
     /// 5. the pins, each renamed onto the old one's
@@ -69,7 +69,7 @@ extension DatapathKeeper {
     /// What the programs count themselves.
     private static let counts: Set<String> = [ServiceMap.serviceCounters.rawValue, ServiceMap.backendCounters.rawValue]
 
-    /// Once nobody counts in the old maps any more. So a sum that was seen never becomes smaller.
+    /// Once no program counts in the old maps any more, so that no sum ever decreases.
     private func addCounts(from old: DatapathPins, to pins: DatapathPins) {
         for name in pins.growing.intersection(Self.counts) {
             do throws(BPFError) {

@@ -3,7 +3,7 @@ import Logging
 import Settings
 import SystemPackage
 
-// The kernel's part stays as we made it, whoever removes pins, links or the cgroup.
+// The kernel's part stays as we made it, even if pins, links or the cgroup are removed.
 extension DatapathKeeper {
     /// Looks whether all is pinned and attached, and puts right what is not.
     /// - Returns: what a person must do; nil when all is well.

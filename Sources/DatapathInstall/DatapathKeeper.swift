@@ -56,7 +56,7 @@ package actor DatapathKeeper {
         try handOver.commit()
         try await devices.adopt(from: handOver.others, reached: handOver.reached)
         await devices.release()
-        // Whoever reads "ready" may call from outside at once.
+        // Clients outside may call as soon as "ready" is logged.
         await devices.follow(node)
         await devices.follow(try NetworkSnapshot.read(), cluster)
         let start = ContinuousClock.now

@@ -13,7 +13,7 @@ extension DeviceKeeper {
         package var risks: [String]
     }
 
-    /// Of the moment: the kernel does not tell when somebody changes a setting.
+    /// As of now: the kernel does not notify of changed settings.
     ///
     /// - Parameters:
     ///   - nodePorts: the addresses that serve NodePorts.

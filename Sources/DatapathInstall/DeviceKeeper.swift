@@ -92,7 +92,7 @@ package actor DeviceKeeper {
         if !network.links.isEmpty { reconcile() }
     }
 
-    /// Attaches again what somebody has removed, and tries again what failed.
+    /// Attaches again what was removed, and tries again what failed.
     ///
     /// - Parameter hasChanged: something about our pins.
     func lookAgain(hasChanged: Bool) {
@@ -100,7 +100,7 @@ package actor DeviceKeeper {
             TrafficDirection.allCases.contains { (try? attachments.attached(to: device, $0)) == nil }
         }
         if hasChanged || isLacking || !failures.isEmpty { return reconcile() }
-        // The kernel does not tell when somebody changes a setting.
+        // The kernel does not notify of changed settings.
         if readLocalPorts() { writeNode() }
     }
 
@@ -174,7 +174,7 @@ package actor DeviceKeeper {
     var detector: LocalTraffic { localTraffic.detector(podCIDRs: node.podCIDRs) }
 
     private func kind(of device: DeviceSelection.Device) -> PacketDatapath.Kind {
-        // The packets of a bridge's port come from the bridge, for whoever looks at them above the link layer.
+        // The packets of a bridge's port come from the bridge, as seen above the link layer.
         let names = [device.link.name, device.link.master.flatMap { network.link($0)?.name }].compactMap { $0 }
         return PacketDatapath.Kind(
             leadsToPods: device.role == .pods,

@@ -85,7 +85,7 @@ package struct HandOver: Sendable {
 
     // MARK: - 1. Beside the other version
 
-    /// What the control plane writes. Shared as a whole or not at all: one who writes half of them would pull the rug
+    /// What the control plane writes. Shared as a whole or not at all: a process that writes half of them would pull the rug
     /// from under the other version's programs.
     private static let written = Set(MapCatalog.all.filter(\.isState).map(\.map))
     /// Who has which number. Everything that the datapath remembers speaks in these numbers.
@@ -159,7 +159,7 @@ package struct HandOver: Sendable {
         return nil
     }
 
-    /// Copies what cannot be shared. Nobody writes the other version's maps: its daemon does not run.
+    /// Copies what cannot be shared. The other version's maps do not change: its daemon is not running.
     package func copy() throws(BPFError) {
         for (name, source) in copied {
             let from = try BPFMap(pinnedAt: source)

@@ -3,8 +3,8 @@ import ServiceModel
 import SystemPackage
 import SystemCalls
 
-/// What is pinned in our directory, held open. A link that nobody holds ends with its pin, and so would the Services when
-/// bpffs is unmounted, or when somebody removes files from it.
+/// What is pinned in our directory, held open. A link without an open descriptor ends with its pin, and so would the Services when
+/// bpffs is unmounted, or files are removed from it.
 struct HeldPins {
     private let pins: DatapathPins
     private var objects: [FilePath: PinnedObject] = [:]

@@ -3,7 +3,7 @@ import Logging
 import SystemPackage
 import SystemCalls
 
-/// Keeps one link for each hook of a cgroup, pinned in our directory, whoever has made it.
+/// Keeps one link for each hook of a cgroup, pinned in our directory, whichever process made it.
 struct LinkKeeper {
     enum Outcome {
         case attached

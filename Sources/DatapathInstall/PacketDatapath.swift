@@ -67,7 +67,7 @@ final class PacketDatapath {
         node = try NodeMaps { map throws(BPFError) in try BPFMap(pinnedAt: settings.pins.map(map.rawValue)) }
     }
 
-    /// A function of a module is found by who may list the types of modules (CAP_SYS_ADMIN).
+    /// To find a function of a module takes the right to list the types of modules (CAP_SYS_ADMIN).
     private static func load(_ object: consuming BPFObject) throws(BPFError) -> LoadedBPFObject {
         let reserved = ReservedCapabilities.takeUp()
         do throws(BPFError) {
@@ -98,7 +98,7 @@ final class PacketDatapath {
     ) throws(BPFError) -> [DeviceAttachments.Change] {
         let arrival = try object.program(named: kind.arrival)
         let departure = try object.program(named: kind.departure)
-        // The way back before the way out: a reply never finds nobody.
+        // The way back before the way out: no reply is left untranslated.
         return [
             try attachments.attach(departure, to: device, .egress),
             try attachments.attach(arrival, to: device, .ingress),

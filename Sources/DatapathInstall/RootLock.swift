@@ -3,7 +3,7 @@ import ServiceModel
 package import SystemPackage
 import SystemCalls
 
-/// Held on the bpf root itself while a daemon writes the maps below it: another /run, or one that somebody has emptied, does
+/// Held on the bpf root itself while a daemon writes the maps below it: another /run, or one that was emptied, does
 /// not let a second one in. The kernel drops it with the process.
 ///
 /// It is a socket in the kernel's own name space of names, called after the directory's inode: bpffs has no files that can be

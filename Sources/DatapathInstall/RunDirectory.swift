@@ -67,7 +67,7 @@ package struct InstanceLock: ~Copyable {
                 FailureCode(errno: errno, otherwise: .directoryUnusable),
                 "cannot open \(directory.lock): \(Errno.last.plainText); \(RunDirectory.advice)")
         }
-        // Whoever can open it can keep us from having it.
+        // Any process that can open it could hold the lock against us.
         _ = fchmod(file, 0o600)
         var request = flock()
         request.l_type = Int16(F_WRLCK)

@@ -6,7 +6,7 @@ import SystemCalls
 
 /// Pins with a name of ours that are not what the name says.
 enum StrangePins {
-    /// Moves a pin out of the way. What it holds is somebody's, so it lives on; `status` shows it until it is removed.
+    /// Moves a pin out of the way. What it holds may be in use, so it lives on; `status` shows it until it is removed.
     static func setAside(_ path: FilePath, of pins: DatapathPins, cause: String, log: Logger?) throws(BPFError) {
         try BPFFileSystem.makeDirectories(pins.strange)
         let directory = path.removingLastComponent().lastComponent?.string ?? ""

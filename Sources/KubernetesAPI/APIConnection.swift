@@ -2,9 +2,9 @@
 package struct APIConnection: Sendable, Hashable {
     /// The API servers in the order in which they are tried.
     package var addresses: [APIAddress]
-    /// Who may sign the API server's certificate; nil: whom the system trusts.
+    /// The authorities that may sign the API server's certificate; nil: the system's.
     package var authority: PEMText?
-    /// False with `insecure-skip-tls-verify`: whoever answers is believed.
+    /// False with `insecure-skip-tls-verify`: any server that answers is trusted.
     package var verifiesCertificate = true
     /// The name in the API server's certificate, where it is not the address's.
     package var certificateName: String?

@@ -12,7 +12,7 @@ struct APIAnswer: Sendable {
     var startedAt: Duration
 }
 
-/// Sends requests to whichever API server works, as whoever we are now.
+/// Sends requests to an API server that works, with the current credentials.
 ///
 /// HTTP/1.1, so that each watch has a TCP connection to itself: one that is stuck is dropped without disturbing the
 /// others, and the kernel's keep-alive finds a dead peer without pings of our own.

@@ -32,11 +32,11 @@ extension APIStatus {
 
 /// What a refusal says of the API server.
 extension APIStatus {
-    /// Another one may be well: it is broken, knows nobody, or is no API server but something that stands before one.
+    /// Another one may be well: this one is broken, accepts no credentials, or is something in front of an API server.
     var isSick: Bool { code >= 500 && !isBehind || code == 401 || (300..<400).contains(code) }
 }
 
-/// The beginning of what somebody said that does not speak the API's language.
+/// The beginning of an answer that is not the API's.
 func firstWords(of bytes: [UInt8]) -> String {
     let text = String(decoding: bytes.prefix(200), as: UTF8.self)
     return text.split(whereSeparator: \.isWhitespace).joined(separator: " ")

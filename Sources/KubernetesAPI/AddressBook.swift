@@ -56,7 +56,7 @@ final class AddressBook: Sendable {
             if let brokeAt = state.entries[index].brokeAt, startedAt <= brokeAt { return }
             state.entries[index].brokeAt = now
             state.entries[index].restsUntil = now + state.entries[index].backoff.next(chance)
-            // At once: whoever asks again later would find it rested, and sick as before.
+            // At once: asked again later it would be taken for rested, and be as sick as before.
             if state.current == index, let next = state.free(after: index, at: now) { state.current = next }
         }
     }

@@ -107,7 +107,7 @@ extension CredentialPlugin {
     }
 }
 
-/// Tells a thread that nobody waits any more.
+/// Tells a thread that its result is no longer needed.
 private final class Cancellation: Sendable {
     let flag = Atomic(false)
 }

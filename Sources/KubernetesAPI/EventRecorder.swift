@@ -25,7 +25,7 @@ package struct ServiceWarning: Sendable, Hashable {
 
 /// Writes Kubernetes Events, few of them, and never makes anybody wait.
 ///
-/// It is a class because whoever records and whoever posts share its counts.
+/// A class because recording and posting share its counts.
 package final class EventRecorder: Sendable {
     package struct Counts: Sendable, Hashable {
         package var posted = 0

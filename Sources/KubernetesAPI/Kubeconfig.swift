@@ -70,7 +70,7 @@ package struct Kubeconfig {
             }
             connection.verifiesCertificate = false
             connection.warnings.append(
-                "\(file) says insecure-skip-tls-verify: whoever answers for \(server) is believed, and gets our "
+                "\(file) says insecure-skip-tls-verify: any server that answers for \(server) is trusted, and gets our "
                     + "credentials; give certificate-authority-data instead")
         }
         return connection

@@ -49,7 +49,7 @@ enum ServerName: Sendable, Hashable, CustomStringConvertible {
     /// A DNS name that reads like an address is no address.
     private var asName: ServerName? { if case .name = self { self } else { nil } }
 
-    /// Fails, and closes the connection, if its peer's certificate is for somebody else.
+    /// Fails, and closes the connection, if its peer's certificate is for another name.
     func check(_ channel: any Channel) -> EventLoopFuture<Void> {
         channel.nioSSL_peerCertificate().flatMapThrowing { certificate in
             let names = certificate.map { Self.all(in: $0) } ?? []

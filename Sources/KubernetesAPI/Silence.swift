@@ -55,7 +55,7 @@ extension APISession {
             let subject = url(answer.address)
             guard !Task.isCancelled else { throw .cancelled(request.action, subject) }
             if error is Silent {
-                // Whoever accepts and says nothing may do so for ever.
+                // A server that accepts and says nothing may do so for ever.
                 broke(answer)
                 throw KubernetesError(
                     .silent, request.action, subject, cause: "nothing of use came for \(pulse.silence)",

@@ -26,7 +26,7 @@ extension ServiceObject {
         return result
     }
 
-    /// An annotation of ours whose value means nothing does nothing, which whoever wrote it must be told.
+    /// An annotation of ours with an unknown value has no effect, which must be reported.
     private static func checkAnnotations(_ metadata: Field?) {
         let annotations = metadata?.asElement[.annotations]
         for (key, words) in [(Service.socketsAnnotation, ["off"]), (Service.destroyTCPAnnotation, ["true", "false"])] {

@@ -1,4 +1,4 @@
-/// The keys that are read of an object. All others can be passed over, since nobody is able to ask for them.
+/// The keys that are read of an object. All others can be skipped, since they cannot be asked for.
 package enum FieldName: String, CaseIterable, Sendable {
     case address, addressType, addresses, annotations, apiVersion, clientIP, clusterIP, clusterIPs, code
     case conditions, containerPort, containers, `continue`, creationTimestamp, deletionTimestamp, details, endpoints,
@@ -28,7 +28,7 @@ package enum FieldName: String, CaseIterable, Sendable {
 }
 
 extension FieldName {
-    /// Nil for a key that nobody reads.
+    /// Nil for a key that is not read.
     init?(_ key: UnsafeRawBufferPointer) {
         guard let found = FieldNames.all.find(key) else { return nil }
         self = found

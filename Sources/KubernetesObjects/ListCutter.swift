@@ -1,8 +1,8 @@
 /// Cuts the items out of a list while it arrives, so that no more of it is in memory than the largest item: a list from an
 /// API server's memory comes in one answer, however large it is.
 ///
-/// It knows of JSON where texts begin and end, and which brackets belong together. Whether items are JSON is found out by
-/// whoever reads them; what stands round them is in `envelope`, with an empty list in their place.
+/// It knows of JSON where texts begin and end, and which brackets belong together. Whether items are JSON is found out when
+/// they are read; what stands round them is in `envelope`, with an empty list in their place.
 package struct ListCutter: Sendable {
     /// Far more than an object may have in etcd.
     private static let longestItem = 64 << 20

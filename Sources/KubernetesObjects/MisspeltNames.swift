@@ -1,4 +1,4 @@
-/// Names of fields and kinds that nobody knows, and those that were probably meant. An API server would refuse or drop them
+/// Unknown names of fields and kinds, and those that were probably meant. An API server would refuse or drop them
 /// with a warning; a directory of manifests has none.
 extension Field {
     /// What objects have beside the names that are read. What is below them is not looked at.
@@ -29,7 +29,7 @@ extension Field {
 }
 
 extension ObjectKind {
-    /// What is wrong with a kind that is none of these and was probably meant to be one; nil if it is somebody else's.
+    /// What is wrong with a kind that is none of these and was probably meant to be one; nil if it is of another API.
     package static func mistake(apiVersion: String, kind: String) -> (cause: String, advice: String)? {
         func group(_ version: String) -> Substring { version.contains("/") ? version.prefix { $0 != "/" } : "" }
         if let meant = allCases.first(where: { $0.word == kind }) {

@@ -1,5 +1,5 @@
 extension String {
-    /// The text as a part of a message: on one line, with characters that nobody sees or that move a cursor escaped, and
+    /// The text as a part of a message: on one line, with invisible characters and those that move a cursor escaped, and
     /// a long one without its middle.
     ///
     /// Messages quote what was read, which may be anything: each error makes its parts of this, so a report is one line

@@ -49,7 +49,7 @@ package final class ManifestSource: Sendable {
 
     /// Ends the thread and, after the last batch, the stream.
     package func stop() {
-        // Nobody listens when the thread has ended already, which is no reason to die of SIGPIPE.
+        // The thread may have ended already, which is no reason to die of SIGPIPE.
         _ = send(stopSignal.number, [0], 1, Int32(MSG_NOSIGNAL))
     }
 

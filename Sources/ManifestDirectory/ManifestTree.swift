@@ -34,7 +34,7 @@ struct ManifestTree {
     private var missingRoots: [String] { roots.filter { !directories.contains($0) } }
 
     /// Directories that are not there although they were given, and what cannot be looked into. What was read there stays
-    /// as it was: whoever takes a directory away has not said that its Services are unwanted.
+    /// as it was: a directory that is taken away does not say that its Services are unwanted.
     var hidden: Set<String> { Set(missingRoots).union(unreadable) }
 
     /// Given directories that are others than those that were looked at, or gone. The kernel tells of what happens in a

@@ -7,13 +7,13 @@ import Glibc
 struct ManifestWatcher: ~Copyable {
     /// How long a file that is being written is left alone when its writer neither writes on nor closes it.
     private static let patience = Duration.milliseconds(200)
-    /// Who deletes a directory deletes its files first: while nothing but removals come, they are not believed yet.
+    /// A directory's files are deleted before it is: while only removals come, they are not acted on yet.
     private static let removalPatience = Duration.milliseconds(500)
     /// How often a directory that is hidden is looked for: nothing tells of it, since what held it may be gone as well.
     private static let searchInterval = Duration.milliseconds(100)
     /// How often the given directories are compared with those that were looked at.
     private static let comparisonInterval = Duration.seconds(1)
-    /// How long a directory must be back before it is read: whoever makes it anew is still filling it.
+    /// How long a directory must be back before it is read: it may still be being filled.
     private static let settling = Duration.milliseconds(500)
 
     private let clock = ContinuousClock()

@@ -1,7 +1,7 @@
 import KubernetesObjects
 import ServiceModel
 
-/// Makes the slices that nobody wrote: from Pods for a Service with a selector, from Endpoints for one without.
+/// Makes the slices that were not written: from Pods for a Service with a selector, from Endpoints for one without.
 ///
 /// - Slices in the manifests win: a Service that has one gets none from here.
 /// - A Service with a selector takes the pods of its namespace that have all its labels. Its Endpoints object,

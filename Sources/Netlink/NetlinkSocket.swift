@@ -20,7 +20,7 @@ package struct NetlinkSocket: ~Copyable, Sendable {
         try self.init(adopting: socket(AF_NETLINK, kind, `protocol`), groups: groups)
     }
 
-    /// Takes over a socket that nobody else will close: it speaks about the network namespace in which it was opened.
+    /// Takes ownership of a socket: it speaks about the network namespace in which it was opened.
     package init(adopting opened: Int32, groups: Int32 = 0) throws(NetworkError) {
         descriptor = opened
         guard descriptor >= 0 else { throw NetworkError(.open, "a netlink socket") }

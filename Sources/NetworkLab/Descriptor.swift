@@ -5,7 +5,7 @@ import Glibc
 package struct Descriptor: ~Copyable, Sendable {
     package let rawValue: CInt
 
-    /// Takes ownership of a descriptor that nobody else closes.
+    /// Takes ownership of a descriptor.
     package init(adopting rawValue: CInt) { self.rawValue = rawValue }
 
     deinit { close(rawValue) }

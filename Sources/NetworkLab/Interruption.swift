@@ -9,7 +9,7 @@ private let requested = Atomic<Bool>(false)
 /// A signal that ends the process would leave namespaces and cgroups behind: their owners must unwind. So long work
 /// catches the signals, looks at the flag between steps, and throws or returns.
 package enum Interruption {
-    /// Whether somebody asked this process to end while the signals were caught.
+    /// Whether this process was asked to end while the signals were caught.
     package static var isRequested: Bool { requested.load(ordering: .relaxed) }
 
     /// Takes over both signals until the result goes; then they do again what they did before. Blocking calls return

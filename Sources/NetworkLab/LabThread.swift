@@ -22,7 +22,7 @@ package enum LabThread {
         return try ended.get()
     }
 
-    /// Starts the closure on a new thread; whoever owns the result waits for its end by dropping it.
+    /// Starts the closure on a new thread; dropping the result waits for its end.
     package static func start(_ body: @escaping @Sendable () -> Void) throws(LabError) -> Running {
         var thread = pthread_t()
         let job = UnsafeMutablePointer<Job>.allocate(capacity: 1)

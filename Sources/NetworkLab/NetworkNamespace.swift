@@ -3,7 +3,7 @@ import Synchronization
 
 /// A network namespace of our own under /run/netns; it is removed when its owner goes.
 ///
-/// The name holds the process id and a number, so that nobody else's is touched and tests may run side by side.
+/// The name holds the process id and a number, so that no other is touched and tests may run side by side.
 package struct NetworkNamespace: ~Copyable, Sendable {
     package let name: String
 
@@ -26,7 +26,7 @@ package struct NetworkNamespace: ~Copyable, Sendable {
     deinit { Self.remove(name) }
 
     private static func remove(_ name: String) {
-        // It is ours and named after us: when this fails it is already gone, and nobody can act on the news.
+        // It is ours and named after us: when this fails it is already gone, and nothing is to be done.
         _ = try? Command.run("ip", "netns", "delete", name)
     }
 

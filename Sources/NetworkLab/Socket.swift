@@ -29,7 +29,7 @@ package struct Socket: ~Copyable, Sendable {
     private let descriptor: Descriptor
     package var rawValue: CInt { descriptor.rawValue }
 
-    /// Takes ownership of a socket that nobody else closes.
+    /// Takes ownership of a socket.
     package init(adopting raw: CInt) { descriptor = Descriptor(adopting: raw) }
 
     private static let multipathTCP: CInt = 262  // IPPROTO_MPTCP

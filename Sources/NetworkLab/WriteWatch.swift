@@ -3,7 +3,7 @@ import Glibc
 
 /// A program that dies in front of one of its own writes to the kernel: an entry of a map, a pin, an attached program.
 ///
-/// The program itself is as it is: a seccomp filter makes the kernel ask somebody before each of these calls. So a
+/// The program itself is as it is: a seccomp filter makes the kernel ask before each of these calls. So a
 /// crash can be put between any two writes of the very binary that is installed.
 package enum WriteWatch {
     /// The descriptor at which the watching process finds the questions.
@@ -38,7 +38,7 @@ package enum WriteWatch {
         let parent = getppid()
         var passed = 0
         while getppid() == parent {
-            // The program may end at any moment, which nobody tells a listener whose filter we have inherited.
+            // The program may end at any moment, which a listener whose filter we inherited is not told.
             var request = pollfd(fd: watchedDescriptor, events: Int16(POLLIN), revents: 0)
             guard poll(&request, 1, 100) > 0 else { continue }
             var id: UInt64 = 0

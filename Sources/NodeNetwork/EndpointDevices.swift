@@ -25,7 +25,7 @@ package struct EndpointDevices: Hashable, Sendable {
     package enum Place: UInt8, Hashable, Sendable {
         case otherNode
         case thisNode
-        /// It has no node name: somebody wrote it by hand. A neighbour on a bridge or a pair of virtual devices is taken
+        /// It has no node name: the slice was written by hand. A neighbour on a bridge or a pair of virtual devices is taken
         /// for a pod of this node, all else for something outside the cluster.
         case unknown
     }

@@ -11,7 +11,7 @@ import SystemPackage
 /// To apply the notices themselves would be a second account of the same facts, and one that goes wrong when a notice
 /// is lost. What happens within one pause costs one reading.
 final class NetworkFollower: Sendable {
-    /// Long enough for a device to get its addresses and routes, short enough for nobody to wait.
+    /// Long enough for a device to get its addresses and routes, short enough not to be noticed.
     private static let pause = Duration.milliseconds(20)
     /// After a change of a route that is no default: a node may have one for each pod, and routing daemons change many.
     private static let longPause = Duration.milliseconds(200)

@@ -12,7 +12,7 @@ package final class NetworkMonitor: Sendable {
 
     /// Subscribes, then reads everything once: no change can fall between.
     package init() throws(NetworkError) {
-        // Whoever is slow sees the newest snapshot, never a queue.
+        // A slow reader sees the newest snapshot, never a queue.
         (stream, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         let follower = try NetworkFollower(continuation)
         var sources = [Self.source(follower.notices.descriptor, of: follower) { $0.hear() }]
@@ -20,7 +20,7 @@ package final class NetworkMonitor: Sendable {
             sources.append(Self.source(socket.netlink.descriptor, of: follower) { $0.hearOfPolicies() })
         }
         self.sources = Mutex(sources)
-        // Also after an error, and when the reader has gone: nobody listens any more.
+        // Also after an error, and when the reader has gone.
         continuation.onTermination = { [weak self] _ in self?.cancelSources() }
         self.sources.withLock { for source in $0 { source.resume() } }
     }

@@ -13,7 +13,7 @@ extension NetworkSnapshot {
     /// How often a dump is begun anew when something changed in its middle.
     private static let attempts = 20
 
-    /// - Parameter ipsec: whom to ask for policies, or why there is nobody.
+    /// - Parameter ipsec: the socket to ask for policies, or why there is none.
     static func read(
         from socket: borrowing NetlinkSocket, _ ipsec: Result<IPsecSocket, NetworkError>
     ) throws(NetworkError) -> NetworkSnapshot {

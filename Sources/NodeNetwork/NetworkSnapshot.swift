@@ -88,7 +88,7 @@ package struct NetworkLink: Hashable, Sendable {
     package var portKind: String?
     /// The device that it is a port of.
     package var master: LinkIndex?
-    /// Set up by somebody, whether or not there is a carrier.
+    /// Administratively up, with or without a carrier.
     package var isUp: Bool
     package var isLoopback: Bool
     /// Whether packets begin with an Ethernet header (ARPHRD_ETHER), or with the IP header at once.
@@ -119,9 +119,9 @@ package struct LinkAddress: Hashable, Sendable {
     package var peer: IPAddress?
     package var prefixLength: UInt8
     package var scope: RouteScope
-    /// Duplicate address detection is at work, or found somebody else: the address is not ours yet.
+    /// Duplicate address detection is running, or has failed: the address is not ours yet.
     package var isTentative: Bool
-    /// Still valid for those who know it, and not to be chosen for anything new.
+    /// Valid for existing connections, not to be chosen for new ones.
     package var isDeprecated: Bool
     /// Not the first of its subnet (IPv4), or made for privacy (IPv6).
     package var isSecondary: Bool

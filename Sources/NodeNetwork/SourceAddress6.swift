@@ -37,7 +37,7 @@ struct SourceChoice6 {
         return routes.filter { route in asking.contains { $0.destination.contains(route.destination.network) } }
     }
 
-    /// A global address that nobody has: of the range for documentation.
+    /// A global address that is never in use: from the documentation range.
     private static let anywhere = IPAddress(v6: 0x2001_0db8_ffff_ffff, 0)
 
     // MARK: - Where comparisons turn
@@ -130,7 +130,7 @@ private struct IPv6Scope: Hashable {
     private init(rawValue: Int) { self.rawValue = rawValue }
 }
 
-/// The label of an address: those of the kernel, unless somebody has changed them with `ip addrlabel`.
+/// The label of an address: the kernel's, unless changed with `ip addrlabel`.
 private enum AddressLabel {
     /// net/ipv6/addrlabel.c, the longest prefix first; what is in none has a label of its own.
     private static let labels: [(CIDR, Int)] = [

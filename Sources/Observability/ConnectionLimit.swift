@@ -2,7 +2,7 @@ import NIOCore
 
 /// Bounds what the clients of a listener may hold: so many connections, each for so long.
 ///
-/// One connection more closes the oldest: an answer takes milliseconds, so who has been there longest is slow, and
+/// One connection more closes the oldest: an answer takes milliseconds, so the oldest one is slow, and
 /// slow clients cannot keep others out.
 final class ConnectionLimit: ChannelInboundHandler {
     typealias InboundIn = any Channel
@@ -31,7 +31,7 @@ final class ConnectionLimit: ChannelInboundHandler {
         context.fireChannelRead(data)
     }
 
-    /// Who closes the listener wants to be rid of its clients, too.
+    /// Closing the listener ends its clients' connections, too.
     func channelInactive(context: ChannelHandlerContext) {
         for connection in connections { connection.close(promise: nil) }
         context.fireChannelInactive()

@@ -52,7 +52,7 @@ struct HTTPListener: Sendable {
 /// An address that could not be bound.
 struct ListenError: Error, Sendable {
     let address: ListenAddress
-    /// The kernel's number; 0 if it was not the kernel who refused.
+    /// The kernel's number; 0 if it was not the kernel that refused.
     let code: CInt
     let cause: String
 

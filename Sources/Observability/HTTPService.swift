@@ -47,7 +47,7 @@ struct HTTPService: Sendable {
             }
             .childChannelInitializer { channel in
                 // A task for each connection from its first moment, and not a sequence of connections that a task
-                // takes from: what nobody takes any more, when the listener closes, the library ends the process for.
+                // takes from: if an element is left in it when the listener closes, the library ends the process.
                 http.setup(channel: channel, logger: log).map { connection in
                     Task { await http.handle(value: connection, logger: log) }
                 }.map { _ in }
@@ -57,7 +57,7 @@ struct HTTPService: Sendable {
     /// Answers until the task is cancelled.
     static func serve(on server: any Channel) async {
         await withTaskCancellationHandler {
-            // An error here is one of closing, after which nobody listens either.
+            // An error here is one of closing, which ends the listening, too.
             try? await server.closeFuture.get()
         } onCancel: {
             server.close(promise: nil)

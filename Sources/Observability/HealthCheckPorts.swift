@@ -125,7 +125,7 @@ package final class HealthCheckPorts: Service {
     }
 }
 
-/// A listener that somebody else can close, in a task of its own.
+/// A listener in a task of its own, which others can close.
 private struct OpenPort: Sendable {
     private let wish = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
     private let end = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))

@@ -5,9 +5,9 @@ package final class ListenProblems: Sendable {
     private struct State {
         var texts: [ListenAddress: String] = [:]
         var overLimit: String?
-        /// Who waits before the next attempt, and is to be woken for it.
+        /// Those that wait for the next attempt, and are to be woken for it.
         var waiting: [ListenAddress: AsyncStream<Void>.Continuation] = [:]
-        /// Who was woken and has not yet tried.
+        /// Those that were woken and have not tried yet.
         var trying: Set<ListenAddress> = []
     }
 
@@ -28,13 +28,13 @@ package final class ListenProblems: Sendable {
             return state.waiting.values
         }
         for continuation in woken { continuation.finish() }
-        // A bind takes no time, and who has the port is soon found.
+        // A bind takes no time, and the holder of the port is soon found.
         for _ in 0..<200 where state.withLock({ !$0.trying.isEmpty }) {
             guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { return }
         }
     }
 
-    /// Nil when the address is well, or nobody wants it any more.
+    /// Nil when the address is well, or no longer wanted.
     func set(_ address: ListenAddress, to text: String?) {
         state.withLock { state in
             state.texts[address] = text

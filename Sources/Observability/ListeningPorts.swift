@@ -3,7 +3,7 @@ import SystemPackage
 
 /// The TCP ports on which sockets of this network namespace listen, whatever their addresses.
 package enum ListeningPorts {
-    /// Reads two files of /proc, which takes a millisecond for some thousand sockets. Nobody listens where it cannot.
+    /// Reads two files of /proc, which takes a millisecond for some thousand sockets. Empty where they cannot be read.
     package static func tcp() -> Set<UInt16> {
         ["/proc/net/tcp", "/proc/net/tcp6"].reduce(into: []) {
             $0.formUnion(read((try? SystemFile.text(of: FilePath($1))) ?? ""))

@@ -1,7 +1,7 @@
 package import Logging
 import ServiceLifecycle
 
-/// The endpoints for those who operate the node: `/healthz`, `/livez` and `/readyz` on one address, `/metrics`, `/proxyMode`,
+/// The endpoints for operators: `/healthz`, `/livez` and `/readyz` on one address, `/metrics`, `/proxyMode`,
 /// `/healthz` and `/configz` on another (spec 46, 47).
 package struct OperatorEndpoints: Service {
     /// What the metrics address shows; asked anew at every request.

@@ -2,7 +2,7 @@ import Glibc
 import Logging
 import NIOCore
 
-/// Listens for as long as its task lives. A port that somebody else has is a problem that is told and tried again; it
+/// Listens for as long as its task lives. A port that is taken is a problem that is reported and tried again; it
 /// ends nothing.
 struct PersistentListener: Sendable {
     /// Pauses between attempts: doubling from the first to the last.

@@ -10,7 +10,7 @@ struct PortHolder: Sendable, Hashable, CustomStringConvertible {
 
     var description: String { "PID \(pid) (\(name))" }
 
-    /// Who stands in the way of an address.
+    /// What holds an address.
     enum Finding: Sendable, Hashable {
         case process(PortHolder)
         /// A socket listens, and no process that is visible here has it.

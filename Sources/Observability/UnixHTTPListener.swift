@@ -4,7 +4,7 @@ import NIOPosix
 
 /// A unix socket on which requests are answered, for its owner alone.
 ///
-/// It listens from the start on: who asks before it runs waits.
+/// It listens from the start: requests that come before it runs wait.
 package final class UnixHTTPListener: Sendable {
     /// Why the socket cannot be made.
     package struct Failure: Error, Sendable {

@@ -1,4 +1,4 @@
-/// A process that has a port which the daemon wants, and that the daemon may not look at. Whoever reads the daemon's
+/// A process that has a port which the daemon wants, and that the daemon may not look at. A reader of the daemon's
 /// complaint as root may.
 package enum UnseenHolder {
     static let text = "a process that the daemon may not look at"

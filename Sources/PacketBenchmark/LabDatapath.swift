@@ -24,7 +24,7 @@ package final class LabDatapath: Sendable {
         init(_ map: consuming BPFMap) { self.map = map }
     }
 
-    /// A program on a device; it is detached when nobody keeps this any more.
+    /// A program on a device; it is detached when this is dropped.
     package final class Attachment: Sendable {
         private let link: TCXLink
         fileprivate init(_ link: consuming TCXLink) { self.link = link }

@@ -26,7 +26,7 @@ package struct CompileReport: Codable, Sendable, Hashable {
         package var localTraffic: LocalTraffic
     }
 
-    /// What tells the cluster's pods from other clients: one of these; an empty list tells nobody.
+    /// What tells the cluster's pods from other clients: one of these; an empty list tells none apart.
     package struct LocalTraffic: Codable, Sendable, Hashable {
         package var sources: [String]?
         package var bridge: String?
@@ -38,7 +38,7 @@ package struct CompileReport: Codable, Sendable, Hashable {
         package var hostOnly: Bool
     }
 
-    /// What happens to those who ask for an address, a port and a protocol from a place.
+    /// What happens to clients of an address, port and protocol, by where they are.
     package struct Frontend: Codable, Sendable, Hashable {
         package var address: String
         package var port: Int

@@ -20,7 +20,7 @@ package struct ApplyReport: Sendable {
         }
 
         package var description: String {
-            "\(port.map(Self.begin) ?? "cannot program entries of nobody"): \(error)"
+            "\(port.map(Self.begin) ?? "cannot program entries of no service port"): \(error)"
         }
 
         /// How the description of a service port's failure begins.

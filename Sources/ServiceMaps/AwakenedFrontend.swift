@@ -5,7 +5,7 @@ package struct AwakenedFrontend: Sendable, Hashable {
     package var address: IPAddress
     package var port: UInt16
     package var service: ServicePortName
-    /// A ClusterIP is nobody else's address: who is connected to it without us waits for this Service.
+    /// A ClusterIP is an address of no device: a socket that is connected to it without us waits for this Service.
     package var isClusterIP: Bool
 
     package init(address: IPAddress, port: UInt16, service: ServicePortName, isClusterIP: Bool) {

@@ -2,7 +2,7 @@ internal import CDatapath
 
 /// Maps in memory that begin as a copy of others, to see what a change would write; the others stay as they are.
 ///
-/// A class because a writer and the one who asks for the counts share it. It belongs to one task.
+/// A class because the writer and the caller that asks for the counts share it. It belongs to one task.
 package final class DraftStore: MapStore {
     private typealias Bytes = [UInt8]
 

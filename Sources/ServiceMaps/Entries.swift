@@ -76,7 +76,7 @@ package struct BackendEntry: Sendable, Hashable {
     package var zone: String
 }
 
-/// The value of an address in `vips4/6`: a port there that nobody serves is refused (spec 28).
+/// The value of an address in `vips4/6`: a port there without a frontend is refused (spec 28).
 package struct VIPEntry: Sendable, Hashable {
     /// How many entries of `services4/6` have this address.
     package var frontends: UInt32

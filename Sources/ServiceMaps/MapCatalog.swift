@@ -124,7 +124,7 @@ extension MapDescription.Words {
     fileprivate static let flows = Self(
         purpose: "flows translated at tc: what the client asked, what the kernel forwards, what the backend sees",
         units: "the key is the flow's number; last_seen in ns of CLOCK_MONOTONIC", writer: "datapath",
-        lifetime: "until it is over, and somebody looks at it or needs the room")
+        lifetime: "until it is over and is looked at, or the room is needed")
     fileprivate static let tuples = Self(
         purpose: "who owns a tuple: the number of the flow", units: "up to \(LB_TUPLES_PER_FLOW) a flow",
         writer: "datapath", lifetime: "the flow's")

@@ -25,7 +25,7 @@ package struct MapDescription: Sendable, Hashable {
     /// The kind, as bpftool names it.
     package var type: String { kind.rawValue }
 
-    /// Full is how it works: what needs the room takes it from the least used, or does without. Nobody has to act.
+    /// Full is how it works: what needs the room takes it from the least used, or does without. No action is needed.
     package var isFullByNature: Bool {
         kind == .lruHash || size.isOfPrograms || [.flows, .tuples, .node(1)].contains(size)
     }
@@ -91,7 +91,7 @@ package enum MapSize: Sendable, Hashable {
     case devices
     /// `LB_FRAGMENTS`.
     case fragments
-    /// A constant of the programs, which compute places in it: nobody has to act when all of them are taken.
+    /// A constant of the programs, which compute places in it: no action is needed when all of them are taken.
     case programs(UInt32)
     /// As many sockets as there are.
     case sockets

@@ -2,11 +2,11 @@ package import ServiceModel
 
 /// One thing to write, small enough to succeed or fail as a whole.
 package enum MapOperation: Sendable, Hashable {
-    /// Counting of a service port starts at zero, whoever had its id before.
+    /// Counting starts at zero for a service port, whichever had its id before.
     case resetCounter(ServiceID)
     case putName(ServiceID, ServicePortName)
     case putBackend(BackendID, BackendEntry)
-    /// Fills a run from its first slot on; nobody reads it yet.
+    /// Fills a run from its first slot on; it is not read yet.
     case putSlots(IPFamily, first: UInt32, [SlotEntry])
     /// Lets clients in that range use the restricted frontends of a service port.
     case putSourceRange(CIDR, of: ServiceID)
@@ -19,7 +19,7 @@ package enum MapOperation: Sendable, Hashable {
     case deleteVIP(IPAddress)
     case putNodePort(NodePortKey, ServiceID)
     case deleteNodePort(NodePortKey)
-    /// Frees the slots of a run that nobody reads any more.
+    /// Frees the slots of a run that is no longer read.
     case clearSlots(IPFamily, SlotRun)
     case deleteSourceRange(CIDR, of: ServiceID)
     /// What was counted for a backend goes with it.

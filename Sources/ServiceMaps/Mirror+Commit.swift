@@ -64,7 +64,7 @@ extension Mirror {
         records[entry.service]?.backends[index].zone = zone
     }
 
-    /// The frontend leads to this service port from now on, and to nobody else.
+    /// The frontend leads to this service port from now on, and to no other.
     mutating func commit(_ key: FrontendKey, _ entry: ServiceEntry) {
         let owner = owners[key]
         if owner == entry.service, let (index, found) = records[entry.service]?.position(of: key), found {

@@ -39,7 +39,7 @@ extension Mirror {
         fill[.servicePorts] += 1
     }
 
-    /// Finds ids by name. Of two with the same name the one that has frontends keeps it; the other one is nobody's.
+    /// Finds ids by name. Of two with the same name the one that has frontends keeps it; the other one is retired.
     private mutating func indexNames() {
         var holders: [ServicePortName: ServiceID] = [:]
         for id in records.ids {
@@ -148,7 +148,7 @@ private struct Restorer {
         }
     }
 
-    /// An endpoint has one id; others of it are in nobody's way, and go.
+    /// An endpoint has one id; others of it are not used, and go.
     private func retireDoubles(_ record: inout PortRecord, _ service: ServiceID, in mirror: inout Mirror) {
         var kept: [MirroredBackend] = []
         for backend in record.backends {

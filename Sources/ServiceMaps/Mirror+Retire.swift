@@ -3,7 +3,7 @@ internal import ServiceModel
 /// Counts the grace periods: what was retired in one epoch may be freed when the grace period that ended it is over.
 typealias Epoch = UInt32
 
-/// What nobody can find any more, and somebody may still be reading.
+/// What can no longer be found, and may still be being read.
 struct RetiredEntries {
     struct Run {
         var run: SlotRun
@@ -95,7 +95,7 @@ extension Mirror {
     }
 
     /// A client that was admitted, and still is, must be found in a range at every moment: the old ones go after all
-    /// new ones are there, and after nobody asks for them any more.
+    /// new ones are there, and after no frontend asks for them any more.
     private mutating func retireRanges(_ record: inout PortRecord, _ id: ServiceID) {
         guard record.ranges.contains(where: { !$0.isWanted && $0.retiredAt == 0 }) else { return }
         let areNeeded =

@@ -8,7 +8,7 @@ struct Mirror {
     var records = RecordTable()
     /// The ids of a Service's ports, in all families.
     var services: [ObjectName: [ServiceID]] = [:]
-    /// Who has a frontend now. It moves from one to another in one atomic update.
+    /// The service port that has a frontend now. It moves from one to another in one atomic update.
     var owners: [FrontendKey: ServiceID] = [:]
     var shared = SharedEntries()
     var filter = FrontendFilter()
@@ -96,7 +96,7 @@ struct PortRecord {
     var isRestricted = false
     var ranges: [MirroredRange] = []
 
-    /// Nobody wants it any more: what the kernel holds of it may go once nothing leads there.
+    /// It is no longer wanted: what the kernel holds of it may go once nothing leads there.
     mutating func abandon() {
         isWanted = false
         isRestricted = false

@@ -32,7 +32,7 @@ extension ProgrammedState.Frontend {
             "frontend \(door)\(scope) → \(name) \(entry.kind) \(entry.action) \(entry.policy)\(affinity)\(sources)"
         return [head]
             + slots.enumerated().map { index, slot in
-                "slot \(door)\(scope) #\(index) → \(slot.map { "\($0.address) port \($0.port)" } ?? "somebody else's")"
+                "slot \(door)\(scope) #\(index) → \(slot.map { "\($0.address) port \($0.port)" } ?? "another service port's")"
             }
     }
 }

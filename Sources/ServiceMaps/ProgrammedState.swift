@@ -22,7 +22,7 @@ package struct ProgrammedState: Sendable, Hashable {
     package struct Frontend: Sendable, Hashable {
         package var key: FrontendKey
         package var entry: ServiceEntry
-        /// Where a client may be sent, in the order of the slots. A nil is a slot of somebody else.
+        /// Where a client may be sent, in the order of the slots. Nil: a slot of another service port.
         package var slots: [SlotEntry?] = []
     }
 
@@ -35,9 +35,9 @@ package struct ProgrammedState: Sendable, Hashable {
 
     /// Sorted by name; those without one come last, by id.
     package var ports: [Port] = []
-    /// Addresses that refuse a port which nobody serves.
+    /// Addresses that refuse a port without a frontend.
     package var vips: [IPAddress: VIPEntry] = [:]
-    /// NodePorts on which nobody else may listen.
+    /// NodePorts that no other program may listen on.
     package var nodePorts: [NodePortKey: ServiceID] = [:]
     /// Entries of `services4/6` that do not belong to their key, or are not understood.
     package var unreadable = 0

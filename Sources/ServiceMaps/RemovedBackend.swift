@@ -1,6 +1,6 @@
 package import ServiceModel
 
-/// A backend that no program can find any more: it serves nobody, and sockets that are connected to it are stuck.
+/// A backend that no program can find any more: it serves no client, and sockets that are connected to it are stuck.
 package struct RemovedBackend: Sendable, Hashable {
     package var id: BackendID
     package var address: IPAddress

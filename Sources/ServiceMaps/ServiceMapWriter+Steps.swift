@@ -49,7 +49,7 @@ extension ServiceMapWriter {
         }
     }
 
-    /// One that somebody wants and could not get keeps leading where it led: that is better than nowhere.
+    /// One that is wanted elsewhere and could not be written there keeps leading where it led: better than nowhere.
     private func deletions(_ surplus: [(key: FrontendKey, owner: ServiceID)]) -> [PlannedOperation] {
         let deletions = surplus.filter { mirror.owners[$0.key] == $0.owner && !unfinished.claims($0.key) }
             .map { PlannedOperation(operation: .deleteService($0.key), owner: $0.owner) }
@@ -65,7 +65,7 @@ extension ServiceMapWriter {
                 round.outcome.failed.insert(owner)
             }
         case .putShared:
-            // Nobody's alone: `SharedEntries` knows what is behind, and plans it again.
+            // Of many service ports: `SharedEntries` knows what is behind, and plans it again.
             round.outcome.failed = earlier
         default: break
         }

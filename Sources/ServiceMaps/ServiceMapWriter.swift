@@ -1,6 +1,6 @@
 package import ServiceModel
 
-/// Makes the maps follow the desired state. It is the only one who writes them, so it lives in one actor.
+/// Makes the maps follow the desired state. It is their only writer, so it lives in one actor.
 ///
 /// What it wrote it remembers, so it writes only what differs. A service port whose entries could not all be written
 /// stays pending until an `apply` that tries such ports again.
@@ -105,7 +105,7 @@ extension ServiceMapWriter {
     /// Whether there is anything to free.
     package var needsReclaim: Bool { !mirror.retired.isEmpty }
 
-    /// Waits for a grace period and frees what nobody reads any more: slots, backends, ids.
+    /// Waits for a grace period and frees what is no longer read: slots, backends, ids.
     ///
     /// This blocks. An actor calls `beginReclaim`, waits elsewhere, and calls `finishReclaim`.
     package mutating func reclaim() throws(GracePeriodError) -> ApplyReport {

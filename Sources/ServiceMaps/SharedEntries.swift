@@ -4,17 +4,17 @@ internal import ServiceModel
 ///
 /// They follow from the frontends that are in the maps; what changed is noted here and written afterwards.
 struct SharedEntries {
-    /// Who names an address, and what the map says of it.
+    /// The frontends with an address, and what the map says of it.
     struct VIP {
         var frontends: UInt32 = 0
         var clusterIPs: UInt32 = 0
-        /// One of those who have a ClusterIP here.
+        /// A service port with a ClusterIP here.
         var owner = ServiceID(0)
         var written: VIPEntry?
 
     }
 
-    /// Who has NodePort frontends with a port: the same service port in both families.
+    /// The service ports with NodePort frontends on a port: one, mostly, in both families.
     struct NodePort {
         /// The first one is in the map, as long as it claims the port.
         var claims: [(service: ServiceID, frontends: UInt32)] = []
@@ -29,7 +29,7 @@ struct SharedEntries {
     var changedVIPs: Set<IPAddress> = []
     var changedNodePorts: Set<NodePortKey> = []
 
-    /// Only a ClusterIP refuses what it does not serve (spec 28); other addresses belong to somebody, and so does one of the
+    /// Only a ClusterIP refuses what it does not serve (spec 28); other addresses are those of hosts, and so is one of the
     /// node's that a Service has as its ClusterIP.
     private func wanted(_ vip: VIP, at address: IPAddress) -> VIPEntry? {
         vip.clusterIPs > 0 && !nodeAddresses.contains(address) ? VIPEntry(frontends: vip.frontends) : nil

@@ -9,7 +9,7 @@ enum WriteStep: Int, CaseIterable {
     /// New backends, and what old ones become in addition: one that a client remembers is valid under the old set and under
     /// the new one. Before the slots that name them.
     case gainBackends
-    /// New runs. Before the service entries that point at them: until then nobody reads them.
+    /// New runs. Before the service entries that point at them: until then they are not read.
     case putSlots
     /// Before a frontend asks for them, so that none is open or closed to the wrong clients meanwhile.
     case putSourceRanges
@@ -18,8 +18,8 @@ enum WriteStep: Int, CaseIterable {
     case markFilter
     /// The moment of change: one atomic update for each frontend. One that moves to another service port moves in it.
     case putServices
-    /// Frontends that nobody wants any more. After all updates of the round: only then is it known that nobody has taken
-    /// them over, and one that moves is never absent.
+    /// Frontends that are no longer wanted. After all updates of the round: only then is it known that no service port has
+    /// taken them over, and one that moves is never absent.
     case deleteServices
     /// What old backends cease to be. No frontend leads to them now; clients that remember one choose anew.
     case loseBackends
@@ -55,7 +55,7 @@ enum WriteStep: Int, CaseIterable {
         }
     }
 
-    /// Whether it is done for a service port of which an earlier step has failed. Frontends that nobody wants go all the
-    /// same, and what is shared is nobody's alone.
+    /// Whether it is done for a service port of which an earlier step has failed. Frontends that are not wanted go all
+    /// the same, and what is shared belongs to many.
     var heedsFailures: Bool { self != .deleteServices && self != .putShared }
 }

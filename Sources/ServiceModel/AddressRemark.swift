@@ -1,7 +1,7 @@
 /// An address of a Service that is served otherwise than its owner may think, or not at all.
 package struct AddressRemark: Sendable, Hashable {
     package enum Cause: Sendable, Hashable {
-        /// A ClusterIP that a device of the node holds, as NodeLocal DNSCache does: whoever listens there answers.
+        /// A ClusterIP that a device of the node holds, as NodeLocal DNSCache does: the program that listens there answers.
         case heldByDevice
         /// Unspecified, multicast or link-local (spec 60).
         case noFrontend

@@ -22,7 +22,7 @@ package struct Conflict: Sendable, Hashable, Comparable, CustomStringConvertible
 /// Which of several Services has a frontend: the least of these (spec 25).
 ///
 /// What the API server or a controller assigns goes before what anybody may write into `externalIPs`; then the older Service
-/// goes first, so that a newcomer takes nothing from those who are there, then the first by name.
+/// goes first, so that a newcomer takes nothing from the others, then the first by name.
 package struct ClaimPrecedence: Sendable, Hashable, Comparable {
     package enum Title: Int, Sendable, Hashable {
         /// The API server gives each to one Service.
@@ -58,7 +58,7 @@ package struct ClaimPrecedence: Sendable, Hashable, Comparable {
     }
 }
 
-/// Who asks for which frontend, and who has it, whoever came first.
+/// Which Services claim each frontend, and which one has it, in whatever order they came.
 struct Claims: Sendable {
     private typealias Claim = ClaimPrecedence
 

@@ -160,7 +160,7 @@ package struct FrontendKey: Sendable, Hashable, Comparable {
     }
 }
 
-/// One front door of a service port and what happens to those who knock.
+/// One frontend of a service port, and what happens to its clients.
 package struct DesiredFrontend: Sendable, Hashable {
     package enum Kind: UInt8, Sendable, Hashable {
         case clusterIP = 1

@@ -56,7 +56,7 @@ package struct Endpoint: Sendable, Hashable {
     }
 }
 
-/// Where an endpoint runs and who should prefer it: the same for all the endpoints of a node, mostly.
+/// Where an endpoint runs and which clients should prefer it: the same for all the endpoints of a node, mostly.
 ///
 /// A class because sharing is its purpose; it never changes.
 final class Placement: Sendable, Hashable {

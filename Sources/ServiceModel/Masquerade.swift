@@ -10,7 +10,7 @@ package enum Masquerade: String, Sendable, Hashable, CaseIterable {
     case fromOutside
     /// Those of the node itself, whose source may be the VIP; not those of pods (spec 18).
     case fromHost
-    /// Nobody's: the endpoint sees the client's address (spec 36b).
+    /// No packet's: the endpoint sees the client's address (spec 36b).
     case never
 }
 

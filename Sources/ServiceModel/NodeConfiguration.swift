@@ -16,7 +16,7 @@ package struct NodeConfiguration: Sendable, Hashable {
     package var podRanges: [CIDR] = []
     /// Packets of pods' sockets are looked at where source ranges hold some pods and not others (spec 24).
     package var checksPackets = false
-    /// Addresses of this node's devices that are not the Node's: a ClusterIP among them is left to who listens there.
+    /// Addresses of this node's devices that are not the Node's: a ClusterIP among them is left to what listens there.
     package var heldAddresses: Set<IPAddress> = []
     /// Masquerade everything that goes to a ClusterIP (spec 36e).
     package var masqueradesAll = false
@@ -48,7 +48,7 @@ package struct NodeConfiguration: Sendable, Hashable {
             nodePortAddresses: settings.nodePorts.select(node: node, localAddresses: localAddresses),
             primaryAddresses: node?.primaryAddresses ?? localAddresses.filter { !$0.isLoopback },
             proxyName: settings.proxyName)
-        // Without a Node object nobody knows which of them are the node's own.
+        // Without a Node object it is not known which of them are the node's own.
         heldAddresses = node.map { Set(held).subtracting($0.addresses + primaryAddresses) } ?? []
         localTraffic = settings.localTraffic.detector(podCIDRs: node?.podCIDRs ?? [])
         podRanges = Self.podRanges(
@@ -67,7 +67,7 @@ package struct NodeConfiguration: Sendable, Hashable {
     }
 }
 
-/// What somebody chose for a node, whatever its Node object and its devices say.
+/// What was configured for a node, whatever its Node object and its devices say.
 package struct NodeSettings: Sendable, Hashable {
     /// Endpoints with this node name are local (spec 8).
     package var name: String

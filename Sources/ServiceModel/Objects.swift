@@ -99,7 +99,7 @@ package struct EndpointSlice: Sendable, Hashable {
     }
 
     package var name: ObjectName
-    /// Value of the label `kubernetes.io/service-name`; a slice without it belongs to nobody (spec 4).
+    /// Value of the label `kubernetes.io/service-name`; a slice without it belongs to no Service (spec 4).
     package var serviceName: String
     package var labels: [String: String] = [:]
     package var addressType: AddressType

@@ -1,6 +1,6 @@
 /// The clients that a load balancer's address admits (spec 24); a frontend without one admits everybody.
 package struct SourceRanges: Sendable, Hashable {
-    /// Of the frontend's family, sorted and distinct; nobody is admitted if there is none.
+    /// Of the frontend's family, sorted and distinct; no client is admitted if there is none.
     package var ranges: [CIDR]
     /// The VIP itself is an admitted source: a range holds an address of the node, and where the VIP is bound to a
     /// device the node's own connections come from it.
@@ -36,10 +36,10 @@ extension SourceRanges {
     /// A range as a person may write it, with white space at either end, which the API server lets pass.
     package static func range(_ text: String) -> CIDR? { CIDR.lenient(text.trimmed) }
 
-    /// Reads `loadBalancerSourceRanges` for one family; nil if they restrict nobody.
+    /// Reads `loadBalancerSourceRanges` for one family; nil if they restrict no client.
     ///
     /// Ranges of the other family say nothing about this one, and a `/0` admits everybody. Text that is no range,
-    /// which the API server does not accept, admits nobody: a typing error must not open a port to the world.
+    /// which the API server does not accept, admits no client: a typing error must not open a port to the world.
     init?(_ texts: [String], family: IPFamily, on node: NodeConfiguration) {
         let written = texts.filter { !$0.allSatisfy(\.isWhitespace) }
         let parsed = written.compactMap(Self.range)

@@ -55,6 +55,6 @@ package enum BindPlace: Sendable {
 
     func usual(for family: IPFamily) -> ListenAddress? { ListenAddress(host: host(for: family), port: port) }
 
-    /// Whether nobody chose this address.
+    /// Whether this is a default address.
     func isUsual(_ address: ListenAddress?) -> Bool { IPFamily.allCases.contains { usual(for: $0) == address } }
 }

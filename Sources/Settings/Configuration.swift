@@ -42,7 +42,7 @@ package struct Configuration: Sendable, Hashable {
     package var syncPeriod = Duration.seconds(30)
     /// How reluctantly the kernel ends this process when memory runs out.
     package var oomScoreAdjustment = -999
-    /// The gates that somebody set; those that are known have their effect in `node`.
+    /// The gates that were set; known ones take effect in `node`.
     package var featureGates: [String: Bool] = [:]
     /// Program the first complete list, attach, and end: the datapath serves on.
     package var initOnly = false
@@ -70,7 +70,7 @@ package struct ClusterAccess: Sendable, Hashable {
 
     package init() {}
 
-    /// Somebody said which cluster it is.
+    /// The cluster was named.
     package var isNamed: Bool { kubeconfig != nil || !apiServers.isEmpty }
 }
 

@@ -15,7 +15,7 @@ package struct PacketSettings: Sendable, Hashable {
     package var nodePortRange = PortRange.usualNodePorts
     /// ClusterIPs serve clients outside the node too, as with kube-proxy.
     package var servesClusterIPsOutside = true
-    /// Where ClusterIPs come from: what nobody has is dropped (spec 28).
+    /// Where ClusterIPs come from: packets to an unused one are dropped (spec 28).
     package var serviceCIDRs: [CIDR] = []
     /// Change the kernel's settings that are in the way of forwarding.
     package var setsSysctls = false

@@ -109,7 +109,7 @@ extension SocketDiagnosis {
 }
 
 extension DestroyChoice {
-    /// For who does not want any.
+    /// Where none are to be destroyed.
     package static var none: DestroyChoice {
         DestroyChoice(destroyer: nil, reviver: nil, reasons: [], confinement: nil)
     }

@@ -4,7 +4,7 @@ package import ServiceMaps
 internal import ServiceModel
 import Synchronization
 
-/// Destroys sockets by an iterator of BPF: the kernel goes over the sockets itself, and asks nobody outside.
+/// Destroys sockets by an iterator of BPF: the kernel walks its sockets itself.
 package final class IteratorDestroyer: SocketDestroyer {
     package let mechanism = DestroyMechanism.bpf
     private let udp: BPFIterator

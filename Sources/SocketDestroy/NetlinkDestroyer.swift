@@ -54,7 +54,7 @@ package final class NetlinkDestroyer: SocketDestroyer {
         var found: [(socket: ConnectedSocket, backend: RemovedBackend)] = []
         for socket in try diagnosis.connectedSockets(transport, storage: wayBack.spill) {
             guard let candidates = known[Place(address: socket.peer, port: socket.peerPort)] else { continue }
-            // The place first, as the hooks do; storage is for those who found theirs taken.
+            // The place first, as the hooks do; storage is for sockets whose place was taken.
             let records = [try wayBack.record(ofSocket: socket.cookie), socket.spilled].compactMap(\.self)
             let backend = candidates.first { backend in records.contains { $0.names(backend) } }
             if let backend { found.append((socket, backend)) }
@@ -80,7 +80,7 @@ struct Transport {
         number = proto.rawValue
     }
 
-    /// Those that can be led elsewhere: of TCP, who waits for the answer to its SYN.
+    /// Those that can be led elsewhere: of TCP, those that wait for the answer to their SYN.
     init?(reviving proto: IPProtocol) {
         switch proto {
         case .udp: states = 1 << 1

@@ -4,7 +4,7 @@ package import ServiceMaps
 internal import ServiceModel
 package import SystemPackage
 
-/// Sockets whose backend went while nobody watched: a process that ended between removing the backend and destroying
+/// Sockets whose backend went while no daemon ran: a process that ended between removing the backend and destroying
 /// its sockets leaves them.
 package enum Orphans {
     /// The backends that connected sockets are recorded with, and that are in no map.
@@ -12,9 +12,9 @@ package enum Orphans {
     /// They are taken for UDP's: whether connections of TCP are to be destroyed cannot be known any more.
     /// - Parameter backends: where `backends4` and `backends6` are pinned.
     package static func find(_ paths: DatapathPaths, backends: [FilePath]) throws -> [RemovedBackend] {
-        // The records before the backends: who is recorded later is not looked at, and so never an orphan by mistake.
+        // The records before the backends: a socket that is recorded later is not looked at, and so never taken for an orphan.
         let records = try BPFMap(pinnedAt: paths.origin).entries(key: UInt32.self, value: origin.self).map(\.value)
-            // Who waits at a VIP has no backend.
+            // A socket that waits at a VIP has no backend.
             .filter { $0.cookie != 0 && $0.service_id != 0 && $0.backend_id != 0 }
         guard !records.isEmpty else { return [] }
         var known: Set<UInt32> = []

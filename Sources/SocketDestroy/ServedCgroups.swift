@@ -19,7 +19,7 @@ struct ServedCgroups: ~Copyable {
         self.left = Set(try left.entries(key: UInt64.self, value: left_cgroup.self).map(\.key))
     }
 
-    /// Whether the hooks serve a socket of this cgroup; one that is no more serves nobody.
+    /// Whether the hooks serve sockets of this cgroup; not if it is gone.
     mutating func contain(_ cgroup: UInt64) -> Bool {
         let known = found ?? walk()
         found = known

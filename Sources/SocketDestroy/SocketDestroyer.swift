@@ -33,7 +33,7 @@ extension SocketDestroyer {
     }
 }
 
-/// The kernel's ways to destroy the socket of somebody else.
+/// The kernel's ways to destroy another process's socket.
 package enum DestroyMechanism: String, Sendable, CaseIterable {
     /// An iterator over sockets that calls `bpf_sock_destroy`: kernel 6.5.
     case bpf

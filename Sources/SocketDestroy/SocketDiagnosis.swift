@@ -54,7 +54,7 @@ struct SocketDiagnosis: ~Copyable {
 
     enum Ending {
         case destroyed
-        /// Closed, or connected to somebody else, since it was found.
+        /// Closed, or connected elsewhere, since it was found.
         case wasGone
         case refused(Errno)
     }

@@ -67,7 +67,7 @@ package final class SocketReviver: Sendable {
 
     enum Outcome { case revived, destroyed, gone, failed }
 
-    /// Leads a socket to somebody who serves; the calling thread is in its network namespace.
+    /// Leads a socket to a backend that serves; the calling thread is in its network namespace.
     func revive(_ stuck: Stuck, heldBy holders: SocketHolders) -> Outcome {
         guard let transport = Transport(reviving: stuck.proto), let diagnosis = try? SocketDiagnosis() else {
             return .failed
@@ -169,7 +169,7 @@ private struct Places {
 }
 
 extension RemovedBackend {
-    /// What the way back of a socket says that was connected to a VIP when nobody was behind it.
+    /// The way back of a socket that was connected to a VIP without backends.
     package init(waitingAt frontend: AwakenedFrontend) {
         self.init(
             id: BackendID(0), address: frontend.address, port: frontend.port, service: frontend.service)

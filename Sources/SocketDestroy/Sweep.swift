@@ -170,7 +170,7 @@ package struct Sweep: Sendable {
         return counts
     }
 
-    /// How often it is tried: afterwards nobody knows any more where a socket led.
+    /// How often it is tried: afterwards it is no longer known where a socket led.
     private static let tries = 3
 
     /// UDP's, after they were destroyed: by the process that lends the namespace.

@@ -9,8 +9,8 @@ enum AttachMoment: Sendable {
     /// in the maps, or what the cache holds; nothing of that is removed before the complete list (spec 10).
     case beforeList
     /// With the directory read and nothing written. What an earlier process left is served by our programs before an entry of
-    /// it changes: that process may have ended while its maps grew, so its programs may run on maps that are no longer pinned
-    /// and that nobody writes any more. Not before the list: the Node in it chooses the devices, and it is there at once.
+    /// it changes: that process may have ended while its maps grew, and its programs then run on maps that are no longer pinned
+    /// and no longer written. Not before the list: the Node in it chooses the devices, and it is there at once.
     case beforeFirstWrite
     /// With the complete list in the maps. On a node without any before, where a directory is read at once: "ready" is then the
     /// first moment, and a whole one. After a change of the maps' layout: until then the other version's programs serve, since

@@ -4,7 +4,7 @@ import Logging
 import ServiceMaps
 import ServiceModel
 
-// More room in the maps, before somebody must be told that there is none.
+// More room in the maps, before they are full.
 extension ControlPlane {
     /// The groups of maps that should grow now, and to what; nil when all are large enough, or may not grow.
     var nextGrowth: (groups: [MapGroup], capacities: MapCapacities)? {
@@ -60,7 +60,7 @@ extension ControlPlane {
         }
         let node = currentNode()
         let most = MapDemand(atMost: events, nodePortAddresses: node.nodePortAddresses.count)
-        // Compiling everything once more is for those who need it.
+        // Everything is compiled once more only where that is needed.
         guard !most.crowded(capacities).isEmpty else { return .init() }
         var demand = MapDemand()
         for name in state.serviceNames {

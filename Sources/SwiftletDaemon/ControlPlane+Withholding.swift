@@ -9,7 +9,7 @@ struct WithheldServices {
     ///
     /// - Parameters:
     ///   - isHidden: whether what a Service's endpoints are cannot be read now.
-    ///   - found: what the maps hold from before the start and nobody has asked for since.
+    ///   - found: what the maps hold from before the start and is not wanted so far.
     mutating func filter(
         _ changes: inout DesiredChanges, isHidden: (ObjectName) -> Bool, found: () -> [ObjectName]
     ) {

@@ -66,7 +66,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
     var reportedConflicts: Set<Conflict> = []
     var reportedFailures = ReportedFailures()
     private(set) var lastEventAt: Date?
-    /// An element when there is something to free: nobody who feeds changes waits for a grace period.
+    /// An element when there is something to free: changes do not wait for a grace period.
     nonisolated let reclaimWishes: AsyncStream<Void>
     private let reclaimWish: AsyncStream<Void>.Continuation
     /// An element when endpoints or the ways to them may have changed; for one reader.
@@ -172,7 +172,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
             lastEventAt = Date()
             revision += 1
         }
-        // Whoever fed it has counted it when it came; this is for what other rounds have called programmed meanwhile.
+        // It was counted when it came; this is for what other rounds have reported as programmed meanwhile.
         if !events.isEmpty { endpoints.health.queued() }
         tcpChoices.follow(events)
         let dirty = state.apply(events).union(ownDirty)
@@ -193,7 +193,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
         return batch.events + state.endings(missingFrom: batch.events).filter { !hidden.contains($0.subject) }
     }
 
-    /// Takes what a cache says, unless somebody who knows better was faster.
+    /// Takes what a cache says, unless a list was faster.
     func ingest(cached batch: StateBatch) async -> IngestSummary? {
         guard knowsNothing else { return nil }
         hasCachedState = true

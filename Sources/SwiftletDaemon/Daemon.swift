@@ -30,7 +30,7 @@ package struct Daemon: Sendable {
     private let started = ContinuousClock.now
     private let source: ConfigurationSource?
     private let threshold: LogThreshold
-    /// What of a kube-proxy is on this node; nil until somebody has looked.
+    /// Traces of a kube-proxy on this node; nil until they were looked for.
     var kubeProxy: KubeProxyTraces?
 
     /// - Parameters:
@@ -146,7 +146,7 @@ package struct Daemon: Sendable {
             parts += recorder.map { [EventService(recorder: $0)] } ?? []
             parts += nameParts
             if serviceManager.listens { parts.append(ServiceManagerService(manager: serviceManager, control: control)) }
-            // Whoever reads "ready" may ask for the status at once.
+            // The status may be asked for as soon as "ready" is logged.
             parts.append(try controlSocket(control, directory, cgroup, connection, report))
         }
         let reload = source.map { Reload($0, threshold: threshold, log: log) }
@@ -184,7 +184,7 @@ extension Daemon {
         _ names: DaemonNames?, _ directory: RunDirectory, _ connection: APIConnection?
     ) async throws -> [any ServiceLifecycle.Service] {
         guard let names else {
-            // Those of an earlier process are not missed by those who turned them off.
+            // Names were turned off: those of an earlier process go.
             if !settings.initOnly { _ = directory.names.withPlatformString { unlink($0) } }
             return []
         }

@@ -17,7 +17,7 @@ struct GrowthState {
         var slices: [EndpointSlice] = []
     }
 
-    /// The entries are being copied: nobody may write.
+    /// The entries are being copied and must not change.
     private(set) var isGrowing = false
     /// What has its turn when that is over.
     private var postponed = Postponed()

@@ -30,7 +30,7 @@ struct NodePortUse: Sendable {
     /// Some are of Services whose annotation leaves sockets to the packets.
     var areLeft = false
 
-    /// Who does not reach them by the node's own addresses; nil: everybody does.
+    /// The processes that do not reach them by the node's own addresses; nil: all do.
     func missed(by sockets: SocketService, leavesCgroups: Bool) -> String? {
         if protocols.contains(where: { !sockets.serves($0) }) { return "--socket-lb=\(sockets.rawValue)" }
         if leavesCgroups, !protocols.isEmpty { return "--socket-lb-exclude-cgroups" }

@@ -3,7 +3,7 @@ import Logging
 import NodeNetwork
 import ServiceLifecycle
 
-/// Follows the node's links, addresses and routes, and tells who needs to know.
+/// Follows the node's links, addresses and routes, and tells the parts that need to know.
 struct NetworkService: Service {
     let control: KernelControlPlane
     /// Nil when no packets are translated.

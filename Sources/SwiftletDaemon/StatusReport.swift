@@ -156,7 +156,7 @@ extension StatusReport {
     /// The cgroup that the pinned links are attached to; nil when it cannot be found.
     private static func attachedCgroup(_ pins: DatapathPins) throws -> FilePath? {
         let root = try CgroupFileSystem.root()
-        // A link that somebody has detached, or whose pin he has removed, leads nowhere; the others still say it.
+        // A link that was detached, or whose pin was removed, leads nowhere; the others still tell.
         return DatapathPins.hooks.lazy
             .compactMap { try? CgroupLink(pinnedAt: pins.link($0)).info }
             .filter(\.isAttached)

@@ -10,7 +10,7 @@ extension FoundRules {
         for part in parts { summary.append(part.summary) }
         obstacles = parts.flatMap(\.obstacles)
         obstacles += saved.unreadable.map {
-            "\(place.readerName) cannot show table \($0), which somebody has changed with nft; look at it by hand"
+            "\(place.readerName) cannot show table \($0), which was changed with nft; check it by hand"
         }
         kept = all.compactMap(\.keptForward)
         frontends = Set(parts.flatMap { $0.frontends(place.family) })
@@ -123,7 +123,7 @@ private struct TablePart {
             let rule = table.rules[index]
             guard !known.contains(index), !names.contains(rule.chain), let target = rule.target, names.contains(target)
             else { return nil }
-            return "somebody else's rule leads into \(target), in table \(table.name): "
+            return "a rule that is not kube-proxy's leads into \(target), in table \(table.name): "
                 + "-A \(rule.chain) \(rule.specification); remove it, or let it lead elsewhere"
         }
     }

@@ -27,7 +27,7 @@ package struct RuleSwap: Sendable {
             }
             try verify()
         } catch {
-            // All of them, whatever becomes of the first; those that failed are needed by whoever does it by hand.
+            // All of them, whatever becomes of the first; those that failed are needed to do it by hand.
             let failures = removed.compactMap { found in
                 Result { () throws(TakeoverError) in
                     try undo(found, saved[found.place] ?? found.restoration, after: error)

@@ -13,7 +13,7 @@ struct SavedTables: Equatable {
 
     struct Chain: Equatable {
         var name: String
-        /// `ACCEPT` or `DROP`; nil of a chain that somebody has made.
+        /// `ACCEPT` or `DROP`; nil for a user-defined chain.
         var policy: String?
     }
 

@@ -5,7 +5,7 @@ import SystemPackage
 
 /// A command that was run to its end.
 ///
-/// Its input and output are files in memory, however long they are: nobody waits for a pipe that the other one does not
+/// Its input and output are files in memory, however long they are: neither side blocks on a pipe that the other does not
 /// read.
 package struct ToolRun: Sendable {
     package let output: String

@@ -29,7 +29,7 @@ enum JSON {
 }
 
 enum Output {
-    /// Writes one line to standard output at once: whoever reads the pipe waits for it.
+    /// Writes one line to standard output at once: the reader of the pipe waits for it.
     static func line(_ text: String) {
         let bytes = Array((text + "\n").utf8)
         var sent = 0

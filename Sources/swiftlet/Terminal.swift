@@ -36,7 +36,7 @@ enum Terminal {
     /// What was printed goes out now, so that a reader of a pipe sees it before there is more.
     static func flush() { fflush(nil) }
 
-    /// Whether somebody reads what is printed: false of a pipe whose reader has gone, and of a terminal that hung up.
+    /// Whether what is printed is read: false for a pipe whose reader has gone, and of a terminal that hung up.
     static var hasReader: Bool {
         var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
         return poll(&output, 1, 0) <= 0 || output.revents & Int16(POLLERR) == 0

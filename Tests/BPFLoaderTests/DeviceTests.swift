@@ -106,7 +106,7 @@ extension KernelTests {
             #expect(
                 error?.description
                     == """
-                    cannot attach own_first to ingress of eth0: other_first of somebody else has priority 50 and our \
+                    cannot attach own_first to ingress of eth0: another program, other_first, has priority 50 and our \
                     handle; remove that filter, or leave this device out
                     """)
             try lab.near.run { try lab.attachments(.clsact).detachAll() }
@@ -153,7 +153,7 @@ extension KernelTests {
             #expect(
                 error?.description
                     == """
-                    cannot create clsact on eth0: somebody's discipline ingress is in its place; tc qdisc del dev \
+                    cannot create clsact on eth0: another discipline, ingress, is in its place; tc qdisc del dev \
                     eth0 ingress, or leave this device out
                     """)
             #expect(try lab.hasDiscipline("ingress"))

@@ -9,7 +9,7 @@ extension Explainer {
         return "\(frontend.key) is the \(frontend.kind.text) of \(route.service.name)\(port)"
     }
 
-    /// Where the client is, and who translates for it.
+    /// Where the client is, and what translates for it.
     func client(_ route: Route, _ steps: inout [Explanation.Step]) -> Reason? {
         let cgroup = facts.servedCgroup ?? "the served cgroup"
         let name: String
@@ -78,7 +78,7 @@ extension Explainer {
         return ("is left to its packets by --socket-lb=\(choice)", "set --socket-lb=full")
     }
 
-    /// Somebody wants the client's sockets to be left alone; its packets may be translated all the same.
+    /// The client's sockets are to be left alone; its packets may be translated all the same.
     private func left(
         _ name: String, _ leaving: (why: String, remedy: String), _ route: Route, _ steps: inout [Explanation.Step]
     ) -> Reason? {

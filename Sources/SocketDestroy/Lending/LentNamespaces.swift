@@ -18,7 +18,7 @@ package final class LentNamespaces: Sendable {
         let loan: LoanConnection
     }
 
-    /// Asks who listens there; nil when nobody does, or answers wrongly.
+    /// Asks the process that listens there; nil without one, or if its answer is wrong.
     package init?(at path: FilePath) {
         guard let loan = Self.connect(path) else { return nil }
         var order = swl_order()

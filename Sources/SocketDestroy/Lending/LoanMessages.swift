@@ -14,7 +14,7 @@ struct LoanConnection: ~Copyable {
         var head: Head
         /// What follows the head.
         var rest: [UInt8] = []
-        /// Owned by who has the message.
+        /// Owned by the holder of the message.
         var descriptor: FileDescriptor?
     }
 

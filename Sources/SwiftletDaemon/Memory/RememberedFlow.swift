@@ -70,7 +70,7 @@ extension MapMemory {
             expiresInSeconds: rest > .zero ? max(rest.wholeSeconds, 1) : 0)
     }
 
-    /// Nil for a place that is nobody's, or is being given away.
+    /// Nil for a place that is free, or being reassigned.
     private static func word(_ state: flow_state) -> String? {
         switch state {
         case FLOW_NEW: "new"

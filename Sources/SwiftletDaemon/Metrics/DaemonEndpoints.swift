@@ -19,7 +19,7 @@ struct DaemonEndpoints: Sendable {
     let healthChecks: HealthCheckPorts
     /// Addresses that cannot be listened on, for `status`.
     let problems = ListenProblems()
-    /// Whoever asks an API server counts here.
+    /// All requests to API servers are counted here.
     let requests = RequestBoard()
     private let settings: Configuration
     private let log: Logger

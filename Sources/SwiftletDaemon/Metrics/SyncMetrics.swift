@@ -60,7 +60,7 @@ final class SyncMetrics: Sendable {
         }
     }
 
-    /// What nobody reads any more was freed, after a wait for the grace period.
+    /// What is no longer read was freed, after a grace period.
     func reclaimed(in duration: Duration, failures: [ApplyReport.Failure] = []) {
         state.withLock { state in
             state.observe(.reclaim, duration)

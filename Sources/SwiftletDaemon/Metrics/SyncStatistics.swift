@@ -10,7 +10,7 @@ struct SyncStatistics: Sendable {
         case compile
         /// Desired state to a plan, and the plan to the maps.
         case apply
-        /// The wait for a grace period, and freeing what nobody reads.
+        /// The wait for a grace period, and freeing what is no longer read.
         case reclaim
     }
 

@@ -4,7 +4,7 @@ import Glibc
 package import ServiceModel
 
 /// Which pod a cgroup belongs to, as kubelet leaves it on the node: cgroups with the pod's UID in their path, and
-/// directories of logs with the pod's UID in their name. It asks nobody, and also knows processes that have ended.
+/// directories of logs with the pod's UID in their name. It needs no API server, and knows processes that have ended.
 package struct PodCgroups {
     /// How long an unknown cgroup is not looked for again.
     private static let patience = Duration.seconds(2)

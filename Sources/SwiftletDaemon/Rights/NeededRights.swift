@@ -26,7 +26,7 @@ enum NeededRights {
     /// - Throws: an error that names all that is missing, so that one correction is enough.
     static func kept(of given: CapabilitySet, _ settings: Configuration) throws(DaemonError) -> CapabilitySet {
         let ports = portRights(of: given, settings)
-        // Who only observes touches nothing.
+        // An observer touches nothing.
         guard settings.kubeProxyReplacement else { return ports }
         let missing = purposes.filter { !given.contains($0.capability) }
         if missing.isEmpty { return CapabilitySet(purposes.map(\.capability)).union(ports) }

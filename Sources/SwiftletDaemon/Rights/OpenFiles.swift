@@ -2,7 +2,7 @@ import Glibc
 
 /// The limit of open files. Each health check port takes a descriptor, as does each device, map and watch.
 enum OpenFiles {
-    /// More than this helps nobody.
+    /// More is of no use.
     private static let most: rlim_t = 1 << 20
     private static let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
 

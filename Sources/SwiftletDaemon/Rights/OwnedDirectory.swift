@@ -6,7 +6,7 @@ import SystemCalls
 /// A directory that root hands over to the user that the daemon runs as.
 ///
 /// What lies in a directory that is that user's already is left as it is: the user could have put a link there, to have
-/// a file of somebody else given away.
+/// a file of another user given away.
 struct OwnedDirectory {
     let path: FilePath
     let owner: Owner

@@ -11,7 +11,7 @@ package struct Owner: Hashable, Sendable {
         self.group = group
     }
 
-    /// Who runs this process.
+    /// The user that runs this process.
     package static var current: Owner { Owner(user: geteuid(), group: getegid()) }
 
     /// Reads the name of a user, or `UID:GID`.

@@ -7,7 +7,7 @@ import SocketDestroy
 import SystemPackage
 
 extension Daemon {
-    /// Who destroys the sockets of backends that go away; the maps must be pinned.
+    /// What destroys the sockets of backends that go away; the maps must be pinned.
     func socketDestroyKeeper(_ pins: DatapathPins, _ cgroup: FilePath) async -> SocketDestroyKeeper {
         let wanted = settings.socketDestroy
         let paths = DatapathPaths(pins, cgroup)
@@ -21,7 +21,7 @@ extension Daemon {
                 "sockets of backends that are gone cannot be destroyed",
                 metadata: ["cause": "\(choice.reasons.joined(separator: "; "))"])
         } else if let confinement = choice.confinement, wanted.whose == .full, !LentNamespaces.isOffered(at: lender) {
-            // Whoever lends them may start later than the daemon.
+            // The process that lends them may start later than the daemon.
             log.notice(
                 "sockets of pods cannot be destroyed, only the node's own, unless swiftlet namespaces runs",
                 metadata: ["cause": "\(confinement)"])
@@ -46,7 +46,7 @@ extension NetworkNamespaces {
     /// All of the node, where this process may enter them or another one lends them; else its own.
     static func reached(by choice: DestroyChoice, lender path: FilePath) -> NetworkNamespaces {
         guard choice.confinement != nil else { return .find() }
-        // A lent socket may destroy others only if who opened it may.
+        // A lent socket may destroy others only if its opener may.
         guard let lender = LentNamespaces(at: path), choice.destroyer?.mechanism == .bpf || lender.mayKill else {
             return .own()
         }

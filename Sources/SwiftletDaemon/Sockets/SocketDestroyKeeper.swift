@@ -75,7 +75,7 @@ actor SocketDestroyKeeper {
         wish.yield()
     }
 
-    /// Takes frontends that lead somewhere now. Who is left to the packets is left to wait, too.
+    /// Takes frontends that lead somewhere now. Sockets that are left to the packets are left to wait, too.
     func rouse(_ frontends: [AwakenedFrontend]) {
         let served = frontends.filter { $0.service.proto != .sctp && serving.serves($0.service.proto) }
         guard sweep != nil, !served.isEmpty else { return }
@@ -149,7 +149,7 @@ actor SocketDestroyKeeper {
         tell(outcome, duration.roundedText)
     }
 
-    /// What became of sockets whose backend is gone, and of those that waited for somebody.
+    /// What became of sockets whose backend is gone, and of those that waited for a backend.
     private func tell(_ outcome: Sweep.Outcome, _ duration: String) {
         let gone = outcome.counts.filter { !$0.key.isAwaited }.total
         let waiting = outcome.counts.filter(\.key.isAwaited).total

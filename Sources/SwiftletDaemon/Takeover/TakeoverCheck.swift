@@ -135,7 +135,7 @@ package struct TakeoverChecks {
             .bad(
                 subject,
                 finding
-                    + "; run swiftlet with --nodeport-addresses all, or, if nobody uses them there, say --accept-unserved"
+                    + "; run swiftlet with --nodeport-addresses all, or, if they are not used there, say --accept-unserved"
             )
         ]
     }
@@ -155,7 +155,7 @@ package struct TakeoverChecks {
         var text: String { "\(kind.text), IPv\(family.rawValue), \(proto)" }
     }
 
-    /// One frontend of each sort: best one that translates, and for whoever asks.
+    /// One frontend of each sort: preferably one that translates, for any client.
     private func probes(of served: [ProgrammedState.Frontend], cgroup: FilePath) -> [TakeoverCheck] {
         let own = served.filter { $0.key.scope == .fromNode }
         let sorts = Dictionary(grouping: own) {

@@ -20,6 +20,11 @@ struct StatusPageTests {
             text.contains(
                 #"<td>refuse_no_backend</td><td class="number">7</td><td class="wrap">no ready endpoint</td>"#))
         #expect(!text.contains("<td>pass_protocol</td>"))
+        var one = ServiceListing.sample()
+        one.services[0].ports = Array(one.services[0].ports.prefix(1))
+        one.services[0].ports[0].backends = Array(one.services[0].ports[0].backends.prefix(1))
+        #expect(
+            StatusPage.sample(problems: [], services: one).html(nonce: "n0").description.contains("<b>1</b> endpoint<"))
     }
 
     @Test("trouble is in the title and comes first, with its reasons")

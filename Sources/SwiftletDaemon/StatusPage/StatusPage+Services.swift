@@ -25,8 +25,8 @@ extension StatusPage {
         let refused = service.ports.reduce(0) { $0 &+ $1.connections.refused }
         return """
             <details id="s-\(name)" class="\(service.tone.rawValue)"><summary><span class="name">\(name)</span>\
-            <span class="kind">\(service.type)</span><span class="count"><b>\(backends)</b> endpoints</span>\
-            <span class="count"><b>\(connects)</b> connects</span><span class="count"><b>\(refused)</b> refused</span>\
+            <span class="kind">\(service.type)</span><span class="count"><b>\(backends)</b> endpoint\(backends == 1 ? "" : "s")</span>\
+            <span class="count"><b>\(connects)</b> connect\(connects == 1 ? "" : "s")</span><span class="count"><b>\(refused)</b> refused</span>\
             \(why)</summary><div class="inner"><table>\(service.ports.map(port))</table></div></details>
 
             """
@@ -42,7 +42,7 @@ extension StatusPage {
         }
         let backends = port.backends.map { backend -> HTML in
             let place = backend.local ? "on this node" : backend.zone.isEmpty ? "" : "zone \(backend.zone)"
-            let count = backend.forwarded.map { "\($0) connects" } ?? ""
+            let count = backend.forwarded.map { "\($0) connect\($0 == 1 ? "" : "s")" } ?? ""
             return """
                 <tr><td>→ \(host(backend.address)):\(backend.port)</td><td>\(backend.state)</td><td>\(place)</td>\
                 <td class="number">\(count)</td></tr>

@@ -168,6 +168,9 @@ private struct Restorer {
     private func restoreRuns<Family: MapFamily, Store: MapStore>(
         _: Family.Type, from store: Store, into mirror: inout Mirror
     ) throws(MapError) {
+        // Names and backends are written before slots and deleted after them (`WriteStep`): without a service port no slot is
+        // taken, and the arrays of a fresh node need not be read.
+        guard mirror.records.ids.contains(where: { mirror.records[$0]?.family == Family.family }) else { return }
         let taken = try readSlots(Family.self, from: store, mirror)
         var runs: [(run: SlotRun, owner: ServiceID, members: [BackendID])] = []
         for id in mirror.records.ids {

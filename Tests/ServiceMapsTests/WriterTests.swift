@@ -79,6 +79,14 @@ struct WriterTests {
         #expect(!bench.writer.needsReclaim)
     }
 
+    @Test("the slots of a family that has no service port are not read at the start")
+    func freshNode() throws {
+        var bench = try Bench()
+        #expect(bench.store.arraysRead == [.vipFilter])
+        _ = bench.writer.apply(upserts: [Bench.service("web", at: 1, pods: 1...3)])
+        #expect(try Bench(contents: bench.store.contents).store.arraysRead == [.vipFilter, .slots4])
+    }
+
     @Test("nothing is written when nothing changes")
     func unchanged() throws {
         var bench = try Bench()

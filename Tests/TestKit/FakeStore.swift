@@ -40,6 +40,8 @@ package final class FakeStore: MapStore, @unchecked Sendable {
     /// Says whether a write fails, by its number and map.
     package var refuses: (Int, ServiceMap) -> Bool = { _, _ in false }
     private var writes = 0
+    /// The arrays of which elements were read.
+    package private(set) var arraysRead: Set<ServiceMap> = []
     package var counters: [UInt32: [service_counter]] = [:]
 
     package init(_ contents: Contents = Contents(), capacities: MapCapacities = .small) {
@@ -91,7 +93,8 @@ package final class FakeStore: MapStore, @unchecked Sendable {
     package func elements<Value: BitwiseCopyable>(
         _ map: ServiceMap, at indices: Range<UInt32>, as _: Value.Type
     ) throws(MapError) -> [Value] {
-        indices.map { index in
+        arraysRead.insert(map)
+        return indices.map { index in
             let zero = Bytes(repeating: 0, count: MemoryLayout<Value>.size)
             return load(contents.maps[map]?[bytes(index)] ?? zero)
         }

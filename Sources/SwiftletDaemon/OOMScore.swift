@@ -1,4 +1,5 @@
 import Logging
+import SystemCalls
 import SystemPackage
 
 /// How reluctantly the kernel ends this process when memory runs out: −1000 never, 1000 first.
@@ -12,7 +13,8 @@ enum OOMScore {
             log.notice(
                 "cannot set oom_score_adj",
                 metadata: [
-                    "oomScoreAdj": "\(score)", "cause": "\(error)", "advice": "harmless; it needs CAP_SYS_RESOURCE",
+                    "oomScoreAdj": "\(score)", "cause": "\((error as? Errno)?.plainText ?? "\(error)")",
+                    "advice": "harmless; it needs CAP_SYS_RESOURCE",
                 ])
         }
     }

@@ -9,7 +9,9 @@ struct GeneratedCluster: ExpressibleByArgument {
     /// `10000x10`.
     init?(argument: String) {
         let numbers = argument.split(separator: "x").compactMap { Int($0) }
-        guard numbers.count == 2, (1...65_536).contains(numbers[0]), (1...100).contains(numbers[1]) else { return nil }
+        guard numbers.count == 2, (1...262_144).contains(numbers[0]), (1...100).contains(numbers[1]),
+            numbers[0] * numbers[1] <= 4_194_304
+        else { return nil }
         services = numbers[0]
         endpoints = numbers[1]
     }
@@ -23,7 +25,7 @@ struct GeneratedCluster: ExpressibleByArgument {
         store.compact()
     }
 
-    func vip(_ number: Int) -> String { "10.96.\(number >> 8).\(number & 0xff)" }
+    func vip(_ number: Int) -> String { "10.\(96 + number >> 16).\(number >> 8 & 0xff).\(number & 0xff)" }
 
     /// The slice of a Service.
     ///

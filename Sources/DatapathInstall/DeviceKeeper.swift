@@ -72,12 +72,15 @@ package actor DeviceKeeper {
     /// Looks anew at what leads to endpoints. It asks for the route to each, so it is not done at each change.
     ///
     /// - Parameter isWhole: the first list has come; a cluster without endpoints has none.
-    package func follow(_ cluster: ClusterState, isWhole: Bool = false) {
+    /// - Returns: how long the look took, without what follows from it.
+    @discardableResult
+    package func follow(_ cluster: ClusterState, isWhole: Bool = false) -> Duration {
         let (before, knew) = (endpoints, knowsEndpoints)
-        endpoints = devices(towards: cluster)
+        let look = ContinuousClock().measure { endpoints = devices(towards: cluster) }
         knowsEndpoints = knew || isWhole || !endpoints.isEmpty
-        if knew == knowsEndpoints, before.choosesLike(endpoints) { return }
+        if knew == knowsEndpoints, before.choosesLike(endpoints) { return look }
         if !network.links.isEmpty { reconcile() }
+        return look
     }
 
     package func follow(_ node: NodeFacts) {

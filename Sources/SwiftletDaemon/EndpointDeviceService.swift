@@ -13,8 +13,8 @@ struct EndpointDeviceService: Service {
     func run() async throws {
         await cancelWhenGracefulShutdown {
             for await _ in control.endpointWishes {
-                let took = await ContinuousClock().measure { await devices.follow(control.state) }
-                try? await Task.sleep(for: min(max(took * Self.share, Self.shortest), Self.longest))
+                let look = await devices.follow(control.state)
+                try? await Task.sleep(for: min(max(look * Self.share, Self.shortest), Self.longest))
             }
         }
     }

@@ -28,25 +28,26 @@ where Batches.Element == StateBatch, Batches.AsyncIterator: SendableMetatype {
                 }
             }
             for await _ in mailbox.signals {
-                if let batch = mailbox.take(), try await feed(batch) { break }
+                guard let batch = mailbox.take() else { continue }
+                if try await feed(consume batch) { break }
             }
             group.cancelAll()
             try await group.waitForAll()
         }
     }
 
+    /// - Parameter batch: consumed, since the first one is as large as the state that comes of it.
     /// - Returns: whether there is no more to do.
-    private func feed(_ batch: StateBatch) async throws -> Bool {
+    private func feed(_ batch: consuming StateBatch) async throws -> Bool {
         guard batch.isInitial else {
             _ = await control.ingest(batch)
             return false
         }
-        var batch = batch
         if !batch.hiddenSubjects.isEmpty {
             let known = await lastKnown()
             batch.restoreHidden(from: known)
         }
-        let summary = await control.ingestFirst(batch)
+        let summary = await control.ingestFirst(consume batch)
         Heap.trim()
         try await onFirstList(summary)
         // It looks at all endpoints, too.

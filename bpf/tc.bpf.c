@@ -26,13 +26,14 @@ static __always_inline int tc_packet(struct __sk_buff *skb, __u32 l3, enum hook 
 	__be16 protocol = skb->protocol;
 	__be16 tag[2] = {};
 	__u32 note = skb->tc_index;
-	bool is_done = false;
+	bool is_translated = false, is_done = false;
 	int i;
 
 	if (!hook_is_arrival(hook)) {
 		if (note && note == packet_done(skb->ingress_ifindex))
 			return PASS_ON;
-	} else if (note && !packet_may_be_translated(note)) {
+		is_translated = packet_is_translated(note);
+	} else if (note && !packet_is_translated(note)) {
 		skb->tc_index = 0;
 	}
 	/*
@@ -57,9 +58,9 @@ static __always_inline int tc_packet(struct __sk_buff *skb, __u32 l3, enum hook 
 		l3 += VLAN_TAG;
 	}
 	if (protocol == bpf_htons(ETH_P_IP)) {
-		switch (tc_glance4(skb, l3, hook)) {
+		switch (is_translated ? GLANCE_OURS : tc_glance4(skb, l3, hook)) {
 		case GLANCE_OURS:
-			return tc_packet4(skb, l3, hook, note);
+			return tc_packet4(skb, l3, hook);
 		case GLANCE_NOT_OURS:
 			is_done = true;
 			break;
@@ -68,9 +69,9 @@ static __always_inline int tc_packet(struct __sk_buff *skb, __u32 l3, enum hook 
 		}
 	}
 	if (protocol == bpf_htons(ETH_P_IPV6)) {
-		switch (tc_glance6(skb, l3, hook)) {
+		switch (is_translated ? GLANCE_OURS : tc_glance6(skb, l3, hook)) {
 		case GLANCE_OURS:
-			return tc_packet6(skb, l3, hook, note);
+			return tc_packet6(skb, l3, hook);
 		case GLANCE_NOT_OURS:
 			is_done = true;
 			break;
@@ -79,7 +80,7 @@ static __always_inline int tc_packet(struct __sk_buff *skb, __u32 l3, enum hook 
 		}
 	}
 	/* The headers are in the cache here, and not where the packet departs. */
-	if (is_done && hook_is_arrival(hook) && !packet_may_be_translated(note))
+	if (is_done && hook_is_arrival(hook) && !packet_is_translated(note))
 		skb->tc_index = packet_done(skb->ingress_ifindex);
 	return PASS_ON;
 }

@@ -7,9 +7,14 @@ package struct PacketRun: Sendable {
     package let result: UInt32
     /// The packet as the program left it.
     package let packet: [UInt8]
+    /// The packet's control block (`cb`) as the program left it.
+    package let controlBlock: PacketControlBlock
     /// The mean time of one run.
     package let duration: Duration
 }
+
+/// Five words that a tc program may keep with a packet.
+package typealias PacketControlBlock = (UInt32, UInt32, UInt32, UInt32, UInt32)
 
 // The kernel runs a program on demand: `SEC("syscall")` on a context struct, tc and XDP on a packet. Programs of
 // cgroup sockets cannot be run like this.
@@ -44,24 +49,29 @@ extension BPFProgram {
     ///     namespace's loopback. Only for tc.
     ///   - arrival: the device by which a departing packet came; 0 for the node's own. Only for tc.
     ///   - mark: what the packet is marked with (`SO_MARK`). Only for tc.
+    ///   - controlBlock: what the packet's control block holds. Only for tc.
     package func run(
-        packet: [UInt8], repetitions: Int = 1, device: UInt32 = 0, arrival: UInt32 = 0, mark: UInt32 = 0
+        packet: [UInt8], repetitions: Int = 1, device: UInt32 = 0, arrival: UInt32 = 0, mark: UInt32 = 0,
+        controlBlock: PacketControlBlock = (0, 0, 0, 0, 0)
     ) throws(BPFError) -> PacketRun {
-        guard device != 0 || arrival != 0 || mark != 0 else {
-            return try run(packet, repetitions, UnsafeRawBufferPointer(start: nil, count: 0))
-        }
         var context = __sk_buff()
         (context.ifindex, context.ingress_ifindex, context.mark) = (device, arrival, mark)
-        return try withUnsafeBytes(of: context) { context throws(BPFError) in try run(packet, repetitions, context) }
+        context.cb = controlBlock
+        let isGiven = device != 0 || arrival != 0 || mark != 0 || controlBlock != (0, 0, 0, 0, 0)
+        return try withUnsafeMutableBytes(of: &context) { context throws(BPFError) in
+            try run(packet, repetitions, isGiven ? context : UnsafeMutableRawBufferPointer(start: nil, count: 0))
+        }
     }
 
     private func run(
-        _ packet: [UInt8], _ repetitions: Int, _ context: UnsafeRawBufferPointer
+        _ packet: [UInt8], _ repetitions: Int, _ context: UnsafeMutableRawBufferPointer
     ) throws(BPFError) -> PacketRun {
         var options = bpf_test_run_opts()
         options.sz = MemoryLayout<bpf_test_run_opts>.size
-        options.ctx_in = context.baseAddress
+        options.ctx_in = UnsafeRawPointer(context.baseAddress)
         options.ctx_size_in = UInt32(context.count)
+        options.ctx_out = context.baseAddress
+        options.ctx_size_out = UInt32(context.count)
         options.repeat = Int32(clamping: repetitions)
         // A program may make the packet longer, by a tunnel header for example.
         var output = [UInt8](repeating: 0, count: packet.count + 256)
@@ -77,6 +87,8 @@ extension BPFProgram {
         try checked(status, .run, name)
         output.removeLast(output.count - min(output.count, Int(options.data_size_out)))
         return PacketRun(
-            result: options.retval, packet: output, duration: .nanoseconds(Int64(options.duration)))
+            result: options.retval, packet: output,
+            controlBlock: context.isEmpty ? (0, 0, 0, 0, 0) : context.load(as: __sk_buff.self).cb,
+            duration: .nanoseconds(Int64(options.duration)))
     }
 }

@@ -110,10 +110,14 @@ final class PacketLab {
         let packet: [UInt8]
     }
 
-    /// - Parameter first: the number of the client that the first repetition comes from; each comes from another one.
-    ///   All come from the frame's source without it.
-    func time(_ program: Program, _ frame: TCPFrame, repeats: Int, from first: UInt32? = nil) throws -> Timing {
-        if program.isRepeated { try enter(frame, from: first) }
+    /// - Parameters:
+    ///   - first: the number of the client that the first repetition comes from; each comes from another one. All come
+    ///     from the frame's source without it.
+    ///   - flow: the flow that the frame has been translated for on arrival; with `first`, of the first repetition.
+    func time(
+        _ program: Program, _ frame: TCPFrame, repeats: Int, from first: UInt32? = nil, noted flow: UInt32? = nil
+    ) throws -> Timing {
+        if program.isRepeated { try enter(frame, from: first, noted: flow) }
         let start = Self.processorTime
         let run = try run(program, frame, repeats)
         let elapsed = Self.processorTime - start
@@ -173,9 +177,10 @@ final class PacketLab {
             packet: frame.bytes, repetitions: repeats, device: device, arrival: program.isDeparture ? device : 0)
     }
 
-    private func enter(_ frame: TCPFrame, from first: UInt32?) throws {
+    private func enter(_ frame: TCPFrame, from first: UInt32?, noted flow: UInt32?) throws {
         var original = packet_original()
         original.size = UInt32(PACKET_ORIGINAL_MAX)
+        if let flow { original.noted = flow + 1 }
         if let first {
             let offsets = frame.sourceOffsets
             (original.address_offset, original.port_offset) = (UInt32(offsets.address), UInt32(offsets.port))
@@ -183,6 +188,28 @@ final class PacketLab {
         }
         fill(&original.bytes, frame.bytes)
         try datapath.map("original").update(UInt32(0), to: original)
+    }
+
+    /// The number of the flow whose packets are forwarded with these ends.
+    func flow(from client: SocketAddress, to endpoint: SocketAddress) throws -> UInt32 {
+        let number: UInt32?
+        if client.isV4 {
+            var key = tuple4()
+            fill(&key.source, client.address)
+            fill(&key.destination, endpoint.address)
+            (key.source_port, key.destination_port) = (client.port, endpoint.port)
+            (key.protocol, key.place) = (TCP, INNER)
+            number = try datapath.map("tuples4").lookup(key, as: UInt32.self)
+        } else {
+            var key = tuple6()
+            fill(&key.source, client.address)
+            fill(&key.destination, endpoint.address)
+            (key.source_port, key.destination_port) = (client.port, endpoint.port)
+            (key.protocol, key.place) = (TCP, INNER)
+            number = try datapath.map("tuples6").lookup(key, as: UInt32.self)
+        }
+        guard let number else { throw PacketBenchmarkError("no flow \(client) → \(endpoint)") }
+        return number
     }
 
     /// Empties the table of flows.

@@ -80,11 +80,13 @@ struct ProgramBenchmark {
         let flow = try Flow(from: client, to: frontend, on: lab)
         switch packet {
         case .requestDeparting:
-            return try net(.undoAndWireOut, TCPFrame(.following, from: flow.inner, to: flow.endpoint), lab)
+            return try net(
+                .undoAndWireOut, TCPFrame(.following, from: flow.inner, to: flow.endpoint), lab, noted: flow.number)
         case .reply, .replySentOn:
             return try net(.undoAndWireIn, TCPFrame(.following, from: flow.endpoint, to: flow.seen), lab)
         case .replyDeparting:
-            return try net(.undoAndWireOut, TCPFrame(.following, from: flow.endpoint, to: flow.inner), lab)
+            return try net(
+                .undoAndWireOut, TCPFrame(.following, from: flow.endpoint, to: flow.inner), lab, noted: flow.number)
         default:
             return try net(.undoAndWireIn, TCPFrame(.following, from: client, to: frontend), lab)
         }
@@ -108,8 +110,12 @@ struct ProgramBenchmark {
             let before = try lab.counters()
             if packet == .firstDeparting {
                 _ = try lab.time(.undoAndWireIn, opening, repeats: count, from: clients)
-                let inner = TCPFrame(.opening, from: anyone, to: PacketLab.endpoints(family)[0])
-                sum += try net(.undoAndWireOut, inner, lab, repeats: count, from: clients) * Double(count)
+                let endpoint = PacketLab.endpoints(family)[0]
+                let inner = TCPFrame(.opening, from: anyone, to: endpoint)
+                // The table was empty: the flows have their places in a row.
+                let flow = try lab.flow(from: inner.source(ofClient: clients), to: endpoint)
+                sum +=
+                    try net(.undoAndWireOut, inner, lab, repeats: count, from: clients, noted: flow) * Double(count)
             } else {
                 sum += try net(.undoAndWireIn, opening, lab, repeats: count, from: clients) * Double(count)
             }
@@ -125,10 +131,10 @@ struct ProgramBenchmark {
     /// The time of a program, less that of the one that does all but what is measured.
     private func net(
         _ program: PacketLab.Program, _ frame: TCPFrame, _ lab: PacketLab, repeats: Int? = nil,
-        from first: UInt32? = nil
+        from first: UInt32? = nil, noted flow: UInt32? = nil
     ) throws -> Double {
         let repeats = repeats ?? self.repeats
-        let measured = try lab.time(program, frame, repeats: repeats, from: first)
+        let measured = try lab.time(program, frame, repeats: repeats, from: first, noted: flow)
         let isTranslated = program.isRepeated
         let expected = isTranslated && lab.redirects ? TrafficControl.redirect : TrafficControl.passOn
         let (source, destination) = TCPFrame.ends(of: measured.packet)
@@ -140,7 +146,7 @@ struct ProgramBenchmark {
                 "\(frame.source) → \(frame.destination) became \(source) → \(destination), action \(measured.action)")
         }
         let base: PacketLab.Program = isTranslated ? .undo : .nothing
-        return measured.nanoseconds - (try lab.time(base, frame, repeats: repeats, from: first)).nanoseconds
+        return measured.nanoseconds - (try lab.time(base, frame, repeats: repeats, from: first, noted: flow)).nanoseconds
     }
 }
 
@@ -150,6 +156,8 @@ private struct Flow {
     let inner: SocketAddress
     let seen: SocketAddress
     let endpoint: SocketAddress
+    /// Nil where it is sent on, and departs past the programs.
+    let number: UInt32?
 
     init(from client: SocketAddress, to frontend: SocketAddress, on lab: PacketLab) throws {
         let arrived = TCPFrame.ends(of: try lab.pass(TCPFrame(.opening, from: client, to: frontend)))
@@ -159,6 +167,7 @@ private struct Flow {
                 of: try lab.pass(TCPFrame(.opening, from: arrived.source, to: arrived.destination), .wireOut))
         }
         (inner, seen, endpoint) = (arrived.source, departed.source, departed.destination)
+        number = lab.redirects ? nil : try lab.flow(from: inner, to: endpoint)
         var back = TCPFrame.ends(of: try lab.pass(TCPFrame(.answering, from: endpoint, to: seen)))
         if !lab.redirects {
             back = TCPFrame.ends(

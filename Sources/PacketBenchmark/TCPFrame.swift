@@ -30,6 +30,12 @@ struct TCPFrame {
         source.isV4 ? (Self.ethernet + 14, Self.ethernet + 20) : (Self.ethernet + 22, Self.ethernet + 40)
     }
 
+    /// The sender where the test programs have written a client's number into the frame.
+    func source(ofClient number: UInt32) -> SocketAddress {
+        SocketAddress(
+            address: source.address.dropLast(2) + Self.big(UInt16(number >> 16)), port: UInt16(truncatingIfNeeded: number))
+    }
+
     var bytes: [UInt8] {
         let type: [UInt8] = source.isV4 ? [0x08, 0x00] : [0x86, 0xdd]
         let header = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2] + type + ip + tcp

@@ -1,6 +1,5 @@
 import BPFLoader
 import CDatapath
-import SystemPackage
 import TestKit
 
 /// A loaded object of the datapath, whose maps a test fills as the control plane does.
@@ -9,7 +8,7 @@ struct Datapath: ~Copyable {
 
     /// Loads an object that `make bpf` compiled, such as `select.bpf.o`.
     init(_ name: String) throws {
-        let object = try BPFObject(name: name, bytes: Self.bytes(of: name))
+        let object = try BPFObject(name: name, bytes: CompiledObject.bytes(of: name))
         if name != "empty.bpf.o" { try object.setInitialValue(of: ".rodata.config", to: datapath_config.ofThisKernel) }
         let loaded = try object.load()
         if loaded.mapNames.contains("vip_filter") { try Self.flood(loaded.map(named: "vip_filter"), with: .max) }
@@ -28,18 +27,6 @@ struct Datapath: ~Copyable {
     func mark(_ address: [UInt8]) throws {
         let bit = lb_filter_bit(address, UInt32(address.count))
         try map("vip_filter").update(bit / 64, to: UInt64(1) << UInt64(bit % 64))
-    }
-
-    private static func bytes(of name: String, file: String = #filePath) throws -> [UInt8] {
-        let root = FilePath(file).removingLastComponent().removingLastComponent().removingLastComponent()
-        let descriptor = try FileDescriptor.open(root.appending("build/bpf/\(name)"), .readOnly)
-        return try descriptor.closeAfter {
-            let size = try descriptor.seek(offset: 0, from: .end)
-            _ = try descriptor.seek(offset: 0, from: .start)
-            return try [UInt8](unsafeUninitializedCapacity: Int(size)) { buffer, count in
-                count = try descriptor.read(into: UnsafeMutableRawBufferPointer(buffer))
-            }
-        }
     }
 
     func map(_ name: String) throws -> BPFMap { try object.map(named: name) }

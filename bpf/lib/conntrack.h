@@ -378,22 +378,19 @@ static __always_inline void F(flow_translate)(const struct F(flow) *flow, struct
 }
 
 /*
- * Finds the living flow that has this tuple, and what the packet becomes by it. One that is over
- * counts for nothing, in either direction, and is gone then. Returns NULL when there is none.
+ * The flow of this number, if it lives and has this tuple, and what the packet becomes by it. One
+ * that is over counts for nothing, in either direction, and is gone then. Otherwise NULL.
  */
-static __always_inline struct F(flow) *F(flow_find)(const struct F(tuple) *key, bool reply,
-						    __u64 now, struct F(translation) *to)
+static __always_inline struct F(flow) *F(flow_with)(__u32 number, const struct F(tuple) *key,
+						    bool reply, __u64 now,
+						    struct F(translation) *to)
 {
-	const __u32 *owner = bpf_map_lookup_elem(&F(tuples), key);
-	struct F(flow) *flow;
+	struct F(flow) *flow = F(flow_at)(number);
 	__u8 state;
 
-	if (!owner)
-		return NULL;
-	to->number = *owner;
-	flow = F(flow_at)(to->number);
 	if (!flow)
 		return NULL;
+	to->number = number;
 	to->turn = *(volatile __u32 *)&flow->turn;
 	state = *(volatile __u8 *)&flow->state;
 	if (state == FLOW_FREE || state == FLOW_CHANGING || !F(flow_has)(flow, key))
@@ -412,6 +409,15 @@ static __always_inline struct F(flow) *F(flow_find)(const struct F(tuple) *key, 
 		return NULL;
 	}
 	return flow;
+}
+
+/* The same for the flow that owns this tuple. */
+static __always_inline struct F(flow) *F(flow_find)(const struct F(tuple) *key, bool reply,
+						    __u64 now, struct F(translation) *to)
+{
+	const __u32 *owner = bpf_map_lookup_elem(&F(tuples), key);
+
+	return owner ? F(flow_with)(*owner, key, reply, now, to) : NULL;
 }
 
 /* Whether the flow still has its backend: it may be terminating, but it must serve (spec 32). */

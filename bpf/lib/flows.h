@@ -41,6 +41,13 @@ LB_ARRAY(BPF_MAP_TYPE_ARRAY, flows6, struct flow6, 1024);
 LB_TUPLES(tuples4, struct tuple4);
 LB_TUPLES(tuples6, struct tuple6);
 LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, flow_hands, struct flow_hand, 2);
+
+/* The last flow that was noted with these low bits of its number; see packet_is_translated. */
+#define NOTED_FLOWS 0x4000
+
+LB_ARRAY(BPF_MAP_TYPE_ARRAY, noted4, __u32, NOTED_FLOWS);
+LB_ARRAY(BPF_MAP_TYPE_ARRAY, noted6, __u32, NOTED_FLOWS);
+
 LB_ARRAY(BPF_MAP_TYPE_ARRAY, flow_filter, struct flow_filter, LB_FLOW_FILTER);
 LB_LRU(fragments, struct fragment_key, struct fragment_ports);
 LB_LRU(outgoing, struct outgoing_key, __u64);
@@ -88,18 +95,14 @@ static __always_inline __u32 packet_done(__u32 ingress_ifindex)
 }
 
 /*
- * What a program on arrival says of a packet that it has translated, in tc_index: which flow's it
- * is. A bridge's port hands it to the bridge, where it arrives once more. It is believed only if
- * the packet has the tuple of that flow.
+ * What a program on arrival says of a packet that it has translated, in tc_index: for which flow,
+ * by the low bits of its number. A bridge's port hands it to the bridge, where it arrives once
+ * more; and the program on departure finds the flow without a look-up in the hash. It is believed
+ * only if the packet has the tuple of that flow.
  */
 #define TRANSLATED_MARK 0x4000
 
-static __always_inline __u32 packet_translated(__u32 flow)
-{
-	return TRANSLATED_MARK | (flow & (TRANSLATED_MARK - 1));
-}
-
-static __always_inline bool packet_may_be_translated(__u32 note)
+static __always_inline bool packet_is_translated(__u32 note)
 {
 	return (note & (DONE_MARK | TRANSLATED_MARK)) == TRANSLATED_MARK;
 }

@@ -19,6 +19,8 @@ enum piece {
 	LATER_FRAGMENT, /* without ports */
 };
 
+#define TCP_FLAGS 13 /* where they stand in the header */
+
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
@@ -199,4 +201,18 @@ static __always_inline bool F(packet_read)(struct __sk_buff *skb, __u32 l3,
 		return false;
 	F(packet_set_ports)(packet, ports);
 	return true;
+}
+
+/* The flags of TCP, read like the ports: a helper's call costs as much as the rest of a header. */
+static __always_inline void F(packet_read_flags)(struct __sk_buff *skb,
+						 const struct F(packet) *packet, __u8 *flags)
+{
+	const void *usual = (void *)(long)skb->data + (packet->l3 & 0xff) + sizeof(IP_HEADER);
+	const __u8 *byte = usual + TCP_FLAGS;
+
+	if (packet->l4 == packet->l3 + sizeof(IP_HEADER) &&
+	    (const void *)(byte + 1) <= (void *)(long)skb->data_end)
+		*flags = *byte;
+	else
+		bpf_skb_load_bytes(skb, packet->l4 + TCP_FLAGS, flags, sizeof(*flags));
 }

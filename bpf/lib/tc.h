@@ -134,25 +134,32 @@ static __always_inline bool F(tc_may_masquerade)(__u32 kinds, __u16 port)
 }
 
 /*
- * Whether a packet on arrival is what another program has made of it on arrival: a bridge has it
- * from its port. It is the flow's own, and no stranger that meets the flow.
+ * Finds the flow of a packet that a program on arrival has translated: the last one that was noted
+ * like this, or by the tuple if that is another one's.
  */
-static __always_inline bool F(tc_arrives_again)(struct F(view) *view, __u64 now)
+static __always_inline bool F(tc_find_noted_of)(struct __sk_buff *skb, struct F(view) *view)
 {
+	const __u32 place = skb->tc_index & (NOTED_FLOWS - 1);
+	const __u32 *number = bpf_map_lookup_elem(&F(noted), &place);
+	const struct F(flow) *flow = number ? F(flow_at)(*number) : NULL;
 	struct F(tuple) *tuple = &view->packet.tuple;
-	bool is_own;
+	const __u64 now = clock_coarse();
+	bool reply;
 
-	if (!packet_may_be_translated(view->note))
-		return false;
 	tuple->place = INNER;
-	is_own = F(flow_find)(tuple, false, now, &view->to);
-	if (!is_own) {
-		F(tuple_turn)(tuple, &view->key);
-		view->key.place = INNER;
-		is_own = F(flow_find)(&view->key, true, now, &view->to);
+	F(tuple_turn)(tuple, &view->key);
+	view->key.place = INNER;
+	if (number && flow) {
+		reply = tuple->destination_port != flow->backend_port ||
+			!F(is_same)(tuple->destination, flow->backend);
+		if (F(flow_with)(*number, reply ? &view->key : tuple, reply, now, &view->to))
+			return true;
 	}
-	return is_own && view->note == packet_translated(view->to.number);
+	return F(flow_find)(tuple, false, now, &view->to) ||
+	       F(flow_find)(&view->key, true, now, &view->to);
 }
+
+TC_GLOBAL(tc_find_noted, false)
 
 static __always_inline enum verdict F(tc_arrives_of)(struct __sk_buff *skb, struct F(view) *view)
 {
@@ -161,8 +168,12 @@ static __always_inline enum verdict F(tc_arrives_of)(struct __sk_buff *skb, stru
 	const __u64 now = clock_coarse();
 	enum verdict verdict;
 
-	if (F(tc_arrives_again)(view, now))
-		return VERDICT_PASS;
+	/* A bridge has it from its port: it is of the flow, and no stranger that meets it. */
+	if (packet_is_translated(skb->tc_index)) {
+		if (F(tc_find_noted)(skb))
+			return VERDICT_PASS;
+		skb->tc_index = 0;
+	}
 	if ((may_be_vip || view->kinds & LB_HAS_RENAMED) && F(tc_find_asked)(view, now))
 		return VERDICT_TRANSLATE;
 	if (F(tc_may_masquerade)(F(flow_kinds)(tuple->source, tuple->source_port),
@@ -205,43 +216,70 @@ static __always_inline enum verdict F(tc_leaves)(struct F(view) *view)
 }
 
 /*
- * The half of a forwarded flow that is translated where its packets depart. What the node has not
- * forwarded is none of a flow that masquerades: a pod on a macvlan device sends by here without
- * arriving, and nobody saw how its connection began. Refusals are the node's own.
+ * Whether a departing packet that has the tuple of this flow is of it. One of a masqueraded flow
+ * has been translated on arrival, and says so: a client that goes straight to the backend may have
+ * the same ports, and how that connection began nobody may have seen (spec 51, 52). A refusal is
+ * the node's own. Where notes get lost on the way through the node, as the flow's first packet
+ * showed, what was forwarded is of the flow: a pod on a macvlan device sends by here without
+ * arriving.
  */
-static __always_inline enum verdict F(tc_find_inner)(struct __sk_buff *skb, struct F(view) *view,
-						     __u64 now)
+static __always_inline bool F(tc_is_of)(const struct F(flow) *flow, struct __sk_buff *skb,
+					const struct F(view) *view)
 {
-	const bool may_be_half = skb->ingress_ifindex || view->is_icmp || view->tcp_flags & TCP_RST;
-	struct F(packet) *packet = &view->packet;
-	struct F(flow) *flow = NULL;
+	if (packet_is_translated(skb->tc_index) || (view->to.reply && !flow->node_port))
+		return true;
+	if (!skb->ingress_ifindex)
+		return view->is_icmp || view->tcp_flags & TCP_RST;
+	return flow->masquerade == MASQUERADE_UNNOTED || !flow->node_port;
+}
 
-	if (view->kinds && may_be_half) {
+/* The forwarded flow that a departing packet has the tuple of, as the kernel forwards it. */
+static __always_inline struct F(flow) *F(tc_find_half)(struct __sk_buff *skb, struct F(view) *view,
+						       __u64 now)
+{
+	struct F(packet) *packet = &view->packet;
+	struct F(flow) *flow;
+
+	if (packet_is_translated(skb->tc_index) && F(tc_find_noted)(skb))
+		return F(flow_at)(view->to.number);
+	if (view->kinds) {
 		packet->tuple.place = INNER;
 		flow = F(flow_find)(&packet->tuple, false, now, &view->to);
-		if (flow && !flow->masquerade)
-			return VERDICT_PASS;
-		if (flow && !flow->node_port) {
-			if (view->is_icmp)
-				return VERDICT_PASS;
-			view->has_flow = 1;
-			view->reason = F(flow_masquerade)(skb, view->to.number, skb->ifindex);
-			if (view->reason != COUNT_FORWARD)
-				return VERDICT_REFUSE;
-			F(flow_translate)(flow, &view->to);
-		}
-		if (flow)
-			return VERDICT_TRANSLATE;
+		if (flow && F(tc_is_of)(flow, skb, view))
+			return flow;
 	}
 	if (!F(flow_kinds)(packet->tuple.source, packet->tuple.source_port))
-		return VERDICT_PASS;
+		return NULL;
 	F(tuple_turn)(&packet->tuple, &view->key);
 	view->key.place = INNER;
 	flow = F(flow_find)(&view->key, true, now, &view->to);
-	if (!flow || (flow->node_port && !may_be_half))
+	return flow && F(tc_is_of)(flow, skb, view) ? flow : NULL;
+}
+
+/* The half of a forwarded flow that is translated where its packets depart. */
+static __always_inline enum verdict F(tc_find_inner)(struct __sk_buff *skb, struct F(view) *view,
+						     __u64 now)
+{
+	struct F(flow) *flow = F(tc_find_half)(skb, view, now);
+
+	if (!flow)
 		return VERDICT_PASS;
-	if (!view->is_icmp)
-		F(flow_follow)(flow, true, view->tcp_flags, now);
+	if (view->to.reply) {
+		if (!view->is_icmp)
+			F(flow_follow)(flow, true, view->tcp_flags, now);
+		return VERDICT_TRANSLATE;
+	}
+	if (!flow->masquerade || (view->is_icmp && !flow->node_port))
+		return VERDICT_PASS;
+	if (flow->node_port)
+		return VERDICT_TRANSLATE;
+	if (!packet_is_translated(skb->tc_index))
+		flow->masquerade = MASQUERADE_UNNOTED;
+	view->has_flow = 1;
+	view->reason = F(flow_masquerade)(skb, view->to.number, skb->ifindex);
+	if (view->reason != COUNT_FORWARD)
+		return VERDICT_REFUSE;
+	F(flow_translate)(flow, &view->to);
 	return VERDICT_TRANSLATE;
 }
 
@@ -303,7 +341,7 @@ static __always_inline bool F(tc_read)(struct __sk_buff *skb, __u32 l3, struct F
 	}
 	view->is_first = !view->is_icmp && packet->piece != LATER_FRAGMENT;
 	if (packet->tuple.protocol == TCP && view->is_first) {
-		bpf_skb_load_bytes(skb, packet->l4 + 13, &view->tcp_flags, 1);
+		F(packet_read_flags)(skb, packet, &view->tcp_flags);
 		view->is_first =
 			(view->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
 	}
@@ -315,7 +353,7 @@ static __always_inline bool F(tc_read)(struct __sk_buff *skb, __u32 l3, struct F
 }
 
 /* Every packet that may be ours. */
-static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook hook, __u32 note)
+static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook hook)
 {
 	__u32 first = 0;
 	struct F(view) *view = bpf_map_lookup_elem(&F(views), &first);
@@ -325,7 +363,6 @@ static __noinline int F(tc_packet)(struct __sk_buff *skb, __u32 l3, enum hook ho
 		return PASS_ON;
 	__builtin_memset(view, 0, sizeof(*view));
 	view->hook = hook;
-	view->note = note;
 	if (!F(tc_read)(skb, l3, view))
 		goto pass;
 	verdict = hook_is_arrival(hook) ? F(tc_arrives)(skb) : F(tc_departs)(skb);

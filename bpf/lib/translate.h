@@ -71,6 +71,17 @@ static __always_inline enum counter F(tc_prepare_way)(struct __sk_buff *skb, str
 	return COUNT_FORWARD;
 }
 
+/* Notes for which flow a packet has been translated on arrival. */
+static __always_inline __u32 F(packet_translated)(__u32 flow)
+{
+	const __u32 place = flow & (NOTED_FLOWS - 1);
+	__u32 *number = bpf_map_lookup_elem(&F(noted), &place);
+
+	if (number && *number != flow)
+		*number = flow;
+	return TRANSLATED_MARK | place;
+}
+
 /* A packet of a known flow. */
 static __always_inline int F(tc_translate_of)(struct __sk_buff *skb, struct F(view) *view)
 {
@@ -110,7 +121,7 @@ static __always_inline int F(tc_translate_of)(struct __sk_buff *skb, struct F(vi
 	}
 	if (sends)
 		return F(send_on)(skb, packet->l3, &view->way, view->hook);
-	skb->tc_index = hook_is_arrival(view->hook) ? packet_translated(to->number)
+	skb->tc_index = hook_is_arrival(view->hook) ? F(packet_translated)(to->number)
 						    : packet_done(skb->ingress_ifindex);
 	return PASS_ON;
 }

@@ -31,7 +31,6 @@ struct F(view) {
 	__u8 is_first; /* it may be the first packet of a connection */
 	__u8 has_flow; /* it is of the flow that `to` is about */
 	__u8 kinds;    /* enum flow_filter_kind of the destination */
-	__u16 note;    /* what a program before has said of it */
 };
 
 LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, F(views), struct F(view), 1);

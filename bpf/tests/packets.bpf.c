@@ -24,6 +24,10 @@ static __always_inline int undo(struct __sk_buff *skb)
 	if (!packet || packet->size != PACKET_ORIGINAL_MAX)
 		return TC_ACT_SHOT;
 	skb->tc_index = 0;
+	if (packet->noted) {
+		skb->tc_index = TRANSLATED_MARK | ((packet->noted - 1) & (NOTED_FLOWS - 1));
+		packet->noted += packet->address_offset > 0;
+	}
 	if (skb->len < PACKET_ORIGINAL_MAX) /* an answer took its place */
 		bpf_skb_change_tail(skb, PACKET_ORIGINAL_MAX, 0);
 	bpf_skb_store_bytes(skb, 0, packet->bytes, PACKET_ORIGINAL_MAX, 0);

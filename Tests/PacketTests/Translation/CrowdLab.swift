@@ -3,7 +3,7 @@ import CDatapath
 import CSelect
 import Glibc
 import NetworkLab
-import SystemPackage
+import TestKit
 
 /// A node with one Service and one endpoint on another node, and room for the flows of a crowd.
 /// A class because a struct that owns others cannot throw once it has them.
@@ -25,7 +25,7 @@ final class CrowdLab {
             "link set eth0 address 02:00:00:00:00:01", "address add 192.0.2.1/24 dev eth0",
             "route add default via 192.0.2.254",
         ])
-        let object = try BPFObject(name: "packets.bpf.o", bytes: Self.bytes())
+        let object = try BPFObject(name: "packets.bpf.o", bytes: CompiledObject.bytes(of: "packets.bpf.o"))
         var config = tc_config.ofTests
         config.flows = UInt32(Self.flows)
         config.redirect = 1
@@ -37,19 +37,6 @@ final class CrowdLab {
         self.beyond = beyond
         self.object = try object.load()
         try fillMaps()
-    }
-
-    private static func bytes(file: String = #filePath) throws -> [UInt8] {
-        var root = FilePath(file)
-        for _ in 0..<4 { root.removeLastComponent() }
-        let descriptor = try FileDescriptor.open(root.appending("build/bpf/packets.bpf.o"), .readOnly)
-        return try descriptor.closeAfter {
-            let size = try descriptor.seek(offset: 0, from: .end)
-            _ = try descriptor.seek(offset: 0, from: .start)
-            return try [UInt8](unsafeUninitializedCapacity: Int(size)) { buffer, count in
-                count = try descriptor.read(into: UnsafeMutableRawBufferPointer(buffer))
-            }
-        }
     }
 
     private func fillMaps() throws {

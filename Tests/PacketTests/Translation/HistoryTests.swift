@@ -15,17 +15,22 @@ extension TranslationTests {
         private static let steps = FuzzRun.count
 
         @Test(
-            "each connection keeps its endpoint and gets its own answers", arguments: Family.allCases,
-            [1, 2, 3] as [UInt64])
-        func histories(family: Family, seed: UInt64) throws {
+            "each connection keeps its endpoint and gets its own answers", arguments: TranslationLab.Programs.allCases,
+            Family.allCases)
+        func histories(programs: TranslationLab.Programs, family: Family) throws {
+            for seed in 1...3 as ClosedRange<UInt64> { try history(programs, family, seed) }
+        }
+
+        private func history(_ programs: TranslationLab.Programs, _ family: Family, _ seed: UInt64) throws {
             // Short, so that a machine that was just started is older than they are.
-            let lab = try TranslationLab {
+            let lab = try TranslationLab(programs) {
                 ($0.tcp_seconds, $0.tcp_new_seconds, $0.tcp_close_wait_seconds) = (100, 100, 100)
                 ($0.tcp_closing_seconds, $0.tcp_reset_seconds) = (100, 100)
                 ($0.udp_seconds, $0.udp_stream_seconds) = (100, 100)
             }
             for (transport, isLocal) in [(Transport.tcp, false), (.tcp, true), (.udp, false), (.udp, true)] {
-                var history = History(lab, family, transport, isLocal: isLocal, seed: seed)
+                var history = History(
+                    lab, family, transport, isLocal: isLocal, isNoted: programs == .noted, seed: seed)
                 try history.run(Self.steps)
             }
         }
@@ -62,6 +67,7 @@ private struct History {
     private let family: Family
     private let transport: Transport
     private let isLocal: Bool
+    private let isNoted: Bool
     private let service: TestService
     private static let besideEndpoints = [
         "10.244.1.250", "10.244.2.250", "fd00:10:244:1::fa", "fd00:10:244:2::fa",
@@ -72,8 +78,11 @@ private struct History {
     /// Those that ended by time: nothing is left of them.
     private var dead: [Connection] = []
 
-    init(_ lab: TranslationLab, _ family: Family, _ transport: Transport, isLocal: Bool, seed: UInt64) {
-        (self.lab, self.family, self.transport, self.isLocal) = (lab, family, transport, isLocal)
+    init(
+        _ lab: TranslationLab, _ family: Family, _ transport: Transport, isLocal: Bool, isNoted: Bool, seed: UInt64
+    ) {
+        (self.lab, self.family, self.transport) = (lab, family, transport)
+        (self.isLocal, self.isNoted) = (isLocal, isNoted)
         service = TestService(
             transport: transport, local: isLocal ? [11, 12] : [], remote: isLocal ? [] : [11, 12]
         ) { service in
@@ -104,8 +113,9 @@ private struct History {
         let kind = kinds.randomElement(using: &random) ?? .service
         let (origin, target) = (origin(kind), target(kind))
         if living.contains(where: { $0.isSame(kind, origin, target) }) { return }
-        // A bystander that is older would be known to the kernel's connection tracking, which has seen nothing here.
-        if kind == .service, living.contains(where: { $0.kind == .direct && $0.origin == origin }) { return }
+        if kind == .service, !keepsOlder, living.contains(where: { $0.kind == .direct && $0.origin == origin }) {
+            return
+        }
         let first = Packet.first(transport, origin, target)
         guard let (inner, outer) = try forward(first, kind) else {
             Issue.record("\(first) was not forwarded\(text)")
@@ -123,6 +133,11 @@ private struct History {
         living.append(connection)
         dead.removeAll { $0.origin == origin }
     }
+
+    /// Whether a client's connection straight to an endpoint may be older than a flow from the same port although the
+    /// kernel tracks nothing: the note on a packet tells the two apart, on TCP. A datagram may always be a first one, and
+    /// a local endpoint sees one client.
+    private var keepsOlder: Bool { isNoted && transport == .tcp && !isLocal }
 
     /// A bystander stays as it is, unless a flow has its ports.
     private func expectNeeded(_ connection: Connection) {
@@ -208,11 +223,11 @@ private struct History {
     /// An answer of the endpoint; what it says as TCP it says by UDP too.
     private func receive(_ segment: Packet, _ connection: Connection) throws {
         let answer = transport == .tcp ? segment : .udp(segment.source, segment.destination)
-        var packet = answer
-        if !isLocal { packet = try lab.run(packet, .wireIn).packet }
+        var verdict = try lab.run(answer, isLocal ? .podIn : .wireIn)
         if connection.kind != .node {
-            packet = try lab.run(packet, .wireOut, arrival: isLocal ? .pod0 : .eth0).packet
+            verdict = try lab.run(verdict, .wireOut, arrival: isLocal ? .pod0 : .eth0)
         }
+        let packet = try verdict.packet
         expectEqual(packet, answer.changing(source: connection.target, destination: connection.origin))
     }
 
@@ -227,7 +242,7 @@ private struct History {
         let arrived = try lab.run(packet, .wireIn)
         guard arrived.action == .passOn else { return nil }
         if isLocal { return try (arrived.packet, arrived.packet) }
-        let departed = try lab.run(arrived.bytes, .wireOut, arrival: .eth0)
+        let departed = try lab.run(arrived, .wireOut, arrival: .eth0)
         guard departed.action == .passOn else { return nil }
         return try (arrived.packet, departed.packet)
     }

@@ -43,20 +43,42 @@ final class TranslationLab: Sendable {
         case pod0
     }
 
-    init(change: (inout tc_config) -> Void = { _ in }) throws {
+    /// The programs, and what of one the next has when a packet goes through both.
+    enum Programs: CaseIterable {
+        /// Those that are installed. A test run loses what they note in a packet, as another tool might.
+        case installed
+        /// Those of noted.bpf.o, which call them: the control block has it.
+        case noted
+
+        fileprivate func name(_ hook: Hook) -> String {
+            self == .installed ? hook.rawValue : "tst" + hook.rawValue.dropFirst(3)
+        }
+
+        fileprivate func object() throws -> BPFObject {
+            switch self {
+            case .installed:
+                let bytes = swiftlet_tc_object()
+                return try BPFObject(
+                    name: "tc.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
+            case .noted: return try BPFObject(name: "noted.bpf.o", bytes: CompiledObject.bytes(of: "noted.bpf.o"))
+            }
+        }
+    }
+
+    init(_ kind: Programs = .installed, change: (inout tc_config) -> Void = { _ in }) throws {
         let node = try NetworkLab.NetworkNamespace("tc")
         let beyond = try NetworkLab.NetworkNamespace("beyond")
         try Self.wire(node, beyond)
-        let bytes = swiftlet_tc_object()
-        let object = try BPFObject(
-            name: "tc.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
+        let object = try kind.object()
         var config = tc_config.ofTests
         change(&config)
         try object.setInitialValue(of: ".rodata.tc", to: config)
         try object.setInitialValue(of: ".rodata.config", to: datapath_config.ofTests)
         let loaded = try object.load()
         var programs: [Hook: LoadedProgram] = [:]
-        for hook in Hook.allCases { programs[hook] = LoadedProgram(try loaded.program(named: hook.rawValue)) }
+        for hook in kind == .installed ? Hook.allCases : Hook.framed {
+            programs[hook] = LoadedProgram(try loaded.program(named: kind.name(hook)))
+        }
         self.programs = programs
         var maps: [String: OpenMap] = [:]
         for name in loaded.mapNames where !name.hasPrefix(".") { maps[name] = OpenMap(try loaded.map(named: name)) }
@@ -227,6 +249,11 @@ final class TranslationLab: Sendable {
         try run(packet.bytes, hook, arrival: arrival, mark: mark)
     }
 
+    /// Runs a program where a packet departs that another one has seen where it arrived.
+    func run(_ before: Verdict, _ hook: Hook, arrival: Device) throws -> Verdict {
+        try inside { runner in try runner.run(before.bytes, hook, arrival: arrival, note: before.note) }
+    }
+
     /// The node has no way for what has this mark.
     func refuse(mark: UInt32, _ family: Family) throws {
         let option = family == .v4 ? "-4" : "-6"
@@ -243,12 +270,16 @@ final class TranslationLab: Sendable {
     struct Runner: ~Copyable {
         fileprivate let lab: TranslationLab
 
-        func run(_ bytes: [UInt8], _ hook: Hook, arrival: Device? = nil, mark: UInt32 = 0) throws -> Verdict {
+        func run(
+            _ bytes: [UInt8], _ hook: Hook, arrival: Device? = nil, mark: UInt32 = 0,
+            note: PacketControlBlock = (0, 0, 0, 0, 0)
+        ) throws -> Verdict {
             guard let loaded = lab.programs[hook] else { throw PacketError("no program \(hook)") }
             let run = try loaded.program.run(
                 packet: bytes, device: lab.devices[hook.device] ?? 0,
-                arrival: arrival.flatMap { lab.devices[$0] } ?? 0, mark: mark)
-            return Verdict(action: Action(rawValue: Int32(bitPattern: run.result)), bytes: run.packet)
+                arrival: arrival.flatMap { lab.devices[$0] } ?? 0, mark: mark, controlBlock: note)
+            return Verdict(
+                action: Action(rawValue: Int32(bitPattern: run.result)), bytes: run.packet, note: run.controlBlock)
         }
     }
 }
@@ -285,6 +316,8 @@ enum Action: Int32, Sendable {
 struct Verdict {
     var action: Action?
     var bytes: [UInt8]
+    /// What the program noted for the next one; nothing but with `Programs.noted`.
+    var note: PacketControlBlock = (0, 0, 0, 0, 0)
 
     var packet: Packet {
         get throws(PacketError) { try Packet(bytes) }

@@ -27,6 +27,13 @@ LB_ENUM flow_path{
 	DEPARTING = 3,	/* what leaves the node: requests on departure, replies on arrival */
 };
 
+/* Whether the source becomes the node's where the packets depart. */
+LB_ENUM masquerade{
+	MASQUERADE_NONE = 0, MASQUERADE_NOTED = 1,
+	MASQUERADE_UNNOTED =
+		2, /* it does; what one program notes in a packet is lost before the next */
+};
+
 /*
  * One flow, whole: what the client asked, what the kernel forwards, and what the backend sees.
  *
@@ -55,7 +62,7 @@ struct flow4 {
 	enum ip_protocol protocol;
 	enum flow_state state;
 	enum flow_path path;
-	__u8 masquerade;  /* 1: the source becomes the node's where the packets depart */
+	enum masquerade masquerade;
 	__u8 fin_client;  /* 1: the client has sent its last byte */
 	__u8 fin_backend; /* 1: the backend has */
 };
@@ -79,7 +86,7 @@ struct flow6 {
 	enum ip_protocol protocol;
 	enum flow_state state;
 	enum flow_path path;
-	__u8 masquerade;
+	enum masquerade masquerade;
 	__u8 fin_client;
 	__u8 fin_backend;
 };

@@ -146,7 +146,8 @@ struct ProgramBenchmark {
                 "\(frame.source) → \(frame.destination) became \(source) → \(destination), action \(measured.action)")
         }
         let base: PacketLab.Program = isTranslated ? .undo : .nothing
-        return measured.nanoseconds - (try lab.time(base, frame, repeats: repeats, from: first, noted: flow)).nanoseconds
+        let rest = try lab.time(base, frame, repeats: repeats, from: first, noted: flow)
+        return measured.nanoseconds - rest.nanoseconds
     }
 }
 

@@ -33,7 +33,8 @@ struct TCPFrame {
     /// The sender where the test programs have written a client's number into the frame.
     func source(ofClient number: UInt32) -> SocketAddress {
         SocketAddress(
-            address: source.address.dropLast(2) + Self.big(UInt16(number >> 16)), port: UInt16(truncatingIfNeeded: number))
+            address: source.address.dropLast(2) + Self.big(UInt16(number >> 16)),
+            port: UInt16(truncatingIfNeeded: number))
     }
 
     var bytes: [UInt8] {

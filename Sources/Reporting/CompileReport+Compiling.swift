@@ -88,11 +88,14 @@ private struct FrontendReasons {
         }
     }
 
-    /// Slices tell of some ports only that there are no endpoints.
+    /// Slices tell of some ports only that there are no endpoints. Objects without any pod may be a cluster's, written out
+    /// without them.
     mutating func look(at pods: () -> ClusterView) {
         let open = ports.filter { [.noSlice, .selectorMatchesNothing].contains($0.value.port.emptyReason) }
         if open.isEmpty { return }
-        let explainer = Explainer(view: pods(), node: node)
+        let view = pods()
+        if view.pods.isEmpty { return }
+        let explainer = Explainer(view: view, node: node)
         for service in Set(open.keys.map(\.service)) {
             for (port, reason) in explainer.emptiness(of: service) where open[port] != nil {
                 // Who writes slices need not write pods.

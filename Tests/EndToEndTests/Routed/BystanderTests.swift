@@ -44,25 +44,30 @@ struct BystanderTests {
         try bystanders(arrangement, family).expectOpenConnectionsKept()
     }
 
-    /// A node where nothing filters by state and nothing masquerades: what is older than a flow, and has passed by its
-    /// programs, is known to nothing there.
-    @Test("without connection tracking, older connections of a client are not known", arguments: Arrangement.untracked)
-    func losesUntracked(arrangement: Arrangement) throws {
-        let bystanders = try bystanders(arrangement, .v4)
-        withKnownIssue("a flow that keeps its client takes the port of an older connection to its endpoint") {
-            try bystanders.expectOlderConnectionKept { $0.hasPrefix("local") }
-        }
-        withKnownIssue("datagrams that the node forwards begin a flow when their address becomes a frontend") {
-            try bystanders.expectOpenConnectionsKept()
-        }
-    }
-
-    /// Where the endpoint sees the node, the note on each packet of the flow tells it from the client's own.
+    /// Where the endpoint sees the node, the note on each packet of the flow tells it from the client's own connection.
     @Test(
-        "without connection tracking, a client's older connection beyond the node goes on",
+        "without connection tracking, a client's older connection outlives a flow that is masqueraded",
         arguments: Arrangement.untracked, IPVersion.allCases)
     func keepsUntracked(arrangement: Arrangement, family: IPVersion) throws {
-        try bystanders(arrangement, family).expectOlderConnectionKept { $0.hasPrefix("remote") }
+        try bystanders(arrangement, family).expectOlderConnectionKept()
+    }
+
+    /// A node where nothing filters by state and nothing masquerades: what is older than a flow, and has passed by its
+    /// programs, is known to nothing there.
+    @Test("without connection tracking, older connections of a client are not known")
+    func losesUntracked() throws {
+        withKnownIssue("a flow that keeps its client takes the port of an older connection to its endpoint") {
+            for arrangement in Arrangement.untracked {
+                var unseen = arrangement
+                unseen.seesPods = false
+                try bystanders(unseen, .v4).expectOlderConnectionKept { $0.hasPrefix("near") }
+            }
+        }
+        withKnownIssue("datagrams that the node forwards begin a flow when their address becomes a frontend") {
+            for arrangement in Arrangement.untracked {
+                try bystanders(arrangement, .v4).expectOpenConnectionsKept()
+            }
+        }
     }
 
     /// The table is small, as it would be with a hundred times as many connections.

@@ -128,6 +128,9 @@ struct SourceRangeTests {
         func explain(_ number: Int, from place: TestNode.Place) throws -> String {
             let process = try RunningProcess(["sleep", "60"], in: node.namespace(of: place), cgroup: node.cgroup.path)
             defer { _ = try? process.terminate() }
+            // It enters its cgroup before it becomes what it is to be.
+            let name = "/proc/\(process.pid)/comm"
+            #expect(try eventually { try String(contentsOfFile: name, encoding: .utf8) == "sleep\n" })
             let address = start.hasPrefix("[") ? "\(start):\(number)]:80" : "\(start).\(number):80"
             return try Programs.run(
                 [Programs.swiftlet, "explain", address, "--pid", "\(process.pid)", "--bpf-root", node.bpfRoot],

@@ -124,7 +124,7 @@ struct StatusTests {
         let command = "\(Programs.swiftlet) \(words) --bpf-root \(node.bpfRoot)"
         if words == "services" {
             let full = try Programs.run(["/bin/sh", "-c", "\(command) > /dev/full"], in: node.lab.node.path)
-            #expect(full.status == .exited(1) && full.output.contains("No space left on device"), "\(full)")
+            #expect(full.status == .exited(1) && full.output.contains("no space left on device"), "\(full)")
         } else {
             let gone = ["/bin/bash", "-c", "timeout 30 \(command) | head -n 1 > /dev/null; exit ${PIPESTATUS[0]}"]
             #expect(try Programs.run(gone, in: node.lab.node.path).status == .exited(0))

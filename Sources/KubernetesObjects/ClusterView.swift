@@ -37,11 +37,19 @@ package struct ClusterView: Sendable {
             .sorted { $0.key < $1.key }.map(\.value)
     }
 
-    /// The pod that has an address; the slice's word counts before the pods' own.
-    package func podName(of address: IPAddress, in slice: ObjectName) -> String? {
-        if let named = slices.first(where: { $0.slice.name == slice })?.pods[address] { return named }
-        return pods.first { $0.name.namespace == slice.namespace && !$0.isOver && $0.addresses.contains(address) }?.name
-            .name
+    /// The pod that has an address: the one that the slice names, or else one that the slice's Service selects. Pods with
+    /// hostNetwork share their node's address, so that any other comes last.
+    package func podName(of address: IPAddress, in slice: ObjectName, selector: [String: String]?) -> String? {
+        if let named = targetPod(of: address, in: slice) { return named }
+        let there = pods.filter {
+            $0.name.namespace == slice.namespace && !$0.isOver && $0.addresses.contains(address)
+        }
+        return (there.first { selector.map($0.matches) ?? false } ?? there.first)?.name.name
+    }
+
+    /// The pod that a slice names in `targetRef`.
+    package func targetPod(of address: IPAddress, in slice: ObjectName) -> String? {
+        slices.first { $0.slice.name == slice }?.pods[address]
     }
 }
 
@@ -90,6 +98,10 @@ package struct PodView: Sendable, Hashable {
     package var isTerminating = false
 
     package var isOver: Bool { phase == "Succeeded" || phase == "Failed" }
+
+    package func matches(_ selector: [String: String]) -> Bool {
+        selector.allSatisfy { labels[$0.key] == $0.value }
+    }
 }
 
 extension CloseObject {

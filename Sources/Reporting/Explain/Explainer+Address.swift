@@ -23,10 +23,11 @@ extension Explainer {
             if case .slice(let slice) = event { return slice }
             return nil
         }).first(where: { $0.endpoints.contains { $0.address == address } }) {
-            let pod = view.podName(of: address, in: slice.name) ?? "an endpoint"
+            let owner = ObjectName(namespace: slice.name.namespace, name: slice.serviceName)
+            let pod = view.podName(of: address, in: slice.name, selector: state.service(named: owner)?.selector)
             return Reason(
-                .podAddress, object: "Service \(slice.name.namespace)/\(slice.serviceName)",
-                text: "\(address) is \(pod) itself: no Service is asked",
+                .podAddress, object: "Service \(owner)",
+                text: "\(address) is \(pod ?? "an endpoint") itself: no Service is asked",
                 remedy: "ask \(slice.serviceName)'s address")
         }
         if let pod = view.pods.first(where: { $0.addresses.contains(address) }) {

@@ -21,7 +21,7 @@ extension Explainer {
     private func told(_ route: Route) -> Emptiness {
         let slices = view.slices.map(\.slice).filter { $0.isOf(route.service.name) }
         return Emptiness(service: route.service, port: route.port, slices: slices, node: node.name) { endpoint in
-            (name(of: endpoint), outcomeWord(route.fate(endpoint), endpoint, route))
+            (name(of: endpoint, route), outcomeWord(route.fate(endpoint), endpoint, route))
         }
     }
 

@@ -10,8 +10,8 @@ extension Explainer {
             return Explanation.Endpoint(
                 slice: endpoint.slice.name, address: "\(endpoint.endpoint.address)",
                 port: endpoint.port.map { Int($0.number) },
-                pod: view.podName(of: endpoint.endpoint.address, in: endpoint.slice), node: endpoint.endpoint.nodeName,
-                zone: endpoint.endpoint.zone, condition: endpoint.endpoint.conditionText, used: fate.isUsed,
+                pod: podName(of: endpoint, route), node: endpoint.endpoint.nodeName, zone: endpoint.endpoint.zone,
+                condition: endpoint.endpoint.conditionText, used: fate.isUsed,
                 outcome: fate.isUsed ? word : "left out: \(word)", reason: fate.code?.rawValue)
         }
     }
@@ -22,7 +22,7 @@ extension Explainer {
         case .used: "used"
         case .fallback: "used: terminating, serving (fallback)"
         case .unasked: "no frontend asks for it"
-        case .notReady: podState(of: endpoint) ?? "readiness"
+        case .notReady: podState(of: endpoint, route) ?? "readiness"
         case .draining: "terminating, serving: keeps its connections"
         case .ended: "terminating"
         case .hints: "hints of " + (endpoint.endpoint.zoneHints + endpoint.endpoint.nodeHints).joined(separator: ", ")
@@ -35,14 +35,22 @@ extension Explainer {
     }
 
     /// `web-a`, or the address where no pod is known.
-    func name(of endpoint: ServiceTrace.Endpoint) -> String {
-        view.podName(of: endpoint.endpoint.address, in: endpoint.slice) ?? endpoint.socketText
+    func name(of endpoint: ServiceTrace.Endpoint, _ route: Route) -> String {
+        podName(of: endpoint, route) ?? endpoint.socketText
     }
 
-    private func podState(of endpoint: ServiceTrace.Endpoint) -> String? {
-        let name = view.podName(of: endpoint.endpoint.address, in: endpoint.slice)
-        let pod = view.pods.first { $0.name.namespace == endpoint.slice.namespace && $0.name.name == name }
-        return pod.map(\.stateText)
+    func pod(of endpoint: ServiceTrace.Endpoint, _ route: Route) -> PodView? {
+        let name = podName(of: endpoint, route)
+        return view.pods.first { $0.name.namespace == endpoint.slice.namespace && $0.name.name == name }
+    }
+
+    private func podName(of endpoint: ServiceTrace.Endpoint, _ route: Route) -> String? {
+        endpoint.endpoint.pod
+            ?? view.podName(of: endpoint.endpoint.address, in: endpoint.slice, selector: route.service.selector)
+    }
+
+    private func podState(of endpoint: ServiceTrace.Endpoint, _ route: Route) -> String? {
+        pod(of: endpoint, route).map(\.stateText)
     }
 
     /// What the connects to the endpoints say, as far as some were made.
@@ -54,16 +62,18 @@ extension Explainer {
             guard let port = endpoint.port, let outcome = connects[FrontendKey.socket(endpoint.endpoint.address, port)]
             else { continue }
             let socket = FrontendKey.socket(endpoint.endpoint.address, port)
-            steps.append(.init(text: "connect to \(socket) \(place): \(words(outcome, endpoint, port))"))
+            steps.append(.init(text: "connect to \(socket) \(place): \(words(outcome, endpoint, port, route))"))
             if outcome != .works { reason = reason ?? failure(outcome, endpoint, port, route) }
         }
         return reason
     }
 
-    private func words(_ outcome: ExplainFacts.Connect, _ endpoint: ServiceTrace.Endpoint, _ port: Port) -> String {
+    private func words(
+        _ outcome: ExplainFacts.Connect, _ endpoint: ServiceTrace.Endpoint, _ port: Port, _ route: Route
+    ) -> String {
         switch outcome {
         case .works: "it answers"
-        case .refused: "refused, nothing listens on \(port) in \(name(of: endpoint))"
+        case .refused: "refused, nothing listens on \(port) in \(name(of: endpoint, route))"
         case .timedOut: "no answer in 1 s"
         case .noRoute: "no route"
         case .notPermitted: "a rule of this node forbids it"
@@ -73,7 +83,7 @@ extension Explainer {
     private func failure(
         _ outcome: ExplainFacts.Connect, _ endpoint: ServiceTrace.Endpoint, _ port: Port, _ route: Route
     ) -> Reason {
-        let pod = name(of: endpoint)
+        let pod = name(of: endpoint, route)
         let socket = FrontendKey.socket(endpoint.endpoint.address, port)
         switch outcome {
         case .refused: return nothingListens(pod, endpoint, port, route)

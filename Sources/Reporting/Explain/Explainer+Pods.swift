@@ -5,8 +5,7 @@ import ServiceModel
 extension Explainer {
     func matching(_ selector: [String: String], in namespace: String?) -> [PodView] {
         view.pods.filter { pod in
-            (namespace == nil || pod.name.namespace == namespace)
-                && selector.allSatisfy { pod.labels[$0.key] == $0.value }
+            (namespace == nil || pod.name.namespace == namespace) && pod.matches(selector)
         }
     }
 

@@ -196,7 +196,7 @@ extension Explainer {
         let all = route.port.endpoints.count
         var words = "works: "
         if let only = used.first, used.count == 1 {
-            words += "it leads to \(name(of: only))"
+            words += "it leads to \(name(of: only, route))"
         } else {
             words += "it leads to \(used.count) of \(all) endpoints"
         }
@@ -204,7 +204,7 @@ extension Explainer {
         if fallback { words += "; none is ready, and what terminates and serves is used (fallback)" }
         let left = route.port.endpoints.filter { !route.fate($0).isUsed }
         if !left.isEmpty {
-            let texts = left.prefix(4).map { "\(name(of: $0)) (\(outcomeWord(route.fate($0), $0, route)))" }
+            let texts = left.prefix(4).map { "\(name(of: $0, route)) (\(outcomeWord(route.fate($0), $0, route)))" }
             words += "; left out: " + texts.joined(separator: ", ") + (left.count > 4 ? ", …" : "")
         }
         return Reason(fallback ? .fallback : .works, object: "Service \(route.service.name)", text: words, remedy: "")

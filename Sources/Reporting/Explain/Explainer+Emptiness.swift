@@ -13,7 +13,8 @@ extension Explainer {
         case .notOnThisNode, nil: return notHere(route)
         case .noMatchingPort: return portNames(route)
         case .noSlice, .selectorMatchesNothing: return pods(route)
-        case .notReady, .otherFamily, .noEndpoints: return told(route).reason
+        case .notReady: return lagging(route) ?? told(route).reason
+        case .otherFamily, .noEndpoints: return told(route).reason
         }
     }
 
@@ -26,6 +27,20 @@ extension Explainer {
     }
 
     // MARK: Slices
+
+    /// Pods are ready, and their slices have not followed. Without a selector nobody makes them follow.
+    private func lagging(_ route: Route) -> Reason? {
+        let left = route.port.endpoints.filter { route.fate($0) == .notReady }
+        guard let selector = route.service.selector, let first = left.first,
+            left.map({ pod(of: $0, route) }).allSatisfy({ $0?.stateText == "ready" && $0?.matches(selector) == true })
+        else { return nil }
+        let slice = "EndpointSlice \(first.slice)"
+        return Reason(
+            .notReady, object: slice,
+            text: "\(name(of: first, route)) is ready, and \(slice) says that it is not", remedy: Self.sliceAdvice)
+    }
+
+    private static let sliceAdvice = "see that what writes the slice runs (kube-controller-manager)"
 
     private func straySlice(_ service: Service) -> Reason? {
         let name = service.name

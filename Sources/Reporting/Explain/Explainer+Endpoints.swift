@@ -50,7 +50,7 @@ extension Explainer {
     }
 
     private func podState(of endpoint: ServiceTrace.Endpoint, _ route: Route) -> String? {
-        pod(of: endpoint, route).map(\.stateText)
+        pod(of: endpoint, route).map { $0.stateText == "ready" ? "its slice says not ready" : $0.stateText }
     }
 
     /// What the connects to the endpoints say, as far as some were made.

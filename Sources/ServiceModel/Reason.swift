@@ -14,7 +14,8 @@ package enum ReasonCode: String, Sendable, Hashable, CaseIterable, Codable {
     // Its pods.
     case noPods, labelsDiffer, podsElsewhere, podPending, podOver, podWithoutAddress, podNotReady, podTerminating
     // Its slices.
-    case noEndpoints, noSlice, emptySlice, sliceLabelMissing, sliceLabelMisspelt, sliceElsewhere, sliceWithoutPorts
+    case noEndpoints, noSlice, emptySlice, sliceLabelMissing, sliceLabelMisspelt, sliceElsewhere, sliceWithoutPorts,
+        staleSlice
     case portNamesDiffer, protocolsDiffer, targetPortName, otherFamily, fqdnSlice, notReady, fallback, nodeNameUnknown
     case notOnThisNode, hints, sourceRange
     // The client.
@@ -194,6 +195,10 @@ extension ReasonCode {
             .init(
                 "EndpointSlice", "a slice of this name is in another namespace",
                 "create it in the namespace of the Service")
+        case .staleSlice:
+            .init(
+                "EndpointSlice", "a slice names a pod that does not exist, or has another address",
+                "see that what writes the slice runs (kube-controller-manager)")
         case .sliceWithoutPorts: .init("EndpointSlice", "the slice has no ports", "write ports")
         case .portNamesDiffer:
             .init("EndpointSlice", "the names of the Service's and the slice's port differ", "give both the same name")

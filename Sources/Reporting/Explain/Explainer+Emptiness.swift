@@ -13,7 +13,7 @@ extension Explainer {
         case .notOnThisNode, nil: return notHere(route)
         case .noMatchingPort: return portNames(route)
         case .noSlice, .selectorMatchesNothing: return pods(route)
-        case .notReady: return lagging(route) ?? told(route).reason
+        case .notReady: return stale(route) ?? lagging(route) ?? told(route).reason
         case .otherFamily, .noEndpoints: return told(route).reason
         }
     }
@@ -28,6 +28,26 @@ extension Explainer {
 
     // MARK: Slices
 
+    /// A slice names a pod that is gone, or an address that the pod had: of an endpoint that is used, or would be if it were
+    /// ready. Only the slices of a selector are judged, whose pods are looked at, and only by pods that were seen.
+    func stale(_ route: Route) -> Reason? {
+        guard route.service.selector?.isEmpty == false, view.unseen.isEmpty else { return nil }
+        let namespace = route.service.name.namespace
+        let pods = view.pods.filter { $0.name.namespace == namespace }
+        if pods.isEmpty { return nil }
+        for endpoint in route.port.endpoints where route.fate(endpoint).isUsed || route.fate(endpoint) == .notReady {
+            let address = endpoint.endpoint.address
+            guard let name = view.targetPod(of: address, in: endpoint.slice) else { continue }
+            let pod = pods.first { $0.name.name == name }
+            let own = pod?.addresses.filter { $0.family == address.family } ?? []
+            if pod != nil, own.isEmpty || own.contains(address) { continue }
+            let slice = "EndpointSlice \(endpoint.slice)"
+            let truth = own.first.map { "has the address \($0), not \(address)" } ?? "does not exist"
+            return Reason(.staleSlice, object: slice, text: "\(slice) names pod \(name), which \(truth)")
+        }
+        return nil
+    }
+
     /// Pods are ready, and their slices have not followed. Without a selector nobody makes them follow.
     private func lagging(_ route: Route) -> Reason? {
         let left = route.port.endpoints.filter { route.fate($0) == .notReady }
@@ -37,10 +57,9 @@ extension Explainer {
         let slice = "EndpointSlice \(first.slice)"
         return Reason(
             .notReady, object: slice,
-            text: "\(name(of: first, route)) is ready, and \(slice) says that it is not", remedy: Self.sliceAdvice)
+            text: "\(name(of: first, route)) is ready, and \(slice) says that it is not",
+            remedy: ReasonCode.staleSlice.entry.remedy)
     }
-
-    private static let sliceAdvice = "see that what writes the slice runs (kube-controller-manager)"
 
     private func straySlice(_ service: Service) -> Reason? {
         let name = service.name

@@ -147,7 +147,8 @@ package struct Explainer {
             steps.append(.init(text: "the kernel's maps \(verb): \(maps.text)"))
         }
         let connectReason = connects(route, &steps)
-        let reason = clientReason ?? emptiness(route) ?? sources(route) ?? programs(route) ?? connectReason
+        let reason =
+            clientReason ?? emptiness(route) ?? sources(route) ?? programs(route) ?? stale(route) ?? connectReason
         return Explanation(
             question: question.text, works: reason == nil, steps: steps, verdict: .init(reason ?? success(route)),
             unseen: view.unseen + (facts.unseen ?? []) + unseenClient(route))

@@ -107,7 +107,8 @@ extension Explainer {
         return isTarget ? targetPort(route) : reason
     }
 
-    private func target(_ route: Route) -> String {
+    /// As `targetPort` is written; empty where it is not.
+    func target(_ route: Route) -> String {
         guard let view = view.services[route.service.name],
             let index = route.service.ports.firstIndex(of: route.port.spec), view.targets.indices.contains(index)
         else { return "" }

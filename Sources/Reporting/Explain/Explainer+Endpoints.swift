@@ -104,16 +104,42 @@ extension Explainer {
         let declared =
             view.pods.first { $0.name.name == pod && $0.name.namespace == endpoint.slice.namespace }?.ports
             .filter { $0.proto == route.port.spec.proto }.map { "\($0.number)" } ?? []
+        let source = source(of: port, endpoint, route)
         guard !declared.isEmpty, !declared.contains("\(port)") else {
             return Reason(
                 .nothingListens, object: "Pod \(pod)", text: "nothing listens on \(port) in \(pod)",
-                remedy: "correct \(route.field).targetPort, or start the program there")
+                remedy: "correct \(source.field), or start the program there")
         }
         return Reason(
-            .nothingListens, object: "Service \(route.service.name)",
-            text:
-                "\(route.field).targetPort is \(port); \(pod) declares containerPort \(declared.joined(separator: ", "))",
-            remedy: "correct one of the two")
+            .nothingListens, object: source.object,
+            text: "\(source.text); \(pod) declares containerPort \(declared.joined(separator: ", "))",
+            remedy: source.object == endpoint.origin ? "correct ports[].port" : "correct one of the two")
+    }
+
+    /// What says that an endpoint is asked at this port: the Service, where it has a selector and its slice follows it, or else
+    /// what the endpoint is written in.
+    private func source(
+        of port: Port, _ endpoint: ServiceTrace.Endpoint, _ route: Route
+    ) -> (object: String, field: String, text: String) {
+        let target = target(route)
+        let service = "Service \(route.service.name)"
+        if route.service.selector != nil {
+            let field = "\(route.field).targetPort"
+            if target == "\(port)" { return (service, field, "\(field) is \(port)") }
+            if target.isEmpty, port == route.port.spec.port {
+                return (service, field, "\(field) is not written, and port is \(port)")
+            }
+        }
+        let origin = endpoint.origin
+        return (origin, "ports[].port of \(origin)", "ports[].port of \(origin) is \(port)")
+    }
+}
+
+extension ServiceTrace.Endpoint {
+    /// The object that it is written in: of Endpoints the slices are made here.
+    fileprivate var origin: String {
+        guard let mark = slice.name.firstIndex(of: "@") else { return "EndpointSlice \(slice)" }
+        return "Endpoints \(slice.namespace)/\(slice.name[..<mark])"
     }
 }
 

@@ -8,6 +8,13 @@ extension Collection<String> {
     }
 }
 
+extension String {
+    /// How many letters must be put in, left out or exchanged to get to the other word.
+    package func editDistance(to other: String) -> Int {
+        KubernetesObjects.editDistance(Array(utf8), Array(other.utf8))
+    }
+}
+
 /// How many letters must be put in, left out or exchanged to get from one word to the other.
 private func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
     var row = Array(0...right.count)

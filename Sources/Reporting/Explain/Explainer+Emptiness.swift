@@ -99,12 +99,10 @@ extension Explainer {
 
     private func portNames(_ route: Route) -> Reason {
         let reason = told(route).portNames
-        // Where pods declare no port of that name the slice cannot have it: of one that was made of pods, none is left.
-        let slice = route.port.endpoints.first { $0.cluster == .otherPort }?.slice
-        if route.port.offered.isEmpty, slice?.name.contains("@") == true { return targetPort(route) }
+        // Where pods declare no port of that name a slice that is made of them cannot have it.
+        let isOfPods = [.portNamesDiffer, .sliceWithoutPorts].contains(reason.code) && route.service.selector != nil
         let isNamed = !target(route).isEmpty && Port(Int(target(route)) ?? 0) == nil
-        let isTarget = reason.code == .portNamesDiffer && route.service.selector != nil && isNamed
-        return isTarget ? targetPort(route) : reason
+        return isOfPods && isNamed ? targetPort(route) ?? reason : reason
     }
 
     /// As `targetPort` is written; empty where it is not.
@@ -115,14 +113,24 @@ extension Explainer {
         return view.targets[index]
     }
 
-    private func targetPort(_ route: Route) -> Reason {
+    /// Nil where no pod is known, or one has the port.
+    private func targetPort(_ route: Route) -> Reason? {
+        let (target, proto) = (target(route), route.port.spec.proto)
         let pods = matching(route.service.selector ?? [:], in: route.service.name.namespace)
-        let names = Set(pods.flatMap(\.ports).map(\.name).filter { !$0.isEmpty }).sorted()
-        let pod = pods.first?.name.name ?? "no pod"
+        let ports = pods.flatMap(\.ports).filter { $0.name == target }
+        guard let pod = pods.first, !ports.contains(where: { $0.proto == proto }) else { return nil }
+        let title = "\(route.field).targetPort is \(target)"
+        let service = "Service \(route.service.name)"
+        if let port = ports.first, let pod = pods.first(where: { $0.ports.contains(port) }) {
+            return Reason(
+                .protocolsDiffer, object: service,
+                text: "\(title), which \(pod.name.name) has for \(port.proto), and the Service wants \(proto)",
+                remedy: "correct protocol in containers[].ports or in \(route.field)")
+        }
+        let names = Set(pod.ports.map(\.name).filter { !$0.isEmpty }).sorted()
         let named = names.isEmpty ? "no port by name" : names.joined(separator: ", ")
         return Reason(
-            .targetPortName, object: "Service \(route.service.name)",
-            text: "\(route.field).targetPort is \(target(route)), and \(pod) names \(named)",
+            .targetPortName, object: service, text: "\(title), and \(pod.name.name) names \(named)",
             remedy: "correct targetPort or the name in containers[].ports")
     }
 

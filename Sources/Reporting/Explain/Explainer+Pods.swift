@@ -61,20 +61,54 @@ extension Explainer {
         }
     }
 
-    /// A pod that has all the labels but one.
+    /// A pod that has all the labels but one: the one whose label is nearest.
     private func almost(_ selector: [String: String], in namespace: String) -> Reason? {
-        for pod in view.pods where pod.name.namespace == namespace && !pod.isOver {
-            let missing = selector.filter { pod.labels[$0.key] != $0.value }
-            guard missing.count == 1, let (key, value) = missing.first else { continue }
-            // Of one label alone only a slip of the pen is a near miss.
-            let has = pod.labels[key]
-            if selector.count == 1, has.flatMap({ [value].nearest(to: $0) }) == nil { continue }
-            let said = has.map { "has \(key)=\($0)" } ?? "lacks the label \(key)"
-            return Reason(
-                .labelsDiffer, object: "Pod \(pod.name)",
-                text: "\(pod.name.name) \(said), spec.selector wants \(key)=\(value)",
-                remedy: "correct the label of the pod, or spec.selector")
+        let misses = view.pods.compactMap { pod in
+            pod.name.namespace == namespace && !pod.isOver ? LabelMiss(pod, of: selector) : nil
         }
-        return nil
+        guard let near = misses.min(by: { $0.distance < $1.distance }) else { return nil }
+        let said = near.value.map { "has \(near.key)=\($0)" } ?? "lacks the label \(near.key)"
+        return Reason(
+            .labelsDiffer, object: "Pod \(near.pod)",
+            text: "\(near.pod.name) \(said), spec.selector wants \(near.key)=\(near.wanted)",
+            remedy: "correct the label of the pod, or spec.selector")
     }
+}
+
+/// The one label that keeps a selector from finding a pod.
+private struct LabelMiss {
+    var pod: ObjectName
+    var key: String
+    var wanted: String
+    /// What the pod has instead, if anything.
+    var value: String?
+
+    /// Nil for a pod that has nothing to do with the selector: of one label alone only a slip of the pen is a near miss.
+    init?(_ pod: PodView, of selector: [String: String]) {
+        let missing = selector.filter { pod.labels[$0.key] != $0.value }
+        guard missing.count == 1, let (key, wanted) = missing.first else { return nil }
+        self.pod = pod.name
+        self.key = key
+        self.wanted = wanted
+        value = pod.labels[key]
+        if selector.count == 1, !isSlip { return nil }
+    }
+
+    /// A label that is not there is farther than any other.
+    var distance: Int { value.map(wanted.editDistance) ?? .max }
+
+    private var isSlip: Bool {
+        guard let value, distance < wanted.count else { return false }
+        return distance <= (wanted.count > 4 ? 2 : 1) && !isSibling(value)
+    }
+
+    /// `api-1` of `api-2`: another one of several, which is meant as it is.
+    private func isSibling(_ value: String) -> Bool {
+        let (one, other) = (wanted.trailingDigits, value.trailingDigits)
+        return !one.isEmpty && !other.isEmpty && wanted.dropLast(one.count) == value.dropLast(other.count)
+    }
+}
+
+extension String {
+    fileprivate var trailingDigits: String { String(reversed().prefix(while: \.isNumber)) }
 }

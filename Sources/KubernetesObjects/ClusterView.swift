@@ -146,7 +146,7 @@ extension PodView {
         nodeName = pod.nodeName
         isReady = pod.isReady
         isTerminating = pod.isTerminating
-        for port in (field[.spec]?.list(.containers) ?? []).flatMap({ $0.list(.ports) }) {
+        for port in (field[.spec]?.lastingContainers ?? []).flatMap({ $0.list(.ports) }) {
             guard let number = port.port(.containerPort) else { continue }
             ports.append(Port(name: port.text(.name) ?? "", proto: port.proto, number: number))
         }

@@ -26,12 +26,10 @@ extension PodObject {
         isReady = status.list(.conditions).contains { $0.text(.type) == "Ready" && $0.text(.status) == "True" }
     }
 
-    /// Ports with a name, of the containers that run as long as the pod: sidecars are init containers that
-    /// are always restarted.
+    /// Ports with a name.
     private static func namedPorts(_ spec: Field) -> [NamedPort] {
-        let sidecars = spec.list(.initContainers).filter { $0.text(.restartPolicy) == "Always" }
         var ports: [NamedPort] = []
-        for field in (spec.list(.containers) + sidecars).flatMap({ $0.list(.ports) }) {
+        for field in spec.lastingContainers.flatMap({ $0.list(.ports) }) {
             let named = field.element { field in
                 let (proto, port) = (field.proto, field.requiredPort(.containerPort))
                 return field.text(.name).flatMap { name in port.map { NamedPort(name: name, proto: proto, port: $0) } }
@@ -39,6 +37,13 @@ extension PodObject {
             if let named { ports.append(named) }
         }
         return ports
+    }
+}
+
+extension Field {
+    /// Of a pod's spec: the containers that run as long as the pod. Sidecars are init containers that are always restarted.
+    var lastingContainers: [Field] {
+        list(.containers) + list(.initContainers).filter { $0.text(.restartPolicy) == "Always" }
     }
 }
 

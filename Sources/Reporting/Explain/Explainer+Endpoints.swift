@@ -125,6 +125,8 @@ extension Explainer {
         let service = "Service \(route.service.name)"
         if route.service.selector != nil {
             let field = "\(route.field).targetPort"
+            let isNamed = pod(of: endpoint, route)?.ports.contains { $0.name == target && $0.number == port } ?? false
+            if !target.isEmpty, isNamed { return (service, field, "\(field) is \(target), which is \(port)") }
             if target == "\(port)" { return (service, field, "\(field) is \(port)") }
             if target.isEmpty, port == route.port.spec.port {
                 return (service, field, "\(field) is not written, and port is \(port)")

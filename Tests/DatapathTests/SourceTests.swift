@@ -135,6 +135,39 @@ extension KernelTests {
         }
 
         @Test(
+            "a socket that is connected anew, or whose Service drops its ranges, is held against none",
+            arguments: ClientForm.allCases, [false, true])
+        func releases(form: ClientForm, spilled: Bool) throws {
+            let lab = try HookLab()
+            try restrict(lab, form, UDP, SOURCES_BY_PACKET)
+            try lab.routeVIPs()
+            let own = Frontend(family: form.family, vip: 20, proto: UDP)
+            try lab.datapath.put(own, service(id: 1))
+            if spilled { try lab.datapath.takeEveryPlace() }
+            let backend = try lab.backend(SocketAddress(address: form.family.pod(1), port: 8001), .udp)
+            try backend.setTimeout(milliseconds: 200)
+            func isHeard(_ client: borrowing Socket) throws -> Bool {
+                guard (try? client.send([1])) != nil else { return false }
+                return (try? backend.receive()) != nil
+            }
+
+            // The same service port by its own address, which is open to all; and the backend itself.
+            for address in [SocketAddress(address: own.address, port: 80), pod(form, 1, port: 8001)] {
+                let client = try lab.client(form, .udp)
+                try client.connect(to: vip(form))
+                #expect(try !isHeard(client))
+                try client.disconnect()
+                try client.connect(to: form == .mapped && address.isV4 ? address.mapped : address)
+                #expect(try isHeard(client), "\(address)")
+            }
+            let client = try lab.client(form, .udp)
+            try client.connect(to: vip(form))
+            #expect(try !isHeard(client))
+            try lab.datapath.put(Frontend(family: form.family, proto: UDP), service(id: 1, kind: LOAD_BALANCER))
+            #expect(try isHeard(client))
+        }
+
+        @Test(
             "a pod's socket without an address is refused where the ranges hold no pod", arguments: ClientForm.allCases)
         func noPod(form: ClientForm) throws {
             let lab = try HookLab()

@@ -82,6 +82,48 @@ static __noinline int F(event_of_leaving)(struct __sk_buff *skb, const struct F(
 	return 0;
 }
 
+/*
+ * Whether the record of a connection still holds: the socket may have been connected anew to the
+ * same backend, directly or by a frontend that is open, and the ranges may be gone since.
+ */
+static __always_inline bool F(guard_holds)(struct __sk_buff *skb, const struct guard *guard,
+					   enum ip_protocol protocol)
+{
+	const struct origin *origin = guard_origin(skb);
+	struct FX(service, _key) key = {.protocol = protocol, .scope = FROM_NODE};
+	struct service service = {}; /* kernels before 6.3 want it written */
+
+	if (!origin)
+		return true;
+	if (origin->service_id != guard->service_id)
+		return false;
+	__builtin_memcpy(key.address, origin->vip + 16 - ADDRESS_SIZE, ADDRESS_SIZE);
+	key.port = origin->vip_port;
+	F(lb_frontend)(&key, &service);
+	return service.source_ranges == SOURCES_BY_PACKET;
+}
+
+/*
+ * The service port that must allow the source of a packet; 0: none. Without a port, which is behind
+ * headers that are not read here, the address alone tells.
+ */
+static __always_inline __u32 F(guard_service)(struct __sk_buff *skb, struct guards *guards,
+					      const struct F(leaving) *packet)
+{
+	int i;
+
+#pragma clang loop unroll(full)
+	for (i = 0; i < LB_GUARDS; i++) {
+		struct guard *guard = &guards->guard[i];
+		__u16 port = packet->peer.port ? guard->port : 0;
+
+		if (guard->service_id && peer_is(&packet->peer, guard->address, port) &&
+		    (i || F(guard_holds)(skb, guard, packet->protocol)))
+			return guard->service_id;
+	}
+	return 0;
+}
+
 /* A packet of a socket that was led to a backend on condition of its source. */
 static __always_inline int F(egress_guarded)(struct __sk_buff *skb, struct guards *guards)
 {
@@ -90,7 +132,7 @@ static __always_inline int F(egress_guarded)(struct __sk_buff *skb, struct guard
 
 	if (!F(egress_read)(skb, &packet))
 		return EGRESS_DROP;
-	service_id = guard_service(skb, guards, &packet.peer);
+	service_id = F(guard_service)(skb, guards, &packet);
 	if (!service_id || F(lb_in_ranges)(service_id, (const __u8 *)packet.source))
 		return EGRESS_KEEP;
 	count(COUNT_REFUSE_SOURCE);

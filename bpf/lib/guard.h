@@ -75,6 +75,15 @@ static __always_inline void guard_end(struct bpf_sock_addr *ctx, const struct pe
 		guards->guard[i].service_id *= guard_differs(&guards->guard[i], backend);
 }
 
+/* The socket is connected to no backend of a Service any more. */
+static __always_inline void guard_forget(struct bpf_sock_addr *ctx)
+{
+	struct guards *guards = bpf_sk_storage_get(&sock_guards, ctx->sk, NULL, 0);
+
+	if (guards)
+		guards->guard[0].service_id = 0;
+}
+
 /* The records of the socket that sends a packet, or NULL. For TCP only the SYN counts. */
 static __always_inline struct guards *guard_of(struct __sk_buff *skb)
 {
@@ -88,37 +97,17 @@ static __always_inline struct guards *guard_of(struct __sk_buff *skb)
 	return bpf_sk_storage_get(&sock_guards, sk, NULL, 0);
 }
 
-/*
- * Whether the record of a connection is of this one: a socket may be connected to the same backend
- * anew, by a frontend that is open or directly.
- */
-static __always_inline bool guard_is_current(struct __sk_buff *skb, const struct guard *guard)
+/* What the socket that sends a packet was connected to last, or NULL. */
+static __always_inline const struct origin *guard_origin(struct __sk_buff *skb)
 {
-	__u64 cookie = bpf_get_socket_cookie(skb);
-	struct origin *origin = wayback_place(cookie);
+	const __u64 cookie = bpf_get_socket_cookie(skb);
+	const struct origin *origin = wayback_place(cookie);
+	struct bpf_sock *sk = skb->sk;
 
-	return !origin || origin->cookie != cookie || origin->service_id == guard->service_id;
-}
-
-/*
- * The service port that must allow the source of a packet to this peer; 0: none. Without a port,
- * which is behind headers that are not read here, the address alone tells.
- */
-static __always_inline __u32 guard_service(struct __sk_buff *skb, struct guards *guards,
-					   const struct peer *peer)
-{
-	int i;
-
-#pragma clang loop unroll(full)
-	for (i = 0; i < LB_GUARDS; i++) {
-		struct guard *guard = &guards->guard[i];
-		__u16 port = peer->port ? guard->port : 0;
-
-		if (guard->service_id && peer_is(peer, guard->address, port) &&
-		    (i || guard_is_current(skb, guard)))
-			return guard->service_id;
-	}
-	return 0;
+	if (origin && origin->cookie == cookie)
+		return origin;
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
+	return sk ? bpf_sk_storage_get(&sock_spill, sk, NULL, 0) : NULL;
 }
 
 #endif

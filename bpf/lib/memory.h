@@ -91,6 +91,7 @@ static __always_inline void sock_forget(struct bpf_sock_addr *ctx, enum ctx_form
 	if (place && place->cookie == cookie)
 		place->service_id = 0;
 	bpf_sk_storage_delete(&sock_spill, ctx->sk);
+	guard_forget(ctx);
 }
 
 /* The record of a socket that is connected to a backend, or NULL. */

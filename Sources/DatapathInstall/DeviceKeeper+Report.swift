@@ -45,7 +45,8 @@ extension DeviceKeeper {
     private var packets: Packets {
         Packets(
             forwarding: settings.forwarding.rawValue, masqueradePorts: masqueradePorts.ranges.map(\.description),
-            closedRanges: told.closedRanges.map(\.description))
+            closedRanges: told.closedRanges.map(\.description),
+            servesClusterIPs: settings.servesClusterIPsOutside)
     }
 
     /// Endpoints elsewhere whose replies pass no program of ours.

@@ -28,11 +28,14 @@ extension DeviceKeeper {
         package var masqueradePorts: [String]
         /// Where nothing goes that got the node's address, because of an IPsec policy.
         package var closedRanges: [String]
+        /// Whether ClusterIPs serve clients outside; nil of a daemon that does not tell.
+        package var servesClusterIPs: Bool?
 
-        package init(forwarding: String, masqueradePorts: [String], closedRanges: [String]) {
+        package init(forwarding: String, masqueradePorts: [String], closedRanges: [String], servesClusterIPs: Bool) {
             self.forwarding = forwarding
             self.masqueradePorts = masqueradePorts
             self.closedRanges = closedRanges
+            self.servesClusterIPs = servesClusterIPs
         }
     }
 }

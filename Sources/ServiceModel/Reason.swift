@@ -17,11 +17,11 @@ package enum ReasonCode: String, Sendable, Hashable, CaseIterable, Codable {
     case noEndpoints, noSlice, emptySlice, sliceLabelMissing, sliceLabelMisspelt, sliceElsewhere, sliceWithoutPorts,
         staleSlice
     case portNamesDiffer, protocolsDiffer, targetPortName, otherFamily, fqdnSlice, notReady, fallback, nodeNameUnknown
-    case notOnThisNode, hints, sourceRange
+    case notOnThisNode, hints, sourceRange, endpointIsService
     // The client.
     case clientOutsideCgroup, clientLeftOut, socketHooksOff, nothingListens, noRoute, noAnswer, filtered
     // The node.
-    case nodeUnknown, noPrograms, deviceWithoutPrograms, mapFull, notProgrammed, mapsDiffer, noDaemon
+    case nodeUnknown, noPrograms, notForwarding, deviceWithoutPrograms, mapFull, notProgrammed, mapsDiffer, noDaemon
 }
 
 /// What a catalogue entry says of a code: which object to look at, what the code means, what to do.
@@ -224,6 +224,10 @@ extension ReasonCode {
                 "EndpointSlice", "hints lead clients of this zone to other endpoints",
                 "none, unless it surprises: see spec.trafficDistribution")
         case .sourceRange: .init("Service", "loadBalancerSourceRanges does not admit the client", "add its range")
+        case .endpointIsService:
+            .init(
+                "EndpointSlice", "the address of an endpoint is a Service's: nothing is translated twice",
+                "name the pods, or lead clients to the other Service")
         default: nil
         }
     }
@@ -249,6 +253,8 @@ extension ReasonCode {
         case .filtered: .init("Node", "a netfilter rule of this node drops the packets", "change the rule")
         case .nodeUnknown: .init("Node", "no Node has the name of this node", "set --node-name")
         case .noPrograms: .init("Node", "no program is attached", "start `swiftlet run`")
+        case .notForwarding:
+            .init("Node", "the kernel forwards no packets", "set net.ipv4.ip_forward to 1, or run with --set-sysctls")
         case .deviceWithoutPrograms: .init("device", "the device has no programs", "add it to --devices")
         case .mapFull: .init("map", "not programmed: a map is full", "raise --map-memory-limit")
         case .notProgrammed: .init("map", "not in the maps", "look at the daemon's log")

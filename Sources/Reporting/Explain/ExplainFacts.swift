@@ -37,6 +37,12 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
     package var hasPacketPrograms: Bool?
     package var hooksAttached: Bool?
     package var daemonRuns: Bool?
+    /// The daemon programs nothing.
+    package var onlyObserves: Bool?
+    /// What the daemon says of a kernel that forwards no packets of the family that is asked.
+    package var notForwarding: String?
+    /// ClusterIPs serve no clients outside.
+    package var closesClusterIPs: Bool?
     /// The device that packets of a client outside come in by, where it has no programs.
     package var deviceWithoutPrograms: String?
     package var maps: Maps?

@@ -25,7 +25,7 @@ package struct ExplainQuestion: Sendable, Hashable {
         case process(Int32, command: String)
         case outside(IPAddress)
 
-        var isOutside: Bool { if case .outside = self { true } else { false } }
+        package var isOutside: Bool { if case .outside = self { true } else { false } }
     }
 
     package var subject: Subject

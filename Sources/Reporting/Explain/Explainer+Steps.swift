@@ -15,7 +15,8 @@ extension Explainer {
         let name: String
         switch route.question.client {
         case .outside(let address):
-            steps.append(.init(text: "the client, \(address), is outside: its packets are translated at tc"))
+            let said = facts.onlyObserves == true ? "swiftlet only observes" : "its packets are translated at tc"
+            steps.append(.init(text: "the client, \(address), is outside: \(said)"))
             return foreignLoopback(route, "the client, \(address)") ?? device(route, from: address)
         case .node: name = "a process or pod of this node"
         case .pod(let pod): name = "the client, pod \(pod),"
@@ -24,6 +25,10 @@ extension Explainer {
         if let foreign = foreignLoopback(route, name) {
             steps.append(.init(text: "\(name) is not in the node's own network namespace"))
             return foreign
+        }
+        if facts.onlyObserves == true {
+            steps.append(.init(text: "\(name) asks by a socket that nothing of swiftlet translates: it only observes"))
+            return nil
         }
         if let why = leaving(route) { return self.left(name, why, route, &steps) }
         guard facts.isClientServed == false else {
@@ -99,6 +104,12 @@ extension Explainer {
     }
 
     private func device(_ route: Route, from address: IPAddress) -> Reason? {
+        if facts.closesClusterIPs == true, let frontend = route.frontend, frontend.kind == .clusterIP {
+            return Reason(
+                .notAFrontend, object: "Service \(route.service.name)",
+                text: "\(frontend.key) is a ClusterIP, which --external-cluster-ip=false closes to clients outside",
+                remedy: "ask a NodePort or a load balancer's address, or change the flag")
+        }
         guard let device = facts.deviceWithoutPrograms, let frontend = route.frontend else { return nil }
         return Reason(
             .deviceWithoutPrograms, object: "device \(device)",
@@ -171,9 +182,18 @@ extension Explainer {
     /// What the node says of the maps and the hooks.
     func programs(_ route: Route) -> Reason? {
         let service = "Service \(route.service.name)"
+        if facts.onlyObserves == true {
+            return Reason(
+                .noPrograms,
+                text: "swiftlet only observes here: whether this works is for whatever else serves Services to say",
+                remedy: "start `swiftlet run --kube-proxy-replacement=true`")
+        }
         // Packets of clients outside, and of all with --socket-lb=off, need no hooks.
         if facts.hooksAttached == false, facts.socketLB != "off", !route.question.client.isOutside {
             return Reason(.noPrograms)
+        }
+        if let setting = facts.notForwarding {
+            return Reason(.notForwarding, text: setting, remedy: "see `swiftlet status`")
         }
         if let kept = facts.keptFromBefore {
             return Reason(

@@ -148,10 +148,28 @@ package struct Explainer {
         }
         let connectReason = connects(route, &steps)
         let reason =
-            clientReason ?? emptiness(route) ?? sources(route) ?? programs(route) ?? stale(route) ?? connectReason
+            clientReason ?? emptiness(route) ?? sources(route) ?? programs(route) ?? loop(route) ?? stale(route)
+            ?? connectReason
         return Explanation(
             question: question.text, works: reason == nil, steps: steps, verdict: .init(reason ?? success(route)),
             unseen: view.unseen + (facts.unseen ?? []) + unseenClient(route))
+    }
+
+    /// An endpoint at a Service's address: what is sent there is not looked up once more.
+    private func loop(_ route: Route) -> Reason? {
+        for endpoint in route.used {
+            let address = endpoint.endpoint.address
+            let owner = compiler.desired.services.values.first { service in
+                let frontends = service.ports.flatMap(\.frontends).filter { $0.kind != .nodePort }
+                return service.name != route.service.name && frontends.contains { $0.key.address == address }
+            }
+            guard let owner else { continue }
+            let words = "\(endpoint.slice) leads to \(address), an address of Service \(owner.name)"
+            return Reason(
+                .endpointIsService, object: "EndpointSlice \(endpoint.slice)",
+                text: words + ": nothing is translated twice")
+        }
+        return nil
     }
 
     /// The endpoints of each service port, with what became of them.

@@ -73,7 +73,8 @@ enum ClusterLook {
         return report
     }
 
-    /// What the API server lists about `NAMESPACE/NAME`, or about an address.
+    /// What the API server lists about `NAMESPACE/NAME`, or about an address. Without pods and Nodes something can be said;
+    /// without Services and slices what is there would seem not to be.
     static func view(path: String, pins: PinOptions) throws -> ClusterView {
         guard
             let look = ControlClient.ask(look: path, at: pins.runDirectory)
@@ -81,6 +82,10 @@ enum ClusterLook {
         else { throw CommandError(.apiServerFailed, "the daemon cannot ask the API server now; look at its log") }
         var view = ManifestLoader.view(ofList: Array(look.list.utf8), from: "the API server")
         view.unseen = look.unseen
+        if let missing = look.unseen.first(where: { unseen in !["pods", "nodes"].contains(where: unseen.contains) }) {
+            throw CommandError(
+                .apiServerFailed, "cannot look at the cluster: \(missing); `swiftlet services` shows what is served")
+        }
         return view
     }
 }

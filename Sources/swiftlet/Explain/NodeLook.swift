@@ -23,6 +23,7 @@ struct NodeLook {
     func facts(for destination: Explainer.Destination?, _ client: ExplainQuestion.Client) -> ExplainFacts {
         var facts = ExplainFacts()
         facts.daemonRuns = daemon != nil
+        facts.onlyObserves = daemon.map { !$0.kubeProxyReplacement }
         facts.servedCgroup = daemon?.cgroupRoot
         if case .process(let pid, _) = client, let root = daemon?.cgroupRoot {
             facts.isClientServed = CgroupFileSystem.contains(process: pid, below: FilePath(root))
@@ -31,6 +32,12 @@ struct NodeLook {
         if let destination { noteSource(of: client, to: destination, &facts) }
         // A daemon that only observes has programmed nothing, and is not to be blamed for it.
         guard let destination, daemon?.kubeProxyReplacement != false else { return facts }
+        facts.closesClusterIPs = daemon?.packets?.servesClusterIPs.map { !$0 }
+        if client.isOutside || facts.isClientOfNode == false {
+            let setting =
+                destination.frontend.key.address.family == .v4 ? "net.ipv4.ip_forward" : "net.ipv6.conf.all.forwarding"
+            facts.notForwarding = daemon?.problems.first { $0.hasPrefix(setting) }
+        }
         facts.hooksAttached = (try? CgroupLink(pinnedAt: pins.pins.link(.connect4)).info.isAttached) ?? false
         facts.maps = maps(of: destination)
         let service = "\(destination.port.service)"

@@ -82,6 +82,12 @@ extension PinOptions {
                 "the maps below \(bpfRoot) are of version \(others.joined(separator: ", ")), and this swiftlet reads "
                     + "v\(Version.mapABI); use the one that runs there, or start this one, which takes over")
         }
+        if let daemon = DaemonReport.ask(pins), !daemon.kubeProxyReplacement {
+            throw CommandError(
+                .noDatapath,
+                "process \(daemon.pid) only observes and has loaded nothing below \(bpfRoot); start it with "
+                    + "--kube-proxy-replacement=true, or see what it would program with `swiftlet compile`")
+        }
         throw CommandError(
             .noDatapath,
             "nothing is loaded below \(bpfRoot); start `swiftlet run --kube-proxy-replacement=true --manifests DIR`, "

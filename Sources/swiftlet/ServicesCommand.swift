@@ -64,10 +64,7 @@ struct ServicesCommand: ParsableCommand {
         let listing = ServiceListing(programmed: programmed, reports: reports)
         let selection = ServiceSelection(words: names, namespace: allNamespaces ? nil : namespace, broken: broken)
         var chosen = try selection.apply(to: listing)
-        // Pods are looked at for what is asked after, not for a list of all.
-        if reports != nil, !names.isEmpty || broken {
-            PodReasons(pins: pins, isNamed: !names.isEmpty).complete(&chosen)
-        }
+        if reports != nil { PodReasons(pins: pins, isNamed: !names.isEmpty).complete(&chosen) }
         return (chosen, reports != nil, selection.emptyNamespace(in: listing))
     }
 

@@ -189,6 +189,16 @@ struct ObservingTests {
         let report = try node.status()
         #expect(report.daemon?.kubeProxyReplacement == false && report.hooks.isEmpty && report.degraded.isEmpty)
     }
+
+    @Test("explain and services say that it observes, and not that all works")
+    func explains() throws {
+        let node = try TestNode.current
+        let explained = try Programs.run(
+            [Programs.swiftlet, "explain", "10.96.0.15:80", "--bpf-root", node.bpfRoot], in: node.lab.node.path)
+        #expect(explained.status == .exited(4) && explained.output.contains("swiftlet only observes here"), "\(explained)")
+        let services = try node.swiftlet("services")
+        #expect(services.status == .exited(1) && services.output.contains("only observes"), "\(services)")
+    }
 }
 
 @Suite(

@@ -40,6 +40,13 @@ struct ClusterOutageTests {
             #expect(complaint.contains(api.hello.url) && complaint.contains("; "), "\(complaint)")
             #expect(!complaint.contains("\n"))
             #expect(try node.swiftlet("status").status == .exited(3))
+            // What cannot be seen is not said to be away.
+            for subject in ["other", "10.96.0.16:80"] {
+                let explained = try Programs.run(
+                    [Programs.swiftlet, "explain", subject, "--bpf-root", node.bpfRoot], in: node.lab.node.path)
+                #expect(explained.status == .exited(1), "\(explained)")
+                #expect(explained.output.contains("cannot look at the cluster"), "\(explained)")
+            }
             let metrics = try node.get("/metrics", port: 10_249).body
             #expect(metrics.contains("\nswiftlet_api_server_up 0\n"))
             #expect(metrics.contains(#"rest_client_requests_total{code="<error>",method="GET""#))

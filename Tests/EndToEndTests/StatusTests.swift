@@ -195,7 +195,8 @@ struct ObservingTests {
         let node = try TestNode.current
         let explained = try Programs.run(
             [Programs.swiftlet, "explain", "10.96.0.15:80", "--bpf-root", node.bpfRoot], in: node.lab.node.path)
-        #expect(explained.status == .exited(4) && explained.output.contains("swiftlet only observes here"), "\(explained)")
+        #expect(explained.status == .exited(4), "\(explained)")
+        #expect(explained.output.contains("swiftlet only observes here"), "\(explained)")
         let services = try node.swiftlet("services")
         #expect(services.status == .exited(1) && services.output.contains("only observes"), "\(services)")
     }

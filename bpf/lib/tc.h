@@ -215,6 +215,12 @@ static __always_inline enum verdict F(tc_leaves)(struct F(view) *view)
 	return VERDICT_REFUSE;
 }
 
+/* Whether the node may have made the packet itself, to refuse one of a flow. */
+static __always_inline bool F(tc_may_refuse)(const struct F(view) *view)
+{
+	return view->is_icmp || view->tcp_flags & TCP_RST;
+}
+
 /*
  * Whether a departing packet that has the tuple of this flow is of it. One of a masqueraded flow
  * has been translated on arrival, and says so: a client that goes straight to the backend may have
@@ -229,7 +235,7 @@ static __always_inline bool F(tc_is_of)(const struct F(flow) *flow, struct __sk_
 	if (packet_is_translated(skb->tc_index) || (view->to.reply && !flow->node_port))
 		return true;
 	if (!skb->ingress_ifindex)
-		return view->is_icmp || view->tcp_flags & TCP_RST;
+		return F(tc_may_refuse)(view);
 	return flow->masquerade == MASQUERADE_UNNOTED || !flow->node_port;
 }
 
@@ -242,7 +248,8 @@ static __always_inline struct F(flow) *F(tc_find_half)(struct __sk_buff *skb, st
 
 	if (packet_is_translated(skb->tc_index) && F(tc_find_noted)(skb))
 		return F(flow_at)(view->to.number);
-	if (view->kinds) {
+	/* What the node sends itself is no client's, and costs no look-up. */
+	if (view->kinds && (skb->ingress_ifindex || F(tc_may_refuse)(view))) {
 		packet->tuple.place = INNER;
 		flow = F(flow_find)(&packet->tuple, false, now, &view->to);
 		if (flow && F(tc_is_of)(flow, skb, view))
@@ -390,7 +397,7 @@ static __always_inline enum glance F(tc_glance)(struct __sk_buff *skb, __u32 l3,
 	const IP_HEADER *ip = (void *)(long)skb->data + l3;
 	const __be16 *ports = (const void *)(ip + 1);
 	const __u8 *source = (const __u8 *)&ip->saddr, *destination = (const __u8 *)&ip->daddr;
-	const __u8 *flags = (const __u8 *)(ip + 1) + 13;
+	const __u8 *flags = (const __u8 *)(ip + 1) + TCP_FLAGS;
 	__u32 kinds;
 	__u8 number;
 

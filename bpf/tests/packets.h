@@ -14,8 +14,7 @@ struct packet_original {
 	__u32 port_offset;    /* where the source port is, if clients have all ports; else 0 */
 	__u32 address_offset; /* where the last two bytes of their addresses are; 0: one client */
 	__u32 runs;
-	__u32 noted; /* 1 + the flow that a program on arrival has noted, the next one's next; else
-			0 */
+	__u32 noted; /* 1 + the flow that was noted on arrival, for each client its own; or 0 */
 	__u8 bytes[PACKET_ORIGINAL_MAX];
 	__u8 pad[2];
 };

@@ -157,17 +157,17 @@ package struct Explainer {
 
     /// An endpoint at a Service's address: what is sent there is not looked up once more.
     private func loop(_ route: Route) -> Reason? {
-        for endpoint in route.used {
-            let address = endpoint.endpoint.address
-            let owner = compiler.desired.services.values.first { service in
-                let frontends = service.ports.flatMap(\.frontends).filter { $0.kind != .nodePort }
-                return service.name != route.service.name && frontends.contains { $0.key.address == address }
+        let pairs = route.used.map { ($0.endpoint.address, $0) }
+        let endpoints = Dictionary(pairs, uniquingKeysWith: { first, _ in first })
+        for service in compiler.desired.services.values where service.name != route.service.name {
+            for frontend in service.ports.flatMap(\.frontends) where frontend.kind != .nodePort {
+                guard let endpoint = endpoints[frontend.key.address] else { continue }
+                let address = frontend.key.address
+                return Reason(
+                    .endpointIsService, object: "EndpointSlice \(endpoint.slice)",
+                    text: "\(endpoint.slice) leads to \(address), an address of Service \(service.name): "
+                        + "nothing is translated twice")
             }
-            guard let owner else { continue }
-            let words = "\(endpoint.slice) leads to \(address), an address of Service \(owner.name)"
-            return Reason(
-                .endpointIsService, object: "EndpointSlice \(endpoint.slice)",
-                text: words + ": nothing is translated twice")
         }
         return nil
     }

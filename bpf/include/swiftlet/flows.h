@@ -27,11 +27,14 @@ LB_ENUM flow_path{
 	DEPARTING = 3,	/* what leaves the node: requests on departure, replies on arrival */
 };
 
-/* Whether the source becomes the node's where the packets depart. */
+/*
+ * Whether the source becomes the node's where the packets depart. UNNOTED: it does, and what one
+ * program notes in a packet is lost before the next.
+ */
 LB_ENUM masquerade{
-	MASQUERADE_NONE = 0, MASQUERADE_NOTED = 1,
-	MASQUERADE_UNNOTED =
-		2, /* it does; what one program notes in a packet is lost before the next */
+	MASQUERADE_NONE = 0,
+	MASQUERADE_NOTED = 1,
+	MASQUERADE_UNNOTED = 2,
 };
 
 /*

@@ -32,6 +32,19 @@ struct Instruction: RawRepresentable, BitwiseCopyable {
         ]
     }
 
+    /// register = the values of an array, which takes the place of two instructions
+    static func load(_ register: UInt8, valuesOf descriptor: Int32) -> [Instruction] {
+        [
+            Instruction(0x18, destination: register, source: UInt8(BPF_PSEUDO_MAP_VALUE), immediate: descriptor),
+            Instruction(rawValue: 0),
+        ]
+    }
+
+    /// *(u64 *)(base + offset) = register
+    static func store(_ register: UInt8, at base: UInt8, offset: Int16) -> Instruction {
+        Instruction(0x7b, destination: base, source: register, offset: offset)
+    }
+
     static func call(_ helper: bpf_func_id) -> Instruction {
         Instruction(0x85, immediate: Int32(bitPattern: helper.rawValue))
     }

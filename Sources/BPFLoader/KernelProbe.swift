@@ -35,7 +35,7 @@ enum KernelProbe {
                 .load(1, from: 1, offset: socketOffset), .call(BPF_FUNC_skc_to_mptcp_sock), .set(0, to: 1), .exit,
             ])
         case .coarseClock:
-            try loadSocketAddress([.call(BPF_FUNC_ktime_get_coarse_ns), .set(0, to: 1), .exit])
+            _ = try TickClock.measure()
         case .connectionTracking:
             let reserved = ReservedCapabilities.takeUp()
             let isCallable = KernelFunction.isCallable("bpf_skb_ct_lookup", of: "nf_conntrack")

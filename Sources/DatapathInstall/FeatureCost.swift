@@ -12,7 +12,7 @@ extension KernelFeature {
             "loopback NodePorts are served in the initial network namespace, also when swiftlet runs in another one"
         case .socketStorage: "unconnected UDP is not translated back"
         case .multipathSockets: "a multipath TCP socket shows the backend as its peer instead of the VIP"
-        case .coarseClock: "packets of known flows, and events for `swiftlet monitor`, take some 20 ns longer"
+        case .coarseClock: "packets of known flows, and events for `swiftlet monitor`, take some 40 ns longer"
         case .connectionTracking:
             "a client's older direct connection to an endpoint may meet a new flow with the same ports"
         case .batchOperations: "maps are written one entry at a time: large updates take longer"

@@ -29,13 +29,14 @@ package struct SocketDatapath: ~Copyable {
         try BPFFileSystem.makeDirectories(pins.links)
         var object = try build.object(.sockets)
         try Self.prepare(&object, pins: pins, capacities: capacities, atLeast: sizes)
-        let config = datapath_config(
+        var config = datapath_config(
             host_netns_cookie: hostNetnsCookie ?? 0,
             has_set_retval: features.has(.setReturnValueInSocketAddress) ? 1 : 0,
             has_multipath: features.has(.multipathSockets) ? 1 : 0, count_backends: capacities.countsBackends ? 1 : 0,
             host_only: sockets == .host ? 1 : 0, map_version: UInt32(build.version),
-            only_protocol: sockets.protocolAlone?.rawValue ?? 0,
-            has_coarse_clock: features.has(.coarseClock) ? 1 : 0, pad: (0, 0))
+            only_protocol: sockets.protocolAlone?.rawValue ?? 0, pad: (0, 0, 0),
+            tick: 0, first_tick: 0)
+        if features.has(.coarseClock) { config.setTicks(try TickClock.measure()) }
         try object.setInitialValue(of: ".rodata.config", to: config)
         let loaded = try object.load()
         self.pins = pins

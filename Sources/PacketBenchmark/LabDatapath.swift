@@ -52,7 +52,7 @@ package final class LabDatapath: Sendable {
         config.redirect = redirects ? 1 : 0
         try object.setInitialValue(of: ".rodata.tc", to: config)
         var shared = datapath_config()
-        shared.has_coarse_clock = try KernelFeatures.probe().has(.coarseClock) ? 1 : 0
+        shared.setTicks(try? TickClock.measure())
         try object.setInitialValue(of: ".rodata.config", to: shared)
         let loaded = try object.load()
         var programs: [String: LoadedProgram] = [:]

@@ -19,8 +19,8 @@ package struct EventListener: ~Copyable {
     private var ring: RingBuffer<event>
     private var renewed: Duration
     private var lostBefore: UInt64
-    /// Older events in the ring are not this listener's; programs may tell the time of the last tick.
-    private let start = KernelClock.lastTick
+    /// Older events in the ring are not this listener's; programs may tell the time of the tick before the last.
+    private let start = KernelClock.lastTick - .milliseconds(10)
 
     /// - Parameter withCgroup: whether events tell the cgroup, which costs each some time.
     /// - Throws: `EventListenerError.taken` while another one listens.
@@ -87,11 +87,5 @@ package enum EventListenerError: Error, CustomStringConvertible {
 
     package var description: String {
         "cannot listen to events: another `swiftlet monitor` does, and there is room for one; end it first"
-    }
-}
-
-extension Duration {
-    fileprivate var wholeNanoseconds: UInt64 {
-        UInt64(components.seconds) * 1_000_000_000 + UInt64(components.attoseconds / 1_000_000_000)
     }
 }

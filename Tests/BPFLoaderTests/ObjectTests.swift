@@ -144,7 +144,7 @@ extension KernelTests {
                 failure { () throws(BPFError) in
                     try object.setInitialValue(of: ".rodata.config", to: UInt32(1))
                 }?.description
-                    == "cannot set .rodata.config of loader.bpf.o: it has 24 bytes, UInt32 has 4")
+                    == "cannot set .rodata.config of loader.bpf.o: it has 32 bytes, UInt32 has 4")
         }
     }
 

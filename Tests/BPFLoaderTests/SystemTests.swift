@@ -30,6 +30,15 @@ extension KernelTests {
                 } == .invalidArgument)
         }
 
+        @Test("ticks tell the kernel's clock, whenever they are compared")
+        func ticks() throws {
+            let first = try TickClock.measure()
+            usleep(100_000)
+            let later = try TickClock.measure()
+            #expect(later.length == first.length)
+            #expect(UInt64(abs(Int64(bitPattern: later.start &- first.start))) < 2 * UInt64(first.length))
+        }
+
         @Test("a grace period ends, in both ways of waiting")
         func gracePeriod() throws {
             try RCU.synchronize()

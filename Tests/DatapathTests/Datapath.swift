@@ -122,7 +122,8 @@ extension datapath_config {
         var config = datapath_config()
         config.has_set_retval = Kernel.features?.has(.setReturnValueInSocketAddress) == true ? 1 : 0
         config.has_multipath = Kernel.features?.has(.multipathSockets) == true ? 1 : 0
-        config.has_coarse_clock = Kernel.features?.has(.coarseClock) == true ? 1 : 0
+        let ticks = try? TickClock.measure()
+        (config.tick, config.first_tick) = (ticks?.length ?? 0, ticks?.start ?? 0)
         return config
     }
 }

@@ -5,10 +5,13 @@
 
 #include "lib/maps.h"
 
-/* CLOCK_MONOTONIC to a tick, 10 ms at most: to read the processor's counter takes long. */
+/*
+ * CLOCK_MONOTONIC to a tick, 10 ms at most. To read the processor's counter takes long, and so does
+ * a call: jiffies are a load.
+ */
 static __always_inline __u64 clock_coarse(void)
 {
-	return config.has_coarse_clock ? bpf_ktime_get_coarse_ns() : bpf_ktime_get_ns();
+	return config.tick ? config.first_tick + bpf_jiffies64() * config.tick : bpf_ktime_get_ns();
 }
 
 #endif

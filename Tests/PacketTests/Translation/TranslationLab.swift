@@ -339,7 +339,7 @@ extension datapath_config {
     /// The settings that sockets' programs share, on this kernel.
     static var ofTests: datapath_config {
         var config = datapath_config()
-        config.has_coarse_clock = Kernel.features?.has(.coarseClock) == true ? 1 : 0
+        config.setTicks(try? TickClock.measure())
         return config
     }
 }

@@ -541,7 +541,7 @@ LB_ENUM event_kind{
 
 /* Addresses are in IPv6 form: IPv4 as ::ffff:a.b.c.d; zero where there is none. */
 struct event {
-	__u64 time;   /* ns of CLOCK_MONOTONIC, to a tick where the kernel has a coarse clock */
+	__u64 time;   /* ns of CLOCK_MONOTONIC, to a tick or two */
 	__u64 cgroup; /* its id, of the process or of the packet's socket; 0: none, or not wanted */
 	__u32 pid;    /* of the process; 0: a packet's */
 	__u32 service_id; /* 0: no service port has to do with it */
@@ -573,8 +573,9 @@ struct datapath_config {
 	__u8 host_only;		 /* leave pods' sockets alone: tc translates what they send */
 	__u32 map_version;	 /* LB_MAP_VERSION of this build, so that an object names it */
 	__u8 only_protocol;	 /* enum ip_protocol whose sockets are served; 0: all */
-	__u8 has_coarse_clock;	 /* bpf_ktime_get_coarse_ns: kernel 5.11 */
-	__u8 pad[2];
+	__u8 pad[3];
+	__u32 tick;	  /* ns of a jiffy; 0: they cannot be gone by */
+	__u64 first_tick; /* what CLOCK_MONOTONIC would have been at jiffy 0, modulo 2^64 */
 };
 
 /*

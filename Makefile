@@ -20,11 +20,12 @@ BPF_OBJECTS := $(patsubst %.bpf.c,$(BPF_OUT)/%.bpf.o,$(notdir $(BPF_SOURCES)))
 C_FILES := $(shell find bpf Sources -name '*.[ch]' 2>/dev/null)
 
 # SwiftPM follows #embed only when it looks for changed headers; a new object has a new time.
-# LINK=-static-executable makes one file that needs no other, whatever distribution it is copied to (docs/building.md).
-LINK ?= -static-stdlib
-SWIFT_RELEASE = swift build -c release -Xswiftc $(LINK) --product
+# One file that needs no other, whatever distribution it is copied to; LINK=-static-stdlib takes the libraries of this machine
+# (docs/building.md). Programs are stripped: debug information would be made to be thrown away.
+LINK ?= -static-executable
+SWIFT_RELEASE = swift build -c release -debug-info-format none -Xswiftc $(LINK) --product
 
-.PHONY: setup bpf build lab install install-service uninstall deb image release test-packages test-upgrade \
+.PHONY: setup bpf build lab install install-service uninstall deb image release check-packages test-packages test-upgrade \
 	test test-pure test-kernel test-e2e test-kernels test-clangs test-cluster root demo bench bench-packets bench-names soak fmt check clean
 
 ## setup: installs the Debian or Ubuntu packages that are missing, after saying which
@@ -93,19 +94,23 @@ deb image: %: build/swiftlet
 	@scripts/package.sh $@
 
 build/swiftlet:
-	@$(MAKE) build LINK=-static-executable
+	@$(MAKE) build
 
 ## release: what is published, in build/release; PROGRAMS names programs of other architectures, too, built on such machines
-release: LINK = -static-executable
 release: build
 	@scripts/package.sh release
+
+## check-packages: as root: what is in build/release: contents, SBOM, checksums, the same bytes again, and the image in containerd
+check-packages: release lab
+	@scripts/setup.sh packages
+	@scripts/check-packages.sh
 
 ## test-upgrade: as root: the package under systemd and the image in containerd, replaced while clients connect
 test-upgrade: deb image lab
 	@scripts/test-upgrade.sh || [ $$? = 77 ]
 
-## test-packages: as root: the package in bare roots of Debian 12, 13 and Ubuntu 24.04, the image in containerd
-test-packages: deb image
+## test-packages: as root: also the package in bare roots of Debian 12, 13 and Ubuntu 24.04, and both replaced while clients connect
+test-packages: check-packages
 	@scripts/test-packages.sh
 
 root:
@@ -160,10 +165,11 @@ fmt:
 	swift format -i -r Package.swift Sources Tests
 	$(CLANG_FORMAT) -i $(C_FILES)
 
-## check: style of both languages; warnings are errors in every build
+## check: style of the languages; warnings are errors in every build
 check: bpf
 	swift format lint --strict -r Package.swift Sources Tests
 	$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
+	shellcheck -S warning scripts/*.sh scripts/*/*.sh packaging/deb/* .ci/run
 	@scripts/check-links.py
 	@scripts/check-rules.sh
 	@scripts/check-service.sh

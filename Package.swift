@@ -35,7 +35,8 @@ let package = Package(
         .target(name: "CDatapath", path: "bpf", sources: ["abi"], publicHeadersPath: "include"),
         // What the test programs of bpf/tests are asked and answer.
         .systemLibrary(name: "CSelect", path: "bpf/tests"),
-        .systemLibrary(name: "CLibbpf"),
+        // libbpf and libelf, and what the latter lacks where it is linked statically.
+        .target(name: "CLibbpf"),
         .systemLibrary(name: "CLibyaml"),
         // The capabilities of a thread, which the daemon gives up but for a few.
         .systemLibrary(name: "CCapabilities"),

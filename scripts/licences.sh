@@ -13,7 +13,7 @@ for checkout in .build/checkouts/*/; do
 	done
 done
 # BoringSSL comes inside swift-nio-ssl.
-for package in libbpf-dev libelf-dev zlib1g-dev libyaml-dev libc6-dev libstdc++-12-dev libstdc++-13-dev libstdc++-14-dev; do
+for package in libbpf-dev libelf-dev libzstd-dev zlib1g-dev libyaml-dev libc6-dev libstdc++-12-dev libstdc++-13-dev libstdc++-14-dev; do
 	[ ! -f "/usr/share/doc/$package/copyright" ] ||
 		install -m 644 "/usr/share/doc/$package/copyright" "$directory/$package"
 done

@@ -15,7 +15,7 @@ machine() { od -An -tx1 -j18 -N1 "$PROGRAM" | tr -d ' ' | sed 's/^3e$/amd64/; s/
 # A package runs on other distributions, and an image has no libraries at all.
 check() {
 	if LC_ALL=C readelf -lW "$PROGRAM" | grep -q INTERP; then
-		echo "package: $PROGRAM needs the C library of this machine; make build LINK=-static-executable" >&2
+		echo "package: $PROGRAM needs the libraries of this machine; make build links them in, unless LINK says otherwise" >&2
 		exit 1
 	fi
 }
@@ -47,7 +47,7 @@ release() {
 	ls -l build/release
 	for architecture in amd64 arm64; do
 		[ -e "build/release/swiftlet-$version-linux-$architecture" ] && continue
-		echo "release: nothing for $architecture; build there (make build LINK=-static-executable), bring the program here, and" >&2
+		echo "release: nothing for $architecture; build there (make build), bring the program here, and" >&2
 		echo "release: make release PROGRAMS='${PROGRAMS:-$PROGRAM} build/swiftlet-$architecture'" >&2
 	done
 }

@@ -7,7 +7,9 @@ fail() { echo "setup: $*" >&2; exit 1; }
 command -v swift >/dev/null || fail "no swift in PATH; install a Swift toolchain, 6.2 or newer: https://www.swift.org/install"
 
 . /etc/os-release 2>/dev/null || true
-packages=(clang clang-format libbpf-dev libelf-dev zlib1g-dev libyaml-dev iproute2 nftables iptables util-linux procps openssl python3-yaml containernetworking-plugins bind9-dnsutils dnsmasq-base musl-tools man-db)
+packages=(clang clang-format libbpf-dev libelf-dev libzstd-dev zlib1g-dev libyaml-dev iproute2 nftables iptables util-linux procps openssl python3-yaml python3-jsonschema containernetworking-plugins bind9-dnsutils dnsmasq-base musl-tools man-db shellcheck)
+# To look at packages, for make check-packages; what it takes from PyPI goes below build/tools.
+[ "${1:-}" = packages ] && packages+=(lintian python3-venv)
 # Other kernels, for make test-kernels.
 [ "${1:-}" = kernels ] && packages+=(qemu-system-x86 busybox-static cpio debian-archive-keyring binutils xz-utils zstd)
 if [ "${ID:-}" = ubuntu ]; then packages+=(linux-tools-common linux-tools-generic); else packages+=(bpftool); fi

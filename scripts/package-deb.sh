@@ -17,6 +17,9 @@ root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 chmod 755 "$root"
 doc=$root/usr/share/doc/swiftlet
+maintainer='the swiftlet authors <swiftlet@localhost>'
+# Packing again gives the same bytes.
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 
 install -D -m 755 -s "$program" "$root/usr/bin/swiftlet" 2>/dev/null || install -D -m 755 "$program" "$root/usr/bin/swiftlet"
 install -D -m 644 packaging/sysusers.d/swiftlet.conf "$root/usr/lib/sysusers.d/swiftlet.conf"
@@ -29,8 +32,12 @@ for example in examples/*; do install -D -m 644 "$example" "$doc/examples/${exam
 # Messages name pages: docs/troubleshoot.md#notReady.
 find docs -type f | while read -r page; do install -D -m 644 "$page" "$doc/$page"; done
 scripts/licences.sh "$doc/licences"
-install -m 644 LICENSE "$doc/copyright"
-gzip -9n <CHANGELOG.md >"$doc/changelog.gz"
+{ cat LICENSE; printf '\nOn Debian systems it is also in /usr/share/common-licenses/GPL-2.\n'; } >"$doc/copyright"
+# Debian's own says no more than which version this is.
+gzip -9n <CHANGELOG.md >"$doc/CHANGELOG.md.gz"
+printf 'swiftlet (%s) unstable; urgency=medium\n\n  * See CHANGELOG.md.gz.\n\n -- %s  %s\n' "$version" "$maintainer" \
+	"$(date -uRd "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$doc/changelog.gz"
+install -D -m 644 packaging/lintian-overrides "$root/usr/share/lintian/overrides/swiftlet"
 
 # Man pages and completions are the program's own words; another machine's program cannot be asked here.
 if "$program" version >/dev/null 2>&1; then
@@ -38,7 +45,8 @@ if "$program" version >/dev/null 2>&1; then
 	gzip -9n "$root"/usr/share/man/man[58]/*.[58]
 	install -d "$root/usr/share/bash-completion/completions" "$root/usr/share/zsh/vendor-completions" \
 		"$root/usr/share/fish/vendor_completions.d"
-	"$program" completion bash >"$root/usr/share/bash-completion/completions/swiftlet"
+	# It is read by a shell, not run.
+	"$program" completion bash | sed '1{/^#!/d}' >"$root/usr/share/bash-completion/completions/swiftlet"
 	"$program" completion zsh >"$root/usr/share/zsh/vendor-completions/_swiftlet"
 	"$program" completion fish >"$root/usr/share/fish/vendor_completions.d/swiftlet.fish"
 else
@@ -52,7 +60,7 @@ cat >"$root/DEBIAN/control" <<END
 Package: swiftlet
 Version: $version
 Architecture: $architecture
-Maintainer: the swiftlet authors <swiftlet@localhost>
+Maintainer: $maintainer
 Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f1)
 Recommends: ca-certificates
 Suggests: bpftool
@@ -65,7 +73,6 @@ Description: Kubernetes Services by eBPF, in place of kube-proxy
 END
 file=build/swiftlet_${version}_$architecture.deb
 mkdir -p build
-find "$root" -mindepth 1 -exec touch -h -d "@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}" {} +
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)} \
-	dpkg-deb --root-owner-group -Zxz -b "$root" "$file" >/dev/null
+find "$root" -mindepth 1 -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+dpkg-deb --root-owner-group -Zxz -b "$root" "$file" >/dev/null
 echo "$file: $(du -h "$file" | cut -f1)"

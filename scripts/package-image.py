@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tarfile
 
+# Written by each build that resolves packages: `swift package resolve` does no more.
+PINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Package.resolved")
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 MACHINES = {0x3E: "amd64", 0xB7: "arm64"}
 
@@ -87,12 +89,11 @@ def image(program, version, created):
 
 def sbom(program, version, created):
     """What is linked in, as SPDX 2.3: the Swift packages that are pinned, and the distribution's static libraries."""
-    root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-    pins = json.load(open(os.path.join(root, "Package.resolved"), encoding="utf-8"))["pins"]
+    pins = json.load(open(PINS, encoding="utf-8"))["pins"]
     parts = [(pin["identity"], pin["state"].get("version", pin["state"]["revision"]),
               f"pkg:swift/{pin['location'].split('://')[-1].removesuffix('.git')}@"
               f"{pin['state'].get('version', pin['state']['revision'])}") for pin in pins]
-    for library in ["libbpf-dev", "libelf-dev", "zlib1g-dev", "libyaml-dev", "libc6-dev", "ca-certificates"]:
+    for library in ["libbpf-dev", "libelf-dev", "libzstd-dev", "zlib1g-dev", "libyaml-dev", "libc6-dev", "ca-certificates"]:
         said = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", library], capture_output=True, text=True)
         if said.returncode == 0:
             parts.append((library, said.stdout, f"pkg:deb/debian/{library}@{said.stdout}"))
@@ -123,14 +124,16 @@ def main():
     import datetime
     moment = datetime.datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), datetime.timezone.utc)
     created = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    files = image(program, version, created)
+    if not os.path.exists(PINS):
+        sys.exit("image: there is no Package.resolved, which says what is linked in; run swift package resolve")
+    files, parts = image(program, version, created), sbom(program, version, created)
     with tarfile.open(output, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for directory in ["blobs", "blobs/sha256"]:
             entry(archive, directory)
         for name in sorted(files):
             entry(archive, name, files[name])
     with open(output.removesuffix(".tar") + ".spdx.json", "w", encoding="utf-8") as file:
-        json.dump(sbom(program, version, created), file, indent=1)
+        json.dump(parts, file, indent=1)
         file.write("\n")
     print(f"{output}: {os.path.getsize(output) >> 20} MiB, {architecture(program)}")
 

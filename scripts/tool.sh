@@ -15,5 +15,5 @@ command -v apt-get >/dev/null || { echo "tool: not a Debian or Ubuntu: put a $pr
 echo "tool: taking $program out of the package $package"
 (cd "$work" && apt-get download -qq "$package" 2>/dev/null) ||
 	{ echo "tool: cannot download the package $package; run apt-get update, or put a $program into PATH" >&2; exit 1; }
-dpkg-deb --fsys-tarfile "$work/$package"_*.deb | tar -x -C "$work" "./usr/bin/$program"
-mv "$work/usr/bin/$program" "build/tools/$program"
+dpkg-deb --fsys-tarfile "$work/$package"_*.deb | tar -x -C "$work" --wildcards "./usr/*bin/$program"
+mv "$work"/usr/*bin/"$program" "build/tools/$program"

@@ -20,7 +20,7 @@ namespace=$id
 bpf_root=/sys/fs/bpf/swiftlet-$id
 cgroup=$(awk '{ for (i = 7; i < NF; i++) if ($i == "-" && $(i + 1) == "cgroup2") { print $5; exit } }' /proc/self/mountinfo)/swiftlet-$id
 work=$(mktemp -d)
-daemon= dnsmasq=
+daemon='' dnsmasq=''
 
 stop() { [ -z "$1" ] || { kill "$1" && wait "$1"; } 2>/dev/null || true; }
 

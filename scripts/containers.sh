@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154,SC2034 # who sources it sets and reads variables
 # To be sourced: a containerd of one's own, with a socket and directories below $work, for scripts that run containers. The
 # machine's containerd, if it has one, is not asked, and nothing of ours is left to it.
 containerd_pid=

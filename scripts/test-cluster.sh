@@ -71,7 +71,7 @@ scenario_roll() {
 
 # All pods of a node go at once, after others have begun elsewhere; then they come back.
 scenario_drain() {
-	local pod pods pids=()
+	local pod pods
 	pods=$(pods_of node2)
 	for pod in $pods; do pod_add node1; done
 	for pod in $pods; do pod_state[$pod]=terminating; done

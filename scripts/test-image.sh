@@ -128,11 +128,11 @@ leave_dead_endpoint() {
 }
 start namespaces -d --log-uri "file://$work/namespaces.log" -- /usr/local/bin/swiftlet namespaces --bpf-root "$bpf_root"
 await 'ready: asked' namespaces.log || fail "the container that enters namespaces did not become ready"
-rights=$(grep -h '^Cap\(Eff\|Prm\|Bnd\):\|^Seccomp:' "/proc/$(ctr_ task list | awk '$1 == "namespaces" { print $2 }')/status" | awk '{ print $2 }' | sort -u | xargs)
+held=$(grep -h '^Cap\(Eff\|Prm\|Bnd\):\|^Seccomp:' "/proc/$(ctr_ task list | awk '$1 == "namespaces" { print $2 }')/status" | awk '{ print $2 }' | sort -u | xargs)
 [ -x "$lab" ] || fail "there is no $lab; run make lab"
 make_pods
 moved=$(leave_dead_endpoint) || fail "a pod's connected UDP socket did not leave a dead endpoint: $moved"
-[ "$rights" = "0000000000280000 2" ] || fail "swiftlet namespaces has other rights than two capabilities and a filter: $rights"
+[ "$held" = "0000000000280000 2" ] || fail "swiftlet namespaces has other rights than two capabilities and a filter: $held"
 
 ctr_ task kill -s SIGTERM swiftlet
 for _ in $(seq 100); do ctr_ task list | grep -q "swiftlet .*STOPPED" && break; sleep 0.1; done

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154,SC2034 # who sources it sets and reads variables
 # To be sourced: the same with real kubelets, for machines that have the binaries of Kubernetes on PATH.
 #
 # It has not been run as it is here: it was written where those binaries are absent, after a cluster that was made by hand

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154,SC2034 # who sources it sets and reads variables
 # To be sourced: clients that connect all the time, and the table of what came of it. A series is a client and what it asks.
 series=()
 load_pids=()

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154,SC2034 # who sources it sets and reads variables
 # To be sourced: two nodes and a client beyond a router, in network namespaces.
 #
 #   out 198.51.100.2 ── router ─┬─ 192.0.2.1  node1 ── cni0 (plugin bridge) ── pods 10.244.1.0/24

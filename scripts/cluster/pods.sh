@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154,SC2034 # who sources it sets and reads variables
 # To be sourced: pods as a kubelet runs them, and what the control plane says of them, in manifests that both nodes read.
 declare -A pod_node=() pod_address=() pod_state=()
 pod_number=0

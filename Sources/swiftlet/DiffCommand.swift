@@ -19,7 +19,8 @@ struct DiffCommand: ParsableCommand {
             for all of them; where it follows a cluster, for the Services that they define. There the endpoints are the
             cluster's unless they bring their own, and so is what the API server has allocated. With --against it compares two directories, and needs no daemon.
 
-            Exit code 0: nothing would change; 1: something would; 2: it cannot be told.
+            Exit code 0: nothing would change; 1: something would; 2: it cannot be told, or not of all: something cannot be read,
+            parsed or used, which stays as it is.
 
             Examples:
               swiftlet diff --manifests ./new
@@ -63,6 +64,7 @@ struct DiffCommand: ParsableCommand {
         case .table: print(report.text)
         case .json: try printJSON(report)
         }
+        if report.isPartial { throw ExitCode(2) }
         if !report.isEmpty { throw ExitCode.failure }
     }
 

@@ -70,4 +70,16 @@ struct ManifestCommandTests {
         #expect(try run(["diff", "--manifests", "/absent"]).0 == .exited(2))
         #expect(try run(["diff", "--manifests", "$0", "--against", "$0"], Self.good).0 == .exited(2))
     }
+
+    @Test("diff says what of the new manifests cannot be used, and does not say that nothing would change")
+    func refused() throws {
+        let arguments = ["diff", "--manifests", "$1", "--against", "$0", "--node", "n"]
+        for bad in [("{port: 80}", "{port: 80"), ("{port: 80}", "{port: 70000}")] {
+            let outcome = try run(
+                arguments, Self.good, Self.good.replacingOccurrences(of: bad.0, with: bad.1))
+            #expect(outcome.0 == .exited(2), "\(outcome.1)")
+            #expect(
+                outcome.1.contains("/1/m.yaml (document 1)") && !outcome.1.contains("\nnothing would"), "\(outcome.1)")
+        }
+    }
 }

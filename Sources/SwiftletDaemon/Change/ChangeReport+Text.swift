@@ -3,8 +3,8 @@ import ServiceMaps
 extension ChangeReport {
     /// For people: a line for each difference, `+`, `-` or `~`; then what would be written, and whom it touches.
     package var text: String {
-        var lines = frontends.map(\.text) + endpoints.map(\.text)
-        if isEmpty { lines.append("nothing would change") }
+        var lines = problems.map { "problem: \($0)" } + frontends.map(\.text) + endpoints.map(\.text)
+        if isEmpty { lines.append(isPartial ? "nothing else would change" : "nothing would change") }
         if !writes.isEmpty {
             let maps = writes.sorted { $0.key < $1.key }.map { map, count in
                 "\(map) "
@@ -16,7 +16,7 @@ extension ChangeReport {
         let (sockets, flows) = (endpoints.reduce(0) { $0 + $1.sockets }, endpoints.reduce(0) { $0 + $1.flows })
         if sockets + flows > 0 { lines.append("open connections touched: \(Endpoint.count(sockets, flows))") }
         lines += failures.map { "would not fit: \($0)" }
-        lines += problems.map { "problem: \($0)" } + notes.map { "note: \($0)" }
+        lines += notes.map { "note: \($0)" }
         return lines.joined(separator: "\n")
     }
 }

@@ -48,6 +48,8 @@ package struct ChangeReport: Codable, Sendable, Hashable {
     package var failures: [String]
     /// What is wrong in the new manifests; what is refused stays as it is.
     package var problems: [String]
+    /// Something of the new manifests cannot be read, parsed or used.
+    package var isPartial = false
     /// What cannot be told before the objects are written.
     package var notes: [String] = []
 

@@ -54,9 +54,12 @@ package struct MapDraft {
         let gone = isWhole && !keepsAll ? known.subtracting(wanted).subtracting(spared).sorted() : []
         let applied = writer.apply(upserts: services, removals: gone)
         _ = try writer.reclaim()
-        return ChangeReport(
+        var report = ChangeReport(
             from: before, to: try ProgrammedState.read(from: store), writes: store.writes,
             failures: applied.failures.map(\.description), problems: problems.map(\.description))
+        // What two Services claim is no less known for it.
+        report.isPartial = problems.contains { $0.isRefusal && $0.kind != .conflict }
+        return report
     }
 
     private var known: Set<ObjectName> { Set(before.ports.compactMap(\.name?.service)) }

@@ -8,10 +8,14 @@ package struct ClusterView: Sendable {
     package var slices: [SliceView] = []
     /// Sorted by name.
     package var pods: [PodView] = []
+    /// All pods that may matter were listed: one that is not among them does not exist.
+    package var hasAllPods = false
     package var nodes: [String: Node] = [:]
     /// What the objects come to, slices made from pods and Endpoints included.
     package var events: [ClusterEvent] = []
     package var problems: [StateProblem] = []
+    /// What of the objects is not used as it is written.
+    package var flaws: [Flaw] = []
     /// What could not be looked at, and why.
     package var unseen: [String] = []
 
@@ -50,6 +54,30 @@ package struct ClusterView: Sendable {
     /// The pod that a slice names in `targetRef`.
     package func targetPod(of address: IPAddress, in slice: ObjectName) -> String? {
         slices.first { $0.slice.name == slice }?.pods[address]
+    }
+}
+
+/// What is not used as it is written, and the object that it stands in as far as that can be read.
+package struct Flaw {
+    package var key: ObjectKey
+    package var object: KubernetesObject
+    package var problem: StateProblem
+
+    package init(_ key: ObjectKey, _ object: KubernetesObject, _ problem: StateProblem) {
+        self.key = key
+        self.object = object
+        self.problem = problem
+    }
+
+    /// Whether it is of a Service itself, its endpoints, or a pod of its selector.
+    package func concerns(_ service: Service) -> Bool {
+        guard key.name.namespace == service.name.namespace else { return false }
+        return switch object {
+        case .service, .endpoints: key.name == service.name
+        case .slice(let slice): slice.serviceName == service.name.name
+        case .pod(let pod): service.selector.map { $0.allSatisfy { pod.labels[$0.key] == $0.value } } ?? false
+        case .node: false
+        }
     }
 }
 
@@ -96,6 +124,10 @@ package struct PodView: Sendable, Hashable {
     package var ports: [Port] = []
     package var isReady = false
     package var isTerminating = false
+    /// `CrashLoopBackOff`, `ImagePullBackOff`: why a container does not run.
+    package var waitingReason: String?
+    /// A condition of `readinessGates` that nobody has set to True.
+    package var openGate: String?
 
     package var isOver: Bool { phase == "Succeeded" || phase == "Failed" }
 
@@ -146,6 +178,16 @@ extension PodView {
         nodeName = pod.nodeName
         isReady = pod.isReady
         isTerminating = pod.isTerminating
+        let statuses =
+            (field[.status]?.list(.initContainerStatuses) ?? []) + (field[.status]?.list(.containerStatuses) ?? [])
+        waitingReason = statuses.lazy.compactMap { $0[.state]?[.waiting]?.text(.reason) }.first {
+            !["ContainerCreating", "PodInitializing"].contains($0)
+        }
+        let conditions = field[.status]?.list(.conditions) ?? []
+        let set = conditions.filter { $0.text(.status) == "True" }.compactMap { $0.text(.type) }
+        openGate = field[.spec]?.list(.readinessGates).compactMap { $0.text(.conditionType) }.first {
+            !set.contains($0)
+        }
         for port in (field[.spec]?.lastingContainers ?? []).flatMap({ $0.list(.ports) }) {
             guard let number = port.port(.containerPort) else { continue }
             ports.append(Port(name: port.text(.name) ?? "", proto: port.proto, number: number))

@@ -75,7 +75,7 @@ extension Endpoint {
             field.reportMissing(.addresses, "write the address of the endpoint")
             return nil
         }
-        guard !first.isNull, let address = first.address else { return nil }
+        guard !first.isNull, let address = first.endpointAddress else { return nil }
         if address.family != family {
             first.report("is \(first.shown), but addressType is \(family.word)", "move it to a slice of its family")
         }
@@ -96,6 +96,16 @@ extension Endpoint {
 }
 
 extension Field {
+    var endpointAddress: IPAddress? {
+        guard let address else { return nil }
+        if !address.mayBeEndpoint {
+            report(
+                "is \(shown): a loopback, unspecified, multicast or link-local address is no endpoint's",
+                "write an address that its clients can reach")
+        }
+        return address
+    }
+
     /// Of an endpoint: the name in `targetRef`, if that is a pod's.
     var podName: String? {
         guard let target = self[.targetRef], target.text(.kind) ?? "Pod" == "Pod" else { return nil }
@@ -117,7 +127,7 @@ extension EndpointsObject {
                 for entry in field.list(key) {
                     let read = entry.element { entry in
                         if entry[.ip] == nil { entry.reportMissing(.ip, "write the address of the endpoint") }
-                        return entry.address(.ip)
+                        return entry[.ip]?.endpointAddress
                     }
                     guard let address = read else { continue }
                     let node = intern(entry.text(.nodeName))

@@ -20,8 +20,8 @@ extension PodObject {
     private mutating func readStatus(_ status: Field) {
         let phase = status.text(.phase)
         isOver = phase == "Succeeded" || phase == "Failed"
-        let several = status.list(.podIPs).compactMap { $0.element { $0.address(.ip) } }
-        let single = status[.podIP].flatMap { $0.isBlank ? nil : $0.address }
+        let several = status.list(.podIPs).compactMap { $0.element { $0[.ip]?.endpointAddress } }
+        let single = status[.podIP].flatMap { $0.isBlank ? nil : $0.element(\.endpointAddress) }
         addresses = several.isEmpty ? [single].compactMap { $0 } : several
         isReady = status.list(.conditions).contains { $0.text(.type) == "Ready" && $0.text(.status) == "True" }
     }

@@ -1,16 +1,18 @@
 /// The keys that are read of an object. All others can be skipped, since they cannot be asked for.
 package enum FieldName: String, CaseIterable, Sendable {
     case address, addressType, addresses, annotations, apiVersion, clientIP, clusterIP, clusterIPs, code
-    case conditions, containerPort, containers, `continue`, creationTimestamp, deletionTimestamp, details, endpoints,
+    case conditionType, conditions, containerPort, containerStatuses, containers, `continue`, creationTimestamp,
+        deletionTimestamp, details, endpoints,
         externalIPs
     case externalName, externalTrafficPolicy, forNodes, forZones, healthCheckNodePort, hints, hostname, ingress
-    case initContainers, internalTrafficPolicy, ip, ipFamilies, ipMode, items, key, kind, labels, loadBalancer
+    case initContainerStatuses, initContainers, internalTrafficPolicy, ip, ipFamilies, ipMode, items, key, kind, labels,
+        loadBalancer
     case loadBalancerSourceRanges, message, metadata, name, namespace, nodeName, nodePort, notReadyAddresses
     case object, ownerReferences, phase, podCIDR, podCIDRs, podIP, podIPs, port, ports, `protocol`,
         publishNotReadyAddresses, ready
-    case reason, resourceVersion, restartPolicy, retryAfterSeconds, selector, serving, sessionAffinity
-    case sessionAffinityConfig, spec, status, subdomain, subsets, taints, targetPort, targetRef, terminating,
-        timeoutSeconds, type, zone
+    case readinessGates, reason, resourceVersion, restartPolicy, retryAfterSeconds, selector, serving, sessionAffinity
+    case sessionAffinityConfig, spec, state, status, subdomain, subsets, taints, targetPort, targetRef, terminating,
+        timeoutSeconds, type, waiting, zone
 
     /// The keys below it are anybody's choice.
     package var hasFreeKeys: Bool {

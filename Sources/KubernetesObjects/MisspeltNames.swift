@@ -29,16 +29,27 @@ extension Field {
 }
 
 extension ObjectKind {
+    /// A kind that was probably meant, and what is wrong with how it is written.
+    package struct Mistake {
+        package var meant: ObjectKind
+        package var cause: String
+        package var advice: String
+    }
+
     /// What is wrong with a kind that is none of these and was probably meant to be one; nil if it is of another API.
-    package static func mistake(apiVersion: String, kind: String) -> (cause: String, advice: String)? {
-        func group(_ version: String) -> Substring { version.contains("/") ? version.prefix { $0 != "/" } : "" }
+    package static func mistake(apiVersion: String, kind: String) -> Mistake? {
+        func group(_ version: String) -> String { version.contains("/") ? "\(version.prefix { $0 != "/" })" : "" }
+        let written = group(apiVersion)
         if let meant = allCases.first(where: { $0.word == kind }) {
-            guard group(apiVersion) == group(meant.apiVersion) || group(apiVersion).isEmpty else { return nil }
-            return ("apiVersion is \(apiVersion), which has no \(kind)", "write \(meant.apiVersion)")
+            let own = group(meant.apiVersion)
+            guard written == own || written.isEmpty || [own].nearest(to: written) != nil else { return nil }
+            return Mistake(
+                meant: meant, cause: "apiVersion is \(apiVersion), which has no \(kind)",
+                advice: "write \(meant.apiVersion)")
         }
         guard let word = allCases.map(\.word).nearest(to: kind), let meant = allCases.first(where: { $0.word == word }),
-            group(apiVersion) == group(meant.apiVersion)
+            written == group(meant.apiVersion)
         else { return nil }
-        return ("kind is \(kind), which is none", "write \(word)")
+        return Mistake(meant: meant, cause: "kind is \(kind), which is none", advice: "write \(word)")
     }
 }

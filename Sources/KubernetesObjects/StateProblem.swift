@@ -53,18 +53,21 @@ package struct StateProblem: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// One sentence: what happened, to which object, what to do.
-    package var description: String {
+    package var description: String { "\(statement); \(advice)" }
+
+    /// What happened, to which object.
+    package var statement: String {
         let origin = origin.oneLine()
         let place = document.map { "\(origin) (document \($0))" } ?? origin
         let subject = object.map { "\($0) in \(place)" } ?? place
         let what = field.map { "\($0) \(cause)" } ?? cause
         return switch kind {
-        case .unreadable: "cannot read \(subject): \(what); \(advice)"
-        case .unparsable: "cannot parse \(subject): \(what); \(advice)"
-        case .invalid, .duplicate: "cannot use \(subject): \(what); \(advice)"
-        case .partial: "cannot use a part of \(subject), which is left out: \(what); \(advice)"
-        case .doubtful: "look at \(subject): \(what); \(advice)"
-        case .conflict: "cannot give \(subject) all that it claims: \(what); \(advice)"
+        case .unreadable: "cannot read \(subject): \(what)"
+        case .unparsable: "cannot parse \(subject): \(what)"
+        case .invalid, .duplicate: "cannot use \(subject): \(what)"
+        case .partial: "cannot use a part of \(subject), which is left out: \(what)"
+        case .doubtful: "look at \(subject): \(what)"
+        case .conflict: "cannot give \(subject) all that it claims: \(what)"
         }
     }
 }

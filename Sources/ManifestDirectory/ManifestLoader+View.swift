@@ -15,6 +15,7 @@ extension ManifestLoader {
                 guard case .changed(_, _, let file) = FileReading(of: path, knownHash: nil, parser: parser).outcome
                 else { continue }
                 for object in file.closeObjects { view.add(object) }
+                view.flaws += file.flaws
             }
         }
         view.sort()
@@ -29,10 +30,21 @@ extension ManifestLoader {
         state.apply(.parsed(file), of: origin)
         let batch = state.commit(isInitial: true)
         view.events = batch.events.filter { !$0.isSynthesized }
-        view.problems = batch.problems
+        view.hasAllPods = true
+        view.problems = batch.problems.map { $0.found(in: origin) }
         for object in file.closeObjects { view.add(object) }
+        view.flaws = file.flaws.map { Flaw($0.key, $0.object, $0.problem.found(in: origin)) }
         view.sort()
         return view
+    }
+}
+
+extension StateProblem {
+    /// The same problem, found in no file.
+    fileprivate func found(in origin: String) -> StateProblem {
+        var problem = self
+        (problem.origin, problem.document) = (origin, nil)
+        return problem
     }
 }
 

@@ -18,6 +18,7 @@ struct ParsedFile {
     var isComplete = true
     /// What a close look sees; empty unless the parser looks closely.
     var closeObjects: [CloseObject] = []
+    var flaws: [Flaw] = []
 }
 
 /// Reads manifest texts into objects.
@@ -95,11 +96,16 @@ struct ManifestParser: Sendable {
             parsed.add(field.findings, document: document, file: file)
         } else if let kind = ObjectKind(apiVersion: version, kind: kind) {
             read(field, kind: kind, document: document, file: file, into: &parsed)
-        } else if let (cause, advice) = ObjectKind.mistake(apiVersion: version, kind: kind) {
-            parsed.problems.append(
-                StateProblem(
-                    .doubtful, origin: file, document: document, object: "\(version) \(kind)", cause: cause,
-                    advice: advice))
+        } else if let mistake = ObjectKind.mistake(apiVersion: version, kind: kind) {
+            let key = reader.key(of: field.apart, kind: mistake.meant)
+            let name = key.map { " \($0.name)" } ?? ""
+            let problem = StateProblem(
+                .doubtful, origin: file, document: document, object: "\(version) \(kind)\(name)", cause: mistake.cause,
+                advice: mistake.advice)
+            parsed.problems.append(problem)
+            if looksClosely, let key {
+                parsed.flaws.append(Flaw(key, reader.object(field.apart, key: key), problem))
+            }
         } else {
             parsed.passedOver.insert("\(version) \(kind)")
         }
@@ -113,28 +119,32 @@ struct ManifestParser: Sendable {
         let content = reader.object(field, key: key)
         let isValid = !field.findings.isRefused
         parsed.objects.append(.init(key: key, document: document, content: isValid ? content : nil))
-        parsed.problems += StateProblem.all(
+        let flaws = StateProblem.all(
             field.findings, origin: file, document: document, object: "\(key)",
             hiding: HiddenObjects(content, key: key))
-        if !isValid { return }
-        if looksClosely, let object = CloseObject(field.apart, key: key, content: content) {
-            parsed.closeObjects.append(object)
-        }
-        parsed.problems += doubts(about: content, field).map { doubt in
+        func doubtful(_ doubt: Doubt) -> StateProblem {
             StateProblem(
                 .doubtful, origin: file, document: document, object: "\(key)", field: doubt.field, cause: doubt.cause,
                 advice: doubt.advice)
         }
+        if isValid {
+            if looksClosely, let object = CloseObject(field.apart, key: key, content: content) {
+                parsed.closeObjects.append(object)
+            }
+            parsed.problems += doubts(about: content).map(doubtful)
+        }
+        let unknown = isValid || looksClosely ? unknownFields(of: content, field).map(doubtful) : []
+        parsed.problems += isValid ? flaws + unknown : flaws
+        if looksClosely { parsed.flaws += (flaws + unknown).map { Flaw(key, content, $0) } }
     }
 
     private typealias Doubt = (field: String, cause: String, advice: String)
 
     /// What an API server would have refused or warned of, and what is used all the same.
-    private func doubts(about content: KubernetesObject, _ field: Field) -> [Doubt] {
+    private func doubts(about content: KubernetesObject) -> [Doubt] {
         var doubts: [Doubt] = []
         switch content {
-        case .pod, .node: return []
-        case .endpoints: break
+        case .pod, .node, .endpoints: break
         case .slice(let slice):
             if slice.serviceName.isEmpty {
                 doubts.append(
@@ -154,7 +164,16 @@ struct ManifestParser: Sendable {
                     ))
             }
         }
-        return doubts + field.unknownFields().map { ($0.path, "is no field that is known", $0.advice) }
+        return doubts
+    }
+
+    /// Those of Pods and Nodes are too many to be known.
+    private func unknownFields(of content: KubernetesObject, _ field: Field) -> [Doubt] {
+        switch content {
+        case .pod, .node: []
+        case .service, .slice, .endpoints:
+            field.unknownFields().map { ($0.path, "is no field that is known", $0.advice) }
+        }
     }
 }
 

@@ -29,11 +29,11 @@ extension CompileReport {
         _ = compiler.update(dirty: dirty, state: state, node: node)
         self.init(compiler, state, node: node, problems: problems, pods: pods)
         let own = Set(settings.nodeAddresses + (object?.addresses ?? []))
+        let across = ServiceDoubts(state)
         self.problems += compiler.desired.services.values.sorted { $0.name < $1.name }.flatMap { service in
-            service.doubts(onNodeWith: own).map { doubt in
-                Problem(
-                    kind: "doubtful", file: "", object: "Service \(service.name)", field: "spec.clusterIP",
-                    message: doubt)
+            let doubts = state.service(named: service.name).map(across.of) ?? []
+            return (service.doubts(onNodeWith: own) + doubts).map { doubt in
+                Problem(kind: "doubtful", file: "", object: "Service \(service.name)", message: doubt)
             }
         }
     }

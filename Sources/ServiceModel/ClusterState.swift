@@ -38,6 +38,8 @@ package struct ClusterState: Sendable {
     /// The names of all the Services, unsorted.
     package var serviceNames: [ObjectName] { entries.compactMap { $1.service == nil ? nil : $0 } }
 
+    package var nodeNames: Set<String> { Set(nodes.keys) }
+
     package var sliceCount: Int { owners.count }
 
     /// Every endpoint of a Service with addresses of its own, in no order; one of two Services comes twice.

@@ -104,12 +104,6 @@ struct FrontDoors {
     }
 }
 
-extension IPAddress {
-    /// A load balancer's or an external IP: loopback is each network namespace's own, so that it is served for the node's
-    /// at most, and what names nobody, many, or whoever is on a link is no address of a Service (spec 60).
-    var mayBeFrontend: Bool { !isUnspecified && !isMulticast && !isLinkLocal }
-}
-
 extension Service {
     fileprivate var hasNodePorts: Bool { kind == .nodePort || kind == .loadBalancer }
 

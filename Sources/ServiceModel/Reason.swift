@@ -19,9 +19,10 @@ package enum ReasonCode: String, Sendable, Hashable, CaseIterable, Codable {
     case portNamesDiffer, protocolsDiffer, targetPortName, otherFamily, fqdnSlice, notReady, fallback, nodeNameUnknown
     case notOnThisNode, hints, sourceRange, endpointIsService
     // The client.
-    case clientOutsideCgroup, clientLeftOut, socketHooksOff, nothingListens, noRoute, noAnswer, filtered
+    case clientOutsideCgroup, clientLeftOut, socketHooksOff, nothingListens, noRoute, noAnswer, filtered, noClientPort
     // The node.
-    case nodeUnknown, noPrograms, notForwarding, deviceWithoutPrograms, mapFull, notProgrammed, mapsDiffer, noDaemon
+    case nodeUnknown, noPrograms, notForwarding, deviceDown, deviceWithoutPrograms, mapFull, notProgrammed, mapsDiffer,
+        noDaemon
 }
 
 /// What a catalogue entry says of a code: which object to look at, what the code means, what to do.
@@ -247,7 +248,12 @@ extension ReasonCode {
         case .nothingListens:
             .init(
                 "Pod", "the endpoint refuses: nothing listens on the port", "correct targetPort, or start the program")
-        case .noRoute: .init("Node", "there is no route to the endpoint", "look at the CNI's routes")
+        case .noRoute:
+            .init("Node", "there is no route to the endpoint, or one that closes the way", "look at the CNI's routes")
+        case .noClientPort:
+            .init(
+                "Node", "the client's network namespace has no port left for a connection to the endpoint",
+                "end what holds them (`ss -tan`), or widen net.ipv4.ip_local_port_range")
         case .noAnswer:
             .init("Pod", "the endpoint does not answer", "look for a NetworkPolicy, a firewall, or a node that is down")
         case .filtered: .init("Node", "a netfilter rule of this node drops the packets", "change the rule")
@@ -255,6 +261,7 @@ extension ReasonCode {
         case .noPrograms: .init("Node", "no program is attached", "start `swiftlet run`")
         case .notForwarding:
             .init("Node", "the kernel forwards no packets", "set net.ipv4.ip_forward to 1, or run with --set-sysctls")
+        case .deviceDown: .init("device", "a device on the way is down", "set it up")
         case .deviceWithoutPrograms: .init("device", "the device has no programs", "add it to --devices")
         case .mapFull: .init("map", "not programmed: a map is full", "raise --map-memory-limit")
         case .notProgrammed: .init("map", "not in the maps", "look at the daemon's log")

@@ -8,6 +8,14 @@ import Testing
         pods: 1,
         manifests: [
             "web.yaml": ServedManifests.web, "empty.yaml": ServedManifests.empty,
+            "door.yaml": Manifest.file(
+                """
+                apiVersion: v1
+                kind: Service
+                metadata: {name: door}
+                spec: {type: NodePort, clusterIP: 10.96.0.41, ports: [{port: 80, nodePort: 30041}]}
+                """,
+                Manifest.slice("door", Array(Manifest.pods4.prefix(1)))),
             "pending.yaml": Manifest.file(
                 Manifest.service("pending", ["10.96.0.40"], spec: "selector: {app: pending}"),
                 """
@@ -66,6 +74,35 @@ struct ExplainTests {
         let port = try #require(report["pending"]?.ports.first)
         #expect(verdict.code == "podPending" && verdict.text.contains("pending-1 (Pending)"))
         #expect(port.reason == verdict.text && port.reasonCode == verdict.code)
+    }
+
+    @Test("what pods tell is counted, too")
+    func counted() throws {
+        let status = try TestNode.current.swiftlet("status", "-o", "json")
+        #expect(status.output.contains("\"podPending\" : 1"), "\(status)")
+    }
+
+    @Test("a rule of netfilter, a route and a device in the way are named")
+    func ways() throws {
+        let node = try TestNode.current
+        func run(_ command: String...) throws {
+            let outcome = try Programs.run(command, in: node.lab.node.path)
+            #expect(outcome.status == .exited(0), "\(outcome)")
+        }
+        let outside = ["192.0.2.1:30041", "--outside", "192.0.2.9"]
+        #expect(try explain(outside[0], outside[1], outside[2]).answer.works)
+        let chain = "add chain inet swl forward { type filter hook forward priority 0; policy accept; }"
+        try run("nft", "add table inet swl; \(chain); add rule inet swl forward tcp dport 8080 drop")
+        let filtered = try explain(outside[0], outside[1], outside[2])
+        try run("nft", "delete table inet swl")
+        #expect(filtered.status == .exited(4) && filtered.answer.verdict.code == "filtered")
+        #expect(filtered.answer.verdict.text.contains("of chain inet swl forward drops packets to 10.244.0.11:8080"))
+
+        try run("ip", "route", "add", "prohibit", "10.244.0.11/32")
+        let prohibited = try explain("door").answer.verdict
+        try run("ip", "route", "del", "prohibit", "10.244.0.11/32")
+        #expect(prohibited.code == "noRoute" && prohibited.text.contains("is of type prohibit"), "\(prohibited)")
+        #expect(try explain("door").answer.works)
     }
 
     @Test("an address alone is followed, and what --connect does not ask is told")

@@ -46,6 +46,13 @@ struct RandomObjects {
         ObjectName(namespace: one(of: ["default", "shop", "kube-system"]), name: "object-\(number)")
     }
 
+    private mutating func endpointAddress(_ family: IPFamily) -> IPAddress {
+        while true {
+            let address = address(family)
+            if address.mayBeEndpoint { return address }
+        }
+    }
+
     private mutating func address(_ family: IPFamily) -> IPAddress {
         switch family {
         case .v4: IPAddress(v4: .random(in: 0 ... .max, using: &random))
@@ -100,7 +107,7 @@ struct RandomObjects {
         for _ in 0..<Int.random(in: 0..<4, using: &random) {
             slice.endpoints.append(
                 Endpoint(
-                    address: address(family), ready: chance(2), serving: chance(2), terminating: chance(2),
+                    address: endpointAddress(family), ready: chance(2), serving: chance(2), terminating: chance(2),
                     nodeName: chance(3) ? nil : text(), zone: chance(3) ? nil : text(),
                     zoneHints: some(of: [text(), "a"]), nodeHints: some(of: [text(), "b"])))
         }

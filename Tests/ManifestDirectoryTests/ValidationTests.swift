@@ -154,6 +154,11 @@ let otherMistakes: [Mistake] = [
         slice: "addressType: IPv4\nendpoints: [{}]"
     ).partial,
     Mistake(
+        "endpoints[0].addresses[0] is 127.0.0.1: a loopback, unspecified, multicast or link-local address is no endpoint's; "
+            + "write an address that its clients can reach",
+        slice: "addressType: IPv4\nendpoints: [{addresses: [127.0.0.1]}]"
+    ).partial,
+    Mistake(
         "endpoints[0].conditions.ready is 1; write true or false",
         slice: "addressType: IPv4\nendpoints: [{addresses: [10.0.0.1], conditions: {ready: 1}}]"
     ).partial,
@@ -162,7 +167,7 @@ let otherMistakes: [Mistake] = [
         "apiVersion: v1\nkind: Endpoints\nmetadata: {name: web}\nsubsets: [{addresses: [{hostname: a}]}]"
     ).partial,
     Mistake(
-        "cannot use Pod default/a in f.yaml (document 1): status.podIP is x, which is no IP address; write an IPv4 or IPv6 address",
+        "cannot use a part of Pod default/a in f.yaml (document 1), which is left out: status.podIP is x, which is no IP address; write an IPv4 or IPv6 address",
         "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nstatus: {podIP: x}"),
     Mistake(
         "cannot use Node n in f.yaml (document 1): status.addresses[0].address is x, which is no IP address; write an IPv4 or IPv6 address",
@@ -220,13 +225,13 @@ let otherMistakes: [Mistake] = [
 /// What is used, or passed over, and probably not meant so.
 let doubts: [Mistake] = [
     Mistake(
-        "look at v1 service in f.yaml (document 1): kind is service, which is none; write Service",
+        "look at v1 service default/a in f.yaml (document 1): kind is service, which is none; write Service",
         "apiVersion: v1\nkind: service\nmetadata: {name: a}"),
     Mistake(
-        "look at v2 Service in f.yaml (document 1): apiVersion is v2, which has no Service; write v1",
+        "look at v2 Service default/a in f.yaml (document 1): apiVersion is v2, which has no Service; write v1",
         "apiVersion: v2\nkind: Service\nmetadata: {name: a}"),
     Mistake(
-        "look at discovery.k8s.io/v1beta1 EndpointSlice in f.yaml (document 1): "
+        "look at discovery.k8s.io/v1beta1 EndpointSlice default/a in f.yaml (document 1): "
             + "apiVersion is discovery.k8s.io/v1beta1, which has no EndpointSlice; write discovery.k8s.io/v1",
         "apiVersion: discovery.k8s.io/v1beta1\nkind: EndpointSlice\nmetadata: {name: a}"),
     Mistake(

@@ -1,4 +1,5 @@
 import Foundation
+import KubernetesObjects
 import ManifestDirectory
 import Reporting
 import ServiceModel
@@ -31,12 +32,13 @@ struct Fault: Sendable, CustomTestStringConvertible {
         let subject = try #require(first.flatMap { ExplainQuestion.Subject($0) })
         var question = ExplainQuestion(subject)
         var settings = CompileSettings(nodeName: "")
-        var isCluster = false
+        var (isCluster, hasAllPods) = (false, false)
         while let option = words.popFirst() {
             let value = option.isFlag ? "" : words.popFirst() ?? ""
             switch option {
             case "--udp": question.proto = .udp
             case "--cluster": isCluster = true
+            case "--all-pods": hasAllPods = true
             case "--node": settings.node.name = value
             case "--outside": question.client = .outside(try address(value))
             case "--node-address": settings.nodeAddresses.append(try address(value))
@@ -45,7 +47,8 @@ struct Fault: Sendable, CustomTestStringConvertible {
             default: Issue.record("\(option) is no option")
             }
         }
-        let view = ManifestLoader.view(of: [folder.path], synthesizes: !isCluster)
+        var view = ManifestLoader.view(of: [folder.path], synthesizes: !isCluster)
+        view.hasAllPods = hasAllPods
         return Explainer(view: view, facts: try facts(), settings: settings).explain(question)
     }
 
@@ -58,5 +61,5 @@ struct Fault: Sendable, CustomTestStringConvertible {
 }
 
 extension String {
-    fileprivate var isFlag: Bool { self == "--udp" || self == "--cluster" }
+    fileprivate var isFlag: Bool { ["--udp", "--cluster", "--all-pods"].contains(self) }
 }

@@ -18,6 +18,21 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
     /// What came of one connect to an endpoint.
     package enum Connect: String, Codable, Sendable, Hashable {
         case works, refused, timedOut, noRoute, notPermitted
+        /// A route says so: `prohibit`, `blackhole`, `unreachable`.
+        case prohibited, blackholed, unreachable
+        case noClientPort
+    }
+
+    package struct Filter: Codable, Sendable, Hashable {
+        /// `rule 5 of chain inet filter forward`.
+        package var rule: String
+        /// `inet filter forward`.
+        package var chain: String
+
+        package init(rule: String, chain: String) {
+            self.rule = rule
+            self.chain = chain
+        }
     }
 
     /// The client is below the cgroup whose sockets are translated.
@@ -48,6 +63,14 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
     package var maps: Maps?
     /// Why a Service is served as it was before the start.
     package var keptFromBefore: String?
+    /// Of a kind of client only, where none is named: pods' packets meet no programs.
+    package var podsMeetPrograms: Bool?
+    /// A device that packets of a client outside need, and that is down.
+    package var downDevice: String?
+    /// By endpoint: where there is no way to it.
+    package var ways: [String: Connect]?
+    /// By endpoint: what of netfilter drops packets to it.
+    package var filters: [String: Filter]?
     /// By endpoint: `10.244.0.11:8080`.
     package var connects: [String: Connect]?
     /// Where the connects were made: `in the client's network namespace`.

@@ -6,13 +6,29 @@ extension Explainer {
     /// Why no frontend has this key.
     func missed(_ key: FrontendKey, _ question: ExplainQuestion) -> Reason {
         for service in services {
-            if let reason = miss(key, of: service) { return reason }
+            if let reason = miss(key, of: service) { return underlying(reason, of: service) ?? reason }
         }
-        return missed(key.address)
+        let isOwn = node.nodePortAddresses.contains { $0.address == key.address }
+        if isOwn, let reason = nodePortOfAnotherProtocol(key) { return reason }
+        let refusal = refusal { $0.owns(key.address) || isOwn && $0.ports.contains { $0.nodePort == key.port } }
+        return refusal.map { Reason($0) } ?? missed(key.address)
     }
 
-    /// What an address is that no Service has.
+    /// What an address is that no Service has, as far as is known.
     func missed(_ address: IPAddress) -> Reason {
+        let reason = stranger(address)
+        guard reason.code == .notAFrontend else { return reason }
+        if let refusal = refusal(where: { $0.owns(address) }) { return Reason(refusal) }
+        let isOwn = reason.object == "Node \(node.name)"
+        let nameless = refusal {
+            isOwn
+                ? $0.kind == .nodePort || $0.kind == .loadBalancer
+                : $0.clusterIPs.isEmpty && !$0.isHeadless && $0.kind != .externalName
+        }
+        return (nameless ?? unread).map { Reason($0, after: reason.text) } ?? reason
+    }
+
+    private func stranger(_ address: IPAddress) -> Reason {
         if node.nodePortAddresses.contains(where: { $0.address == address }) {
             return Reason(
                 .notAFrontend, object: "Node \(node.name)",
@@ -93,13 +109,35 @@ extension Explainer {
                 ?? "ask one of these, or change --nodeport-addresses")
     }
 
+    private func nodePortOfAnotherProtocol(_ key: FrontendKey) -> Reason? {
+        for service in services where service.kind == .nodePort || service.kind == .loadBalancer {
+            guard let other = service.ports.first(where: { $0.nodePort == key.port }) else { continue }
+            return Reason(
+                .otherProtocol, object: "Service \(service.name)",
+                text:
+                    "\(key.port)/\(other.proto) is a NodePort of \(service.name), and \(key.port)/\(key.proto) is none",
+                remedy: remedy(asking: other.proto, for: key.proto))
+        }
+        return nil
+    }
+
+    private func remedy(asking served: IPProtocol, for asked: IPProtocol) -> String {
+        let again =
+            switch served {
+            case .udp: "ask with --udp"
+            case .tcp: "ask without --udp"
+            case .sctp: "ask the Service by its name"
+            }
+        return "\(again), or add a port with protocol: \(asked) to spec.ports"
+    }
+
     private func otherPort(_ key: FrontendKey, of service: Service) -> Reason {
         let list = service.ports.map { "\($0.port)/\($0.proto)" + ($0.name.isEmpty ? "" : " (\($0.name))") }
         let text = "\(key.address) is \(service.name), which serves \(list.joined(separator: ", "))"
         if let other = service.ports.first(where: { $0.port == key.port }) {
             return Reason(
                 .otherProtocol, object: "Service \(service.name)", text: "\(text), not \(key.port)/\(key.proto)",
-                remedy: "ask \(other.proto), or add a port with protocol: \(key.proto) to spec.ports")
+                remedy: remedy(asking: other.proto, for: key.proto))
         }
         return Reason(
             .portNotServed, object: "Service \(service.name)", text: "\(text), not \(key.port)/\(key.proto)",
@@ -111,11 +149,15 @@ extension Explainer {
         let wanted = [port, proto.map { "\($0)" }].compactMap(\.self).joined(separator: "/")
         let names = service.ports.map(\.name).filter { !$0.isEmpty }
         let near = port.flatMap { names.nearest(to: $0) }.map { "; did you mean \($0)?" } ?? ""
+        let text =
+            "\(service.name) serves \(list.isEmpty ? "no port" : list.joined(separator: ", ")), not \(wanted)\(near)"
+        let object = "Service \(service.name)"
+        let other = service.ports.first { port == nil || "\($0.port)" == port || $0.name == port }
+        if let other, let proto {
+            return Reason(.otherProtocol, object: object, text: text, remedy: remedy(asking: other.proto, for: proto))
+        }
         return Reason(
-            service.ports.contains { "\($0.port)" == port || $0.name == port } ? .otherProtocol : .portNotServed,
-            object: "Service \(service.name)",
-            text:
-                "\(service.name) serves \(list.isEmpty ? "no port" : list.joined(separator: ", ")), not \(wanted)\(near)",
+            .portNotServed, object: object, text: text,
             remedy: near.isEmpty ? "ask one of these, or add the port to spec.ports" : "")
     }
 
@@ -148,25 +190,16 @@ extension Explainer {
 
     func unknown(_ namespace: String?, _ name: String) -> Reason {
         let wanted = namespace.map { "\($0)/\(name)" } ?? name
-        let refused = view.problems.first { problem in
-            problem.isRefusal && problem.object.map { $0.hasPrefix("Service ") && $0.hasSuffix("/\(name)") } ?? false
-        }
-        if let refused {
-            return Reason(
-                .refusedObject, object: refused.object, text: "\(refused)", remedy: "")
-        }
+        let refusal = refusal { $0.name.name == name && (namespace == nil || $0.name.namespace == namespace) }
+        if let refusal { return Reason(refusal) }
         if let other = services.first(where: { $0.name.name == name }) {
             return Reason(
                 .noSuchService, object: "Service \(wanted)", text: "no Service \(wanted); there is \(other.name)",
                 remedy: "write the namespace")
         }
         let near = services.map(\.name.name).nearest(to: name)
-        let unparsed = view.problems.first { $0.kind == .unparsable || $0.kind == .unreadable }
         let meant = near.map { "; did you mean \($0)?" } ?? ""
-        if near == nil, let unparsed {
-            return Reason(
-                .refusedObject, object: unparsed.origin, text: "no Service \(wanted); \(unparsed)", remedy: "")
-        }
+        if near == nil, let unread { return Reason(unread, after: "no Service \(wanted)") }
         return Reason(
             .noSuchService, object: "Service \(wanted)", text: "no Service \(wanted)\(meant)",
             remedy: near == nil ? "`swiftlet services` lists all" : "")

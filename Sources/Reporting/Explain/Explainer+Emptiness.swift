@@ -13,7 +13,7 @@ extension Explainer {
         case .notOnThisNode, nil: return notHere(route)
         case .noMatchingPort: return portNames(route)
         case .noSlice, .selectorMatchesNothing: return pods(route)
-        case .notReady: return stale(route) ?? lagging(route) ?? told(route).reason
+        case .notReady: return stale(route) ?? lagging(route) ?? unready(route)
         case .otherFamily, .noEndpoints: return told(route).reason
         }
     }
@@ -26,6 +26,14 @@ extension Explainer {
         }
     }
 
+    /// Endpoints that are not ready, with what to do about the first of them whose pod says why.
+    private func unready(_ route: Route) -> Reason? {
+        var reason = told(route).reason
+        let remedy = route.port.endpoints.lazy.compactMap { pod(of: $0, route)?.remedy }.first
+        if let remedy, reason?.code == .notReady { reason?.remedy = remedy }
+        return reason
+    }
+
     // MARK: Slices
 
     /// A slice names a pod that is gone, or an address that the pod had: of an endpoint that is used, or would be if it were
@@ -34,15 +42,17 @@ extension Explainer {
         guard route.service.selector?.isEmpty == false, view.unseen.isEmpty else { return nil }
         let namespace = route.service.name.namespace
         let pods = view.pods.filter { $0.name.namespace == namespace }
-        if pods.isEmpty { return nil }
+        if pods.isEmpty && !view.hasAllPods { return nil }
         for endpoint in route.port.endpoints where route.fate(endpoint).isUsed || route.fate(endpoint) == .notReady {
             let address = endpoint.endpoint.address
             guard let name = view.targetPod(of: address, in: endpoint.slice) else { continue }
             let pod = pods.first { $0.name.name == name }
             let own = pod?.addresses.filter { $0.family == address.family } ?? []
-            if pod != nil, own.isEmpty || own.contains(address) { continue }
+            if let pod, !pod.isOver, own.isEmpty || own.contains(address) { continue }
             let slice = "EndpointSlice \(endpoint.slice)"
-            let truth = own.first.map { "has the address \($0), not \(address)" } ?? "does not exist"
+            let truth =
+                pod.flatMap { $0.isOver ? "has ended (\($0.phase))" : nil }
+                ?? own.first.map { "has the address \($0), not \(address)" } ?? "does not exist"
             return Reason(.staleSlice, object: slice, text: "\(slice) names pod \(name), which \(truth)")
         }
         return nil

@@ -68,6 +68,24 @@ extension Explainer {
         return reason
     }
 
+    /// What the routes and the rules of netfilter say of the ways to the endpoints.
+    func ways(_ route: Route) -> Reason? {
+        if let device = facts.downDevice {
+            return Reason(
+                .deviceDown, object: "device \(device)", text: "device \(device) is down",
+                remedy: "`ip link set \(device) up`, or see to its cable")
+        }
+        return route.used.lazy.compactMap { endpoint -> Reason? in
+            guard let port = endpoint.port else { return nil }
+            let socket = FrontendKey.socket(endpoint.endpoint.address, port)
+            if let outcome = facts.ways?[socket], outcome != .works { return failure(outcome, endpoint, port, route) }
+            guard let filter = facts.filters?[socket] else { return nil }
+            return Reason(
+                .filtered, text: "\(filter.rule) drops packets to \(socket) (\(name(of: endpoint, route)))",
+                remedy: "`nft -a list chain \(filter.chain)` shows it")
+        }.first
+    }
+
     private func words(
         _ outcome: ExplainFacts.Connect, _ endpoint: ServiceTrace.Endpoint, _ port: Port, _ route: Route
     ) -> String {
@@ -77,6 +95,10 @@ extension Explainer {
         case .timedOut: "no answer in 1 s"
         case .noRoute: "no route"
         case .notPermitted: "a rule of this node forbids it"
+        case .prohibited: "prohibited by a route"
+        case .blackholed: "a route of type blackhole"
+        case .unreachable: "unreachable"
+        case .noClientPort: "no local port is left"
         }
     }
 
@@ -91,11 +113,27 @@ extension Explainer {
             return Reason(
                 .noRoute, object: "Pod \(pod)", text: "there is no route to \(socket) (\(pod))",
                 remedy: "look at the CNI's routes for \(endpoint.endpoint.nodeName.map { "node \($0)" } ?? "it")")
+        case .prohibited: return closed("prohibit", socket, pod)
+        case .blackholed: return closed("blackhole", socket, pod)
+        case .unreachable:
+            return Reason(
+                .noRoute, object: "Pod \(pod)",
+                text: "\(socket) (\(pod)) is unreachable: a route says so, or nobody on the link has the address",
+                remedy: "see `ip route get \(endpoint.endpoint.address)`, and the pod's device")
+        case .noClientPort:
+            return Reason(
+                .noClientPort, text: "no local port is left for a connection to \(socket) (\(pod))")
         case .notPermitted:
             return Reason(.filtered, text: "a netfilter rule of this node rejects packets to \(socket) (\(pod))")
         case .timedOut, .works:
             return Reason(.noAnswer, object: "Pod \(pod)", text: "\(pod) does not answer on \(socket)")
         }
+    }
+
+    private func closed(_ type: String, _ socket: String, _ pod: String) -> Reason {
+        Reason(
+            .noRoute, text: "the route to \(socket) (\(pod)) is of type \(type)",
+            remedy: "remove it: `ip route show table all type \(type)`")
     }
 
     private func nothingListens(
@@ -169,11 +207,38 @@ extension EndpointFate {
 }
 
 extension PodView {
-    /// What keeps it from being used: `Pending`, `readiness` …
+    /// What keeps it from being used: `Pending`, `readiness`, `CrashLoopBackOff` …
     var stateText: String {
         if isTerminating { return "terminating" }
-        if isOver || phase == "Pending" { return phase }
+        if isOver { return phase }
+        if phase == "Pending" { return [phase, waitingReason].compactMap(\.self).joined(separator: ", ") }
         if addresses.isEmpty { return "no address" }
-        return isReady ? "ready" : "readiness"
+        if isReady { return "ready" }
+        return waitingReason ?? openGate.map { "readiness gate \($0)" } ?? "readiness"
+    }
+
+    /// What keeps it out of the slices.
+    var obstacle: ReasonCode? {
+        if isTerminating { return .podTerminating }
+        if isOver { return .podOver }
+        if phase == "Pending" { return .podPending }
+        return addresses.isEmpty ? .podWithoutAddress : nil
+    }
+
+    /// What to do about it; nil for what the catalogue says.
+    var remedy: String? {
+        if isTerminating || isOver || isReady { return nil }
+        switch waitingReason {
+        case "CrashLoopBackOff", "RunContainerError":
+            return "ask `kubectl logs -n \(name.namespace) -p \(name.name)` why its container ends"
+        case "ErrImagePull", "ImagePullBackOff", "InvalidImageName":
+            return "correct the image of pod \(name.name), or the rights to pull it"
+        case nil: break
+        default: return "ask `kubectl describe pod -n \(name.namespace) \(name.name)` why its container does not start"
+        }
+        guard phase != "Pending", !addresses.isEmpty else { return nil }
+        return openGate.map {
+            "see to it that the controller of readiness gate \($0) sets that condition of pod \(name.name)"
+        }
     }
 }

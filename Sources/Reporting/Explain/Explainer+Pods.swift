@@ -40,12 +40,10 @@ extension Explainer {
         let list = texts.joined(separator: ", ") + (count > 4 ? ", …" : "")
         let pod = "Pod \(pods[0].name)"
         let title = "\(count) \(count == 1 ? "pod matches" : "pods match"), none usable: \(list)"
-        switch pods[0].stateText {
-        case "Pending": return Reason(.podPending, object: pod, text: title)
-        case "Succeeded", "Failed": return Reason(.podOver, object: pod, text: title)
-        case "no address": return Reason(.podWithoutAddress, object: pod, text: title)
-        case "terminating": return Reason(.podTerminating, object: pod, text: title)
-        default:
+        let remedy = pods.lazy.compactMap(\.remedy).first
+        switch pods[0].obstacle {
+        case let code?: return Reason(code, object: pod, text: title, remedy: remedy)
+        case nil:
             let families = route.port.name.family
             if pods.allSatisfy({ pod in !pod.addresses.contains { $0.family == families } }) {
                 return Reason(

@@ -18,6 +18,12 @@ extension Explainer {
             let said = facts.onlyObserves == true ? "swiftlet only observes" : "its packets are translated at tc"
             steps.append(.init(text: "the client, \(address), is outside: \(said)"))
             return foreignLoopback(route, "the client, \(address)") ?? device(route, from: address)
+        case .node where facts.socketLB == "host" && facts.onlyObserves != true:
+            steps.append(
+                .init(
+                    text: "a process of the node's own: its socket is translated; pods' are left to their packets by "
+                        + "--socket-lb=host"))
+            return nil
         case .node: name = "a process or pod of this node"
         case .pod(let pod): name = "the client, pod \(pod),"
         case .process(let pid, let command): name = "the client, process \(pid) (\(command)),"
@@ -152,19 +158,37 @@ extension Explainer {
         case .node:
             if ranges.admitsVIP { return nil }
             source = "an address of this node's Node object"
+        case .anyone:
+            if ranges.admitsVIP { return nil }
+            source = "this node; of other clients it depends on their address"
         case nil: return nil
         }
-        let list = ranges.ranges.map(\.description).joined(separator: ", ")
         return Reason(
             .sourceRange, object: "Service \(route.service.name)",
-            text: "\(route.service.name): spec.loadBalancerSourceRanges (\(list)) does not admit \(source)",
-            remedy: "add a range that holds it")
+            text: "\(route.service.name): \(ranges.fieldText) does not admit \(source)",
+            remedy: route.question.client == .node ? Self.otherClients : "add a range that holds it")
+    }
+
+    private static let otherClients = "ask with --outside IP, --from NAMESPACE/POD or --pid N"
+
+    /// What a success holds for, where no client is named and it depends on the client.
+    private func caveat(_ route: Route) -> String? {
+        guard route.question.client == .node else { return nil }
+        if let ranges = route.frontend?.sourceRanges {
+            return "that is for this node itself, and \(ranges.fieldText) decides about others; \(Self.otherClients)"
+        }
+        guard facts.socketLB == "host", facts.onlyObserves != true else { return nil }
+        let said = facts.podsMeetPrograms == false ? ", and no device of theirs has programs" : ""
+        return "that is for the node's own processes, and pods' sockets are left to their packets\(said); "
+            + "ask with --from NAMESPACE/POD or --pid N"
     }
 
     private enum Source {
         case address(IPAddress)
         /// Any of the node's own: a socket that is not bound does not say which.
         case node
+        /// No client is named.
+        case anyone
     }
 
     /// Where a client's connections come from; nil if that is not known.
@@ -175,7 +199,7 @@ extension Explainer {
             view.pods.first { $0.name == name }?.addresses.first { $0.family == family }.map(Source.address)
         case .process:
             facts.isClientOfNode == true ? .node : facts.clientSource.flatMap { IPAddress($0) }.map(Source.address)
-        case .node: nil
+        case .node: .anyone
         }
     }
 
@@ -227,6 +251,7 @@ extension Explainer {
             let texts = left.prefix(4).map { "\(name(of: $0, route)) (\(outcomeWord(route.fate($0), $0, route)))" }
             words += "; left out: " + texts.joined(separator: ", ") + (left.count > 4 ? ", …" : "")
         }
+        if let caveat = caveat(route) { words += "; \(caveat)" }
         return Reason(fallback ? .fallback : .works, object: "Service \(route.service.name)", text: words, remedy: "")
     }
 }
@@ -235,6 +260,12 @@ extension PodView {
     /// With hostNetwork.
     fileprivate func isOnAddress(of node: NodeConfiguration) -> Bool {
         addresses.contains(where: node.primaryAddresses.contains)
+    }
+}
+
+extension SourceRanges {
+    fileprivate var fieldText: String {
+        "spec.loadBalancerSourceRanges (\(ranges.map(\.description).joined(separator: ", ")))"
     }
 }
 

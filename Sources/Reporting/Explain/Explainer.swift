@@ -7,7 +7,7 @@ package import ServiceModel
 /// the node.
 package struct Explainer {
     let view: ClusterView
-    let facts: ExplainFacts
+    private(set) var facts: ExplainFacts
     let node: NodeConfiguration
     let state: ClusterState
     let compiler: Compiler
@@ -38,7 +38,11 @@ package struct Explainer {
     }
 
     /// The same with what was seen of the node.
-    package func with(_ facts: ExplainFacts) -> Explainer { Explainer(view: view, facts: facts, node: node) }
+    package func with(_ facts: ExplainFacts) -> Explainer {
+        var explainer = self
+        explainer.facts = facts
+        return explainer
+    }
 
     /// Where a question leads as far as the objects say: what is to be looked up in the maps, and tried.
     package struct Destination: Sendable, Hashable {
@@ -47,34 +51,33 @@ package struct Explainer {
         package var endpoints: [DesiredBackend]
     }
 
-    /// The first frontend that a question is about; nil if it is about none.
-    package func destination(of question: ExplainQuestion) -> Destination? {
-        routes(of: question).lazy.compactMap { route in
-            guard let frontend = held(route).flatMap({ route.choose(among: $0, asked: asked(question)) }),
-                let port = compiler.desired.services[route.service.name]?.ports.first(where: {
-                    $0.name == route.port.name
-                })
-            else { return nil }
-            return Destination(port: port.name, frontend: frontend, endpoints: port.backends(of: frontend))
-        }.first
+    /// The frontends that a question is about, one for each service port; none where it is about none.
+    package func destinations(of question: ExplainQuestion) -> [Destination] {
+        routes(of: question).compactMap(destination)
+    }
+
+    private func destination(_ route: Route) -> Destination? {
+        guard let frontend = held(route).flatMap({ route.choose(among: $0, asked: asked(route.question)) }),
+            let port = compiler.desired.services[route.service.name]?.ports.first(where: { $0.name == route.port.name })
+        else { return nil }
+        return Destination(port: port.name, frontend: frontend, endpoints: port.backends(of: frontend))
     }
 
     /// The service ports that a question is about.
     private func routes(of question: ExplainQuestion) -> [Route] {
-        let key = asked(question)
-        return services.flatMap { service -> [Route] in
-            if case .service(let namespace, let name, let port) = question.subject {
-                guard service.name == self.service(namespace, name)?.name else { return [] }
-                let ports = trace(of: service.name)?.ports.filter { found in
-                    found.isMeant(by: port, question.proto)
-                        && question.subject.address.map(found.isAsked(at:)) ?? true
-                }
-                return (ports ?? []).map { Route(service: service, port: $0, question: question) }
+        if case .service(let namespace, let name, let port) = question.subject {
+            guard let service = service(namespace, name) else { return [] }
+            let ports = trace(of: service.name)?.ports.filter { found in
+                found.isMeant(by: port, question.proto) && question.subject.address.map(found.isAsked(at:)) ?? true
             }
-            guard let key, let found = compiler.desired.services[service.name]?.ports.first(where: { $0.has(key) }),
+            return (ports ?? []).map { Route(service: service, port: $0, question: question) }
+        }
+        guard let key = asked(question) else { return [] }
+        return services.compactMap { service -> Route? in
+            guard let found = compiler.desired.services[service.name]?.ports.first(where: { $0.has(key) }),
                 let port = trace(of: service.name)?.ports.first(where: { $0.name == found.name })
-            else { return [] }
-            return [Route(service: service, port: port, question: question)]
+            else { return nil }
+            return Route(service: service, port: port, question: question)
         }
     }
 
@@ -95,10 +98,20 @@ package struct Explainer {
     }
 
     /// The answer to a question.
-    package func explain(_ question: ExplainQuestion) -> Explanation {
+    ///
+    /// - Parameter seen: what was seen on the way to each destination; the explainer's own facts hold for the others.
+    package func explain(_ question: ExplainQuestion, seeing seen: [Destination: ExplainFacts] = [:]) -> Explanation {
+        func follow(_ route: Route) -> Explanation {
+            guard let destination = destination(route), let facts = seen[destination] else { return self.follow(route) }
+            return with(facts).follow(route)
+        }
         switch question.subject {
-        case .address(let address, let port): explain(address, port, question)
-        case .service(let namespace, let name, let port): explain(namespace, name, port, question)
+        case .address(let address, let port):
+            let key = FrontendKey(address: address, port: port, proto: question.proto ?? .tcp)
+            if let route = routes(of: question).first { return follow(route) }
+            return answer(question, steps: ["\(key) is no frontend on this node"], missed(key, question))
+        case .service(let namespace, let name, let port):
+            return explain(namespace, name, port, question, follow)
         }
     }
 
@@ -107,27 +120,29 @@ package struct Explainer {
         state.service(named: name).map { ServiceTrace(service: $0, slices: state.slices(of: name), node: node) }
     }
 
-    private func explain(_ address: IPAddress, _ port: Port, _ question: ExplainQuestion) -> Explanation {
-        let key = FrontendKey(address: address, port: port, proto: question.proto ?? .tcp)
-        if let route = routes(of: question).first { return follow(route) }
-        return answer(question, steps: ["\(key) is no frontend on this node"], missed(key, question))
-    }
-
     private func explain(
-        _ namespace: String?, _ name: String, _ port: String?, _ question: ExplainQuestion
+        _ namespace: String?, _ name: String, _ port: String?, _ question: ExplainQuestion,
+        _ follow: (Route) -> Explanation
     ) -> Explanation {
         guard let service = service(namespace, name), let trace = trace(of: service.name) else {
             if let address = IPAddress(name) { return answer(question, steps: [], missed(address)) }
             return answer(question, steps: [], unknown(namespace, name))
         }
         if let leftAlone = trace.leftAlone {
-            return answer(question, steps: ["\(service.name) is not served"], left(leftAlone, service))
+            let reason = left(leftAlone, service)
+            return answer(
+                question, steps: ["\(service.name) is not served"], underlying(reason, of: service) ?? reason)
         }
-        let answers = routes(of: question).map(follow)
-        guard let first = answers.first else {
-            return answer(question, steps: [], noSuchPort(port, of: service, question.proto))
+        let routes = routes(of: question)
+        let answers = service.ports.compactMap { spec -> (port: String, answer: Explanation)? in
+            let answers = routes.filter { $0.port.spec == spec }.map(follow)
+            return (answers.first { !$0.works } ?? answers.first).map { (spec.title, $0) }
         }
-        return answers.first { !$0.works } ?? first
+        if answers.isEmpty {
+            let reason = noSuchPort(port, of: service, question.proto)
+            return answer(question, steps: [], underlying(reason, of: service) ?? reason)
+        }
+        return Explanation(joining: answers)
     }
 
     /// From a frontend of a service port to its endpoints.
@@ -135,23 +150,30 @@ package struct Explainer {
         var route = start
         let question = route.question
         guard let frontend = route.choose(among: held(route) ?? [], asked: asked(question)) else {
-            return answer(question, steps: ["\(route.port.name) has no address for this client"], noDoor(route))
+            let reason = noDoor(route)
+            return answer(
+                question, steps: ["\(route.port.name) has no address for this client"],
+                underlying(reason, of: route.service) ?? reason)
         }
         route.frontend = frontend
         var steps = [Explanation.Step(text: door(route))]
         let clientReason = client(route, &steps)
         steps.append(.init(text: policy(route)))
         steps.append(.init(text: endpointsTitle(route), endpoints: endpoints(route)))
+        steps += flaws(of: route.service).map { .init(text: "\($0.problem)") }
+        steps += ServiceDoubts(state).of(route.service).map { .init(text: $0) }
         if let maps = facts.maps {
             let verb = maps.isProgrammed ? "agree" : "differ"
             steps.append(.init(text: "the kernel's maps \(verb): \(maps.text)"))
         }
         let connectReason = connects(route, &steps)
-        let reason =
+        let found =
             clientReason ?? emptiness(route) ?? sources(route) ?? programs(route) ?? loop(route) ?? stale(route)
-            ?? connectReason
+            ?? ways(route) ?? connectReason
+        let reason = underlying(found, of: route.service)
         return Explanation(
-            question: question.text, works: reason == nil, steps: steps, verdict: .init(reason ?? success(route)),
+            question: question.text, works: reason == nil, steps: steps,
+            verdict: .init(reason ?? success(route)),
             unseen: view.unseen + (facts.unseen ?? []) + unseenClient(route))
     }
 
@@ -188,7 +210,8 @@ package struct Explainer {
         guard let service = state.service(named: name), let trace = trace(of: name) else { return [:] }
         let question = ExplainQuestion(.service(namespace: name.namespace, name: name.name, port: nil))
         let reasons = trace.ports.compactMap { port in
-            emptiness(Route(service: service, port: port, question: question)).map { (port.name, $0) }
+            underlying(emptiness(Route(service: service, port: port, question: question)), of: service)
+                .map { (port.name, $0) }
         }
         return Dictionary(reasons, uniquingKeysWith: { first, _ in first })
     }
@@ -235,9 +258,13 @@ struct Route {
 
 extension Service {
     /// Whether it has the address for itself, as its nodes' are not.
-    fileprivate func owns(_ address: IPAddress) -> Bool {
+    func owns(_ address: IPAddress) -> Bool {
         clusterIPs.contains(address) || externalIPs.contains(address) || ingress.contains { $0.address == address }
     }
+}
+
+extension Service.PortSpec {
+    fileprivate var title: String { name.isEmpty ? "\(port)/\(proto)" : name }
 }
 
 extension FrontendKey {

@@ -81,9 +81,34 @@ package struct Explanation: Codable, Sendable, Hashable {
     }
 
     /// `→  what is the matter: what to do`.
-    package var lastLine: String {
-        if verdict.remedy.isEmpty { return "→  \(verdict.text)" }
-        return "→  \(verdict.text)\(verdict.text.contains(": ") ? ";" : ":") \(verdict.remedy)"
+    package var lastLine: String { "→  \(lastWords)" }
+
+    private var lastWords: String {
+        if verdict.remedy.isEmpty { return verdict.text }
+        return "\(verdict.text)\(verdict.text.contains(": ") ? ";" : ":") \(verdict.remedy)"
+    }
+}
+
+extension Explanation {
+    /// One answer for several ports of a Service: what is wrong with each, or where each leads.
+    init(joining answers: [(port: String, answer: Explanation)]) {
+        self = answers[0].answer
+        if answers.count == 1 { return }
+        let failing = answers.filter { !$0.answer.works }
+        works = failing.isEmpty
+        steps = answers.flatMap(\.answer.steps)
+        for unseen in answers.flatMap(\.answer.unseen) where !self.unseen.contains(unseen) {
+            self.unseen.append(unseen)
+        }
+        let told = failing.isEmpty ? answers : failing
+        verdict = told[0].answer.verdict
+        let isOne = told.count == answers.count && Set(told.map(\.answer.lastWords)).count == 1
+        if isOne { return }
+        // The last one keeps its remedy apart.
+        let last = told[told.count - 1].answer.verdict
+        let texts = told.dropLast().map { "port \($0.port): \($0.answer.lastWords); " }
+        verdict.text = texts.joined() + "port \(told[told.count - 1].port): \(last.text)"
+        verdict.remedy = last.remedy
     }
 }
 

@@ -84,13 +84,15 @@ struct ExplainCommand: ParsableCommand {
         let question = try question()
         let explainer = try explainer(question)
         var look = NodeLook(pins: pins)
-        let destination = explainer.destination(of: question)
-        var facts = manifests.isEmpty ? look.facts(for: destination, question.client) : ExplainFacts()
-        if connect, let destination, destination.port.proto == .tcp {
-            look.connect(destination, of: question.client, noting: &facts)
+        let destinations = Array(explainer.destinations(of: question).prefix(Self.mostDestinations))
+        var facts = destinations.map { manifests.isEmpty ? look.facts(for: $0, question.client) : ExplainFacts() }
+        let others = manifests.isEmpty && destinations.isEmpty ? look.facts(for: nil, question.client) : ExplainFacts()
+        for (index, destination) in destinations.enumerated() where connect && destination.port.proto == .tcp {
+            look.connect(destination, of: question.client, noting: &facts[index])
         }
-        var explanation = explainer.with(facts).explain(question)
-        if connect, let proto = destination?.port.proto, proto != .tcp {
+        let seen = Dictionary(zip(destinations, facts), uniquingKeysWith: { first, _ in first })
+        var explanation = explainer.with(others).explain(question, seeing: seen)
+        if connect, let proto = destinations.map(\.port.proto).first(where: { $0 != .tcp }) {
             explanation.unseen.append("--connect asks by TCP only: no endpoint was asked by \(proto)")
         }
         if manifests.isEmpty { NameLook(subject, pins: pins)?.complete(&explanation) }
@@ -100,6 +102,9 @@ struct ExplainCommand: ParsableCommand {
         }
         if !explanation.works { throw ExitCode.wouldNotWork }
     }
+
+    /// Of a Service with more ports the others are judged by the objects alone.
+    private static let mostDestinations = 32
 
     private func question() throws -> ExplainQuestion {
         guard let subject = ExplainQuestion.Subject(subject, namespace: namespace) else {

@@ -9,18 +9,22 @@ import ServiceModel
 import SwiftletDaemon
 import SystemPackage
 import SystemCalls
+import Takeover
 
 /// What the node itself says to an explanation: maps, hooks, devices, the client's cgroup, and connects to endpoints.
 struct NodeLook {
     private let pins: PinOptions
     private let daemon: DaemonReport?
+    private lazy var programmed = try? ProgrammedState.read(from: BPFMapStore(pins: pins.pins))
+    private lazy var filter = FilterLook()
+    private lazy var network = try? NetworkSnapshot.read()
 
     init(pins: PinOptions) {
         self.pins = pins
         daemon = DaemonReport.ask(pins.pins)
     }
 
-    func facts(for destination: Explainer.Destination?, _ client: ExplainQuestion.Client) -> ExplainFacts {
+    mutating func facts(for destination: Explainer.Destination?, _ client: ExplainQuestion.Client) -> ExplainFacts {
         var facts = ExplainFacts()
         facts.daemonRuns = daemon != nil
         facts.onlyObserves = daemon.map { !$0.kubeProxyReplacement }
@@ -29,7 +33,11 @@ struct NodeLook {
             facts.isClientServed = CgroupFileSystem.contains(process: pid, below: FilePath(root))
         }
         noteLeft(client, &facts)
-        if let destination { noteSource(of: client, to: destination, &facts) }
+        if let destination {
+            noteSource(of: client, to: destination, &facts)
+            noteWays(of: client, to: destination, &facts)
+            noteFilters(of: client, to: destination, &facts)
+        }
         // A daemon that only observes has programmed nothing, and is not to be blamed for it.
         guard let destination, daemon?.kubeProxyReplacement != false else { return facts }
         facts.closesClusterIPs = daemon?.packets?.servesClusterIPs.map { !$0 }
@@ -59,11 +67,85 @@ struct NodeLook {
         else { return }
         do throws(BPFError) {
             facts.clientSource = try NetworkNamespace.visit(FilePath("/proc/\(pid)/ns/net")) {
-                SourceTrial.run(endpoint.address, endpoint.port)?.description
+                RouteTrial.source(to: endpoint.address, endpoint.port)?.description
             }
         } catch {
             facts.unseen = ["the source of process \(pid), which source ranges ask for: \(error)"]
         }
+    }
+
+    /// Whether routes lead to the endpoints, at most sixteen of them. Packets of pods and of clients outside are forwarded by
+    /// the node's routes; those of a process in another network namespace are asked there.
+    private mutating func noteWays(
+        of client: ExplainQuestion.Client, to destination: Explainer.Destination, _ facts: inout ExplainFacts
+    ) {
+        let endpoints = destination.endpoints.prefix(16)
+        let ask = {
+            Dictionary(
+                endpoints.map { (FrontendKey.socket($0.address, $0.port), RouteTrial.run($0.address, $0.port)) },
+                uniquingKeysWith: { first, _ in first })
+        }
+        if case .process(let pid, _) = client, facts.isClientOfNode == false {
+            facts.ways = try? NetworkNamespace.visit(FilePath("/proc/\(pid)/ns/net"), ask)
+            return
+        }
+        facts.ways = ask()
+        facts.downDevice = downDevice(to: destination, from: client)
+    }
+
+    /// What of netfilter drops packets to the endpoints, as far as its rules can be followed.
+    private mutating func noteFilters(
+        of client: ExplainQuestion.Client, to destination: Explainer.Destination, _ facts: inout ExplainFacts
+    ) {
+        var source: IPAddress?
+        if case .outside(let address) = client { source = address }
+        let isOfNode = client == .node || facts.isClientOfNode == true
+        let asked = destination.frontend.key.address
+        var unclear: [String] = []
+        for endpoint in destination.endpoints.prefix(16) {
+            let isHere = network?.addresses.contains { $0.address == endpoint.address } ?? false
+            var packet = PacketFilter.Packet(
+                source: source, destination: endpoint.address, port: endpoint.port, proto: destination.port.proto)
+            packet.inputDevice = isOfNode ? nil : network?.holder(of: asked)
+            packet.outputDevice = network?.device(to: endpoint.address)
+            let hooks: Set<PacketFilter.Hook> =
+                isOfNode
+                ? [.output, .postrouting] : isHere ? [.prerouting, .input] : [.prerouting, .forward, .postrouting]
+            let socket = FrontendKey.socket(endpoint.address, endpoint.port)
+            switch filter.rules?.verdict(on: packet, at: hooks) {
+            case .drops(let rule, let chain):
+                facts.filters = (facts.filters ?? [:]).merging([socket: .init(rule: rule, chain: chain)]) { first, _ in
+                    first
+                }
+            case .unclear(let rule, let chain):
+                unclear.append("whether \(rule) drops packets to \(socket): see `nft -a list chain \(chain)`")
+            case .passes, nil: break
+            }
+        }
+        unclear += client.isOutside ? filter.unseen : []
+        if !unclear.isEmpty { facts.unseen = (facts.unseen ?? []) + unclear }
+    }
+
+    /// A device that is down and has the subnet of an endpoint, or the address that a client outside asks. Its routes are gone, and
+    /// a default route may lead the packets elsewhere.
+    private mutating func downDevice(
+        to destination: Explainer.Destination, from client: ExplainQuestion.Client
+    ) -> String? {
+        guard let network else { return nil }
+        let down = Set(network.links.filter { !$0.isUp }.map(\.index))
+        if down.isEmpty { return nil }
+        func holds(_ entry: LinkAddress, _ address: IPAddress) -> Bool {
+            CIDR(network: entry.address, prefixLength: Int(entry.prefixLength))?.contains(address) ?? false
+        }
+        for address in destination.endpoints.prefix(16).map(\.address) {
+            let subnets = network.addresses.filter { holds($0, address) }
+            let nearest = subnets.max { $0.prefixLength < $1.prefixLength }
+            if let nearest, down.contains(nearest.link) { return network.link(nearest.link)?.name }
+        }
+        guard client.isOutside else { return nil }
+        let asked = destination.frontend.key.address
+        return network.addresses.first { $0.address == asked && down.contains($0.link) }
+            .flatMap { network.link($0.link)?.name }
     }
 
     /// Whether sockets of the client may be left to its packets, and whether these meet programs.
@@ -79,13 +161,14 @@ struct NodeLook {
         case .pod: facts.isClientOfNode = false
         case .node, .outside: break
         }
+        if case .node = client { facts.podsMeetPrograms = daemon.devices.contains { $0.role == "pods" } }
         facts.hasPacketPrograms = facts.isClientOfNode.map { isOfNode in
             daemon.devices.contains { $0.role == (isOfNode ? "outside" : "pods") }
         }
     }
 
-    private func maps(of destination: Explainer.Destination) -> ExplainFacts.Maps? {
-        guard let programmed = try? ProgrammedState.read(from: BPFMapStore(pins: pins.pins)) else { return nil }
+    private mutating func maps(of destination: Explainer.Destination) -> ExplainFacts.Maps? {
+        guard let programmed else { return nil }
         let port = programmed.ports.first { $0.name == destination.port }
         guard let port, let frontend = port.frontends.first(where: { $0.key == destination.frontend.key }) else {
             return .init(
@@ -116,8 +199,8 @@ struct NodeLook {
     }
 
     /// The device that holds an address, if packets that come by it meet no program.
-    private func deviceWithoutPrograms(_ address: IPAddress) -> String? {
-        guard let daemon, let network = try? NetworkSnapshot.read(),
+    private mutating func deviceWithoutPrograms(_ address: IPAddress) -> String? {
+        guard let daemon, let network,
             let holder = network.addresses.first(where: { $0.address == address })?.link,
             let link = network.link(holder), !link.isLoopback
         else { return nil }
@@ -147,18 +230,63 @@ struct NodeLook {
     }
 }
 
-/// The source of packets to an address, as the kernel's routes give it: nothing is sent.
-enum SourceTrial {
-    /// Nil: there is no route.
-    static func run(_ address: IPAddress, _ port: Port) -> IPAddress? {
+/// The rules of netfilter, as far as they can be read.
+struct FilterLook {
+    let rules: PacketFilter?
+    /// What was not looked at.
+    let unseen: [String]
+
+    init() {
+        var unseen: [String] = []
+        let list = ToolRun.path(of: "nft").flatMap { try? ToolRun($0, ["nft", "-j", "list", "ruleset"], within: 10) }
+        rules = list.flatMap { PacketFilter(json: $0.output) }
+        if rules == nil { unseen.append("the rules of nftables: `nft -j list ruleset` does not say them") }
+        let legacy = try? SystemFile.text(of: "/proc/net/ip_tables_names", atMost: 4096)
+        if legacy?.split(separator: "\n").contains("filter") == true {
+            unseen.append("the rules of iptables-legacy: see `iptables-legacy -S`")
+        }
+        self.unseen = unseen
+    }
+}
+
+extension NetworkSnapshot {
+    fileprivate func holder(of address: IPAddress) -> String? {
+        addresses.first { $0.address == address }.flatMap { link($0.link)?.name }
+    }
+
+    /// By the longest prefix of the main table.
+    fileprivate func device(to address: IPAddress) -> String? {
+        let nearest = routes.routes.last { $0.destination.contains(address) }?.destination
+        return routes.routes.first { $0.destination == nearest }?.link.flatMap { link($0)?.name }
+    }
+}
+
+/// What the kernel's routes say of packets to an address: nothing is sent.
+enum RouteTrial {
+    /// `works`, or why there is no way.
+    static func run(_ address: IPAddress, _ port: Port) -> ExplainFacts.Connect {
+        connect(address, port) { _ in }
+    }
+
+    /// The source that they would have; nil: there is no way.
+    static func source(to address: IPAddress, _ port: Port) -> IPAddress? {
+        var source: IPAddress?
+        _ = connect(address, port) { source = IPAddress(ofSocket: $0, address.family) }
+        return source
+    }
+
+    private static func connect(
+        _ address: IPAddress, _ port: Port, _ look: (Int32) -> Void
+    ) -> ExplainFacts.Connect {
         let type = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let descriptor = socket(address.family == .v4 ? AF_INET : AF_INET6, type, 0)
-        guard descriptor >= 0 else { return nil }
+        guard descriptor >= 0 else { return .noRoute }
         defer { close(descriptor) }
-        guard address.withSocketAddress(port: port.number, { Glibc.connect(descriptor, $0, $1) }) == 0 else {
-            return nil
+        let error = address.withSocketAddress(port: port.number) {
+            Glibc.connect(descriptor, $0, $1) == 0 ? 0 : errno
         }
-        return IPAddress(ofSocket: descriptor, address.family)
+        if error == 0 { look(descriptor) }
+        return ExplainFacts.Connect(errno: error)
     }
 }
 
@@ -172,23 +300,32 @@ enum ConnectTrial {
         let error = address.withSocketAddress(port: port.number) {
             Glibc.connect(descriptor, $0, $1) == 0 ? 0 : errno
         }
-        guard error == EINPROGRESS else { return outcome(error) }
+        guard error == EINPROGRESS else { return ExplainFacts.Connect(errno: error) }
         var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         guard poll(&waiting, 1, 1000) > 0 else { return .timedOut }
         var pending: Int32 = 0
         var size = socklen_t(MemoryLayout<Int32>.size)
         getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &pending, &size)
-        return outcome(pending)
+        return ExplainFacts.Connect(errno: pending)
     }
+}
 
-    private static func outcome(_ error: Int32) -> ExplainFacts.Connect {
-        switch error {
-        case 0: .works
-        case ECONNREFUSED: .refused
-        case ENETUNREACH, EHOSTUNREACH: .noRoute
-        case EPERM, EACCES: .notPermitted
-        default: .timedOut
-        }
+extension ExplainFacts.Connect {
+    /// What connect(2) said.
+    fileprivate init(errno error: Int32) {
+        self =
+            switch error {
+            case 0: .works
+            case ECONNREFUSED: .refused
+            case ENETUNREACH: .noRoute
+            case EHOSTUNREACH: .unreachable
+            // A rule of netfilter, as against a route of type prohibit.
+            case EPERM: .notPermitted
+            case EACCES: .prohibited
+            case EINVAL: .blackholed
+            case EADDRNOTAVAIL: .noClientPort
+            default: .timedOut
+            }
     }
 }
 

@@ -1,0 +1,93 @@
+import KubernetesObjects
+import ServiceModel
+
+/// What is wrong with how objects are written, where that is why something is missing.
+extension Explainer {
+    /// The same reason, unless it only says that something is missing which an object would have if it were written well.
+    ///
+    /// What is left out comes before what is only doubtful, and the endpoints before the Service.
+    func underlying(_ reason: Reason?, of service: Service) -> Reason? {
+        guard let reason, let lack = Lack(reason.code) else { return reason }
+        let flaws = flaws(of: service).filter(lack.mayComeOf).sorted { $0.rank < $1.rank }
+        if let flaw = flaws.first { return Reason(misspelling(of: flaw, among: flaws) ?? flaw.problem) }
+        guard lack == .everything, let unread else { return reason }
+        return Reason(unread, after: "\(service.name) has no endpoints")
+    }
+
+    /// A field that is missing because another name is written.
+    private func misspelling(of flaw: Flaw, among flaws: [Flaw]) -> StateProblem? {
+        guard flaw.problem.cause == "is missing", let name = flaw.problem.field?.split(separator: ".").last else {
+            return nil
+        }
+        return flaws.first { $0.key == flaw.key && $0.problem.advice == "write \(name)" }?.problem
+    }
+
+    /// What is left out of the Service and of its endpoints, or may be meant otherwise.
+    func flaws(of service: Service) -> [Flaw] { view.flaws.filter { $0.concerns(service) } }
+
+    /// What is wrong with the Service that would be the one that is asked for, if it could be used.
+    func refusal(where isAsked: (Service) -> Bool) -> StateProblem? {
+        view.flaws.first { flaw in
+            guard case .service(let object) = flaw.object, state.service(named: flaw.key.name) == nil else {
+                return false
+            }
+            return isAsked(object.service)
+        }?.problem
+    }
+
+    /// A file of which it is not known what it defines.
+    var unread: StateProblem? { view.problems.first { $0.hides == .anything && $0.object?.hasPrefix("Pod ") != true } }
+}
+
+extension Reason {
+    init(_ problem: StateProblem, after lead: String? = nil) {
+        self.init(
+            .refusedObject, object: problem.object ?? problem.origin,
+            text: (lead.map { "\($0); " } ?? "") + problem.statement, remedy: problem.advice)
+    }
+}
+
+extension Flaw {
+    /// The less, the more likely it is the cause.
+    fileprivate var rank: Int { (problem.kind == .doubtful ? 2 : 0) + (key.kind == .service ? 1 : 0) }
+}
+
+/// What a reason says is not there.
+private enum Lack {
+    /// A port or an address of the Service.
+    case door
+    /// Endpoints that can be used.
+    case endpoints
+    /// Whatever would be an endpoint.
+    case everything
+    /// Endpoints that are ready.
+    case readiness
+    /// Somebody who listens on the target port.
+    case listener
+
+    /// Nil for what something else has caused than how an object is written.
+    init?(_ code: ReasonCode) {
+        switch code {
+        case .portNotServed, .otherProtocol, .nodePortUnset, .nodePortElsewhere, .notAFrontend, .addressPending,
+            .noClusterIP,
+            .sourceRange:
+            self = .door
+        case .labelsDiffer, .podsElsewhere, .podWithoutAddress, .otherFamily, .fqdnSlice, .sliceWithoutPorts,
+            .portNamesDiffer, .protocolsDiffer, .targetPortName, .notOnThisNode, .nodeNameUnknown, .sliceElsewhere:
+            self = .endpoints
+        case .noSlice, .emptySlice, .noEndpoints, .noPods: self = .everything
+        case .notReady: self = .readiness
+        case .nothingListens: self = .listener
+        default: return nil
+        }
+    }
+
+    func mayComeOf(_ flaw: Flaw) -> Bool {
+        switch self {
+        case .door: flaw.key.kind == .service
+        case .endpoints, .everything: true
+        case .readiness: flaw.problem.kind != .doubtful
+        case .listener: flaw.problem.advice == "write targetPort"
+        }
+    }
+}

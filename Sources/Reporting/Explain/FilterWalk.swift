@@ -1,0 +1,188 @@
+import ServiceModel
+
+/// One packet's way through the chains of a hook.
+struct FilterWalk {
+    private enum Truth: Int, Comparable {
+        case no, maybe, yes
+
+        init(_ isTrue: Bool) { self = isTrue ? .yes : .no }
+
+        static prefix func ! (truth: Truth) -> Truth { Truth(rawValue: 2 - truth.rawValue) ?? .maybe }
+        static func < (left: Truth, right: Truth) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    private enum End {
+        case accepted
+        case dropped(by: String, chain: String)
+        case goesOn
+    }
+
+    private enum Action {
+        case accept, drop, end
+        case jump(String, returns: Bool)
+    }
+
+    let packet: PacketFilter.Packet
+    let chains: [String: PacketFilter.Chain]
+    /// A rule that was not understood may have let the packet pass.
+    private var mayBeAccepted = false
+    /// A rule that may drop it.
+    private var suspect: (rule: String, chain: String)?
+    private static let deepest = 16
+
+    init(packet: PacketFilter.Packet, chains: [String: PacketFilter.Chain]) {
+        self.packet = packet
+        self.chains = chains
+    }
+
+    mutating func verdict(of chain: PacketFilter.Chain) -> PacketFilter.Verdict {
+        var end = run(chain, isCertain: true, depth: 0)
+        if case .goesOn = end, chain.dropsByPolicy {
+            end = .dropped(by: "the policy of chain \(chain.name)", chain: chain.name)
+        }
+        if case .dropped(let rule, let name) = end {
+            return mayBeAccepted ? .unclear(by: rule, chain: name) : .drops(by: rule, chain: name)
+        }
+        return suspect.map { .unclear(by: $0.rule, chain: $0.chain) } ?? .passes
+    }
+
+    private mutating func run(_ chain: PacketFilter.Chain, isCertain: Bool, depth: Int) -> End {
+        if depth > Self.deepest { return .goesOn }
+        for rule in chain.rules {
+            let (truth, action) = judge(rule)
+            guard truth != .no, let action else { continue }
+            let holds = isCertain && truth == .yes
+            let title = "rule \(rule.handle) of chain \(chain.name)"
+            switch action {
+            case .accept:
+                if holds { return .accepted }
+                mayBeAccepted = true
+            case .drop:
+                if holds { return .dropped(by: title, chain: chain.name) }
+                suspect = suspect ?? (title, chain.name)
+            case .end:
+                if holds { return .goesOn }
+                // What follows may not be asked.
+                mayBeAccepted = true
+            case .jump(let name, let returns):
+                guard let target = chains["\(chain.table) \(name)"] else { continue }
+                switch run(target, isCertain: holds, depth: depth + 1) {
+                case .accepted: if holds { return .accepted }
+                case .dropped(let rule, let name): if holds { return .dropped(by: rule, chain: name) }
+                case .goesOn: if holds && !returns { return .goesOn }
+                }
+            }
+        }
+        return .goesOn
+    }
+
+    private func judge(_ rule: PacketFilter.Rule) -> (Truth, Action?) {
+        var truth = Truth.yes
+        var action: Action?
+        for (name, value) in rule.statements.compactMap(\.statement) {
+            switch name {
+            case "match": truth = min(truth, holds(value))
+            case "accept": action = .accept
+            case "drop", "reject": action = .drop
+            case "return": action = .end
+            case "jump", "goto": action = value["target"]?.text.map { .jump($0, returns: name == "jump") }
+            case "xt":
+                switch (value["type"]?.text, value["name"]?.text) {
+                case ("match", "comment"): break
+                case ("target", "REJECT"), ("target", "DROP"): action = .drop
+                case ("target", _): break
+                default: truth = min(truth, .maybe)
+                }
+            case "counter", "log", "mangle", "notrack", "comment": break
+            case "vmap", "queue":
+                truth = min(truth, .maybe)
+                action = .drop
+            default: truth = min(truth, .maybe)
+            }
+            if truth == .no { return (.no, nil) }
+        }
+        return (truth, action)
+    }
+
+    private func holds(_ match: JSONValue) -> Truth {
+        guard let left = match["left"]?.statement, let right = match["right"] else { return .maybe }
+        let truth = fits(left.name, left.value, right)
+        switch match["op"]?.text {
+        case "==", "in": return truth
+        case "!=": return !truth
+        default: return .maybe
+        }
+    }
+
+    private func fits(_ kind: String, _ left: JSONValue, _ right: JSONValue) -> Truth {
+        switch kind {
+        case "payload":
+            return field(left["protocol"]?.text ?? "", left["field"]?.text ?? "", right)
+        case "meta":
+            switch left["key"]?.text {
+            case "iifname", "iif": return device(packet.inputDevice, right)
+            case "oifname", "oif": return device(packet.outputDevice, right)
+            case "l4proto": return any(right, isProtocol)
+            case "nfproto": return any(right) { Truth($0.text == (isV4 ? "ipv4" : "ipv6")) }
+            default: return .maybe
+            }
+        case "ct" where left["key"]?.text == "state": return any(right) { Truth($0.text == "new") }
+        default: return .maybe
+        }
+    }
+
+    private var isV4: Bool { packet.destination.family == .v4 }
+
+    private func field(_ header: String, _ name: String, _ right: JSONValue) -> Truth {
+        switch (header, name) {
+        case ("ip", _) where !isV4, ("ip6", _) where isV4: return .no
+        case ("ip", "saddr"), ("ip6", "saddr"): return any(right) { address(packet.source, $0) }
+        case ("ip", "daddr"), ("ip6", "daddr"): return any(right) { address(packet.destination, $0) }
+        case ("ip", "protocol"), ("ip6", "nexthdr"): return any(right, isProtocol)
+        case ("tcp", _) where packet.proto != .tcp, ("udp", _) where packet.proto != .udp: return .no
+        case ("tcp", "dport"), ("udp", "dport"), ("th", "dport"):
+            return any(right) { range($0, of: \.number, Int(packet.port.number)) }
+        default: return .maybe
+        }
+    }
+
+    /// The best of several alternatives.
+    private func any(_ right: JSONValue, _ fits: (JSONValue) -> Truth) -> Truth {
+        if right.text?.hasPrefix("@") == true { return .maybe }
+        guard let several = right["set"]?.list ?? right.list else { return fits(right) }
+        return several.map(fits).max() ?? .no
+    }
+
+    private func isProtocol(_ value: JSONValue) -> Truth {
+        if let number = value.number { return Truth(number == Int(packet.proto.rawValue)) }
+        return value.text.map { Truth($0.uppercased() == "\(packet.proto)") } ?? .maybe
+    }
+
+    private func address(_ own: IPAddress?, _ value: JSONValue) -> Truth {
+        guard let own else { return .maybe }
+        if let prefix = value["prefix"] {
+            guard let network = prefix["addr"]?.text.flatMap({ IPAddress($0) }), let length = prefix["len"]?.number,
+                let range = CIDR(network: network, prefixLength: length)
+            else { return .maybe }
+            return Truth(range.contains(own))
+        }
+        return range(value, of: { $0.text.flatMap { IPAddress($0) } }, own)
+    }
+
+    private func range<Value: Comparable>(_ value: JSONValue, of read: (JSONValue) -> Value?, _ own: Value) -> Truth {
+        if let ends = value["range"]?.list, ends.count == 2 {
+            guard let first = read(ends[0]), let last = read(ends[1]), first <= last else { return .maybe }
+            return Truth((first...last).contains(own))
+        }
+        return read(value).map { Truth($0 == own) } ?? .maybe
+    }
+
+    /// A name may end in a star.
+    private func device(_ own: String?, _ right: JSONValue) -> Truth {
+        guard let own else { return .maybe }
+        return any(right) { value in
+            guard let name = value.text else { return .maybe }
+            return Truth(name.hasSuffix("*") ? own.hasPrefix(name.dropLast()) : own == name)
+        }
+    }
+}

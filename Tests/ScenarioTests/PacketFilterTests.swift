@@ -1,0 +1,106 @@
+import Reporting
+import ServiceModel
+import Testing
+
+/// Chains as `nft -j list ruleset` prints them.
+@Suite("explain: the packet filter")
+struct PacketFilterTests {
+    private static let established = match(#"{"ct":{"key":"state"}}"#, #"["established","related"]"#, op: "in")
+    private static let port = match(#"{"payload":{"protocol":"tcp","field":"dport"}}"#, "8080")
+    private static let pods = match(
+        #"{"payload":{"protocol":"ip","field":"daddr"}}"#, #"{"prefix":{"addr":"10.244.0.0","len":16}}"#)
+    private static let client = match(
+        #"{"payload":{"protocol":"ip","field":"saddr"}}"#, #"{"range":["198.51.100.1","198.51.100.9"]}"#)
+    private static let unknown = #"{"xt":{"type":"match","name":"addrtype"}}"#
+
+    private static func match(_ left: String, _ right: String, op: String = "==") -> String {
+        #"{"match":{"op":"\#(op)","left":\#(left),"right":\#(right)}}"#
+    }
+
+    private static let drop = #"{"drop":null}"#
+    private static let accept = #"{"accept":null}"#
+
+    struct Case: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        var rules: [[String]]
+        var policy = "accept"
+        var verdict: PacketFilter.Verdict
+    }
+
+    private static let name = "inet filter forward"
+    private static let byRule = PacketFilter.Verdict.drops(by: "rule 1 of chain inet filter forward", chain: name)
+    private static let unclear = PacketFilter.Verdict.unclear(by: "rule 1 of chain inet filter forward", chain: name)
+    private static let byPolicy = PacketFilter.Verdict.drops(by: "the policy of chain inet filter forward", chain: name)
+
+    static let cases: [Case] = [
+        Case(testDescription: "no rule", rules: [], verdict: .passes),
+        Case(testDescription: "the policy", rules: [[established, accept]], policy: "drop", verdict: byPolicy),
+        Case(testDescription: "accepted before the policy", rules: [[port, accept]], policy: "drop", verdict: .passes),
+        Case(testDescription: "the port", rules: [[pods, port, drop]], verdict: byRule),
+        Case(
+            testDescription: "rejected", rules: [[client, #"{"reject":{"type":"icmpx","expr":"port-unreachable"}}"#]],
+            verdict: byRule),
+        Case(
+            testDescription: "another port",
+            rules: [[match(#"{"payload":{"protocol":"tcp","field":"dport"}}"#, "80"), drop]], verdict: .passes),
+        Case(
+            testDescription: "all but this port",
+            rules: [[match(#"{"payload":{"protocol":"tcp","field":"dport"}}"#, "8080", op: "!="), drop]],
+            verdict: .passes),
+        Case(
+            testDescription: "one of several",
+            rules: [
+                [
+                    match(#"{"payload":{"protocol":"tcp","field":"dport"}}"#, #"{"set":[80,{"range":[8000,8100]}]}"#),
+                    drop,
+                ]
+            ], verdict: byRule),
+        Case(
+            testDescription: "another protocol", rules: [[match(#"{"meta":{"key":"l4proto"}}"#, #""udp""#), drop]],
+            verdict: .passes),
+        Case(
+            testDescription: "the other family",
+            rules: [[match(#"{"payload":{"protocol":"ip6","field":"daddr"}}"#, #""fd00::1""#), drop]], verdict: .passes),
+        Case(
+            testDescription: "by the device", rules: [[match(#"{"meta":{"key":"iifname"}}"#, #""eth*""#), drop]],
+            verdict: byRule),
+        Case(
+            testDescription: "a device that is not known",
+            rules: [[match(#"{"meta":{"key":"oifname"}}"#, #""cni0""#), drop]], verdict: unclear),
+        Case(
+            testDescription: "a named set",
+            rules: [[match(#"{"payload":{"protocol":"ip","field":"saddr"}}"#, #""@bad""#), drop]], verdict: unclear),
+        Case(testDescription: "a match that is not understood", rules: [[unknown, drop]], verdict: unclear),
+        Case(
+            testDescription: "a comment",
+            rules: [[#"{"xt":{"type":"match","name":"comment"}}"#, #"{"counter":{"packets":0}}"#, drop]],
+            verdict: byRule),
+        Case(
+            testDescription: "accepted first, perhaps", rules: [[unknown, accept]], policy: "drop",
+            verdict: .unclear(by: "the policy of chain inet filter forward", chain: name)),
+        Case(
+            testDescription: "in another chain", rules: [[port, #"{"jump":{"target":"side"}}"#]],
+            verdict: .drops(by: "rule 9 of chain inet filter side", chain: "inet filter side")),
+    ]
+
+    @Test("what becomes of a packet to an endpoint", arguments: cases)
+    func verdict(sample: Case) throws {
+        var entries = [
+            #"{"chain":{"family":"inet","table":"filter","name":"forward","type":"filter","hook":"forward","prio":0,"policy":"\#(sample.policy)"}}"#,
+            #"{"chain":{"family":"inet","table":"filter","name":"side"}}"#,
+            #"{"rule":{"family":"inet","table":"filter","chain":"side","handle":9,"expr":[\#(Self.client),\#(Self.drop)]}}"#,
+        ]
+        entries += sample.rules.enumerated().map { index, statements in
+            #"{"rule":{"family":"inet","table":"filter","chain":"forward","handle":\#(index + 1),"expr":[\#(statements.joined(separator: ","))]}}"#
+        }
+        let filter = try #require(PacketFilter(json: #"{"nftables":[\#(entries.joined(separator: ","))]}"#))
+        let packet = PacketFilter.Packet(
+            source: IPAddress("198.51.100.7"), destination: try #require(IPAddress("10.244.0.11")),
+            port: try #require(Port(8080)), proto: .tcp, inputDevice: "eth0")
+        #expect(filter.verdict(on: packet, at: [.forward]) == sample.verdict)
+        #expect(filter.verdict(on: packet, at: [.output]) == .passes)
+    }
+
+    @Test("what is no list of rules is none")
+    func unreadable() { #expect(PacketFilter(json: "Error: syntax") == nil) }
+}

@@ -189,8 +189,8 @@ let package = Package(
             name: "SwiftletDaemon",
             dependencies: [
                 "BPFLoader", "CCapabilities", "CDatapath", "DatapathInstall", "KubernetesAPI", "KubernetesObjects",
-                "ManifestDirectory", "DNSMessage", "NameServer", "NodeNetwork", "Observability", "ServiceMaps",
-                "ServiceModel", "ServiceNames", "Settings", "SocketDestroy", "SystemCalls", "Takeover",
+                "ManifestDirectory", "DNSMessage", "NameServer", "NodeNetwork", "Observability", "Reporting",
+                "ServiceMaps", "ServiceModel", "ServiceNames", "Settings", "SocketDestroy", "SystemCalls", "Takeover",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -49,7 +49,7 @@ extension ControlPlane {
         report.pending = reportedFailures.lines(for: writer?.pending ?? [])
         report.residentBytes = Self.residentBytes
         report.emptyServices = Dictionary(
-            uniqueKeysWithValues: EmptyServices(compiler.desired).counts.filter { $0.value > 0 }
+            uniqueKeysWithValues: EmptyServices(compiler.desired, podReasons).counts.filter { $0.value > 0 }
                 .map { ($0.key.rawValue, $0.value) })
         report.withoutBackends = compiler.desired.services.values.reduce(0) { count, service in
             count + service.ports.count { $0.emptyReason != nil }
@@ -70,9 +70,21 @@ extension ControlPlane {
         }.map { "no address of this node is in \($0) of --nodeport-addresses: no NodePort is served there" }
         // One odd value of a tenant's is no reason to call the node degraded.
         report.risks +=
-            problems.filter { !$0.isRefusal }.map(\.description).sorted() + doubtful.values.flatMap(\.self).sorted()
+            problems.filter { !$0.isRefusal }.map(\.description).sorted() + doubts
             + shownRemarks
         return report
+    }
+
+    /// Of manifests, as things are now: a program that listened on a NodePort may have ended.
+    private var doubts: [String] {
+        if configuration.manifests.isEmpty { return [] }
+        let own = Set(localAddresses)
+        let listening = servesNodePorts ? ListeningPorts.tcp() : []
+        let across = ServiceDoubts(state)
+        return compiler.desired.services.values.flatMap { service in
+            service.doubts(onNodeWith: own, listening: listening)
+                + (state.service(named: service.name).map(across.of) ?? [])
+        }.sorted()
     }
 
     /// A few service ports without a backend, by name, and why.
@@ -153,7 +165,7 @@ extension ControlPlane {
     var wanted: MetricsSnapshot.Wanted {
         var wanted = MetricsSnapshot.Wanted(
             totals: compiler.desired.totals, gaps: EndpointGaps(compiler.desired),
-            emptyServices: EmptyServices(compiler.desired),
+            emptyServices: EmptyServices(compiler.desired, podReasons),
             pendingPorts: writer?.pending.count ?? 0, conflicts: compiler.conflicts.count,
             refusedObjects: problems.count(where: \.isRefusal),
             mapEntries: writer?.statistics.mapValues(\.entries) ?? [:])
@@ -187,7 +199,7 @@ extension ControlPlane {
         state.service(named: name).map { service in
             ServiceReport(
                 service, desired: compiler.desired.services[name], slices: state.slices(of: name), node: node,
-                conflicts: conflicts, remarks: remarks, failures: failures)
+                podReasons: podReasons, conflicts: conflicts, remarks: remarks, failures: failures)
         }
     }
 }
@@ -200,7 +212,7 @@ extension ServiceReport {
 
     init(
         _ service: Service, desired: DesiredService?, slices: [EndpointSlice], node: NodeConfiguration,
-        conflicts: [Conflict], remarks: [AddressRemark], failures: [String]
+        podReasons: [ServicePortName: Reason], conflicts: [Conflict], remarks: [AddressRemark], failures: [String]
     ) {
         let isPlain = desired?.isPlain(slices) ?? true
         let trace = isPlain ? nil : ServiceTrace(service: service, slices: slices, node: node)
@@ -213,7 +225,8 @@ extension ServiceReport {
             externalPolicy: service.externalPolicy.rawValue, internalPolicy: service.internalPolicy.rawValue,
             leftAlone: desired?.leftAlone?.text, leftAloneCode: desired?.leftAlone?.code.rawValue,
             ports: (desired?.ports ?? []).map { port in
-                let (reason, remark) = (told[port.name]?.reason, told[port.name]?.remark)
+                let reason = told[port.name]?.reason.map { podReasons[port.name] ?? $0 }
+                let remark = told[port.name]?.remark
                 return Port(
                     name: port.name.port, protocol: "\(port.name.proto)", family: Int(port.name.family.rawValue),
                     reason: reason?.text, reasonCode: reason?.code.rawValue, remark: remark?.text,

@@ -29,7 +29,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
     private let progress: @Sendable (String?) -> Void
     /// Passes when nothing reads any more what was taken out of the maps before.
     private let grace: any GracePeriod
-    private var localAddresses: [IPAddress]
+    private(set) var localAddresses: [IPAddress]
     /// What the node's routes lead to pods.
     private var podRoutes: [CIDR] = []
     /// Those of `localAddresses` that a listener may be bound to on purpose.
@@ -61,7 +61,10 @@ actor ControlPlane<Store: MapStore & Sendable> {
     private let nodeChange: AsyncStream<NodeFacts>.Continuation
     private(set) var problems: Set<StateProblem> = []
     /// Services of manifests that take an address of the node's own.
-    private(set) var doubtful: [ObjectName: [String]] = [:]
+    private var doubtful: [ObjectName: [String]] = [:]
+    /// Why service ports have no endpoint, where only their pods tell.
+    var podReasons: [ServicePortName: Reason] = [:]
+    var podsSeen: (revision: Int, at: ContinuousClock.Instant)?
     private var withheld = WithheldServices()
     var reportedConflicts: Set<Conflict> = []
     var reportedFailures = ReportedFailures()
@@ -297,6 +300,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
             }
             program(portion, prunes: isLast && mayPrune, isLast ? retries : .none, hadSynced: hadSynced, &summary)
         }
+        summary.allServices = compiler.desired.services.count
         updateNames(dirty)
         if portions.count > 1 { progress(nil) }
         endpoints.sync.synced(

@@ -228,7 +228,7 @@ extension Daemon {
         log.info(
             settings.kubeProxyReplacement ? "programmed the first list" : "observed the first list",
             metadata: [
-                "services": "\(summary.services)", "writes": "\(summary.writes)",
+                "services": "\(summary.allServices)", "writes": "\(summary.writes)",
                 "compile": "\(summary.compile.roundedText)", "duration": "\(summary.apply.roundedText)",
             ])
     }
@@ -315,6 +315,7 @@ extension Daemon {
             wanted: {
                 let source = statistics()
                 endpoints.sync.take(source)
+                await control.lookAtPods()
                 var wanted = await control.wanted
                 wanted.sockets = await sockets?.report
                 wanted.isAPIServerUp = source?.isUp
@@ -330,7 +331,8 @@ extension Daemon {
     ) -> @Sendable () async -> DaemonReport {
         let base = report(cgroup: cgroup)
         return {
-            await control.report(base).with(statistics())
+            await control.lookAtPods()
+            return await control.report(base).with(statistics())
                 .with(devices?.report(nodePorts: control.nodePortAddresses, hasNodePorts: control.servesNodePorts))
                 .with(sockets?.report).with(left?.report, control.nodePortUse)
         }
@@ -356,7 +358,7 @@ extension Daemon {
             let answer: Data? =
                 switch request {
                 case .status: try? encoder.encode(await report())
-                case .services: try? encoder.encode(await control.serviceReports())
+                case .services: try? encoder.encode(await control.completeServiceReports())
                 case .node: try? encoder.encode(await control.nodeReport)
                 case .listen: try? encoder.encode(await control.tryToListen())
                 case .settings: try? encoder.encode([settings.fileText])

@@ -3,39 +3,24 @@ import Reporting
 import ServiceModel
 import SwiftletDaemon
 
-/// Says of Services without endpoints what only their pods tell, in the words of `swiftlet explain`.
+/// Says of Services of a cluster that have no endpoints what only their pods tell, in the words of `swiftlet explain`. Of
+/// manifests the daemon says it.
 struct PodReasons {
     let pins: PinOptions
-    /// Whether each was named. In a cluster pods are listed for those only: a list of all asks the API server nothing.
-    let isNamed: Bool
 
+    /// Asks the API server for each Service.
     func complete(_ listing: inout ServiceListing) {
         let open = listing.services.indices.filter { index in
             listing.services[index].ports.contains { Self.areAsked(for: $0.reasonCode) }
         }
-        guard !open.isEmpty, let isCluster = try? ClusterLook.node(pins).manifests.isEmpty else { return }
-        let whole = isCluster ? nil : try? ClusterLook.explainer(of: listing.services[open[0]], pins: pins)
+        guard !open.isEmpty, let node = try? ClusterLook.node(pins), node.manifests.isEmpty else { return }
         for index in open {
             let item = listing.services[index]
-            let explainer = isCluster && isNamed ? try? ClusterLook.explainer(of: item, pins: pins) : whole
+            let explainer = try? ClusterLook.explainer(of: item, pins: pins)
             let reasons = explainer?.emptiness(of: ObjectName(namespace: item.namespace, name: item.name)) ?? [:]
             for port in item.ports.indices where Self.areAsked(for: item.ports[port].reasonCode) {
                 listing.services[index].ports[port].take(item.portName(port).flatMap { reasons[$0] })
             }
-        }
-    }
-
-    /// Those that `status` names of a directory of manifests.
-    func complete(_ ports: inout [DaemonReport.Empty]) {
-        guard ports.contains(where: { Self.areAsked(for: $0.reasonCode) }),
-            let node = try? ClusterLook.node(pins), !node.manifests.isEmpty
-        else { return }
-        let explainer = ClusterLook.explainer(ofManifestsOf: node, pins: pins)
-        for index in ports.indices where Self.areAsked(for: ports[index].reasonCode) {
-            let name = ObjectName(namespace: ports[index].namespace, name: ports[index].name)
-            let reasons = explainer.emptiness(of: name).filter { $0.key.port == ports[index].port }
-            guard let found = reasons.min(by: { $0.key < $1.key })?.value else { continue }
-            (ports[index].reason, ports[index].reasonCode) = (found.text, found.code.rawValue)
         }
     }
 

@@ -64,7 +64,8 @@ struct ServicesCommand: ParsableCommand {
         let listing = ServiceListing(programmed: programmed, reports: reports)
         let selection = ServiceSelection(words: names, namespace: allNamespaces ? nil : namespace, broken: broken)
         var chosen = try selection.apply(to: listing)
-        if reports != nil { PodReasons(pins: pins, isNamed: !names.isEmpty).complete(&chosen) }
+        // A list of all asks the API server nothing.
+        if reports != nil, !names.isEmpty { PodReasons(pins: pins).complete(&chosen) }
         return (chosen, reports != nil, selection.emptyNamespace(in: listing))
     }
 

@@ -135,8 +135,7 @@ struct StatusCommand: ParsableCommand {
         }
         for risk in report.daemon?.risks ?? [] { print("\(Terminal.styled("risk:", .warning)) \(risk)") }
         if let count = report.daemon?.withoutBackends, count > 0 {
-            var found = report.daemon?.firstWithoutBackends ?? []
-            PodReasons(pins: pins, isNamed: false).complete(&found)
+            let found = report.daemon?.firstWithoutBackends ?? []
             let all = found.count < count ? " lists them all" : ""
             print(
                 "\(count) service \(count == 1 ? "port has" : "ports have") no backend: `swiftlet services --broken`\(all)"

@@ -27,16 +27,17 @@ struct EndpointGaps: Sendable, Hashable {
     }
 }
 
-/// Services with a service port that has no backend, by the reason's code. There are as many reasons as `EmptyReason` has.
+/// Services with a service port that has no backend, by the reason's code: one of `EmptyReason`, or what their pods tell.
 struct EmptyServices: Sendable, Hashable {
-    /// Every reason has a count, so that a series is there before it is needed.
+    /// Every reason of `EmptyReason` has a count, so that a series is there before it is needed.
     private(set) var counts: [ReasonCode: Int]
 
-    init(_ desired: DesiredState = DesiredState()) {
+    init(_ desired: DesiredState = DesiredState(), _ ofPods: [ServicePortName: Reason] = [:]) {
         counts = Dictionary(EmptyReason.allCases.map { ($0.code, 0) }, uniquingKeysWith: { first, _ in first })
         for service in desired.services.values {
             // Its ports, and both families, mostly have one reason in common.
-            for code in Set(service.ports.compactMap { $0.emptyReason?.code }) { counts[code, default: 0] += 1 }
+            let codes = service.ports.compactMap { port in port.emptyReason.map { ofPods[port.name]?.code ?? $0.code } }
+            for code in Set(codes) { counts[code, default: 0] += 1 }
         }
     }
 }

@@ -32,13 +32,9 @@ enum ClusterLook {
 
     private static func explainer(path: String, pins: PinOptions) throws -> Explainer {
         let report = try node(pins)
-        guard report.manifests.isEmpty else { return explainer(ofManifestsOf: report, pins: pins) }
-        return explainer(of: try view(path: path, pins: pins), on: report, pins: pins)
-    }
-
-    /// Of all that a daemon with manifests reads.
-    static func explainer(ofManifestsOf report: NodeReport, pins: PinOptions) -> Explainer {
-        explainer(of: ManifestLoader.view(of: report.manifests), on: report, pins: pins)
+        let view =
+            report.manifests.isEmpty ? try view(path: path, pins: pins) : ManifestLoader.view(of: report.manifests)
+        return explainer(of: view, on: report, pins: pins)
     }
 
     private static func explainer(of view: ClusterView, on report: NodeReport, pins: PinOptions) -> Explainer {

@@ -58,6 +58,25 @@ extension KernelTests {
             _ = consume second
         }
 
+        @Test("a VIP leads elsewhere than a socket with its port has gone", arguments: ClientForm.allCases, [true, false])
+        func direct(form: ClientForm, hasAddress: Bool) throws {
+            let lab = try HookLab()
+            try serve(lab, form, backends: 2)
+            let first = SocketAddress(address: form.family.pod(1), port: 8000)
+            let backend = try lab.backend(first, .tcp)
+            let second = try lab.backend(SocketAddress(address: form.family.pod(2), port: 8000), .tcp)
+            for port in UInt16(20_001)...20_020 {
+                let straight = try client(lab, form, port: port, hasAddress: hasAddress)
+                let other = try client(lab, form, port: port, hasAddress: hasAddress)
+                try straight.connect(to: form.shown(first))
+                try other.connect(to: vip(form, 10))
+                #expect(try straight.peerName() == form.shown(first))
+                #expect(try other.peerName() == vip(form, 10))
+            }
+            _ = consume backend
+            _ = consume second
+        }
+
         @Test("where there is one backend only the second connect says EADDRNOTAVAIL", arguments: ClientForm.allCases)
         func single(form: ClientForm) throws {
             let lab = try HookLab()

@@ -2,7 +2,8 @@
 /*
  * TCP sockets that were bound to a port before they are connected, for one family (see family.h). A
  * program may bind several to one port and connect them to several VIPs; to one backend the kernel
- * lets only one of them (EADDRNOTAVAIL), so each gets another one where there is one.
+ * lets only one of them (EADDRNOTAVAIL), so each gets another one where there is one; another than
+ * one that a socket with this port has gone straight to, too.
  */
 #include "lib/ctx.h"
 #include "lib/family.h"
@@ -38,7 +39,7 @@ static __always_inline bool port_is_taken(const struct bound_port_key *key,
 
 	if (!other || other->cookie == own->cookie)
 		return false;
-	if (own->time - other->time < LB_TIME_WAIT)
+	if (!other->time || own->time - other->time < LB_TIME_WAIT)
 		return true;
 	cookie = other->cookie;
 	origin = wayback_place(cookie);
@@ -48,14 +49,33 @@ static __always_inline bool port_is_taken(const struct bound_port_key *key,
 
 #endif
 
-static __always_inline void F(bound_port_fill)(struct bound_port_key *key,
-					       const struct F(slot) *slot)
+static __always_inline void F(bound_port_fill)(struct bound_port_key *key, const __u8 *address,
+					       __u16 port)
 {
 	struct peer backend;
 
-	peer_fill(&backend, slot->address, ADDRESS_SIZE, slot->port);
+	peer_fill(&backend, address, ADDRESS_SIZE, port);
 	__builtin_memcpy(key->address, backend.address, 16);
 	key->port = backend.port;
+}
+
+/*
+ * Notes a socket that is bound to a port and goes straight to an address, which may be a backend's.
+ * Nobody hears of its end, so that the note stays until others need its place: what it costs is
+ * that a VIP leads to another backend. Static, for its stack.
+ */
+static __noinline int F(port_note)(struct bpf_sock_addr *ctx, const struct FX(service, _key) *peer)
+{
+	struct bound_port own = {.cookie = bpf_get_socket_cookie(ctx)};
+	struct bound_port_key key = {
+		.netns_cookie = bpf_get_netns_cookie(ctx),
+		.bound = sock_bound_port(ctx),
+	};
+
+	F(bound_port_fill)(&key, peer->address, peer->port);
+	if (!port_is_taken(&key, &own))
+		bpf_map_update_elem(&bound_ports, &key, &own, BPF_ANY);
+	return 0;
 }
 
 /*
@@ -70,7 +90,7 @@ static __noinline int F(port_select)(const struct service *service, struct F(slo
 	__u32 place;
 	int try;
 
-	F(bound_port_fill)(key, slot);
+	F(bound_port_fill)(key, slot->address, slot->port);
 	if (may_choose && service->count > 1) {
 		place = F(lb_place)(service, bpf_get_prandom_u32());
 #pragma clang loop unroll(disable)
@@ -81,7 +101,7 @@ static __noinline int F(port_select)(const struct service *service, struct F(slo
 				return 0;
 			if (++place >= service->count)
 				place = 0;
-			F(bound_port_fill)(key, slot);
+			F(bound_port_fill)(key, slot->address, slot->port);
 		}
 	}
 	bpf_map_update_elem(&bound_ports, key, own, BPF_ANY);

@@ -215,6 +215,8 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 		count(reason);
 	if (reason < COUNT_FORWARD) {
 		sock_forget(ctx, form);
+		if (sock_bound_port(ctx))
+			F(port_note)(ctx, &key);
 		return HOOK_ALLOW;
 	}
 	count_service(service.service_id, reason);

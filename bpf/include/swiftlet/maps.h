@@ -395,8 +395,8 @@ _Static_assert(sizeof(struct sock_vip) == 28, "changed layout: bump LB_MAP_VERSI
 /* ---- bound_ports: LRU_HASH, (namespace, port, backend) -> the TCP socket that has all three -- */
 
 /*
- * Of TCP sockets that were bound to a port before they were connected to a VIP: two of them with
- * one port cannot have one backend, although their program asked for two VIPs.
+ * Of TCP sockets that were bound to a port before they were connected: two of them with one port
+ * cannot have one backend, although their program asked for two VIPs, or a VIP and an address.
  */
 struct bound_port_key {
 	__u64 netns_cookie;
@@ -409,7 +409,7 @@ _Static_assert(sizeof(struct bound_port_key) == 32, "changed layout: bump LB_MAP
 
 struct bound_port {
 	__u64 cookie; /* of the socket */
-	__u64 time;   /* of its connect: ns of CLOCK_MONOTONIC */
+	__u64 time;   /* of its connect: ns of CLOCK_MONOTONIC; 0: straight to the address */
 };
 _Static_assert(sizeof(struct bound_port) == 16, "changed layout: bump LB_MAP_VERSION");
 

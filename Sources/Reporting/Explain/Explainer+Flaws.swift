@@ -58,6 +58,8 @@ private enum Lack {
     case door
     /// Endpoints that can be used.
     case endpoints
+    /// A port of theirs.
+    case ports
     /// Whatever would be an endpoint.
     case everything
     /// Endpoints that are ready.
@@ -69,12 +71,12 @@ private enum Lack {
     init?(_ code: ReasonCode) {
         switch code {
         case .portNotServed, .otherProtocol, .nodePortUnset, .nodePortElsewhere, .notAFrontend, .addressPending,
-            .noClusterIP,
-            .sourceRange:
+            .noClusterIP, .sourceRange:
             self = .door
-        case .labelsDiffer, .podsElsewhere, .podWithoutAddress, .otherFamily, .fqdnSlice, .sliceWithoutPorts,
-            .portNamesDiffer, .protocolsDiffer, .targetPortName, .notOnThisNode, .nodeNameUnknown, .sliceElsewhere:
+        case .labelsDiffer, .podsElsewhere, .podWithoutAddress, .otherFamily, .fqdnSlice, .notOnThisNode,
+            .nodeNameUnknown, .sliceElsewhere:
             self = .endpoints
+        case .sliceWithoutPorts, .portNamesDiffer, .protocolsDiffer, .targetPortName: self = .ports
         case .noSlice, .emptySlice, .noEndpoints, .noPods: self = .everything
         case .notReady: self = .readiness
         case .nothingListens: self = .listener
@@ -86,6 +88,8 @@ private enum Lack {
         switch self {
         case .door: flaw.key.kind == .service
         case .endpoints, .everything: true
+        // An address that is left out takes no port away.
+        case .ports: flaw.problem.kind != .partial || flaw.problem.field?.contains("ports") == true
         case .readiness: flaw.problem.kind != .doubtful
         case .listener: flaw.problem.advice == "write targetPort"
         }

@@ -96,7 +96,8 @@ extension Explanation {
         if answers.count == 1 { return }
         let failing = answers.filter { !$0.answer.works }
         works = failing.isEmpty
-        steps = answers.flatMap(\.answer.steps)
+        var shown: Set<Step> = []
+        steps = answers.flatMap(\.answer.steps).filter { shown.insert($0).inserted }
         for unseen in answers.flatMap(\.answer.unseen) where !self.unseen.contains(unseen) {
             self.unseen.append(unseen)
         }

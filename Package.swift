@@ -201,7 +201,12 @@ let package = Package(
 
         // MARK: Benchmarks and their networks
 
-        .target(name: "NetworkLab", dependencies: ["CNetworkLab"], swiftSettings: strict),
+        .target(
+            name: "NetworkLab",
+            dependencies: [
+                "CNetworkLab", "SystemCalls", .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .target(
             name: "ConnectBenchmark",
             dependencies: [

@@ -47,14 +47,7 @@ package enum HookProbe {
 
     /// Runs this very program, also when its file was replaced; nil when it did not start or did not exit by itself.
     private static func exitCode(of arguments: [String]) -> Int32? {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-        var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
-        defer { for pointer in pointers { free(pointer) } }
-        var child: pid_t = 0
-        guard posix_spawn(&child, "/proc/self/exe", &actions, nil, &pointers, environ) == 0 else { return nil }
+        guard let child = try? Spawn.start("/proc/self/exe", arguments) else { return nil }
         return ChildExit.wait(for: child)?.code
     }
 

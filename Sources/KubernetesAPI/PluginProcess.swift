@@ -1,6 +1,7 @@
 import Glibc
 import Synchronization
 import SystemCalls
+import SystemPackage
 
 /// Runs a credential plugin to its end, on a thread that may block.
 struct PluginProcess: ~Copyable {
@@ -38,15 +39,19 @@ struct PluginProcess: ~Copyable {
             throw .start(number)
         }
         for end in ends + others { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        let (status, pid) = Self.spawn(arguments, environment, output: ends[1], complaint: others[1])
-        close(ends[1])
-        close(others[1])
-        guard status == 0 else {
+        defer {
+            close(ends[1])
+            close(others[1])
+        }
+        do {
+            pid = try Spawn.start(
+                arguments.first ?? "", arguments, environment: environment, output: .descriptor(ends[1]),
+                errors: .descriptor(others[1]), leadsGroup: true)
+        } catch {
             close(ends[0])
             close(others[0])
-            throw .start(status)
+            throw .start(error.rawValue)
         }
-        self.pid = pid
         (output, complaint) = (ends[0], others[0])
     }
 
@@ -57,33 +62,6 @@ struct PluginProcess: ~Copyable {
         // Its whole process group: a plugin may be a script whose child hangs.
         kill(-pid, SIGKILL)
         ChildExit.wait(for: pid)
-    }
-
-    private static func spawn(
-        _ arguments: [String], _ environment: [String], output: CInt, complaint: CInt
-    ) -> (CInt, pid_t) {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_adddup2(&actions, output, 1)
-        posix_spawn_file_actions_adddup2(&actions, complaint, 2)
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        // The thread that starts it may block signals, which the plugin would inherit.
-        var none = sigset_t()
-        sigemptyset(&none)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
-        var pid: pid_t = 0
-        let status = withCStrings(arguments) { arguments in
-            withCStrings(environment) { environment in
-                guard let command = arguments[0] else { return EINVAL }
-                return posix_spawnp(&pid, command, &actions, &attributes, arguments, environment)
-            }
-        }
-        return (status, pid)
     }
 
     /// Waits for its end, and reads what it says meanwhile.
@@ -136,18 +114,5 @@ struct PluginProcess: ~Copyable {
         var bytes = [UInt8](repeating: 0, count: 16_384)
         let count = Glibc.read(descriptor, &bytes, bytes.count)
         return count > 0 ? Array(bytes[..<count]) : []
-    }
-}
-
-/// The texts as C has an argument list; the pointers live as long as the call.
-private func withCStrings<Result>(
-    _ texts: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
-) -> Result {
-    var pointers: [UnsafeMutablePointer<CChar>?] = texts.map { strdup($0) }
-    defer { for pointer in pointers { free(pointer) } }
-    pointers.append(nil)
-    return pointers.withUnsafeBufferPointer { buffer in
-        guard let base = buffer.baseAddress else { preconditionFailure("an array with an element has an address") }
-        return body(base)
     }
 }

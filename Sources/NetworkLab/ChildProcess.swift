@@ -1,4 +1,6 @@
 package import Glibc
+import SystemCalls
+import SystemPackage
 
 /// A process that we started; it is killed and reaped when its owner goes.
 ///
@@ -51,13 +53,17 @@ package struct ChildProcess: ~Copyable {
         command = arguments.first ?? ""
         var inputPipe = try Pipe(isNeeded: input == .pipe)
         var outputPipe = try Pipe(isNeeded: output == .pipe)
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        Self.redirect(0, input, inputPipe.readingEnd, &actions, O_RDONLY)
-        Self.redirect(1, output, outputPipe.writingEnd, &actions, O_WRONLY)
-        Self.redirect(2, errors, -1, &actions, O_WRONLY)
-        pid = try Self.spawn(full, &actions)
+        do {
+            pid = try Spawn.start(
+                full.first ?? "", full, input: input.place(inputPipe.readingEnd),
+                output: output.place(outputPipe.writingEnd),
+                errors: errors.place(-1))
+        } catch {
+            let program = full.first ?? "it"
+            throw LabError(
+                "start", program, cause: ErrnoName.text(of: error.rawValue),
+                advice: error == .noSuchFileOrDirectory ? "install \(program)" : nil)
+        }
         // The child's ends close here.
         self.input = inputPipe.writing.take()
         self.output = outputPipe.reading.take()
@@ -169,40 +175,16 @@ extension ChildProcess {
         if let cgroup { full = ["sh", "-c", #"echo $$ > "$0/cgroup.procs" && exec "$@""#, cgroup] + full }
         return full
     }
+}
 
-    private static func redirect(
-        _ target: CInt, _ stream: Stream, _ end: CInt, _ actions: inout posix_spawn_file_actions_t, _ mode: CInt
-    ) {
-        switch stream {
-        case .inherited: break
-        case .null: posix_spawn_file_actions_addopen(&actions, target, "/dev/null", mode, 0)
-        case .merged: posix_spawn_file_actions_adddup2(&actions, 1, target)
-        case .pipe: posix_spawn_file_actions_adddup2(&actions, end, target)
+extension ChildProcess.Stream {
+    /// - Parameter end: the child's end of the pipe.
+    fileprivate func place(_ end: CInt) -> ChildStream {
+        switch self {
+        case .inherited: .inherited
+        case .null: .null
+        case .merged: .descriptor(STDOUT_FILENO)
+        case .pipe: .descriptor(end)
         }
-    }
-
-    private static func spawn(
-        _ arguments: [String], _ actions: inout posix_spawn_file_actions_t
-    ) throws(LabError) -> pid_t {
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        // What this process ignores or blocks is its own business: a child starts with the defaults.
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        sigaddset(&signals, SIGPIPE)
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
-
-        var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
-        defer { for pointer in pointers { free(pointer) } }
-        var pid: pid_t = 0
-        let status = posix_spawnp(&pid, arguments.first ?? "", &actions, &attributes, &pointers, environ)
-        guard status == 0 else {
-            let missing = status == ENOENT ? "install \(arguments.first ?? "it")" : nil
-            throw LabError("start", arguments.first ?? "", cause: ErrnoName.text(of: status), advice: missing)
-        }
-        return pid
     }
 }

@@ -1,5 +1,7 @@
 import CNetworkLab
 import Glibc
+import SystemCalls
+import SystemPackage
 
 /// A program that dies in front of one of its own writes to the kernel: an entry of a map, a pin, an attached program.
 ///
@@ -7,7 +9,7 @@ import Glibc
 /// crash can be put between any two writes of the very binary that is installed.
 package enum WriteWatch {
     /// The descriptor at which the watching process finds the questions.
-    private static let watchedDescriptor: CInt = 3
+    private static let watchedDescriptor = STDIN_FILENO
 
     /// Becomes the program, watched by a child process that is started from `watcher`.
     package static func become(_ program: [String], watchedBy watcher: [String]) throws(LabError) -> Never {
@@ -20,15 +22,11 @@ package enum WriteWatch {
     }
 
     private static func start(_ watcher: [String], _ listener: CInt) throws(LabError) {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, listener, watchedDescriptor)
-        var pointers: [UnsafeMutablePointer<CChar>?] = watcher.map { strdup($0) } + [nil]
-        defer { for pointer in pointers { free(pointer) } }
-        var pid: pid_t = 0
-        let status = posix_spawn(&pid, watcher.first ?? "", &actions, nil, &pointers, environ)
-        guard status == 0 else { throw LabError("start", watcher.first ?? "", errno: status) }
+        do {
+            _ = try Spawn.start(watcher.first ?? "", watcher, input: .descriptor(listener))
+        } catch {
+            throw LabError("start", watcher.first ?? "", errno: error.rawValue)
+        }
     }
 
     /// The watching process's work: lets writes pass, and kills the program, its parent, in front of one of them.

@@ -28,17 +28,14 @@ package struct ToolRun: Sendable {
     ) throws(TakeoverError) {
         let subject = arguments.joined(separator: " ")
         let streams = try [input, "", ""].map { text throws(TakeoverError) in try MemoryFile(text, for: subject) }
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        for (number, stream) in streams.enumerated() {
-            posix_spawn_file_actions_adddup2(&actions, stream.descriptor, Int32(number))
+        let child: pid_t
+        do {
+            child = try Spawn.start(
+                path, arguments, input: .descriptor(streams[0].descriptor), output: .descriptor(streams[1].descriptor),
+                errors: .descriptor(streams[2].descriptor))
+        } catch {
+            throw TakeoverError("run", subject, cause: error.plainText)
         }
-        var child: pid_t = 0
-        var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
-        defer { for pointer in pointers { free(pointer) } }
-        let status = posix_spawn(&child, path, &actions, nil, &pointers, environ)
-        guard status == 0 else { throw TakeoverError("run", subject, cause: Errno(rawValue: status).plainText) }
         let end = try Self.wait(for: child, subject, within: seconds)
         exitCode = ChildExit(status: end).code
         output = streams[1].text

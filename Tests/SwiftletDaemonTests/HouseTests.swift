@@ -83,4 +83,13 @@ struct HouseTests {
         let users = try Self.sources("swiftlet-lab").filter { $0.text.contains("import SwiftletDaemon\n") }.map(\.name)
         #expect(users == ["OtherBuild.swift"])
     }
+
+    @Test("processes are started in one place")
+    func spawning() throws {
+        let targets = try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: "Sources").path)
+        let files = try targets.flatMap { target in
+            try Self.sources(target).filter { $0.text.contains("posix_spawn") }.map { "\(target)/\($0.name)" }
+        }
+        #expect(files == ["SystemCalls/Spawn.swift"])
+    }
 }

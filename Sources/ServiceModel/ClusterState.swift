@@ -81,14 +81,23 @@ package struct ClusterState: Sendable {
     }
 
     /// Takes note of a change and returns the Services that need compiling; none if nothing changed.
-    package mutating func apply(_ event: ClusterEvent) -> Set<ObjectName> {
+    package mutating func apply(_ event: ClusterEvent) -> Set<ObjectName> { apply(CollectionOfOne(event)) }
+
+    /// Applies a burst, so that it costs one compile of each dirty Service.
+    package mutating func apply(_ events: some Sequence<ClusterEvent>) -> Set<ObjectName> {
+        var dirty: Set<ObjectName> = []
+        for event in events { apply(event, &dirty) }
+        return dirty
+    }
+
+    private mutating func apply(_ event: ClusterEvent, _ dirty: inout Set<ObjectName>) {
         switch event {
-        case .service(let service): put(service.onlyDecisive)
-        case .serviceGone(let name): removeService(name)
-        case .slice(let slice): keeps(slice) ? put(slice.onlyDecisive) : removeSlice(slice.name)
-        case .sliceGone(let name): removeSlice(name)
-        case .node(let node): setNode(node.name, to: node.onlyNeeded)
-        case .nodeGone(let name): setNode(name, to: nil)
+        case .service(let service): put(service.onlyDecisive, &dirty)
+        case .serviceGone(let name): removeService(name, &dirty)
+        case .slice(let slice): keeps(slice) ? put(slice.onlyDecisive, &dirty) : removeSlice(slice.name, &dirty)
+        case .sliceGone(let name): removeSlice(name, &dirty)
+        case .node(let node): setNode(node.name, to: node.onlyNeeded, &dirty)
+        case .nodeGone(let name): setNode(name, to: nil, &dirty)
         }
     }
 
@@ -96,51 +105,46 @@ package struct ClusterState: Sendable {
         keepsHeadless ? slice.hasAddressesOfService : slice.isTranslatable
     }
 
-    /// Applies a burst, so that it costs one compile of each dirty Service.
-    package mutating func apply(_ events: some Sequence<ClusterEvent>) -> Set<ObjectName> {
-        events.reduce(into: []) { $0.formUnion(apply($1)) }
-    }
-
-    private mutating func put(_ service: Service) -> Set<ObjectName> {
-        guard entries[service.name]?.service != service else { return [] }
+    private mutating func put(_ service: Service, _ dirty: inout Set<ObjectName>) {
+        guard entries[service.name]?.service != service else { return }
         entries[service.name, default: Entry()].service = service
-        return [service.name]
+        dirty.insert(service.name)
     }
 
-    private mutating func removeService(_ name: ObjectName) -> Set<ObjectName> {
-        guard let entry = entries[name], entry.service != nil else { return [] }
+    private mutating func removeService(_ name: ObjectName, _ dirty: inout Set<ObjectName>) {
+        guard let entry = entries[name], entry.service != nil else { return }
         if entry.slices.isEmpty {
             entries[name] = nil
         } else {
             entries[name]?.service = nil
         }
-        return [name]
+        dirty.insert(name)
     }
 
-    private mutating func put(_ slice: EndpointSlice) -> Set<ObjectName> {
+    private mutating func put(_ slice: EndpointSlice, _ dirty: inout Set<ObjectName>) {
         let service = slice.service
-        var dirty: Set<ObjectName> = []
-        if let owner = owners[slice.name], owner != slice.serviceName { dirty = removeSlice(slice.name) }
-        guard entries[service, default: Entry()].put(slice, sharing: &pool) else { return dirty }
+        if let owner = owners[slice.name], owner != slice.serviceName { removeSlice(slice.name, &dirty) }
+        guard entries[service, default: Entry()].put(slice, sharing: &pool) else { return }
         owners[slice.name] = slice.serviceName
         if entries[service]?.service != nil { dirty.insert(service) }
-        return dirty
     }
 
-    private mutating func removeSlice(_ name: ObjectName) -> Set<ObjectName> {
-        guard let owner = owners.removeValue(forKey: name) else { return [] }
+    private mutating func removeSlice(_ name: ObjectName, _ dirty: inout Set<ObjectName>) {
+        guard let owner = owners.removeValue(forKey: name) else { return }
         let service = ObjectName(namespace: name.namespace, name: owner)
         entries[service]?.slices.removeAll { $0.name == name }
-        guard let entry = entries[service], entry.service == nil else { return [service] }
+        guard let entry = entries[service], entry.service == nil else {
+            dirty.insert(service)
+            return
+        }
         if entry.slices.isEmpty { entries[service] = nil }
-        return []
     }
 
-    private mutating func setNode(_ name: String, to node: Node?) -> Set<ObjectName> {
+    private mutating func setNode(_ name: String, to node: Node?, _ dirty: inout Set<ObjectName>) {
         let before = nodes[name]
         nodes[name] = node
-        guard before?.onlyDecisive != node?.onlyDecisive, ownNode == nil || ownNode == name else { return [] }
-        return Set(serviceNames)
+        guard before?.onlyDecisive != node?.onlyDecisive, ownNode == nil || ownNode == name else { return }
+        dirty.formUnion(serviceNames)
     }
 }
 

@@ -136,7 +136,9 @@ package struct Node: Sendable, Hashable {
 }
 
 /// A change of one object, as every source of state reports it.
-package enum ClusterEvent: Sendable, Hashable {
+///
+/// By reference: lists of 200,000 of them are handed on several times, and a copy of an object counts a dozen references.
+package indirect enum ClusterEvent: Sendable, Hashable {
     case service(Service)
     case serviceGone(ObjectName)
     case slice(EndpointSlice)

@@ -26,7 +26,7 @@ extension ControlPlane {
             let postponed = await grow(groups, to: capacities, with: growth)
             let hasRoom = attention[Self.trouble] == nil
             _ = program(postponed.services, retries: hasRoom ? .all : .none)
-            noteProgrammed(postponed.slices)
+            noteProgrammed(postponed.changes)
         }
     }
 
@@ -53,13 +53,12 @@ extension ControlPlane {
     /// each time that something does not fit.
     ///
     /// - Returns: what came meanwhile, and is to be programmed.
-    func makeRoom(for events: [ClusterEvent]) async -> GrowthState.Postponed {
+    func makeRoom(for most: MapDemand) async -> GrowthState.Postponed {
         await growthEnds()
         guard let growth, let capacities = writer?.capacities, growthState.mayTry(at: time.now()) else {
             return .init()
         }
         let node = currentNode()
-        let most = MapDemand(atMost: events, nodePortAddresses: node.nodePortAddresses.count)
         // Everything is compiled once more only where that is needed.
         guard !most.crowded(capacities).isEmpty else { return .init() }
         var demand = MapDemand()

@@ -137,30 +137,32 @@ actor ControlPlane<Store: MapStore & Sendable> {
     nonisolated func arrived(_ batch: StateBatch) { endpoints.sync.queued(batch.events) }
 
     /// Takes a batch of changes all the way into the maps.
-    func ingest(_ batch: StateBatch) -> IngestSummary { programmed(take(batch)) }
+    func ingest(_ batch: StateBatch) -> IngestSummary {
+        let (events, dirty) = take(batch)
+        return program(dirty, waited: AwaitedChange.all(of: events))
+    }
 
     /// Takes the complete list. The maps get the room that it needs before anything of it is written.
-    func ingestFirst(_ batch: StateBatch) async -> IngestSummary {
-        var taken = take(batch)
-        let postponed = await makeRoom(for: taken.events)
-        taken.dirty.formUnion(postponed.services)
-        taken.events += postponed.slices.map(ClusterEvent.slice)
-        return programmed(taken)
+    func ingestFirst(_ batch: consuming StateBatch) async -> IngestSummary {
+        var (events, dirty) = take(batch)
+        var waited = AwaitedChange.all(of: events)
+        let most = MapDemand(atMost: events, nodePortAddresses: currentNode().nodePortAddresses.count)
+        // They are as large as all that is kept of them, and the maps' mirror is still to come.
+        events = []
+        let postponed = await makeRoom(for: most)
+        dirty.formUnion(postponed.services)
+        waited += postponed.changes
+        return program(dirty, waited: waited)
     }
 
-    /// What a batch changed, and has not been programmed.
-    private struct Taken {
-        var events: [ClusterEvent]
-        var dirty: Set<ObjectName>
-    }
-
-    private func programmed(_ taken: Taken) -> IngestSummary {
-        let summary = program(taken.dirty)
-        noteProgrammed(taken.events.compactMap { if case .slice(let slice) = $0 { slice } else { nil } })
+    private func program(_ dirty: Set<ObjectName>, waited: [AwaitedChange]) -> IngestSummary {
+        let summary = program(dirty)
+        noteProgrammed(waited)
         return summary
     }
 
-    private func take(_ batch: StateBatch) -> Taken {
+    /// - Returns: what is new, and which Services have not been programmed for it.
+    private func take(_ batch: consuming StateBatch) -> (events: [ClusterEvent], dirty: Set<ObjectName>) {
         for problem in batch.problems where problems.insert(problem).inserted {
             log.warning(problem.kind.logLine, metadata: ["problem": "\(problem)"])
         }
@@ -187,13 +189,14 @@ actor ControlPlane<Store: MapStore & Sendable> {
             nodeChange.yield(NodeFacts(node))
             names?.follow(node)
         }
-        return Taken(events: events, dirty: dirty)
+        return (events, dirty)
     }
 
     /// A complete list replaces what a cache said before, but for what is refused as it is now.
     private func wholeList(_ batch: StateBatch) -> [ClusterEvent] {
         let hidden = batch.hiddenSubjects.union(ownSubjects)
-        return batch.events + state.endings(missingFrom: batch.events).filter { !hidden.contains($0.subject) }
+        let endings = state.endings(missingFrom: batch.events).filter { !hidden.contains($0.subject) }
+        return endings.isEmpty ? batch.events : batch.events + endings
     }
 
     /// Takes what a cache says, unless a list was faster.
@@ -208,13 +211,11 @@ actor ControlPlane<Store: MapStore & Sendable> {
 
     var hasEmptyMaps: Bool { writer?.isEmpty ?? true }
 
-    /// How long the cluster waited for a change of a slice (spec 48).
-    func noteProgrammed(_ slices: [EndpointSlice]) {
-        if growthState.isGrowing { return growthState.postpone(slices) }
-        for slice in slices where writer != nil {
-            guard let change = slice.lastChangeTrigger, let family = slice.family else { continue }
-            let date = Date(timeIntervalSince1970: Double(change.nanoseconds) / 1e9)
-            endpoints.sync.programmed(change: date, HealthFamily(family))
+    /// How long the cluster waited for changes of endpoints (spec 48).
+    func noteProgrammed(_ changes: [AwaitedChange]) {
+        if growthState.isGrowing { return growthState.postpone(changes) }
+        for change in changes where writer != nil {
+            endpoints.sync.programmed(change: change.date, HealthFamily(change.family))
         }
     }
 

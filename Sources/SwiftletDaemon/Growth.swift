@@ -14,7 +14,7 @@ struct GrowthState {
         /// Not yet programmed.
         var services: Set<ObjectName> = []
         /// The changes that led to it.
-        var slices: [EndpointSlice] = []
+        var changes: [AwaitedChange] = []
     }
 
     /// The entries are being copied and must not change.
@@ -52,7 +52,7 @@ struct GrowthState {
 
     mutating func postpone(_ dirty: Set<ObjectName>) { postponed.services.formUnion(dirty) }
 
-    mutating func postpone(_ slices: [EndpointSlice]) { postponed.slices += slices }
+    mutating func postpone(_ changes: [AwaitedChange]) { postponed.changes += changes }
 
     mutating func note(_ report: ApplyReport) {
         if !report.isPending { shortages = [] }

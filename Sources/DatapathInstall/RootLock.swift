@@ -1,5 +1,6 @@
 import Glibc
 import ServiceModel
+import Synchronization
 package import SystemPackage
 import SystemCalls
 
@@ -9,7 +10,7 @@ import SystemCalls
 /// It is a socket in the kernel's own name space of names, called after the directory's inode: bpffs has no files that can be
 /// locked, and a descriptor of the directory would keep it from being unmounted. Anybody may take such a name, so that
 /// one who is neither root nor the directory's owner does not count.
-package struct RootLock: ~Copyable {
+package struct RootLock: ~Copyable, Sendable {
     private let descriptor: Int32
 
     /// What asks for the holder is never accepted, and so takes a place until the holder ends. The kernel grants
@@ -84,14 +85,16 @@ package struct RootLock: ~Copyable {
 
 /// The locks of a daemon, for as long as this object lives. An object, because a value that is not copied may end where it
 /// was used last, which an optimised build does: a lock that nothing asks would then be none.
-package final class HeldLocks {
+package final class HeldLocks: Sendable {
     private let instance: InstanceLock
-    private var root: RootLock?
+    private let root = Mutex<RootLock?>(nil)
 
     package init(instance: consuming InstanceLock) { self.instance = instance }
 
     /// Takes the bpf root's own lock, once.
     package func take(bpfRoot: FilePath, _ directory: RunDirectory) throws(InstallError) {
-        if root == nil { root = try RootLock(directory, bpfRoot: bpfRoot) }
+        try root.withLock { held throws(InstallError) in
+            if held == nil { held = try RootLock(directory, bpfRoot: bpfRoot) }
+        }
     }
 }

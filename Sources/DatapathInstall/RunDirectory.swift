@@ -56,7 +56,7 @@ package struct RunDirectory: Sendable {
 }
 
 /// Held while a daemon runs, so that a second one on the same maps refuses. The kernel drops it with the process.
-package struct InstanceLock: ~Copyable {
+package struct InstanceLock: ~Copyable, Sendable {
     private let descriptor: Int32
 
     package init(_ directory: RunDirectory) throws(InstallError) {

@@ -5,7 +5,7 @@ import ServiceModel
 enum AttachMoment: Sendable {
     /// Never: the daemon only observes.
     case never
-    /// Before the API server is asked, whose list may be long in coming. Meanwhile the hooks serve what an earlier process left
+    /// Without waiting for the list of an API server, which may be long in coming. Meanwhile the hooks serve what an earlier process left
     /// in the maps, or what the cache holds; nothing of that is removed before the complete list (spec 10).
     case beforeList
     /// With the directory read and nothing written. What an earlier process left is served by our programs before an entry of

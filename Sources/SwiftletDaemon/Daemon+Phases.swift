@@ -4,17 +4,37 @@ import Glibc
 import Logging
 import ServiceMaps
 import Settings
+import SystemCalls
 import SystemPackage
+
+/// The programs and maps of a daemon, before a hook is attached.
+struct InstalledDatapath: ~Copyable {
+    let datapath: SocketDatapath
+    let handOver: HandOver
+    let writer: ServiceMapWriter<BPFMapStore>
+}
 
 /// The phases of the start.
 extension Daemon {
+    /// Loads the programs, and reads what is in the maps. It blocks while the kernel verifies.
+    func install(_ directory: RunDirectory, _ locks: HeldLocks) throws -> sending InstalledDatapath {
+        try BPFFileSystem.provide(for: settings.bpfRoot)
+        // Where nothing is there is nothing to be protected yet.
+        if settings.bpfRoot.exists { try locks.take(bpfRoot: settings.bpfRoot, directory) }
+        let handOver = try beginHandOver()
+        let datapath = try loadDatapath(handOver)
+        try locks.take(bpfRoot: settings.bpfRoot, directory)
+        try handOver.copy()
+        return InstalledDatapath(datapath: datapath, handOver: handOver, writer: try restoreMaps(handOver))
+    }
+
     /// Finds out whose maps we go on with.
-    func beginHandOver() throws -> HandOver {
+    private func beginHandOver() throws -> HandOver {
         try HandOver(
             to: build, own: DatapathPins(root: settings.bpfRoot, number: build.version), reached: reached, log: log)
     }
 
-    func loadDatapath(_ handOver: HandOver) throws -> sending SocketDatapath {
+    private func loadDatapath(_ handOver: HandOver) throws -> sending SocketDatapath {
         let features = try phase("probed the kernel") { try KernelFeatures.probe() }
         for feature in features.missing {
             guard let cost = feature.costWhenMissing else { continue }
@@ -94,7 +114,7 @@ extension Daemon {
         UInt64(max(0, sysconf(Int32(_SC_PHYS_PAGES)))) * UInt64(max(0, sysconf(Int32(_SC_PAGESIZE))))
     }
 
-    func restoreMaps(_ handOver: HandOver) throws -> ServiceMapWriter<BPFMapStore> {
+    private func restoreMaps(_ handOver: HandOver) throws -> ServiceMapWriter<BPFMapStore> {
         try phase("read the maps") {
             try ServiceMapWriter(
                 store: BPFMapStore(pins: handOver.own), grace: RCUGracePeriod(), capacities: try capacities(handOver))

@@ -68,26 +68,22 @@ package struct Daemon: Sendable {
         let cgroup = try settings.cgroup()
         let names = settings.initOnly ? nil : DaemonNames(settings.names)
         let nameParts = try await startNames(names, directory, connection)
+        let endpoints = DaemonEndpoints(settings, log: log)
+        let asked = connection.map { ask($0, names, endpoints.requests) }
+        defer { asked?.cancel() }
         var keeper: DatapathKeeper?
         var writer: ServiceMapWriter<BPFMapStore>?
         var sockets: SocketDestroyKeeper?
         var left: LeftCgroups?
         if settings.kubeProxyReplacement {
-            try BPFFileSystem.provide(for: settings.bpfRoot)
-            // Where nothing is there is nothing to be protected yet.
-            if settings.bpfRoot.exists { try locks.take(bpfRoot: settings.bpfRoot, directory) }
-            let handOver = try beginHandOver()
-            let loaded = try loadDatapath(handOver)
-            try locks.take(bpfRoot: settings.bpfRoot, directory)
-            try handOver.copy()
-            writer = try restoreMaps(handOver)
-            sockets = await socketDestroyKeeper(loaded.pins, cgroup)
-            left = try await leftCgroups(loaded.pins, cgroup)
-            keeper = try datapathKeeper(loaded, handOver, cgroup)
+            let installed = try await DetachedThread.run { try install(directory, locks) }
+            writer = installed.writer
+            sockets = await socketDestroyKeeper(installed.datapath.pins, cgroup)
+            left = try await leftCgroups(installed.datapath.pins, cgroup)
+            keeper = try datapathKeeper(installed.datapath, installed.handOver, cgroup)
         } else {
             log.notice("observing only: nothing is programmed; run with --kube-proxy-replacement=true to serve")
         }
-        let endpoints = DaemonEndpoints(settings, log: log)
         let recorder = recorder(connection, endpoints.requests)
         let network = try NetworkSnapshot.read()
         names?.follow(network)
@@ -102,16 +98,12 @@ package struct Daemon: Sendable {
         let hooks = Hooks(of: keeper, asksAPIServer: connection != nil, hasEmptyMaps: await control.hasEmptyMaps)
         var parts: [any ServiceLifecycle.Service]
         var statistics: @Sendable () -> SourceStatistics? = { nil }
-        if let connection {
-            let source = KubernetesSource(
-                connection, nodeName: settings.nodeName, proxyName: settings.node.proxyName,
-                scope: names == nil ? .served : .named, requests: endpoints.requests,
-                time: .real, log: log)
-            statistics = { source.statistics }
+        if let connection, let asked {
+            statistics = { asked.source.statistics }
             let fallback = fallback(control, connection)
             await fallback?.serveIfEmpty()
             try await hooks.attach(at: .beforeList, control.nodeFacts, control.state)
-            parts = clusterParts(source, control, hooks, connection, fallback)
+            parts = clusterParts(asked, control, hooks, connection, fallback)
         } else {
             let source = try phase("reading manifests") {
                 try ManifestSource(
@@ -258,19 +250,27 @@ extension Daemon {
         }
     }
 
-    /// What follows a cluster.
-    private func clusterParts(
-        _ source: KubernetesSource, _ control: KernelControlPlane, _ hooks: Hooks,
-        _ connection: APIConnection, _ fallback: StateCacheFallback?
-    ) -> [any ServiceLifecycle.Service] {
+    /// Asks the API servers, whose lists come while the programs are loaded.
+    private func ask(_ connection: APIConnection, _ names: DaemonNames?, _ requests: RequestBoard) -> ClusterService {
         if let proxy = connection.unusedProxy(in: ProcessInfo.processInfo.environment) {
             log.warning(
                 "API servers are connected to directly, whatever the environment says of a proxy",
                 metadata: ["variable": "\(proxy)", "advice": "unset it, or name the API servers in NO_PROXY"])
         }
         log.info("asking the API server", metadata: ["source": "\(settings.cluster.shown)"])
+        return ClusterService(
+            KubernetesSource(
+                connection, nodeName: settings.nodeName, proxyName: settings.node.proxyName,
+                scope: names == nil ? .served : .named, requests: requests, time: .real, log: log))
+    }
+
+    /// What follows a cluster.
+    private func clusterParts(
+        _ asked: ClusterService, _ control: KernelControlPlane, _ hooks: Hooks,
+        _ connection: APIConnection, _ fallback: StateCacheFallback?
+    ) -> [any ServiceLifecycle.Service] {
         let feed = FeedService(
-            batches: source.batches(), control: control, endsWithFirstList: settings.initOnly,
+            batches: asked.source.batches(), control: control, endsWithFirstList: settings.initOnly,
             lastKnown: { [settings, log] in
                 guard let directory = settings.stateDirectory else { return [] }
                 let node = settings.nodeName
@@ -285,7 +285,7 @@ extension Daemon {
                 await hooks.keeper?.devices.follow(control.state, isWhole: true)
                 sayReady(control.endpoints)
             })
-        var parts: [any ServiceLifecycle.Service] = [ClusterService(source: source), feed]
+        var parts: [any ServiceLifecycle.Service] = [asked, feed]
         if let fallback, !settings.initOnly {
             let cache = StateCacheService(
                 directory: fallback.directory, cluster: fallback.cluster, control: control, log: log)

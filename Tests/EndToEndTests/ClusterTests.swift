@@ -44,6 +44,20 @@ struct ClusterTests {
         }
     }
 
+    @Test("the API server is asked first, and the programs are loaded meanwhile")
+    func asksFirst() throws {
+        let node = try TestNode.current
+        try node.withAPI([ClusterManifest.node] + Self.web) { api in
+            try node.start(following: api)
+            let steps = [
+                "asking the API server", "loaded the datapath", "attached the hooks", "programmed the first list",
+            ]
+            let log = node.logText
+            let places = try steps.map { try #require(log.range(of: $0)?.lowerBound, "\(log)") }
+            #expect(places == places.sorted(), "\(log)")
+        }
+    }
+
     @Test("the Node object's zone chooses among endpoints")
     func usesZone() throws {
         let node = try TestNode.current

@@ -125,7 +125,7 @@ extension TestNode {
             Programs.swiftlet,
             Array(runArguments(from: ["--apiserver", api.hello.url]).dropFirst()) + flags)
         let isAttached = try eventually(within: 30_000) {
-            logText.contains("asking the API server") || !process.isRunning
+            logText.contains("attached the hooks") || !process.isRunning
         }
         guard isAttached, process.isRunning else { throw TestFailure("the daemon did not start: \(logText)") }
     }

@@ -18,8 +18,16 @@ struct BenchStart: AsyncParsableCommand {
     @Option(help: "The program to measure.")
     var swiftlet = "build/swiftlet"
 
-    @Option(help: "How many Services, with how many endpoints each.")
-    var generate = GeneratedCluster(services: 10_000, endpoints: 10)
+    @Option(
+        parsing: .upToNextOption,
+        help: """
+            Clusters: how many Services, with how many endpoints each. With a number after a colon, so many of the Services \
+            find no room in the maps, which do not grow then.
+            """)
+    var generate = [GeneratedCluster(services: 10_000, endpoints: 10)]
+
+    @Option(help: "How often each cluster is measured, in turns; the figures are medians.")
+    var runs = 1
 
     @Option(help: "How many changes.")
     var changes = 1_000
@@ -31,14 +39,25 @@ struct BenchStart: AsyncParsableCommand {
     var markdown: String?
 
     func run() async throws {
+        var table = StartTable(clusters: generate)
+        for _ in 0..<runs {
+            for cluster in generate where !Interruption.isRequested {
+                if let report = try await measure(cluster) { table.add(report, of: cluster) }
+            }
+        }
+        Output.line(table.markdown)
+        if let markdown { try table.markdown.write(toFile: markdown, atomically: true, encoding: .utf8) }
+    }
+
+    private func measure(_ cluster: GeneratedCluster) async throws -> StartReport? {
         let store = ObjectStore()
         store.put(ClusterObjects.node(MeasuredDaemon.nodeName, address: "127.0.0.1"))
-        generate.fill(store)
-        let report = try await TestAPIServer.with(store: store) { server in
+        cluster.fill(store)
+        return try await TestAPIServer.with(store: store) { server in
             // What blocks has a thread of its own: the API server needs those of the pool.
             let (results, outcome) = AsyncStream.makeStream(of: Result<StartReport, any Error>.self)
             let thread = try LabThread.start {
-                outcome.yield(Result { try measure(server) })
+                outcome.yield(Result { try measure(cluster, server) })
                 outcome.finish()
             }
             var report: StartReport?
@@ -46,22 +65,23 @@ struct BenchStart: AsyncParsableCommand {
             _ = consume thread
             return report
         }
-        guard let report else { return }
-        Output.line(report.markdown)
-        if let markdown { try report.markdown.write(toFile: markdown, atomically: true, encoding: .utf8) }
     }
 
-    private func measure(_ server: TestAPIServer) throws -> StartReport {
+    private func measure(_ cluster: GeneratedCluster, _ server: TestAPIServer) throws -> StartReport {
         let signals = Interruption.catchSignals()
         defer { withExtendedLifetime(signals) {} }
-        var daemon = try MeasuredDaemon(program: swiftlet, url: server.url)
-        var report = StartReport(cluster: generate)
+        var daemon = try MeasuredDaemon(
+            program: swiftlet, url: server.url,
+            maxServices: cluster.pending == 0 ? nil : cluster.services - cluster.pending)
+        var report = StartReport()
         do {
-            try daemon.awaitReady(&report)
-            let frontend = try PinnedFrontends(bpfRoot: daemon.bpfRoot)
+            try daemon.awaitReady(&report, firstRequest: { server.observation.firstRequest })
+            let frontends = try PinnedFrontends(bpfRoot: daemon.bpfRoot)
+            let served = try (0..<cluster.services).filter { try frontends.firstSlot(of: cluster.vip($0)) != nil }
             for number in 0..<changes where !Interruption.isRequested {
                 usleep(UInt32(pause) * 1_000)
-                report.changes.append(try time(change: number, of: server, frontend))
+                let service = served[number &* 7_919 % served.count]
+                report.changes.append(try time(change: number, of: service, cluster, server, frontends))
             }
             report.memoryAtEnd = try daemon.memory()
             report.cpuMilliseconds = try daemon.cpuMilliseconds()
@@ -74,14 +94,14 @@ struct BenchStart: AsyncParsableCommand {
     }
 
     /// One endpoint of one slice gets another address; the Services take turns, far from each other.
-    private func time(change number: Int, of server: TestAPIServer, _ frontends: borrowing PinnedFrontends) throws
-        -> Double
-    {
-        let service = number &* 7_919 % generate.services
-        let vip = generate.vip(service)
+    private func time(
+        change number: Int, of service: Int, _ cluster: GeneratedCluster, _ server: TestAPIServer,
+        _ frontends: borrowing PinnedFrontends
+    ) throws -> Double {
+        let vip = cluster.vip(service)
         let before = try frontends.firstSlot(of: vip)
         let address = "10.250.\(number >> 8 & 0xff).\(number & 0xff)"
-        server.store.put(generate.slice(service, first: address))
+        server.store.put(cluster.slice(service, first: address))
         let deadline = ContinuousClock.now + .seconds(10)
         while try frontends.firstSlot(of: vip) == before {
             guard ContinuousClock.now < deadline else {
@@ -94,13 +114,4 @@ struct BenchStart: AsyncParsableCommand {
         }
         return (end - start) / .milliseconds(1)
     }
-}
-
-extension GeneratedCluster {
-    init(services: Int, endpoints: Int) {
-        self.services = services
-        self.endpoints = endpoints
-    }
-
-    var defaultValueDescription: String { "\(services)x\(endpoints)" }
 }

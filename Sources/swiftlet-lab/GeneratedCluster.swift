@@ -2,19 +2,30 @@ import ArgumentParser
 import TestAPIServer
 
 /// A cluster of Services that differ in nothing but their numbers, each with one slice.
-struct GeneratedCluster: ExpressibleByArgument {
+struct GeneratedCluster: ExpressibleByArgument, Hashable {
     let services: Int
     let endpoints: Int
+    /// How many of the Services are to find no room in the maps.
+    let pending: Int
 
-    /// `10000x10`.
-    init?(argument: String) {
-        let numbers = argument.split(separator: "x").compactMap { Int($0) }
-        guard numbers.count == 2, (1...262_144).contains(numbers[0]), (1...100).contains(numbers[1]),
-            numbers[0] * numbers[1] <= 4_194_304
-        else { return nil }
-        services = numbers[0]
-        endpoints = numbers[1]
+    init(services: Int, endpoints: Int, pending: Int = 0) {
+        self.services = services
+        self.endpoints = endpoints
+        self.pending = pending
     }
+
+    /// `10000x10`, or `10000x10:9000`.
+    init?(argument: String) {
+        let parts = argument.split(separator: ":", maxSplits: 1)
+        let numbers = (parts.first ?? "").split(separator: "x").compactMap { Int($0) }
+        let pending = parts.count > 1 ? Int(parts[1]) : 0
+        guard numbers.count == 2, (1...262_144).contains(numbers[0]), (1...100).contains(numbers[1]),
+            numbers[0] * numbers[1] <= 4_194_304, let pending, (0..<numbers[0]).contains(pending)
+        else { return nil }
+        self.init(services: numbers[0], endpoints: numbers[1], pending: pending)
+    }
+
+    var defaultValueDescription: String { "\(services)x\(endpoints)" }
 
     func fill(_ store: ObjectStore) {
         for number in 0..<services {

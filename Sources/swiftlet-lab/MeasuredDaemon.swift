@@ -19,17 +19,19 @@ struct MeasuredDaemon: ~Copyable {
         var peak = 0.0
     }
 
-    init(program: String, url: String) throws {
+    /// - Parameter maxServices: the room in maps that do not grow; nil: the default, and they do.
+    init(program: String, url: String, maxServices: Int?) throws {
         let cgroup = try Cgroup("start")
         let name = cgroup.path.split(separator: "/").last.map(String.init) ?? ""
         let (bpfRoot, stateDirectory) = ("/sys/fs/bpf/\(name)", "/tmp/\(name)")
         let started = ContinuousClock.now
+        let sizes = maxServices.map { ["--max-services", "\($0)", "--map-memory-limit", "0"] } ?? []
         let process = try ChildProcess(
             [
                 program, "run", "--kube-proxy-replacement=true", "--apiserver", url, "--node-name", Self.nodeName,
                 "--cgroup-root", cgroup.path, "--bpf-root", bpfRoot, "--state-dir", stateDirectory,
                 "--healthz-bind-address", "none", "--metrics-bind-address", "none",
-            ], output: .pipe, errors: .merged)
+            ] + sizes, output: .pipe, errors: .merged)
         self.program = program
         self.bpfRoot = bpfRoot
         self.stateDirectory = stateDirectory
@@ -39,14 +41,16 @@ struct MeasuredDaemon: ~Copyable {
     }
 
     /// Reads the log until the daemon is ready, and takes the phases from it.
-    mutating func awaitReady(_ report: inout StartReport) throws {
-        var asked = started
+    ///
+    /// - Parameter firstRequest: when it came to the API server.
+    mutating func awaitReady(
+        _ report: inout StartReport, firstRequest: () -> ContinuousClock.Instant?
+    ) throws {
         while let line = try process.readLine(within: 120_000) {
             let now = ContinuousClock.now
-            if line.contains(" asking the API server") {
-                report.untilAsking = (now - started) / .milliseconds(1)
-                asked = now
-            } else if line.contains(" programmed the first list") {
+            if line.contains(" programmed the first list") {
+                let asked = firstRequest() ?? now
+                report.untilAsking = (asked - started) / .milliseconds(1)
                 report.compile = Self.field("compile", of: line)
                 report.program = Self.field("duration", of: line)
                 report.untilProgrammed = (now - asked) / .milliseconds(1)

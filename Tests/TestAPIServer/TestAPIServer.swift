@@ -34,6 +34,7 @@ package final class TestAPIServer: Sendable {
         var faults: [(pattern: RequestPattern, fault: Fault)] = []
         var requests: [RecordedRequest] = []
         var watches: [String: Int] = [:]
+        var firstRequest: ContinuousClock.Instant?
         var lastWrite: ContinuousClock.Instant?
         var listener: (any Channel)?
         var connections: [ObjectIdentifier: any Channel] = [:]
@@ -169,6 +170,7 @@ package final class TestAPIServer: Sendable {
         /// The watches that are open, by resource.
         package var watches: [String: Int]
         package var plannedFaults: Int
+        package var firstRequest: ContinuousClock.Instant?
         /// When the newest events of any watch began to be written.
         package var lastWrite: ContinuousClock.Instant?
     }
@@ -176,7 +178,8 @@ package final class TestAPIServer: Sendable {
     package var observation: Observation {
         state.withLock {
             Observation(
-                requests: $0.requests, watches: $0.watches, plannedFaults: $0.faults.count, lastWrite: $0.lastWrite)
+                requests: $0.requests, watches: $0.watches, plannedFaults: $0.faults.count,
+                firstRequest: $0.firstRequest, lastWrite: $0.lastWrite)
         }
     }
 
@@ -186,7 +189,10 @@ package final class TestAPIServer: Sendable {
     }
 
     func note(_ request: RecordedRequest) {
-        state.withLock { $0.requests.append(request) }
+        state.withLock {
+            $0.firstRequest = $0.firstRequest ?? .now
+            $0.requests.append(request)
+        }
         signal.notify()
     }
 

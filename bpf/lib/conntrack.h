@@ -21,8 +21,12 @@
 /* How many places are looked at for one new flow. */
 #define FLOW_PROBES 64
 
-/* Where so many in a row were taken another CPU has been, and others may be free elsewhere. */
+/*
+ * Where so many in a row were taken another CPU has been, and others may be free elsewhere. Until
+ * one is found so few are looked at in each place: CPUs leave long stretches without a gap.
+ */
 #define FLOW_STRETCH 16
+#define FLOW_LEAP    4
 
 #define FLOW_NONE 0xffffffff
 
@@ -250,7 +254,7 @@ __noinline __u32 F(flow_place)(__u64 now)
 		return FLOW_NONE;
 	for (i = 0; i < FLOW_PROBES; i++) {
 		if (hand->misses >= FLOW_STRETCH) {
-			hand->misses = 0;
+			hand->misses = FLOW_STRETCH - FLOW_LEAP;
 			hand->next =
 				(__u32)(((__u64)bpf_get_prandom_u32() * tc_config.flows) >> 32);
 		}

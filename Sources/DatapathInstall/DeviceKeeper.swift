@@ -34,6 +34,8 @@ package actor DeviceKeeper {
     /// Nil until it was looked at what an earlier process has left.
     private var kept: Set<NetworkDevice>?
     private(set) var devices: [Device] = []
+    /// What was chosen last.
+    private var roles: [LinkIndex: DeviceSelection.Role] = [:]
     var findings: [ForwardingSettings.Finding] = []
     /// Why what was found was not put right, by what was found.
     var refusals: [ForwardingSettings.Finding: NetworkError] = [:]
@@ -123,6 +125,8 @@ package actor DeviceKeeper {
         // Without pins the links that are there would not be found; they are pinned again first.
         if isHeld || isSwapping || !programs.settings.pins.maps.exists { return }
         let selection = selection
+        roles = [:]
+        for device in selection.chosen { roles[device.link.index] = device.role }
         let wanted = Set(selection.chosen.map { NetworkDevice($0.link) })
         failures = [:]
         for kind in Set(selection.chosen.map(kind)) where programs.loaded[kind] == nil { load(kind) }
@@ -169,7 +173,8 @@ package actor DeviceKeeper {
         let named = settings.devices.patterns
         let selection = DeviceSelection(
             of: network, nodeAddresses: node.addresses, endpoints: endpoints, named: named,
-            podInterfaces: settings.podInterfaces.patterns, findsPods: settings.podInterfaces.isAutomatic)
+            podInterfaces: settings.podInterfaces.patterns, findsPods: settings.podInterfaces.isAutomatic,
+            before: roles)
         return settings.devices == .none ? selection.withoutOutside : selection
     }
 

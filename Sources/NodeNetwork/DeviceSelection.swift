@@ -10,7 +10,7 @@ package struct DeviceSelection: Hashable, Sendable {
         case pods
     }
 
-    package enum Reason: Hashable, Sendable {
+    package indirect enum Reason: Hashable, Sendable {
         case namedAsDevice(pattern: String)
         case namedAsPodInterface(pattern: String)
         case holdsNodeAddress(IPAddress)
@@ -35,6 +35,8 @@ package struct DeviceSelection: Hashable, Sendable {
         case foundAsPort(of: String)
         /// `--pod-interfaces auto`, and it has a neighbour with a route of its own, as devices of pods have.
         case foundByRoute
+        /// It was chosen before, and is not now for this reason: flows that are open are translated there.
+        case keepsPrograms(although: Reason)
     }
 
     /// The verdict on one device.
@@ -74,16 +76,34 @@ package struct DeviceSelection: Hashable, Sendable {
     ///   - podInterfaces: `--pod-interfaces`.
     ///   - findsPods: `--pod-interfaces auto`: those that lead to this node's endpoints are devices of pods, unless
     ///     `podInterfaces` takes them out.
+    ///   - before: what was chosen until now. A device that is down, lost its address or leads to no endpoint any more keeps
+    ///     its programs: without them the flows that are open there would be reset (spec 27, 31).
     package init(
         of network: NetworkSnapshot, nodeAddresses: Set<IPAddress>, endpoints: EndpointDevices = EndpointDevices(),
-        named: DevicePatterns, podInterfaces: DevicePatterns, findsPods: Bool = false
+        named: DevicePatterns, podInterfaces: DevicePatterns, findsPods: Bool = false,
+        before: [LinkIndex: Role] = [:]
     ) {
         let question = DeviceQuestion(
             network: network, nodeAddresses: nodeAddresses, endpoints: endpoints, named: named,
             podInterfaces: podInterfaces, findsPods: findsPods)
         devices = network.links.map { link in
             let (role, reason) = question.verdict(on: link)
+            if role == nil, let served = before[link.index], reason.leavesPrograms(of: served) {
+                return Device(link: link, role: served, reason: .keepsPrograms(although: reason))
+            }
             return Device(link: link, role: role, reason: reason)
+        }
+    }
+}
+
+extension DeviceSelection.Reason {
+    /// Whether it does not say that the device must be left alone.
+    fileprivate func leavesPrograms(of role: DeviceSelection.Role) -> Bool {
+        switch self {
+        case .isDown, .holdsNothing, .leadsToPods, .isNotNamed: true
+        // A pod's device was one when it was chosen; another one has become one, and its master has its packets.
+        case .isPort: role == .pods
+        default: false
         }
     }
 }
@@ -109,6 +129,7 @@ extension DeviceSelection.Reason: CustomStringConvertible {
         case .foundAsPodInterface(let address): "leads to pods of this node, \(address) for one (auto)"
         case .foundAsPort(let bridge): "a port of \(bridge), which leads to pods of this node (auto)"
         case .foundByRoute: "has a route to one neighbour, as devices of pods have (auto)"
+        case .keepsPrograms(let reason): "\(reason); it keeps its programs, for flows that are open"
         }
     }
 }

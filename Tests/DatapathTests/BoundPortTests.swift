@@ -58,7 +58,8 @@ extension KernelTests {
             _ = consume second
         }
 
-        @Test("a VIP leads elsewhere than a socket with its port has gone", arguments: ClientForm.allCases, [true, false])
+        @Test(
+            "a VIP leads elsewhere than a socket with its port has gone", arguments: ClientForm.allCases, [true, false])
         func direct(form: ClientForm, hasAddress: Bool) throws {
             let lab = try HookLab()
             try serve(lab, form, backends: 2)

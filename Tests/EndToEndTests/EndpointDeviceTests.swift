@@ -37,12 +37,14 @@ struct EndpointDeviceTests {
 
     private static let left = "–: its addresses are not in this node's Node object, and no default route uses it"
 
+    private static let kept = "it keeps its programs, for flows that are open"
+
     private func device(_ name: String) throws -> String? {
         let found = try TestNode.current.status().daemon?.devices.first { $0.name == name }
         return found.map { "\($0.role ?? "–"): \($0.reason)" }
     }
 
-    @Test("a device that leads to an endpoint elsewhere is served by itself, and let go with the endpoint")
+    @Test("a device that leads to an endpoint elsewhere is served by itself, and open flows outlive the endpoint")
     func second() throws {
         let node = try TestNode.current
         let network = try SecondNetwork(of: node, by: "eth9")
@@ -54,9 +56,15 @@ struct EndpointDeviceTests {
             try eventually { try device("eth9") == "outside: leads to endpoints elsewhere, 10.77.0.5 for one" },
             "\(node.logText)")
         #expect(try node.call("192.0.2.1:30077", "--count", "5", from: .outside).results == ["ok"])
+        let held = try node.hold("192.0.2.1:30077", from: .outside)
+        #expect(try held.send().map(\.result) == ["ok"])
         try node.remove("far.yaml")
+        #expect(try eventually { try device("eth9")?.hasSuffix(Self.kept) == true }, "\(node.logText)")
+        #expect(try held.send().map(\.result) == ["ok"], "spec 27")
+        // A start lets it go, or knows the endpoint at once.
+        try node.stop()
+        try node.start()
         #expect(try eventually { try device("eth9") == Self.left })
-        // A start knows it at once.
         try node.stop()
         try node.write(Self.far, to: "far.yaml")
         try node.start()
@@ -104,6 +112,29 @@ struct EndpointDeviceTests {
         #expect(pods.filter { $0.reason == "a port of br0, which leads to pods of this node (auto)" }.count == 3)
         #expect(try node.call("192.0.2.1:30080", "--count", "5", from: .outside).results == ["ok"])
         #expect(try node.call("10.96.0.15:80", "--count", "5", from: .pod(1)).results == ["ok"])
+        // The last endpoints go, and with them the reason for these devices.
+        let held = try node.hold("192.0.2.1:30080", "--connections", "6", from: .outside)
+        #expect(Set(try held.send().map(\.result)) == ["ok"])
+        try node.remove("web.yaml")
+        defer { try? node.write(ServedManifests.web, to: "web.yaml") }
+        #expect(try eventually { try device("br0")?.hasSuffix(Self.kept) == true }, "\(node.logText)")
+        #expect(Set(try held.send().map(\.result)) == ["ok"], "spec 27")
+    }
+
+    @Test("a device that is down for a moment keeps its programs, and its flows")
+    func flaps() throws {
+        let node = try TestNode.current
+        try node.start()
+        defer { _ = try? node.stop() }
+        let held = try node.hold("192.0.2.1:30080", "--connections", "6", from: .outside)
+        #expect(Set(try held.send().map(\.result)) == ["ok"])
+        let route = try node.lab.node.ip("-o", "route", "show", "default").split(separator: "\n").map(String.init)
+        try node.lab.node.ip(lines: ["link set eth0 down"])
+        #expect(try eventually { try device("eth0") == "outside: down; \(Self.kept)" }, "\(node.logText)")
+        try node.lab.node.ip(lines: ["link set eth0 up"] + route.map { "route replace \($0)" })
+        #expect(Set(try held.send().map(\.result)) == ["ok"])
+        #expect(try node.call("192.0.2.1:30080", "--count", "20", from: .outside).results == ["ok"])
+        #expect(!node.logText.contains("took the programs off a device  device=eth0"), "\(node.logText)")
     }
 
     /// A daemon that starts knows no endpoint yet; the flows of clients outside go by the pods' devices.

@@ -97,7 +97,7 @@ import Testing
     /// Endpoints by the devices that lead to them: those of this node, and others.
     private func selection(
         here: [UInt32], elsewhere: [UInt32], named: [String] = [], pods: [String] = [], findsPods: Bool = false,
-        neighbors: [UInt32] = []
+        neighbors: [UInt32] = [], before: [UInt32: DeviceSelection.Role] = [:]
     ) throws -> DeviceSelection {
         func endpoint(_ link: UInt32) throws -> IPAddress { try #require(IPAddress("10.9.\(link).7")) }
         let known = Self.network
@@ -122,11 +122,34 @@ import Testing
         return DeviceSelection(
             of: network, nodeAddresses: Self.nodeAddresses, endpoints: EndpointDevices(of: endpoints, in: network),
             named: try DevicePatterns(named, flag: "--devices"),
-            podInterfaces: try DevicePatterns(pods, flag: "--pod-interfaces"), findsPods: findsPods)
+            podInterfaces: try DevicePatterns(pods, flag: "--pod-interfaces"), findsPods: findsPods,
+            before: Dictionary(uniqueKeysWithValues: before.map { (LinkIndex(rawValue: $0), $1) }))
     }
 
     private func reason(of name: String, in selection: DeviceSelection) -> String? {
         selection.devices.first { $0.link.name == name }.map { "\($0.role?.rawValue ?? "–"): \($0.reason)" }
+    }
+
+    @Test(
+        "what was chosen keeps its programs when it is down, or leads to no endpoint any more, but not when it is taken out"
+    )
+    func keeps() throws {
+        // eth1, eth2 which is down, eth3 which is a port of bond0, and devices of pods.
+        let before: [UInt32: DeviceSelection.Role] = [3: .outside, 4: .outside, 6: .outside, 8: .pods, 9: .pods]
+        let later = try selection(here: [], elsewhere: [], named: ["!eth9"], before: before)
+        let kept = "it keeps its programs, for flows that are open"
+        #expect(
+            reason(of: "eth1", in: later)
+                == "outside: its addresses are not in this node's Node object, and no default route uses it; \(kept)")
+        #expect(reason(of: "eth2", in: later) == "outside: down; \(kept)")
+        #expect(reason(of: "eth3", in: later) == "–: a port of bond0, which has its packets")
+        #expect(reason(of: "cni0", in: later)?.hasSuffix(kept) == true)
+        #expect(reason(of: "veth7", in: later)?.hasPrefix("pods: ") == true, "a bridge's port")
+        let without = try selection(here: [], elsewhere: [], named: ["!eth1"], before: before)
+        #expect(reason(of: "eth1", in: without) == "–: taken out by !eth1")
+        #expect(
+            try selection(here: [], elsewhere: [], before: before).withoutOutside.chosen.allSatisfy { $0.role == .pods }
+        )
     }
 
     @Test(

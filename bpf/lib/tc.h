@@ -280,6 +280,11 @@ static __always_inline enum verdict F(tc_find_inner)(struct __sk_buff *skb, stru
 		return VERDICT_PASS;
 	if (flow->node_port)
 		return VERDICT_TRANSLATE;
+	/* It went by here before there was a program, and the backend has answered the client. */
+	if (flow->state != FLOW_NEW) {
+		flow->masquerade = MASQUERADE_NONE;
+		return VERDICT_PASS;
+	}
 	if (!packet_is_translated(skb->tc_index))
 		flow->masquerade = MASQUERADE_UNNOTED;
 	view->has_flow = 1;

@@ -165,5 +165,29 @@ extension TranslationTests {
                 expectEqual(sent.bytes, answer.changing(source: frontend, destination: family.outside()))
             }
         }
+
+        /// The device gets its programs when flows are there, because the Service's first endpoints were just found.
+        @Test(
+            "a flow that a pod has answered before its device had programs goes on as it is",
+            arguments: Transport.allCases)
+        func begunBeforePrograms(transport: Transport) throws {
+            let lab = try TranslationLab()
+            let service = TestService(transport: transport)
+            try lab.serve([service])
+            for family in Family.allCases {
+                let frontend = service.frontend(.nodePort, family)
+                let request = Packet.first(transport, family.outside(), frontend)
+                let inner = request.changing(destination: service.endpoint(family))
+                expectEqual(try lab.run(request, .wireIn).bytes, inner)
+                let answer = inner.reply(payload: [1])
+                let sent = try lab.run(answer, .wireOut, arrival: .pod0)
+                expectEqual(sent.bytes, answer.changing(source: frontend))
+                let next = transport == .tcp ? Packet.tcp(family.outside(), frontend, [.ack]) : request
+                let arrived = try lab.run(next, .wireIn)
+                expectEqual(arrived.bytes, next.changing(destination: service.endpoint(family)))
+                expectEqual(try lab.run(arrived.packet, .podOut, arrival: .eth0).bytes, try arrived.packet)
+                expectEqual(try lab.run(answer, .wireOut, arrival: .pod0).bytes, answer.changing(source: frontend))
+            }
+        }
     }
 }

@@ -3,7 +3,8 @@ import Glibc
 import SystemPackage
 import SystemCalls
 
-/// A device of the calling thread's network namespace. The index is what counts; the name is for people.
+/// A device of the calling thread's network namespace. The index is what counts, and stays when the device is renamed; the
+/// name is for people.
 package struct NetworkDevice: Hashable, Sendable {
     package let index: UInt32
     package let name: String
@@ -12,6 +13,10 @@ package struct NetworkDevice: Hashable, Sendable {
         self.index = index
         self.name = name
     }
+
+    package static func == (one: NetworkDevice, other: NetworkDevice) -> Bool { one.index == other.index }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(index) }
 
     /// Finds a device by its name.
     package init(named name: String) throws(BPFError) {

@@ -121,7 +121,7 @@ struct EndpointDeviceTests {
         #expect(Set(try held.send().map(\.result)) == ["ok"], "spec 27")
     }
 
-    @Test("a device that is down for a moment keeps its programs, and its flows")
+    @Test("a device that is down for a moment, or renamed, keeps its programs and its flows")
     func flaps() throws {
         let node = try TestNode.current
         try node.start()
@@ -129,12 +129,17 @@ struct EndpointDeviceTests {
         let held = try node.hold("192.0.2.1:30080", "--connections", "6", from: .outside)
         #expect(Set(try held.send().map(\.result)) == ["ok"])
         let route = try node.lab.node.ip("-o", "route", "show", "default").split(separator: "\n").map(String.init)
-        try node.lab.node.ip(lines: ["link set eth0 down"])
-        #expect(try eventually { try device("eth0") == "outside: down; \(Self.kept)" }, "\(node.logText)")
-        try node.lab.node.ip(lines: ["link set eth0 up"] + route.map { "route replace \($0)" })
-        #expect(Set(try held.send().map(\.result)) == ["ok"])
-        #expect(try node.call("192.0.2.1:30080", "--count", "20", from: .outside).results == ["ok"])
-        #expect(!node.logText.contains("took the programs off a device  device=eth0"), "\(node.logText)")
+        for (from, to) in [("eth0", "eth0"), ("eth0", "wan0"), ("wan0", "eth0")] {
+            try node.lab.node.ip(lines: ["link set \(from) down"])
+            #expect(try eventually { try device(from) == "outside: down; \(Self.kept)" }, "\(node.logText)")
+            let name = from == to ? [] : ["link set \(from) name \(to)"]
+            let routes = route.map { "route replace \($0.replacing("eth0", with: to))" }
+            try node.lab.node.ip(lines: name + ["link set \(to) up"] + routes)
+            #expect(Set(try held.send().map(\.result)) == ["ok"], "\(to)")
+            #expect(try node.call("192.0.2.1:30080", "--count", "20", from: .outside).results == ["ok"])
+            #expect(try eventually { try device(to)?.hasPrefix("outside: holds the node address") == true })
+            #expect(!node.logText.contains("took the programs off a device  device=\(from)"), "\(node.logText)")
+        }
     }
 
     /// A daemon that starts knows no endpoint yet; the flows of clients outside go by the pods' devices.

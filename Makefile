@@ -25,8 +25,12 @@ C_FILES := $(shell find bpf Sources -name '*.[ch]' 2>/dev/null)
 LINK ?= -static-executable
 SWIFT_RELEASE = swift build -c release -debug-info-format none -Xswiftc $(LINK) --product
 
-.PHONY: setup bpf build lab install install-service uninstall deb image release check-packages test-packages test-upgrade \
+.PHONY: help setup bpf build lab install install-service uninstall deb image release check-packages test-packages test-upgrade \
 	test test-pure test-kernel test-e2e test-kernels test-clangs test-cluster root demo bench bench-packets bench-names soak fmt check clean
+
+## help: lists what can be made
+help:
+	@sed -n 's/^## //p' Makefile
 
 ## setup: installs the Debian or Ubuntu packages that are missing, after saying which
 setup:

@@ -124,10 +124,10 @@ final class APISession: Sendable {
         do {
             let response = try await clients[index].execute(message, timeout: TimeAmount(limit))
             kind.code = "\(response.status.code)"
-            requests.count(kind)
+            requests.count(kind, took: time.now() - startedAt)
             return response
         } catch {
-            requests.count(kind)
+            requests.count(kind, took: time.now() - startedAt)
             guard !Task.isCancelled else { throw .cancelled(request.action, "\(address)") }
             addresses.broke(index, startedAt: startedAt, at: time.now(), time.chance)
             throw KubernetesError(

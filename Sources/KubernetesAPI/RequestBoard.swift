@@ -21,10 +21,15 @@ package final class RequestBoard: Sendable {
     }
 
     private let counts = Mutex<[Kind: UInt64]>([:])
+    private let observe: @Sendable (Kind, Duration) -> Void
 
-    package init() {}
+    /// - Parameter observe: is told of each request how long it took until the head of its answer, or its failure.
+    package init(observe: @escaping @Sendable (Kind, Duration) -> Void = { _, _ in }) { self.observe = observe }
 
     package var all: [Kind: UInt64] { counts.withLock(\.self) }
 
-    package func count(_ kind: Kind) { counts.withLock { $0[kind, default: 0] += 1 } }
+    package func count(_ kind: Kind, took duration: Duration) {
+        counts.withLock { $0[kind, default: 0] += 1 }
+        observe(kind, duration)
+    }
 }

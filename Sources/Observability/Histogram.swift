@@ -46,6 +46,11 @@ extension Histogram {
     /// As kube-proxy's durations of a sync: 1 ms to 16.384 s (spec 48).
     package static var syncDuration: Histogram { exponential(from: 0.001, factor: 2, count: 15) }
 
+    /// As client-go's durations of requests: 5 ms to a minute.
+    package static var requestDuration: Histogram {
+        Histogram(bounds: [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60])
+    }
+
     /// As kube-proxy's time from a change to the data plane: 0.25 s to 5 min (spec 48).
     package static var networkProgramming: Histogram {
         let seconds = Array(stride(from: 1, through: 59, by: 1)) + Array(stride(from: 60, through: 115, by: 5))

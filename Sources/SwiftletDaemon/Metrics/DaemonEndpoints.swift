@@ -20,12 +20,16 @@ struct DaemonEndpoints: Sendable {
     /// Addresses that cannot be listened on, for `status`.
     let problems = ListenProblems()
     /// All requests to API servers are counted here.
-    let requests = RequestBoard()
+    let requests: RequestBoard
+    private let latencies: RequestLatencies
     private let settings: Configuration
     private let log: Logger
 
     init(_ settings: Configuration, log: Logger) {
         let health = HealthMonitor(syncPeriod: settings.syncPeriod)
+        let latencies = RequestLatencies()
+        self.latencies = latencies
+        requests = RequestBoard { latencies.observe($0, $1) }
         self.health = health
         self.settings = settings
         self.log = log
@@ -69,6 +73,7 @@ struct DaemonEndpoints: Sendable {
         snapshot.wanted = wanted
         snapshot.listenProblems = problems.all.count
         snapshot.requests = requests.all
+        snapshot.latencies = latencies.all
         snapshot.hooks = pins.map { .look(at: $0, settings, cgroup: cgroup, vips: wanted.vips) }
         do {
             snapshot.kernel = try pins.map {

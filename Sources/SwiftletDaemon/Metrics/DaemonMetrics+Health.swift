@@ -30,6 +30,12 @@ extension DaemonMetrics {
                     let labels = [("code", kind.code), ("method", kind.method), ("host", kind.host)]
                     return .init(labels.map { MetricFamily.Label($0.0, $0.1) }, .count(count))
                 }),
+            MetricFamily(
+                .histogram, "rest_client_request_duration_seconds",
+                "Time to the head of the answer of an API server, by method and host.",
+                snapshot.latencies.sorted { $0.key < $1.key }.map { way, histogram in
+                    .init([.init("verb", way.method), .init("host", way.host)], .histogram(histogram))
+                }),
         ]
     }
 

@@ -50,6 +50,7 @@ struct MetricsSnapshot: Sendable {
     /// Nil when nothing is programmed.
     var hooks: HookMetrics?
     var requests: [RequestBoard.Kind: UInt64] = [:]
+    var latencies: [RequestLatencies.Way: Histogram] = [:]
     /// Addresses that cannot be listened on.
     var listenProblems = 0
 

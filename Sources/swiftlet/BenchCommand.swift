@@ -82,10 +82,11 @@ struct BenchCommand: ParsableCommand {
         @Option(help: ArgumentHelp("The backends behind --target; may be repeated.", valueName: "address:port"))
         var backend: [String] = []
 
-        @Option(help: ArgumentHelp("Also write an SVG plot of all runs.", valueName: "file"))
+        @Option(help: ArgumentHelp("Also write an SVG plot of all runs.", valueName: "file"), completion: .file())
         var plot: String?
 
-        @Option(help: ArgumentHelp("Also write tables of all runs in Markdown.", valueName: "file"))
+        @Option(
+            help: ArgumentHelp("Also write tables of all runs in Markdown.", valueName: "file"), completion: .file())
         var markdown: String?
 
         @Option(name: .shortAndLong, help: "How to print.")

@@ -23,7 +23,9 @@ struct CompileCommand: ParsableCommand {
               swiftlet compile --manifests ./examples --node other --node-address 192.0.2.7 --nodeport-addresses all
             """)
 
-    @Option(help: ArgumentHelp("Directory of Kubernetes manifests; may be repeated.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("Directory of Kubernetes manifests; may be repeated.", valueName: "dir"),
+        completion: .directory)
     var manifests: [String] = []
 
     @OptionGroup var cluster: ClusterOptions

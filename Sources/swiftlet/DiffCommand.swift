@@ -28,10 +28,14 @@ struct DiffCommand: ParsableCommand {
               swiftlet diff --manifests ./new --against ./examples --node demo-node
             """)
 
-    @Option(help: ArgumentHelp("Directory of the new manifests; may be repeated.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("Directory of the new manifests; may be repeated.", valueName: "dir"), completion: .directory
+    )
     var manifests: [String] = []
 
-    @Option(help: ArgumentHelp("Compare with these manifests, not with the maps; may be repeated.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("Compare with these manifests, not with the maps; may be repeated.", valueName: "dir"),
+        completion: .directory)
     var against: [String] = []
 
     @Option(help: ArgumentHelp("With --against: name of the node to compile for.", valueName: "name"))

@@ -31,7 +31,9 @@ struct MonitorCommand: ParsableCommand {
         case text, json
     }
 
-    @Option(help: ArgumentHelp("Only this Service: NAME in default, or NAMESPACE/NAME.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp("Only this Service: NAME in default, or NAMESPACE/NAME.", valueName: "name"),
+        completion: .services)
     var service: String?
 
     @Flag(help: "Only what was refused or dropped.")
@@ -46,7 +48,8 @@ struct MonitorCommand: ParsableCommand {
     var pod: String?
 
     @Option(
-        help: ArgumentHelp("Where kubelet keeps pods' logs (podLogsDir), which tells their names.", valueName: "dir"))
+        help: ArgumentHelp("Where kubelet keeps pods' logs (podLogsDir), which tells their names.", valueName: "dir"),
+        completion: .directory)
     var podLogsDir = "/var/log/pods"
 
     @Option(help: ArgumentHelp("At most so many lines a second; 0 for all. Others are counted.", valueName: "n"))

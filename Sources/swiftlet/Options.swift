@@ -48,7 +48,9 @@ struct OutputOptions: ParsableArguments {
 
 /// Which datapath a command looks at.
 struct PinOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Directory on bpffs where swiftlet pins its maps and links.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("Directory on bpffs where swiftlet pins its maps and links.", valueName: "dir"),
+        completion: .directory)
     var bpfRoot: String = Configuration.defaultBPFRoot.string
 
     var pins: DatapathPins { DatapathPins(root: FilePath(bpfRoot)) }

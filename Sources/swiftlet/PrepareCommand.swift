@@ -18,7 +18,8 @@ struct PrepareCommand: ParsableCommand {
 
     @OptionGroup var pins: PinOptions
 
-    @Option(help: ArgumentHelp("Where `run` keeps its state; empty: nowhere.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("Where `run` keeps its state; empty: nowhere.", valueName: "dir"), completion: .directory)
     var stateDir: String = Configuration.defaultStateDirectory.string
 
     @Option(help: ArgumentHelp("User that `run` runs as: a name, or UID:GID.", valueName: "user"))

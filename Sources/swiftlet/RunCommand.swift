@@ -20,7 +20,8 @@ struct RunCommand: ParsableCommand {
             """)
 
     @Option(
-        help: ArgumentHelp("YAML file of settings: swiftlet's own, or a KubeProxyConfiguration.", valueName: "file"))
+        help: ArgumentHelp("YAML file of settings: swiftlet's own, or a KubeProxyConfiguration.", valueName: "file"),
+        completion: .file())
     var config: String?
 
     @OptionGroup(title: "Services")
@@ -55,15 +56,19 @@ struct RunCommand: ParsableCommand {
         @Option(
             help: ArgumentHelp(
                 "Program the first complete list, attach, and exit; the datapath serves on. Without an answer of an API "
-                    + "server it ends after 30 s with what was known before.", valueName: "true|false"))
+                    + "server it ends after 30 s with what was known before.", valueName: "true|false"),
+            completion: .truth)
         var initOnly: Bool?
 
-        @Option(help: ArgumentHelp("Do what `swiftlet cleanup` does, and exit.", valueName: "true|false"))
+        @Option(
+            help: ArgumentHelp("Do what `swiftlet cleanup` does, and exit.", valueName: "true|false"),
+            completion: .truth)
         var cleanup: Bool?
 
         @Option(
             help: ArgumentHelp(
-                "Write the settings in force as a file that --config reads, and exit.", valueName: "file"))
+                "Write the settings in force as a file that --config reads, and exit.", valueName: "file"),
+            completion: .file())
         var writeConfigTo: String?
     }
 

@@ -8,7 +8,9 @@ import SystemPackage
 
 /// Where Services come from.
 struct SourceOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Directory of Kubernetes manifests to serve; may be repeated.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("Directory of Kubernetes manifests to serve; may be repeated.", valueName: "dir"),
+        completion: .directory)
     var manifests: [String] = []
 
     @OptionGroup var cluster: ClusterOptions
@@ -16,7 +18,7 @@ struct SourceOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Directory for the last known state (default: \(Configuration.defaultStateDirectory); empty: none).",
-            valueName: "dir"))
+            valueName: "dir"), completion: .directory)
     var stateDir: String?
 
     func fill(_ layer: inout ConfigurationLayer) {
@@ -29,7 +31,8 @@ struct SourceOptions: ParsableArguments {
 /// How to reach a cluster.
 struct ClusterOptions: ParsableArguments {
     @Option(
-        help: ArgumentHelp("Take the cluster of this kubeconfig (default: in a pod, its own one).", valueName: "file"))
+        help: ArgumentHelp("Take the cluster of this kubeconfig (default: in a pod, its own one).", valueName: "file"),
+        completion: .file())
     var kubeconfig: String?
 
     @Option(help: ArgumentHelp("Context of the kubeconfig (default: the current one).", valueName: "name"))
@@ -57,20 +60,25 @@ struct ClusterOptions: ParsableArguments {
 struct DatapathOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "true: translate Services. false: observe, and program nothing (default: false).", valueName: "true|false"))
+            "true: translate Services. false: observe, and program nothing (default: false).", valueName: "true|false"),
+        completion: .truth)
     var kubeProxyReplacement: Bool?
 
-    @Option(help: ArgumentHelp("cgroup2 directory whose processes are served (default: the root).", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("cgroup2 directory whose processes are served (default: the root).", valueName: "dir"),
+        completion: .directory)
     var cgroupRoot: String?
 
     @Option(
         help: ArgumentHelp(
-            "Directory on bpffs for maps and links (default: \(Configuration.defaultBPFRoot)).", valueName: "dir"))
+            "Directory on bpffs for maps and links (default: \(Configuration.defaultBPFRoot)).", valueName: "dir"),
+        completion: .directory)
     var bpfRoot: String?
 
     @Option(
         help: ArgumentHelp(
-            "Refuse listeners on a NodePort of ours with EADDRINUSE (default: true).", valueName: "true|false"))
+            "Refuse listeners on a NodePort of ours with EADDRINUSE (default: true).", valueName: "true|false"),
+        completion: .truth)
     var bindProtection: Bool?
 
     @Option(
@@ -78,7 +86,7 @@ struct DatapathOptions: ParsableArguments {
         help: ArgumentHelp(
             "Whose sockets are served: full, tcp or udp (those of one protocol), host (the node's own) or off; what they leave is "
                 + "left to packets (default: full).",
-            valueName: "whose"),
+            valueName: "whose"), completion: .values(of: SocketService.self),
         transform: SocketService.init(setting:))
     var socketLB: SocketService?
 
@@ -112,7 +120,7 @@ struct DatapathOptions: ParsableArguments {
         help: ArgumentHelp(
             "How packets go on: stack (the kernel routes them, with netfilter and IPsec) or redirect (sent on at once, "
                 + "past these; default: stack).",
-            valueName: "how"),
+            valueName: "how"), completion: .values(of: ForwardingChoice.self),
         transform: ForwardingChoice.init(setting:))
     var forwarding: ForwardingChoice?
 
@@ -133,7 +141,8 @@ struct DatapathOptions: ParsableArguments {
 
     @Option(
         name: .customLong("external-cluster-ip"),
-        help: ArgumentHelp("ClusterIPs serve clients outside the node, too (default: true).", valueName: "true|false"))
+        help: ArgumentHelp("ClusterIPs serve clients outside the node, too (default: true).", valueName: "true|false"),
+        completion: .truth)
     var externalClusterIP: Bool?
 
     @Option(
@@ -145,8 +154,8 @@ struct DatapathOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Change the kernel's settings that are in the way of forwarding (default: false).", valueName: "true|false")
-    )
+            "Change the kernel's settings that are in the way of forwarding (default: false).", valueName: "true|false"),
+        completion: .truth)
     var setSysctls: Bool?
 
     @Option(
@@ -220,19 +229,24 @@ struct DatapathOptions: ParsableArguments {
 /// What can be seen of the process.
 struct ObservationOptions: ParsableArguments {
     @Option(
-        help: ArgumentHelp("Count the connections of each backend (default: false).", valueName: "true|false"))
+        help: ArgumentHelp("Count the connections of each backend (default: false).", valueName: "true|false"),
+        completion: .truth)
     var metricsPerBackend: Bool?
 
-    @Option(help: ArgumentHelp("Write conflicts as Events to the API server (default: true).", valueName: "true|false"))
+    @Option(
+        help: ArgumentHelp("Write conflicts as Events to the API server (default: true).", valueName: "true|false"),
+        completion: .truth)
     var eventRecording: Bool?
 
     @Option(
         help: "trace, debug, info, notice, warning, error or critical (default: info).",
+        completion: .values(of: Logger.Level.self),
         transform: Logger.Level.init(setting:))
     var logLevel: Logger.Level?
 
     @Option(
         name: [.customLong("log-format"), .customLong("logging-format")], help: "text or json (default: text).",
+        completion: .values(of: LogFormat.self),
         transform: LogFormat.init(setting:))
     var logFormat: LogFormat?
 
@@ -273,7 +287,7 @@ struct NodeOptions: ParsableArguments {
         help: ArgumentHelp(
             "How pod traffic is recognised: ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix "
                 + "(default: ClusterCIDR).",
-            valueName: "mode"),
+            valueName: "mode"), completion: .values(of: LocalTrafficMode.self),
         transform: LocalTrafficMode.init(setting:))
     var detectLocalMode: LocalTrafficMode?
 
@@ -284,7 +298,8 @@ struct NodeOptions: ParsableArguments {
     var podInterfaceNamePrefix: String?
 
     @Option(
-        help: ArgumentHelp("Masquerade everything that goes to a ClusterIP (default: false).", valueName: "true|false"))
+        help: ArgumentHelp("Masquerade everything that goes to a ClusterIP (default: false).", valueName: "true|false"),
+        completion: .truth)
     var masqueradeAll: Bool?
 
     @Option(

@@ -27,7 +27,8 @@ struct ServicesCommand: ParsableCommand {
             """)
 
     @Argument(
-        help: ArgumentHelp("[NAMESPACE/]NAME[:PORT], or ADDRESS[:PORT]; several may be named.", valueName: "name"))
+        help: ArgumentHelp("[NAMESPACE/]NAME[:PORT], or ADDRESS[:PORT]; several may be named.", valueName: "name"),
+        completion: .services)
     var names: [String] = []
 
     @Option(name: .shortAndLong, help: ArgumentHelp("Only Services of this namespace.", valueName: "namespace"))

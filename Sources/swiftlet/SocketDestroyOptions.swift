@@ -6,7 +6,7 @@ struct SocketDestroyOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Whose sockets are destroyed when their backend is gone: full, host (the node's own) or off (default: full).",
-            valueName: "whose"),
+            valueName: "whose"), completion: .list(["full", "host", "off"]),
         transform: SocketService.init(destroying:))
     var socketDestroy: SocketService?
 
@@ -19,7 +19,7 @@ struct SocketDestroyOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "How sockets are destroyed: auto (what the kernel has), bpf or netlink (default: auto).",
-            valueName: "how"),
+            valueName: "how"), completion: .values(of: SocketDestroyBy.self),
         transform: SocketDestroyBy.init(setting:))
     var socketDestroyBy: SocketDestroyBy?
 

@@ -22,7 +22,7 @@ struct DebugInfoCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "The archive to write, which must not be there (default: swiftlet-debuginfo-HOST-TIME.tar.gz here); - is standard "
-                + "output.", valueName: "file"))
+                + "output.", valueName: "file"), completion: .file())
     var file: String?
 
     @OptionGroup var pins: PinOptions

@@ -33,7 +33,8 @@ struct ExplainCommand: ParsableCommand {
     }
 
     @Argument(
-        help: ArgumentHelp("ADDRESS:PORT, [NAMESPACE/]NAME[:PORT], or a name of DNS.", valueName: "subject"))
+        help: ArgumentHelp("ADDRESS:PORT, [NAMESPACE/]NAME[:PORT], or a name of DNS.", valueName: "subject"),
+        completion: .services)
     var subject: String
 
     @Option(name: .shortAndLong, help: ArgumentHelp("Namespace of a name that has none.", valueName: "namespace"))
@@ -57,7 +58,8 @@ struct ExplainCommand: ParsableCommand {
     var connect = false
 
     @Option(
-        help: ArgumentHelp("Read this directory of manifests and ask no daemon; may be repeated.", valueName: "dir"))
+        help: ArgumentHelp("Read this directory of manifests and ask no daemon; may be repeated.", valueName: "dir"),
+        completion: .directory)
     var manifests: [String] = []
 
     @Option(help: ArgumentHelp("With --manifests: the node to explain for.", valueName: "name"))

@@ -77,7 +77,8 @@ extension [ObjectName] {
 struct MemoryOptions: ParsableArguments {
     @Argument(
         help: ArgumentHelp(
-            "[NAMESPACE/]NAME[:PORT], or ADDRESS[:PORT] of either end; several may be named.", valueName: "subject"))
+            "[NAMESPACE/]NAME[:PORT], or ADDRESS[:PORT] of either end; several may be named.", valueName: "subject"),
+        completion: .services)
     var subjects: [String] = []
 
     @Option(name: .shortAndLong, help: ArgumentHelp("Only Services of this namespace.", valueName: "namespace"))

@@ -47,7 +47,8 @@ struct ClusterEndpointTests {
             let host = try #require(api.hello.url.split(separator: "/").last)
             #expect(metrics.contains(#"rest_client_requests_total{code="200",method="GET",host="\#(host)"}"#))
             #expect(
-                metrics.contains(#"rest_client_request_duration_seconds_bucket{verb="GET",host="\#(host)",le="0.005"}"#))
+                metrics.contains(#"rest_client_request_duration_seconds_bucket{verb="GET",host="\#(host)",le="0.005"}"#)
+            )
             let configuration = try JSONSerialization.jsonObject(
                 with: Data(node.get("/configz", port: Self.metrics).body.utf8))
             #expect(configuration is [String: Any])

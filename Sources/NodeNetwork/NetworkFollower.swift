@@ -15,7 +15,7 @@ final class NetworkFollower: Sendable {
     private static let pause = Duration.milliseconds(20)
     /// After a change of a route that is no default: a node may have one for each pod, and routing daemons change many.
     private static let longPause = Duration.milliseconds(200)
-    /// However large the tables are, to read them takes no more than this part of the time.
+    /// However large the tables are, to read them takes no more than this part of a processor's time.
     private static let share = 20
 
     let queue = DispatchQueue(label: "swiftlet.network")
@@ -30,7 +30,7 @@ final class NetworkFollower: Sendable {
     private struct State {
         /// When the next reading begins.
         var next: ContinuousClock.Instant?
-        /// When the last one ended, and how long it took.
+        /// When the last one ended, and how long it took, without what others did meanwhile on a busy machine.
         var ended = ContinuousClock.now
         var took = Duration.zero
         var last: NetworkSnapshot
@@ -112,13 +112,13 @@ final class NetworkFollower: Sendable {
     }
 
     private func read() {
-        let start = ContinuousClock.now
+        let start = Self.processorTime
         do throws(NetworkError) {
             let snapshot = try NetworkSnapshot.read(from: questions, ipsecQuestions)
             let isNew = state.withLock { state in
                 defer { state.last = snapshot }
                 state.ended = .now
-                state.took = state.ended - start
+                state.took = Self.processorTime - start
                 return state.last != snapshot
             }
             if isNew { continuation.yield(.success(snapshot)) }
@@ -128,6 +128,13 @@ final class NetworkFollower: Sendable {
         } catch {
             end(error)
         }
+    }
+
+    /// Of this thread.
+    private static var processorTime: Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
     }
 
     /// The reader gets the error as the last thing.

@@ -69,6 +69,19 @@ extension KernelTests {
             #expect(told.first?.backend_id == 0)
         }
 
+        @Test("the question of `swiftlet status`, a connect to port 0, is not told", arguments: ClientForm.allCases)
+        func question(form: ClientForm) throws {
+            let lab = try HookLab()
+            try lab.datapath.put(form.family, vip: 10, unknownPort: REJECT)
+            try arm(lab.datapath)
+            for (port, told) in [(UInt16(0), 0), (81, 1)] {
+                let client = try lab.client(form, .tcp)
+                let target = form.shown(SocketAddress(address: form.family.vip(10), port: port))
+                #expect(throws: SocketError("connect", ECONNREFUSED)) { try client.connect(to: target) }
+                #expect(try events(lab.datapath).count == told)
+            }
+        }
+
         @Test("a listener that was killed is forgotten by the first that comes late")
         func expires() throws {
             let lab = try HookLab()

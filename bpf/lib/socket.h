@@ -210,7 +210,8 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 		reason = COUNT_REFUSE_BAD_SLOT;
 	if (is_forward(reason) && !F(sock_guard)(ctx, &service, &slot, NULL, false))
 		reason = COUNT_REFUSE_SOURCE;
-	/* No Service has port 0: `swiftlet status` asks for it, and is not to be counted. */
+	/* No Service has port 0: `swiftlet status` asks for it, and is not to be counted or told.
+	 */
 	if (reason != COUNT_REFUSE_UNKNOWN_PORT || key.port)
 		count(reason);
 	if (reason < COUNT_FORWARD) {
@@ -220,7 +221,7 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 		return HOOK_ALLOW;
 	}
 	count_service(service.service_id, reason);
-	if (event_is_wanted())
+	if (key.port && event_is_wanted())
 		F(event_of_call)(&key, &slot, service.service_id, reason, EVENT_CONNECT);
 	if (reason >= COUNT_REFUSE_NO_BACKEND) {
 		if (ctx->protocol == IPPROTO_UDP)

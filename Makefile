@@ -77,6 +77,7 @@ lab: bpf
 install:
 	@[ -x build/swiftlet ] || { echo "install: there is no build/swiftlet; run make build first, as the user that has swift in PATH" >&2; exit 1; }
 	install -D -m 755 build/swiftlet $(DESTDIR)$(PREFIX)/bin/swiftlet
+	@scripts/install-words.sh build/swiftlet $(DESTDIR)$(PREFIX)/share zsh/site-functions
 
 ## install-service: the unit for systemd and the user that it runs as; start it with systemctl
 install-service: install
@@ -89,6 +90,10 @@ install-service: install
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/swiftlet $(DESTDIR)$(PREFIX)/lib/sysusers.d/swiftlet.conf \
+		$(DESTDIR)$(PREFIX)/share/man/man[58]/swiftlet*.gz \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/swiftlet \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_swiftlet \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/swiftlet.fish \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/swiftlet.service \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/swiftlet-prepare.service \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/swiftlet-namespaces.service
@@ -118,7 +123,7 @@ test-packages: check-packages
 	@scripts/test-packages.sh
 
 root:
-	@[ "$$(id -u)" = 0 ] || { echo 'needs root for BPF and network namespaces: sudo env PATH="$$PATH" make demo' >&2; exit 1; }
+	@[ "$$(id -u)" = 0 ] || { echo 'needs root for BPF and network namespaces: sudo env PATH="$$PATH" make $(MAKECMDGOALS)' >&2; exit 1; }
 
 ## demo: Services for three pods in namespaces of its own, shown step by step; scripts/demo.sh uses what is built
 demo: root
@@ -139,30 +144,30 @@ test-e2e: bpf
 	@scripts/test.sh e2e
 
 ## test-clangs: as root: the datapath by every clang from 14 on that is installed, loaded and asked by a daemon
-test-clangs: build lab
+test-clangs: root build lab
 	@scripts/test-clangs.sh
 
 ## test-cluster: as root: two nodes with containerd and CNI plugins, and with kubelets where they are on PATH; a table of sent and failed
-test-cluster: build lab
+test-cluster: root build lab
 	@scripts/test-cluster.sh
 
 ## bench: writes docs/benchmarks.md with a plot, for 1, 1,000 and 10,000 Services
-bench: build lab
+bench: root build lab
 	@scripts/bench.sh
 
 ## bench-packets: writes docs/benchmarks-packets.md: ns per packet at tc, and NodePorts beside nftables
-bench-packets: build lab
+bench-packets: root build lab
 	@scripts/bench-packets.sh
 
 ## bench-names: as root: questions a second by DNS, and what names cost in memory, beside dnsmasq
-bench-names: build
+bench-names: root build
 	@scripts/bench-names.sh
 
 SOAK_SECONDS ?= 180
 SOAK_ARGUMENTS ?=
 
 ## soak: calls Services while they change and the daemon dies, for SOAK_SECONDS; each answer is checked
-soak: build lab
+soak: root build lab
 	build/swiftlet-lab soak --seconds $(SOAK_SECONDS) $(SOAK_ARGUMENTS)
 
 fmt:

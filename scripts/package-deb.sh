@@ -39,19 +39,7 @@ printf 'swiftlet (%s) unstable; urgency=medium\n\n  * See CHANGELOG.md.gz.\n\n -
 	"$(date -uRd "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$doc/changelog.gz"
 install -D -m 644 packaging/lintian-overrides "$root/usr/share/lintian/overrides/swiftlet"
 
-# Man pages and completions are the program's own words; another machine's program cannot be asked here.
-if "$program" version >/dev/null 2>&1; then
-	scripts/man-pages.py "$program" "$root/usr/share/man"
-	gzip -9n "$root"/usr/share/man/man[58]/*.[58]
-	install -d "$root/usr/share/bash-completion/completions" "$root/usr/share/zsh/vendor-completions" \
-		"$root/usr/share/fish/vendor_completions.d"
-	# It is read by a shell, not run.
-	"$program" completion bash | sed '1{/^#!/d}' >"$root/usr/share/bash-completion/completions/swiftlet"
-	"$program" completion zsh >"$root/usr/share/zsh/vendor-completions/_swiftlet"
-	"$program" completion fish >"$root/usr/share/fish/vendor_completions.d/swiftlet.fish"
-else
-	echo "deb: $program does not run here: no man pages and completions" >&2
-fi
+scripts/install-words.sh "$program" "$root/usr/share"
 
 install -d "$root/DEBIAN"
 for script in packaging/deb/*; do install -m 755 "$script" "$root/DEBIAN/${script##*/}"; done

@@ -37,7 +37,11 @@ struct ExplainSubjectTests {
     func urls() throws {
         let address = try #require(IPAddress("10.96.0.15"))
         #expect(ExplainQuestion.Subject("http://10.96.0.15:80/path?query") == .address(address, try #require(Port(80))))
-        #expect(ExplainQuestion.Subject("https://my-api/") == .service(namespace: nil, name: "my-api", port: nil))
+        #expect(ExplainQuestion.Subject("https://10.96.0.15/") == .address(address, try #require(Port(443))))
+        #expect(ExplainQuestion.Subject("https://my-api/") == .service(namespace: nil, name: "my-api", port: "443"))
+        #expect(ExplainQuestion.Subject("HTTP://my-api") == .service(namespace: nil, name: "my-api", port: "80"))
+        #expect(ExplainQuestion.Subject("http://my-api:81") == .service(namespace: nil, name: "my-api", port: "81"))
+        #expect(ExplainQuestion.Subject("grpc://my-api") == .service(namespace: nil, name: "my-api", port: nil))
     }
 
     @Test("other names are Services' own", arguments: ["my-api", "svc", "my-api.default", "a.b.c.d.svc"])

@@ -48,6 +48,7 @@ extension ExplainQuestion.Subject {
     package init?(_ text: String, namespace: String? = nil) {
         if let mark = text.firstRange(of: "://") {
             self.init("\(text[mark.upperBound...].prefix { !"/?#".contains($0) })", namespace: namespace)
+            if let port = Self.port(ofScheme: text[..<mark.lowerBound].lowercased()) { ask(port) }
             return
         }
         if let (address, port) = Self.socketAddress(text) {
@@ -70,6 +71,20 @@ extension ExplainQuestion.Subject {
             return
         }
         self = .service(namespace: parts.count == 2 ? parts[0] : namespace, name: first, port: port)
+    }
+
+    private static func port(ofScheme scheme: String) -> Port? {
+        switch scheme {
+        case "http": Port(80)
+        case "https": Port(443)
+        default: nil
+        }
+    }
+
+    /// Names a port where none is.
+    private mutating func ask(_ port: Port) {
+        guard case .service(let namespace, let name, nil) = self else { return }
+        self = IPAddress(name).map { .address($0, port) } ?? .service(namespace: namespace, name: name, port: "\(port)")
     }
 
     /// The Service of a name in DNS: `NAME.NAMESPACE.svc`, perhaps with the cluster's domain behind it, and an endpoint's

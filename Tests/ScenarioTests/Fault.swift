@@ -42,6 +42,8 @@ struct Fault: Sendable, CustomTestStringConvertible {
             case "--node": settings.node.name = value
             case "--outside": question.client = .outside(try address(value))
             case "--node-address": settings.nodeAddresses.append(try address(value))
+            case "--from":
+                question.client = .pod(ObjectName(namespace: "default", name: value))
             case "--pid":
                 question.client = .process(try #require(Int32(value)), command: "curl")
             default: Issue.record("\(option) is no option")

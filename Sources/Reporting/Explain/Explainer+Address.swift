@@ -95,6 +95,12 @@ extension Explainer {
             view.nodes.values.contains(where: { $0.addresses.contains(key.address) })
                 || node.nodePortAddresses.isEmpty || node.primaryAddresses.contains(key.address)
         else { return nil }
+        if service.kind == .clusterIP {
+            return Reason(
+                .notAFrontend, object: object,
+                text: "\(service.name) has nodePort \(key.port), and type ClusterIP, which serves none",
+                remedy: "set type: NodePort")
+        }
         return nodePort(key, of: service)
     }
 

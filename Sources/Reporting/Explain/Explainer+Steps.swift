@@ -17,7 +17,8 @@ extension Explainer {
         case .outside(let address):
             let said = facts.onlyObserves == true ? "swiftlet only observes" : "its packets are translated at tc"
             steps.append(.init(text: "the client, \(address), is outside: \(said)"))
-            return foreignLoopback(route, "the client, \(address)") ?? device(route, from: address)
+            return otherFamily(route, than: address) ?? foreignLoopback(route, "the client, \(address)")
+                ?? device(route, from: address)
         case .node where facts.socketLB == "host" && facts.onlyObserves != true:
             steps.append(
                 .init(
@@ -107,6 +108,24 @@ extension Explainer {
                 + (stays
                     ? ", and those to the node's own address do not leave it" : ", and no device of it has programs"),
             remedy: stays ? leaving.remedy : "add its device to --pod-interfaces, or \(leaving.remedy)")
+    }
+
+    private func otherFamily(_ route: Route, than address: IPAddress) -> Reason? {
+        guard let frontend = route.frontend, frontend.key.address.family != address.family else { return nil }
+        return Reason(
+            .familyMissing, object: "Service \(route.service.name)",
+            text: "\(frontend.key) is of the other IP family than the client, \(address)",
+            remedy: "ask an address of the client's family, or name the client's other address")
+    }
+
+    /// A pod that does not run asks nothing.
+    func idle(_ client: ExplainQuestion.Client) -> Reason? {
+        guard case .pod(let name) = client, let pod = view.pods.first(where: { $0.name == name }),
+            let obstacle = pod.obstacle, obstacle != .podTerminating
+        else { return nil }
+        return Reason(
+            obstacle, object: "Pod \(name)", text: "the client, pod \(name), does not run (\(pod.stateText))",
+            remedy: pod.remedy)
     }
 
     private func device(_ route: Route, from address: IPAddress) -> Reason? {

@@ -70,7 +70,11 @@ package struct Explainer {
             let ports = trace(of: service.name)?.ports.filter { found in
                 found.isMeant(by: port, question.proto) && question.subject.address.map(found.isAsked(at:)) ?? true
             }
-            return (ports ?? []).map { Route(service: service, port: $0, question: question) }
+            let routes = (ports ?? []).map { Route(service: service, port: $0, question: question) }
+            guard case .outside(let client) = question.client else { return routes }
+            // A client asks the addresses of its own family, if there are some.
+            let reachable = routes.filter { $0.port.name.family == client.family }
+            return reachable.isEmpty ? routes : reachable
         }
         guard let key = asked(question) else { return [] }
         return services.compactMap { service -> Route? in
@@ -105,6 +109,13 @@ package struct Explainer {
             guard let destination = destination(route), let facts = seen[destination] else { return self.follow(route) }
             return with(facts).follow(route)
         }
+        if let idle = idle(question.client) { return answer(question, steps: [], idle) }
+        if let other = ofClientsNode(question) {
+            var explanation = other.explain(question)
+            let text = "the client runs on \(other.node.name): what follows is what the objects say of that node"
+            explanation.steps.insert(.init(text: text), at: 0)
+            return explanation
+        }
         switch question.subject {
         case .address(let address, let port):
             let key = FrontendKey(address: address, port: port, proto: question.proto ?? .tcp)
@@ -113,6 +124,21 @@ package struct Explainer {
         case .service(let namespace, let name, let port):
             return explain(namespace, name, port, question, follow)
         }
+    }
+
+    /// For a pod of another node, whose connections are translated there; nil for others. NodePorts of this node are served here
+    /// for it as well.
+    private func ofClientsNode(_ question: ExplainQuestion) -> Explainer? {
+        guard case .pod(let client) = question.client,
+            let name = view.pods.first(where: { $0.name == client })?.nodeName, name != node.name,
+            let object = view.nodes[name],
+            !node.nodePortAddresses.contains(where: { $0.address == question.subject.address })
+        else { return nil }
+        var settings = NodeSettings(name: name)
+        settings.proxyName = node.proxyName
+        settings.servesExternalIPs = node.servesExternalIPs
+        return Explainer(
+            view: view, node: NodeConfiguration(settings, node: object, localAddresses: object.addresses))
     }
 
     /// How a Service was compiled; nil for one that is not there.

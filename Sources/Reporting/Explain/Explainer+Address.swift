@@ -30,10 +30,14 @@ extension Explainer {
 
     private func stranger(_ address: IPAddress) -> Reason {
         if node.nodePortAddresses.contains(where: { $0.address == address }) {
+            let haveNodePorts = compiler.desired.services.values.contains { service in
+                service.ports.flatMap(\.frontends).contains { $0.kind == .nodePort && $0.key.address == address }
+            }
             return Reason(
                 .notAFrontend, object: "Node \(node.name)",
                 text: "\(address) is an address of \(node.name), where Services have their NodePorts only",
-                remedy: "ask one of these")
+                remedy: haveNodePorts
+                    ? "ask one of these" : "ask a Service's own address, or set type: NodePort")
         }
         if let slice = state.events.lazy.compactMap({ event -> EndpointSlice? in
             if case .slice(let slice) = event { return slice }

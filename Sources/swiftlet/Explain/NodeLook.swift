@@ -41,7 +41,7 @@ struct NodeLook {
         // A daemon that only observes has programmed nothing, and is not to be blamed for it.
         guard let destination, daemon?.kubeProxyReplacement != false else { return facts }
         facts.closesClusterIPs = daemon?.packets?.servesClusterIPs.map { !$0 }
-        if client.isOutside || facts.isClientOfNode == false {
+        if client.isOutside || facts.isClientOfNode == false, leadsAway(destination) {
             let setting =
                 destination.frontend.key.address.family == .v4 ? "net.ipv4.ip_forward" : "net.ipv6.conf.all.forwarding"
             facts.notForwarding = daemon?.problems.first { $0.hasPrefix(setting) }
@@ -55,6 +55,13 @@ struct NodeLook {
             facts.deviceWithoutPrograms = deviceWithoutPrograms(destination.frontend.key.address)
         }
         return facts
+    }
+
+    /// Whether packets go on from here: an endpoint at an address of the node is where they are.
+    private func leadsAway(_ destination: Explainer.Destination) -> Bool {
+        guard let network = try? NetworkSnapshot.read() else { return true }
+        let own = Set(network.addresses.map(\.address))
+        return destination.endpoints.contains { !own.contains($0.address) }
     }
 
     /// What a process in another network namespace is seen as, if it matters: the source that the route to the first

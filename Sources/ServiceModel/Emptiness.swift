@@ -77,7 +77,8 @@ package struct Emptiness {
         let place = slice.map { "EndpointSlice \($0)" } ?? "slices"
         if port.offered.isEmpty {
             return Reason(
-                .sliceWithoutPorts, object: place, text: "\(place) has no ports", remedy: "write ports with \(wanted)")
+                .sliceWithoutPorts, object: place, text: "\(place) has no port with a number",
+                remedy: "write ports with \(wanted) and its number")
         }
         let list = port.offered.map(shown).joined(separator: ", ")
         let text = "\(place) offers \(list), the Service wants \(wanted)"
@@ -118,13 +119,16 @@ package struct Emptiness {
 
     /// - Parameter isInside: whether it is about clients of the ClusterIP, or about those outside.
     package func notHere(isInside: Bool) -> Reason {
-        let count = port.endpoints.count { $0.local == .elsewhere }
+        let elsewhere = port.endpoints.filter { $0.local == .elsewhere }
+        let count = elsewhere.count
         let field = isInside ? "internalTrafficPolicy" : "externalTrafficPolicy"
         let who = isInside ? "clients on this node are refused" : "clients outside are dropped"
         return Reason(
             .notOnThisNode, object: "Service \(service.name)",
             text: "0 of \(count) endpoints on \(node), \(field) Local: \(who)",
-            remedy: "run a pod on \(node), or set spec.\(field): Cluster")
+            remedy: elsewhere.allSatisfy { $0.endpoint.nodeName == nil }
+                ? "write nodeName in the slice's endpoints, which says where they are, or set spec.\(field): Cluster"
+                : "run a pod on \(node), or set spec.\(field): Cluster")
     }
 
     /// In the set that frontends take; of both the one that holds for the node's own clients.

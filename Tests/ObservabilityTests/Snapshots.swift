@@ -30,6 +30,9 @@ enum Snapshots {
             .init(code: "200", method: "GET", host: "10.0.0.1:6443"): 9,
             .init(code: "<error>", method: "GET", host: "10.0.0.1:6443"): 1,
         ]
+        let latencies = RequestLatencies()
+        for kind in snapshot.requests.keys { latencies.observe(kind, .milliseconds(30)) }
+        snapshot.latencies = latencies.all
         var kernel = MetricsSnapshot.Kernel()
         kernel.counters = ["forward": 5, "refuse_no_backend": 2]
         let backend = ServiceUse.Backend(

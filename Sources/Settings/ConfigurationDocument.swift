@@ -18,15 +18,6 @@ indirect enum SettingValue: Sendable, Hashable {
         .map(members.map { Member(key: $0, value: $1) }.sorted { $0.key < $1.key })
     }
 
-    /// What is no map, by its path.
-    fileprivate func leaves(below path: String?) -> [String: SettingValue] {
-        guard case .map(let members) = self, !members.isEmpty else { return path.map { [$0: self] } ?? [:] }
-        return members.reduce(into: [:]) { leaves, member in
-            let key = path.map { "\($0).\(member.key)" } ?? member.key
-            leaves.merge(member.value.leaves(below: key)) { $1 }
-        }
-    }
-
     /// Maps within maps, by the parts of the paths.
     fileprivate static func tree(_ leaves: [(path: [Substring], value: SettingValue)]) -> SettingValue {
         let members = Dictionary(grouping: leaves) { $0.path[0] }.map { name, leaves in
@@ -49,10 +40,9 @@ extension Configuration {
         SettingValue.map([.init(key: "kubeproxy.config.k8s.io", value: document)]).json
     }
 
-    /// The settings that are not as in another configuration, by their keys: `swiftlet.forwarding`.
+    /// The settings that are not as in another configuration: `devices (--devices)`. A KubeProxyConfiguration has other keys for some.
     package func settings(unlike other: Configuration) -> [String] {
-        let (own, others) = (document.leaves(below: nil), other.document.leaves(below: nil))
-        return Set(own.keys).union(others.keys).filter { own[$0] != others[$0] }.sorted()
+        Setting.all.filter { $0.write(self) != $0.write(other) }.map { "\($0.keys[0]) (--\($0.flag))" }.sorted()
     }
 
     private var document: SettingValue {

@@ -133,7 +133,7 @@ struct ConfigurationTests {
         try changed.write(toFile: file, atomically: true, encoding: .utf8)
         kill(pid, SIGHUP)
         #expect(try eventually { node.logText.contains("settings have changed that need a restart") })
-        #expect(node.logText.contains("swiftlet.maxServices"))
+        #expect(node.logText.contains("maxServices (--max-services)"))
         try "maxSlots: [".write(toFile: file, atomically: true, encoding: .utf8)
         kill(pid, SIGHUP)
         #expect(try eventually { node.logText.contains("cannot reload the configuration; nothing has changed") })

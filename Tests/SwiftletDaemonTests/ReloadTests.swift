@@ -37,7 +37,7 @@ struct ReloadTests {
         }
         reload.run()
         #expect(threshold.level == .debug)
-        #expect(lines.texts.last?.contains("swiftlet.maxFlows") == true, "\(lines.texts)")
+        #expect(lines.texts.last?.contains("maxFlows (--max-flows)") == true, "\(lines.texts)")
         #expect(lines.texts.last?.contains("masqueradeAll") == true, "\(lines.texts)")
     }
 

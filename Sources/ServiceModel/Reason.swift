@@ -200,7 +200,7 @@ extension ReasonCode {
             .init(
                 "EndpointSlice", "a slice names a pod that does not exist, or has another address",
                 "see that what writes the slice runs (kube-controller-manager)")
-        case .sliceWithoutPorts: .init("EndpointSlice", "the slice has no ports", "write ports")
+        case .sliceWithoutPorts: .init("EndpointSlice", "the slice has no port with a number", "write ports")
         case .portNamesDiffer:
             .init("EndpointSlice", "the names of the Service's and the slice's port differ", "give both the same name")
         case .protocolsDiffer:

@@ -210,8 +210,7 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 		reason = COUNT_REFUSE_BAD_SLOT;
 	if (is_forward(reason) && !F(sock_guard)(ctx, &service, &slot, NULL, false))
 		reason = COUNT_REFUSE_SOURCE;
-	/* No Service has port 0: `swiftlet status` asks for it, and is not to be counted or told.
-	 */
+	/* No Service has port 0: `swiftlet status` asks for it, which is not counted, nor told. */
 	if (reason != COUNT_REFUSE_UNKNOWN_PORT || key.port)
 		count(reason);
 	if (reason < COUNT_FORWARD) {

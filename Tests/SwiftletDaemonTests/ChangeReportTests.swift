@@ -1,3 +1,4 @@
+import Foundation
 import KubernetesObjects
 import ManifestDirectory
 import ServiceMaps
@@ -54,6 +55,22 @@ struct ChangeReportTests {
                 """), "\(report.text)")
         #expect(report.writes["backends4"]?.deleted == 1 && report.writes["services4"]?.written == 1)
         #expect(report.writes["backends6"] == nil)
+    }
+
+    @Test("of flows those are touched that are open")
+    func flows() throws {
+        let flows = try ["new", "established", "closing", "reset"].map { state in
+            let text = """
+                {"protocol": "TCP", "client": "192.0.2.9", "clientPort": 40000, "vip": "192.0.2.1", "vipPort": 30080,
+                 "backend": "10.244.0.12", "backendPort": 8080, "state": "\(state)", "path": "forwarded",
+                 "servicePort": {"namespace": "default", "service": "web", "port": "http"}, "idleSeconds": 1,
+                 "expiresInSeconds": 9}
+                """
+            return try JSONDecoder().decode(RememberedFlow.self, from: Data(text.utf8))
+        }
+        var report = try report(Self.base.replacing("10.244.0.12", with: "10.244.0.13"))
+        report.note(sockets: [], flows: flows)
+        #expect(report.endpoints.map(\.flows) == [2, 0])
     }
 
     @Test("frontends that come, go and become others")

@@ -96,7 +96,7 @@ extension ChangeReport {
     }
 
     /// Notes the connections that endpoints have which would go, or take no more.
-    mutating func note(sockets: [RememberedSocket], flows: [RememberedFlow]) {
+    package mutating func note(sockets: [RememberedSocket], flows: [RememberedFlow]) {
         for index in endpoints.indices where endpoints[index].change != .added {
             let endpoint = endpoints[index]
             func isMeant(_ port: MapMemory.ServicePort, _ address: String, _ number: Int, _ proto: String) -> Bool {
@@ -108,7 +108,7 @@ extension ChangeReport {
                 isMeant($0.servicePort, $0.backend, $0.backendPort, $0.protocol)
             }
             endpoints[index].flows = flows.count {
-                isMeant($0.servicePort, $0.backend, $0.backendPort, $0.protocol)
+                $0.isOpen && isMeant($0.servicePort, $0.backend, $0.backendPort, $0.protocol)
             }
         }
     }

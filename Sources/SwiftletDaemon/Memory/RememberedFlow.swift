@@ -25,6 +25,9 @@ package struct RememberedFlow: Codable, Sendable, Hashable {
     package var idleSeconds: Int
     /// Until it is over without another packet; 0 when it is.
     package var expiresInSeconds: Int
+
+    /// It is not on its way to be over.
+    var isOpen: Bool { state != "closing" && state != "reset" }
 }
 
 extension MapMemory {

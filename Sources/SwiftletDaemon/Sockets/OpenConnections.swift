@@ -8,7 +8,7 @@ package import Settings
 package struct OpenConnections: Sendable, Hashable {
     /// Sockets that are connected to it by a VIP; those that had to spill are not among them.
     package var sockets: [BackendID: Int] = [:]
-    /// Flows of packets that are not over.
+    /// Flows of packets that are not over, nor on their way to be.
     package var flows: [BackendID: Int] = [:]
 
     package init() {}
@@ -39,7 +39,7 @@ package struct OpenConnections: Sendable, Hashable {
         let now = KernelClock.now
         var counts: [BackendID: Int] = [:]
         try places.forEachValue(as: Flow.self) { flow in
-            guard flow.state != FLOW_FREE && flow.state != FLOW_CHANGING else { return }
+            guard flow.state.isOpen else { return }
             let lifetime = timeouts.lifetime(
                 flow.protocol, flow.state, isHalfClosed: flow.fin_client != 0 || flow.fin_backend != 0)
             if now - .nanoseconds(Int64(flow.last_seen)) < lifetime {
@@ -48,6 +48,10 @@ package struct OpenConnections: Sendable, Hashable {
         }
         flows.merge(counts, uniquingKeysWith: +)
     }
+}
+
+extension flow_state {
+    fileprivate var isOpen: Bool { [FLOW_NEW, FLOW_ANSWERED, FLOW_ESTABLISHED].contains(self) }
 }
 
 /// A flow of either family.

@@ -276,7 +276,7 @@ let package = Package(
         // Objects in, compile report out: a folder of plain files for each rule.
         .testTarget(
             name: "ScenarioTests",
-            dependencies: ["ManifestDirectory", "KubernetesObjects", "Reporting", "ServiceModel"],
+            dependencies: ["ManifestDirectory", "KubernetesObjects", "Reporting", "ServiceModel", "TestKit"],
             exclude: ["README.md", "Faults", "Scenarios", "Schema"], swiftSettings: strict),
         .testTarget(
             name: "ServiceMapsTests",

@@ -16,6 +16,12 @@ package struct ClusterView: Sendable {
     package var problems: [StateProblem] = []
     /// What of the objects is not used as it is written.
     package var flaws: [Flaw] = []
+    /// What is used as it is written, and was probably not meant so.
+    package var doubts: [Flaw] = []
+    /// Services that another manifest, or an earlier document, defines already.
+    package var shadowed: [ServiceView] = []
+    /// Services that are served as they were, since what may define them now cannot be used, and what that is.
+    package var kept: [ObjectName: String] = [:]
     /// What could not be looked at, and why.
     package var unseen: [String] = []
 
@@ -23,11 +29,37 @@ package struct ClusterView: Sendable {
 
     package mutating func add(_ object: CloseObject) {
         switch object {
-        case .service(let view): services[view.service.name] = services[view.service.name] ?? view
+        case .service(let view):
+            if services[view.service.name] == nil { services[view.service.name] = view } else { shadowed.append(view) }
         case .slice(let view): slices.append(view)
         case .pod(let view): pods.append(view)
         case .node(let node): nodes[node.name] = nodes[node.name] ?? node
         }
+    }
+
+    /// Puts what is served in the place of what the objects come to.
+    ///
+    /// - Parameters:
+    ///   - served: all Services and Nodes, and the slices of some Services.
+    ///   - subjects: those Services.
+    package mutating func take(served: [ClusterEvent], withSlicesOf subjects: Set<ObjectName>) {
+        events.removeAll { event in
+            guard case .slice(let slice) = event else { return true }
+            return subjects.contains(slice.service)
+        }
+        events += served
+    }
+
+    /// Puts how a Service is served in the place of what the objects come to.
+    package mutating func take(_ served: [ClusterEvent], of name: ObjectName) {
+        events.removeAll { event in
+            switch event {
+            case .service(let service): service.name == name
+            case .slice(let slice): slice.service == name
+            default: false
+            }
+        }
+        events += served
     }
 
     /// Sorts, and leaves one of what came by several lists: by namespace, and by a selector.
@@ -92,8 +124,27 @@ package enum CloseObject: Sendable, Hashable {
 /// A Service with what its ports lead to.
 package struct ServiceView: Sendable, Hashable {
     package var service: Service
+    /// An address that the object names, wherever it counts or not.
+    package struct NamedAddress: Sendable, Hashable {
+        /// The way to it: `spec.externalIPs[0]`.
+        package var field: String
+        package var text: String
+
+        /// Whether it is meant, perhaps written with a port or as a range.
+        package func names(_ address: IPAddress) -> Bool {
+            let bare = text.filter { !$0.isWhitespace && $0 != "[" && $0 != "]" }
+            let host = bare.prefix { $0 != "/" }
+            if let read = IPAddress.lenient("\(host)") { return read == address }
+            guard let colon = host.lastIndex(of: ":") else { return false }
+            return IPAddress.lenient("\(host[..<colon])") == address
+        }
+    }
+
     /// As written for each of its ports: `8080`, `http`; empty where nothing is.
     package var targets: [String]
+    package var addresses: [NamedAddress] = []
+    /// Names in place of addresses in `status.loadBalancer.ingress`.
+    package var balancerNames: [String] = []
 }
 
 /// A slice with what tells whose it might be.
@@ -148,13 +199,35 @@ extension CloseObject {
                 case .named(let name): name
                 }
             }
-            self = .service(ServiceView(service: object.service, targets: targets))
+            var view = ServiceView(service: object.service, targets: targets)
+            view.readAddresses(field)
+            self = .service(view)
         case .slice(let slice): self = .slice(SliceView(slice, field))
         case .pod(let pod): self = .pod(PodView(pod, key.name, field))
         case .node(let node): self = .node(node)
         case .endpoints: return nil
         }
     }
+}
+
+extension ServiceView {
+    fileprivate mutating func readAddresses(_ field: Field) {
+        for (index, entry) in (field[.spec]?.list(.externalIPs) ?? []).enumerated() {
+            note(entry, "spec.externalIPs[\(index)]")
+        }
+        note(field[.spec]?[Self.loadBalancerIP], "spec.\(Self.loadBalancerIP)")
+        for (index, entry) in (field[.status]?[.loadBalancer]?.list(.ingress) ?? []).enumerated() {
+            note(entry[.ip], "status.loadBalancer.ingress[\(index)]")
+            if let name = entry.text(.hostname), !name.isEmpty { balancerNames.append(name) }
+        }
+    }
+
+    private mutating func note(_ field: Field?, _ path: String) {
+        if let text = field?.text, !text.isEmpty { addresses.append(NamedAddress(field: path, text: text)) }
+    }
+
+    /// What a load balancer's controller was asked for, once; it is no address that is served.
+    package static let loadBalancerIP = "loadBalancerIP"
 }
 
 extension SliceView {

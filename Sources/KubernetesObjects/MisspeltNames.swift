@@ -28,6 +28,30 @@ extension Field {
     }
 }
 
+/// What a Service says of how its endpoints are to be chosen, which only who writes its slices reads.
+package enum TopologyWords {
+    private static let distributions = ["PreferClose", "PreferSameZone", "PreferSameNode"]
+    private static let modes = ["Auto", "auto", "Disabled", "disabled"]
+    private static let annotations = ["topology-mode", "topology-aware-hints"].map { "service.kubernetes.io/\($0)" }
+
+    /// Words that are none of those that are known. Modes with a domain are somebody's own.
+    package static func unknown(in service: Field) -> [(path: String, word: String, advice: String)] {
+        var found: [(path: String, word: String, advice: String)] = []
+        if let field = service[.spec]?["trafficDistribution"], !field.isBlank, let word = field.text,
+            !distributions.contains(word)
+        {
+            found.append(("spec.trafficDistribution", word, "write \(alternatives(distributions))"))
+        }
+        for key in annotations {
+            guard let field = service[.metadata]?[.annotations]?[key], !field.isBlank, let word = field.text,
+                !modes.contains(word), !word.contains("/")
+            else { continue }
+            found.append(("metadata.annotations[\(key)]", word, "write Auto or Disabled"))
+        }
+        return found
+    }
+}
+
 extension ObjectKind {
     /// A kind that was probably meant, and what is wrong with how it is written.
     package struct Mistake {

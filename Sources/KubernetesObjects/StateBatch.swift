@@ -8,6 +8,9 @@ package struct StateBatch: Sendable, Hashable {
     package var problems: [StateProblem]
     /// Problems reported earlier that are gone.
     package var resolved: [StateProblem]
+    /// Services of which something is as it was before, since what would define it now cannot be used, and what that is; all
+    /// of them, or nil where they are the same as in the batch before.
+    package var kept: [ObjectName: String]?
     /// Kinds of object that were met for the first time and passed over (`apps/v1 Deployment`), for debug logs.
     package var passedOver: [String]
     /// True for the first batch: it is the complete list (spec 10).
@@ -25,7 +28,7 @@ package struct StateBatch: Sendable, Hashable {
     }
 
     package var isEmpty: Bool {
-        events.isEmpty && problems.isEmpty && resolved.isEmpty && passedOver.isEmpty && !isInitial
+        events.isEmpty && problems.isEmpty && resolved.isEmpty && passedOver.isEmpty && kept == nil && !isInitial
     }
 
     /// Adds a later batch, so that a slow reader gets one batch in place of many.
@@ -42,6 +45,7 @@ package struct StateBatch: Sendable, Hashable {
         problems += later.problems.filter { !returned.contains($0.identity) }
         resolved += later.resolved.filter { !unseen.contains($0.identity) }
         passedOver += later.passedOver
+        kept = later.kept ?? kept
         isInitial = isInitial || later.isInitial
     }
 }

@@ -55,6 +55,17 @@ package struct StateProblem: Sendable, Hashable, CustomStringConvertible {
     /// One sentence: what happened, to which object, what to do.
     package var description: String { "\(statement); \(advice)" }
 
+    /// Why what was there before stays: `web.yaml cannot be parsed`.
+    package var shortStatement: String {
+        let origin = origin.oneLine()
+        let subject = kind == .invalid ? object.map { "\($0) in \(origin)" } ?? origin : origin
+        return switch kind {
+        case .unreadable: "\(subject) cannot be read"
+        case .unparsable: "\(subject) cannot be parsed"
+        case .invalid, .partial, .duplicate, .doubtful, .conflict: "\(subject) cannot be used"
+        }
+    }
+
     /// What happened, to which object.
     package var statement: String {
         let origin = origin.oneLine()

@@ -16,6 +16,7 @@ extension ManifestLoader {
                 else { continue }
                 for object in file.closeObjects { view.add(object) }
                 view.flaws += file.flaws
+                view.doubts += file.doubts
             }
         }
         view.sort()

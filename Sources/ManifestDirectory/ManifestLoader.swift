@@ -12,7 +12,20 @@ package enum ManifestLoader {
     ) -> (events: [ClusterEvent], problems: [StateProblem]) {
         var tree = ManifestTree(roots: directories, nodePorts: nodePorts)
         let batch = tree.load()
-        return (batch.events, batch.problems)
+        return (batch.events, batch.problems + directories.compactMap(doubt(aboutDirectory:)))
+    }
+
+    /// That nothing in a directory is read.
+    private static func doubt(aboutDirectory path: String) -> StateProblem? {
+        let path = trimmedPath(path)
+        let scan = DirectoryScan(path)
+        guard scan.files.isEmpty, scan.doubts.isEmpty, scan.unreadable.isEmpty, PathKind(path).isDirectory else {
+            return nil
+        }
+        return StateProblem(
+            .doubtful, origin: path, cause: "no file below it ends in .yaml, .yml or .json, and others are not read",
+            advice: "let a manifest's name end so, or name another directory"
+        ).hiding(.anything)
     }
 
     /// What one text defines, read as YAML or, if the name ends in `.json`, as JSON.

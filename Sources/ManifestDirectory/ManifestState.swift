@@ -14,14 +14,16 @@ struct ManifestState {
         case gone
     }
 
-    private struct Record {
+    fileprivate struct Record {
         var objects: [ObjectRecord] = []
         var problems: [StateProblem] = []
     }
 
-    private struct ObjectRecord {
+    fileprivate struct ObjectRecord {
         var key: ObjectKey
         var document: Int
+        /// It is as it was before: its file defines it no more, and it is not known whether it should.
+        var isKept = false
     }
 
     private struct Owner {
@@ -42,11 +44,16 @@ struct ManifestState {
     private var passedOver: Set<String> = []
     private var newlyPassedOver: Set<String> = []
     private var reported: [StateProblem.Identity: StateProblem] = [:]
+    private var reportedKept: [ObjectName: String] = [:]
 
     mutating func apply(_ outcome: Outcome, of file: String) {
         switch outcome {
         case .parsed(let parsed): apply(parsed, of: file)
-        case .unreadable(let problem): records[file, default: Record()].problems = [problem]
+        case .unreadable(let problem):
+            var record = records[file] ?? Record()
+            record.problems = [problem]
+            for index in record.objects.indices { record.objects[index].isKept = true }
+            records[file] = record
         case .gone: if records[file] != nil { apply(ParsedFile(), of: file) }
         }
         if case .gone = outcome { records[file] = nil }
@@ -59,7 +66,9 @@ struct ManifestState {
     }
 
     /// Ends a round of changes and says what they come to.
-    mutating func commit(isInitial: Bool = false) -> StateBatch {
+    ///
+    /// - Parameter hidden: directories that cannot be looked into.
+    mutating func commit(isInitial: Bool = false, hidden: Set<String> = []) -> StateBatch {
         for key in released.keys.sorted() where owners[key] == nil { take(nil, key: key) }
         released = [:]
         var batch = StateBatch(events: events + synthesis.flush(), isInitial: isInitial)
@@ -71,6 +80,9 @@ struct ManifestState {
         batch.problems = current.filter { reported[$0.key] == nil }.values.sorted(by: Self.precedes)
         batch.resolved = reported.filter { current[$0.key] == nil }.values.sorted(by: Self.precedes)
         reported = current
+        let kept = keptServices(hidden)
+        if kept != reportedKept { batch.kept = kept }
+        reportedKept = kept
         return batch
     }
 
@@ -97,12 +109,17 @@ extension ManifestState {
             }
             documents[object.key] = object.document
             if settle(object, of: file) {
-                record.objects.append(ObjectRecord(key: object.key, document: object.document))
+                record.objects.append(
+                    ObjectRecord(key: object.key, document: object.document, isKept: object.content == nil))
             }
         }
         for object in before where documents[object.key] == nil {
             if owners[object.key]?.file != file { continue }
-            if parsed.isComplete { release(object.key) } else { record.objects.append(object) }
+            if parsed.isComplete {
+                release(object.key)
+            } else {
+                record.objects.append(ObjectRecord(key: object.key, document: object.document, isKept: true))
+            }
         }
         record.objects.reserveCapacity(record.objects.count)
         records[file] = record
@@ -156,6 +173,32 @@ extension ManifestState {
         case (.endpoints, nil): synthesis.setEndpoints(nil, name: key.name)
         case (.pod, nil): synthesis.setPod(nil, name: key.name)
         }
+    }
+}
+
+/// What stays as it was.
+extension ManifestState {
+    private func keptServices(_ hidden: Set<String>) -> [ObjectName: String] {
+        var kept: [ObjectName: String] = [:]
+        for (file, record) in records {
+            let directory = hidden.first { file.hasPrefix($0 + "/") }
+            if directory == nil && record.problems.isEmpty { continue }
+            for object in record.objects where object.isKept || directory != nil {
+                guard owners[object.key]?.file == file else { continue }
+                let problem = directory.flatMap { records[$0]?.problems.first } ?? record.cause(of: object)
+                guard let cause = problem?.shortStatement else { continue }
+                for service in synthesis.services(of: object.key) { kept[service] = min(kept[service] ?? cause, cause) }
+            }
+        }
+        return kept
+    }
+}
+
+extension ManifestState.Record {
+    /// Why an object is kept: it is refused as it is now, or the file may define it and cannot be used.
+    fileprivate func cause(of object: ManifestState.ObjectRecord) -> StateProblem? {
+        problems.first { $0.kind == .invalid && $0.object == "\(object.key)" }
+            ?? problems.first { $0.hides == .anything }
     }
 }
 

@@ -104,7 +104,7 @@ struct ManifestTree {
     mutating func commit(isInitial: Bool = false) -> StateBatch {
         while true {
             let again = state.filesToReadAgain()
-            if again.isEmpty { return state.commit(isInitial: isInitial) }
+            if again.isEmpty { return state.commit(isInitial: isInitial, hidden: hidden) }
             for path in again {
                 files[path]?.hash = nil
                 apply(read(path))

@@ -19,6 +19,7 @@ struct ParsedFile {
     /// What a close look sees; empty unless the parser looks closely.
     var closeObjects: [CloseObject] = []
     var flaws: [Flaw] = []
+    var doubts: [Flaw] = []
 }
 
 /// Reads manifest texts into objects.
@@ -131,7 +132,9 @@ struct ManifestParser: Sendable {
             if looksClosely, let object = CloseObject(field.apart, key: key, content: content) {
                 parsed.closeObjects.append(object)
             }
-            parsed.problems += doubts(about: content).map(doubtful)
+            let doubts = doubts(about: content, field).map(doubtful)
+            parsed.problems += doubts
+            if looksClosely { parsed.doubts += doubts.map { Flaw(key, content, $0) } }
         }
         let unknown = isValid || looksClosely ? unknownFields(of: content, field).map(doubtful) : []
         parsed.problems += isValid ? flaws + unknown : flaws
@@ -141,7 +144,7 @@ struct ManifestParser: Sendable {
     private typealias Doubt = (field: String, cause: String, advice: String)
 
     /// What an API server would have refused or warned of, and what is used all the same.
-    private func doubts(about content: KubernetesObject) -> [Doubt] {
+    private func doubts(about content: KubernetesObject, _ field: Field) -> [Doubt] {
         var doubts: [Doubt] = []
         switch content {
         case .pod, .node, .endpoints: break
@@ -154,6 +157,7 @@ struct ManifestParser: Sendable {
                     ))
             }
         case .service(let object):
+            doubts += TopologyWords.unknown(in: field.apart).map { ($0.path, "is \($0.word)", $0.advice) }
             for (index, port) in object.service.ports.enumerated() where object.service.kind != .clusterIP {
                 guard let number = port.nodePort?.number, !nodePorts.contains(Int(number)) else { continue }
                 let range = "\(nodePorts.lowerBound)-\(nodePorts.upperBound)"

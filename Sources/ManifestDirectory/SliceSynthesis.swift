@@ -80,6 +80,25 @@ struct SliceSynthesis {
         }
     }
 
+    /// The Services that an object defines, or gives endpoints to.
+    func services(of key: ObjectKey) -> [ObjectName] {
+        switch key.kind {
+        case .service: return [key.name]
+        case .slice:
+            return servicesOfSlices[key.name].map { [ObjectName(namespace: key.name.namespace, name: $0)] } ?? []
+        case .endpoints: return sliceCounts[key.name] == nil ? [key.name] : []
+        case .pod:
+            guard let labels = pods[key.name]?.labels else { return [] }
+            return services.compactMap { name, service in
+                guard name.namespace == key.name.namespace, sliceCounts[name] == nil, let selector = service.selector,
+                    selector.allSatisfy({ labels[$0.key] == $0.value })
+                else { return nil }
+                return name
+            }
+        case .node: return []
+        }
+    }
+
     private func slices(of name: ObjectName) -> [EndpointSlice] {
         guard let service = services[name], sliceCounts[name] == nil else { return [] }
         if let selector = service.selector {

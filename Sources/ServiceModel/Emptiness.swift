@@ -62,13 +62,34 @@ package struct Emptiness {
         let list = shortened(found.map { "\(naming($0).name) (\(naming($0).state))" })
         let text = "\(found.count) \(found.count == 1 ? "endpoint" : "endpoints"), none ready: \(list)"
         let object = "Service \(service.name)"
+        if let (counted, other) = contradiction {
+            return Reason(
+                .notReady, object: "EndpointSlice \(counted.slice)",
+                text: "\(text); \(naming(counted).name) is listed twice, and is ready in EndpointSlice \(other.slice) "
+                    + "and not in \(counted.slice), whose name comes first and counts",
+                remedy: "take it out of one of the two slices")
+        }
         if found.allSatisfy({ fate($0) == .ended }) {
             return Reason(.podTerminating, object: object, text: text, remedy: "start new pods")
+        }
+        if service.publishNotReadyAddresses, let slice = found.first?.slice {
+            return Reason(
+                .notReady, object: "EndpointSlice \(slice)", text: text,
+                remedy: "write conditions.ready: true in EndpointSlice \(slice), as publishNotReadyAddresses asks of "
+                    + "who writes it")
         }
         return Reason(
             .notReady, object: object, text: text,
             remedy: service.selector == nil
                 ? "correct conditions.ready in the slice" : "look at the pods' readiness probes")
+    }
+
+    /// An endpoint that is not ready in the slice that counts, and ready in another one.
+    package var contradiction: (counted: ServiceTrace.Endpoint, other: ServiceTrace.Endpoint)? {
+        for other in port.endpoints where other.cluster == .repeated && other.endpoint.ready {
+            if let counted = port.counted(inPlaceOf: other), !counted.endpoint.ready { return (counted, other) }
+        }
+        return nil
     }
 
     package var portNames: Reason {

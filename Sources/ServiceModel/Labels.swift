@@ -41,7 +41,7 @@ extension EndpointSlice {
     var hasAddressesOfService: Bool { !serviceName.isEmpty && addressType != .fqdn }
 
     /// The Service that the slice belongs to.
-    var service: ObjectName { ObjectName(namespace: name.namespace, name: serviceName) }
+    package var service: ObjectName { ObjectName(namespace: name.namespace, name: serviceName) }
 
     /// Nil for names, which are no addresses.
     package var family: IPFamily? {

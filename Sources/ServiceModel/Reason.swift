@@ -7,7 +7,7 @@ package enum ReasonCode: String, Sendable, Hashable, CaseIterable, Codable {
     case works
     // The address that was asked for.
     case noSuchService, noSuchName, notAFrontend, podAddress, portNotServed, otherProtocol, nodePortElsewhere,
-        addressPending
+        addressPending, addressIsName
     case nodePortUnset, addressOfProxy, externalIPsOff, hostOnly, conflict, heldByDevice, noFrontendAddress
     // The Service.
     case headless, externalName, otherProxy, noClusterIP, familyMissing, refusedObject, keptFromBefore
@@ -67,6 +67,11 @@ package struct Reason: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
+extension Reason {
+    /// Of a Service that is served as it was: why, as it is shown everywhere.
+    package static func kept(_ cause: String) -> String { "kept from before: \(cause)" }
+}
+
 extension ReasonCode {
     /// Where the documentation has it: the anchor is the code. Nil where nothing is to be explained.
     package var docs: String? { self == .works ? nil : "docs/troubleshoot.md#\(rawValue)" }
@@ -100,6 +105,10 @@ extension ReasonCode {
             .init(
                 "Service", "status.loadBalancer.ingress is empty: no controller has given an address",
                 "install a load balancer controller, or write externalIPs")
+        case .addressIsName:
+            .init(
+                "Service", "status.loadBalancer.ingress has a name and no address: nothing of it is served here",
+                "ask that name, which leads to the load balancer")
         case .nodePortUnset:
             .init("Service", "a port has no nodePort, and nothing allocates one here", "write spec.ports[].nodePort")
         case .addressOfProxy:
@@ -148,8 +157,7 @@ extension ReasonCode {
         case .refusedObject: .init("manifest", "the object cannot be used as it is written", "correct it")
         case .keptFromBefore:
             .init(
-                "manifest", "served as it was before the start: what may define it cannot be used",
-                "correct the manifest")
+                "manifest", "kept from before: what may define it now cannot be used", "correct the manifest")
         default: nil
         }
     }

@@ -27,6 +27,13 @@ package struct ServiceTrace: Sendable, Hashable {
         package var preferred: String?
         /// What the slices of this family offer instead: `web/TCP`; sorted.
         package var offered: [String]
+
+        /// Of an endpoint that is listed twice, the one that counts.
+        package func counted(inPlaceOf other: Endpoint) -> Endpoint? {
+            endpoints.first {
+                $0.cluster != .repeated && $0.port == other.port && $0.endpoint.address == other.endpoint.address
+            }
+        }
     }
 
     package var leftAlone: LeftAlone?

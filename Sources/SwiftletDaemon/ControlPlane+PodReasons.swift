@@ -1,3 +1,4 @@
+import KubernetesObjects
 import ManifestDirectory
 import Reporting
 import ServiceModel
@@ -11,15 +12,19 @@ extension ControlPlane {
     /// Looks at the manifests' pods before something is said of Services, where slices tell of one only that there are no
     /// endpoints. Nothing need have changed but a pod: every few seconds it looks again.
     nonisolated func lookAtPods() async {
-        guard let (directories, node, names) = await podQuestion else { return }
-        let explainer = Explainer(view: ManifestLoader.view(of: directories), node: node)
+        guard let (directories, node, state, names) = await podQuestion else { return }
+        var view = ManifestLoader.view(of: directories)
+        view.events = state.events
+        let explainer = Explainer(view: view, node: node)
         var reasons: [ServicePortName: Reason] = [:]
         for name in names { reasons.merge(explainer.emptiness(of: name)) { first, _ in first } }
         await note(reasons)
     }
 
     /// Nil where there is nothing to look at now.
-    private var podQuestion: (directories: [String], node: NodeConfiguration, services: [ObjectName])? {
+    private var podQuestion:
+        (directories: [String], node: NodeConfiguration, state: ClusterState, services: [ObjectName])?
+    {
         guard !configuration.manifests.isEmpty else { return nil }
         let open = compiler.desired.services.values.filter { service in
             service.ports.contains { $0.emptyReason?.mayBeOfPods == true }
@@ -30,7 +35,7 @@ extension ControlPlane {
         }
         if let podsSeen, podsSeen.revision == revision, .now - podsSeen.at < Self.pause { return nil }
         podsSeen = (revision, .now)
-        return (configuration.manifests, node, open.map(\.name))
+        return (configuration.manifests, node, state, open.map(\.name))
     }
 
     /// `serviceReports` with what pods tell.

@@ -58,7 +58,7 @@ extension ControlPlane {
         report.problems =
             problems.filter(\.isRefusal).map(\.description).sorted() + compiler.conflicts.map(\.description)
             + attention.values.sorted() + endpoints.problems.all + (names?.problems ?? [])
-            + keptServices.map { "\($0) is served as it was before the start: \(keptCause)" }
+            + keptLines
         report.names = names?.report
         if hasCompleteList, configuration.manifests.isEmpty, state.node(named: nodeName) == nil {
             report.risks.append(
@@ -130,16 +130,6 @@ extension ControlPlane {
         return use
     }
 
-    /// Services of before the start that stay because it is not known whether they are wanted.
-    private var keptServices: [ObjectName] { hasCompleteList ? writer?.unconfirmedServices ?? [] : [] }
-
-    /// What may define them.
-    private var keptCause: String {
-        let refused = problems.filter(\.isRefusal).map(\.description).sorted()
-        guard let first = refused.first else { return "what may define it cannot be used" }
-        return refused.count == 1 ? first : "\(first); \(refused.count - 1) more such problems are in `swiftlet status`"
-    }
-
     /// Tries now to listen where it was not possible.
     /// - Returns: what stands in the way still.
     nonisolated func tryToListen() async -> [String] {
@@ -183,36 +173,36 @@ extension ControlPlane {
     /// The daemon's part of `services`: every Service that it knows, by name.
     func serviceReports() -> [ServiceReport] {
         let conflicts = Dictionary(grouping: compiler.conflicts, by: \.service)
-        let cause = keptCause
-        let kept = keptServices.map { ServiceReport($0, problem: "kept from before: \(cause)") }
-        return kept
+        let kept = keptServices.mapValues { Reason.kept($0) }
+        let unknown = kept.keys.filter { state.service(named: $0) == nil }.sorted()
+        return unknown.map { ServiceReport($0, problems: [kept[$0]].compactMap(\.self)) }
             + state.serviceNames.sorted().compactMap { name in
                 serviceReport(
                     name, conflicts: conflicts[name] ?? [], remarks: remarks[name] ?? [],
-                    failures: reportedFailures.texts(for: name))
+                    others: [kept[name]].compactMap(\.self) + reportedFailures.texts(for: name))
             }
     }
 
     private func serviceReport(
-        _ name: ObjectName, conflicts: [Conflict] = [], remarks: [AddressRemark] = [], failures: [String] = []
+        _ name: ObjectName, conflicts: [Conflict] = [], remarks: [AddressRemark] = [], others: [String] = []
     ) -> ServiceReport? {
         state.service(named: name).map { service in
             ServiceReport(
                 service, desired: compiler.desired.services[name], slices: state.slices(of: name), node: node,
-                podReasons: podReasons, conflicts: conflicts, remarks: remarks, failures: failures)
+                podReasons: podReasons, conflicts: conflicts, remarks: remarks, others: others)
         }
     }
 }
 
 extension ServiceReport {
     /// Of one that only the maps know.
-    fileprivate init(_ name: ObjectName, problem: String) {
-        self.init(namespace: name.namespace, name: name.name, type: "unknown", ports: [], problems: [problem])
+    fileprivate init(_ name: ObjectName, problems: [String]) {
+        self.init(namespace: name.namespace, name: name.name, type: "unknown", ports: [], problems: problems)
     }
 
     init(
         _ service: Service, desired: DesiredService?, slices: [EndpointSlice], node: NodeConfiguration,
-        podReasons: [ServicePortName: Reason], conflicts: [Conflict], remarks: [AddressRemark], failures: [String]
+        podReasons: [ServicePortName: Reason], conflicts: [Conflict], remarks: [AddressRemark], others: [String]
     ) {
         let isPlain = desired?.isPlain(slices) ?? true
         let trace = isPlain ? nil : ServiceTrace(service: service, slices: slices, node: node)
@@ -234,7 +224,7 @@ extension ServiceReport {
                     addressProblems: conflicts.filter { service.asks($0.frontend, of: port.name) }.map(\.description)
                         + remarks.filter { $0.address.family == port.name.family }.map(\.text))
             },
-            problems: conflicts.map(\.description) + remarks.map(\.text) + failures)
+            problems: conflicts.map(\.description) + remarks.map(\.text) + others)
     }
 }
 

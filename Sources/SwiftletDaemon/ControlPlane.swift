@@ -60,6 +60,8 @@ actor ControlPlane<Store: MapStore & Sendable> {
     nonisolated let nodeChanges: AsyncStream<NodeFacts>
     private let nodeChange: AsyncStream<NodeFacts>.Continuation
     private(set) var problems: Set<StateProblem> = []
+    /// Services of which the manifests leave something as it was, and what of them cannot be used.
+    private(set) var keptByManifests: [ObjectName: String] = [:]
     /// Services of manifests that take an address of the node's own.
     private var doubtful: [ObjectName: [String]] = [:]
     /// Why service ports have no endpoint, where only their pods tell.
@@ -172,6 +174,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
         for problem in batch.resolved where problems.remove(problem) != nil {
             log.info("a problem is gone", metadata: ["problem": "\(problem)"])
         }
+        if let kept = batch.kept { keptByManifests = kept }
         let events = withoutNamesakes(batch.isInitial ? wholeList(batch) : batch.events, isWhole: batch.isInitial)
         if !events.isEmpty {
             lastEventAt = Date()

@@ -26,10 +26,12 @@ struct ControlSocketService: ServiceLifecycle.Service {
 
     /// - Parameters:
     ///   - look: gives JSON for `/look/SUBJECT`, empty where nothing can be looked at.
+    ///   - served: gives JSON for `/served/SUBJECT`, empty where nothing is known.
     ///   - probe: gives JSON for `/probe/ADDRESS`, empty where this process cannot probe.
     ///   - respond: gives JSON.
     init(
         directory: RunDirectory, look: @escaping @Sendable (String) async -> Data = { _ in Data() },
+        served: @escaping @Sendable (String) async -> Data = { _ in Data() },
         probe: @escaping @Sendable (String) -> Data = { _ in Data() },
         respond: @escaping @Sendable (ControlRequest) async -> Data
     ) throws(DaemonError) {
@@ -38,6 +40,10 @@ struct ControlSocketService: ServiceLifecycle.Service {
                 if path.hasPrefix(ControlClient.lookPrefix) {
                     let subject = String(path.dropFirst(ControlClient.lookPrefix.count))
                     return EndpointAnswer(.json, String(decoding: await look(subject), as: UTF8.self))
+                }
+                if path.hasPrefix(ControlClient.servedPrefix) {
+                    let subject = String(path.dropFirst(ControlClient.servedPrefix.count))
+                    return EndpointAnswer(.json, String(decoding: await served(subject), as: UTF8.self))
                 }
                 if path.hasPrefix(ControlClient.probePrefix) {
                     let address = String(path.dropFirst(ControlClient.probePrefix.count))
@@ -70,6 +76,7 @@ package enum ControlClient {
     }
 
     static let lookPrefix = "/look/"
+    static let servedPrefix = "/served/"
     static let probePrefix = "/probe/"
 
     /// Lets the daemon try whether the hooks refuse what they should; nil where it cannot.
@@ -81,6 +88,12 @@ package enum ControlClient {
     /// Asks for a close look at `NAMESPACE/NAME` or an address, perhaps with `@NAMESPACE/POD` of who asks behind it, for which the daemon asks the API server.
     package static func ask(look subject: String, at directory: RunDirectory) -> Data? {
         ask(path: lookPrefix + subject, at: directory, within: 30)
+    }
+
+    /// Asks what is served of the same subjects; nil where nothing is known yet.
+    package static func ask(served subject: String, at directory: RunDirectory) -> ServedReport? {
+        ask(path: servedPrefix + subject, at: directory, within: 30)
+            .flatMap { try? ReportCoding.decoder().decode(ServedReport.self, from: $0) }
     }
 
     private static func ask(path: String, at directory: RunDirectory, within seconds: Int) -> Data? {

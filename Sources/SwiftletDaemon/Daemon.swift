@@ -349,11 +349,15 @@ extension Daemon {
             let report = LookReport(list: seen.list, unseen: seen.unseen)
             return (try? ReportCoding.encoder().encode(report)) ?? Data()
         }
+        let served: @Sendable (String) async -> Data = { subject in
+            let report = await control.served(subject)
+            return report.flatMap { try? ReportCoding.encoder().encode($0) } ?? Data()
+        }
         let probe: @Sendable (String) -> Data = { address in
             let outcome = IPAddress(address).flatMap { HookProbe.runHere(cgroup: cgroup, vip: $0) }
             return (try? ReportCoding.encoder().encode([outcome].compactMap(\.self))) ?? Data()
         }
-        return try ControlSocketService(directory: directory, look: look, probe: probe) { request in
+        return try ControlSocketService(directory: directory, look: look, served: served, probe: probe) { request in
             let encoder = ReportCoding.encoder()
             let answer: Data? =
                 switch request {

@@ -1,4 +1,5 @@
 import KubernetesAPI
+import Reporting
 package import ServiceModel
 import Settings
 
@@ -64,27 +65,39 @@ extension ControlPlane {
         NodeReport(node, manifests: configuration.manifests)
     }
 
-    /// What an explanation of `NAMESPACE/NAME`, `*/NAME` of any namespace, or `ADDRESS` is to look at; `@NAMESPACE/POD` behind it is who asks.
+    /// What an explanation of `NAMESPACE/NAME`, `*/NAME` of any namespace, `ADDRESS` or `ADDRESS:PORT` is to look at;
+    /// `@NAMESPACE/POD` behind it is who asks.
     func subject(of text: String) -> CloseLook.Subject {
-        let sides = text.split(separator: "@", maxSplits: 1)
+        let sides = text.split(separator: "@", maxSplits: 1).map(String.init)
         let client = sides.count == 2 ? sides[1].split(separator: "/").map(String.init) : []
-        let address = IPAddress("\(sides.first ?? "")")
-        let parts = (sides.first ?? "").split(separator: "/").map(String.init)
-        var name: ObjectName?
-        if let address {
-            name =
-                compiler.desired.services.values.first { service in
-                    service.ports.contains { $0.frontends.contains { $0.key.address == address } }
-                }?.name
-        } else if parts.count == 2 {
-            name = ObjectName(namespace: parts[0] == "*" ? "default" : parts[0], name: parts[1])
-            if parts[0] == "*", name.flatMap({ state.service(named: $0) }) == nil {
-                name = state.serviceNames.filter { $0.name == parts[1] }.min() ?? name
-            }
-        }
-        let selector = name.flatMap { state.service(named: $0)?.selector } ?? [:]
+        let name = subjects(of: text).first
         return CloseLook.Subject(
-            service: name, selector: selector, address: address,
+            service: name, selector: name.flatMap { state.service(named: $0)?.selector } ?? [:],
+            address: sides.first.flatMap { ExplainQuestion.Subject($0)?.address },
             client: client.count == 2 ? ObjectName(namespace: client[0], name: client[1]) : nil)
+    }
+
+    /// The Services that are meant; of an address those that have a frontend there, and at its port if it has one.
+    func subjects(of text: String) -> [ObjectName] {
+        let words = "\(text.prefix { $0 != "@" })"
+        switch ExplainQuestion.Subject(words) {
+        case .address(let address, let port):
+            return subjects { $0.address == address && $0.port == port } ?? subjects { $0.address == address } ?? []
+        case .service(let namespace, let name, _):
+            if let address = IPAddress(name) { return subjects { $0.address == address } ?? [] }
+            let named = ObjectName(namespace: namespace ?? "default", name: name)
+            if namespace != "*" { return [named] }
+            let usual = ObjectName(namespace: "default", name: name)
+            if state.service(named: usual) != nil { return [usual] }
+            return [state.serviceNames.filter { $0.name == name }.min() ?? usual]
+        case nil: return []
+        }
+    }
+
+    private func subjects(where isMeant: (FrontendKey) -> Bool) -> [ObjectName]? {
+        let found = compiler.desired.services.values.filter { service in
+            service.ports.contains { $0.frontends.contains { isMeant($0.key) } }
+        }
+        return found.isEmpty ? nil : found.map(\.name).sorted()
     }
 }

@@ -68,6 +68,16 @@ struct ManifestChangeTests {
         #expect(status.output.contains("cannot parse"))
         #expect(try node.call(Self.target, "--count", "10").results == ["ok"])
         #expect(node.logText.contains("changing.yaml"))
+        let kept = "kept from before: \(node.manifests)/changing.yaml cannot be parsed"
+        for subject in ["changing", Self.target] {
+            let answer = try node.swiftlet("explain", subject)
+            #expect(answer.status == .exited(0) && answer.output.contains(kept), "\(answer)")
+        }
+        for command in [["services"], ["services", "changing"], ["status"]] {
+            let said = try Programs.run(
+                [Programs.swiftlet] + command + ["--bpf-root", node.bpfRoot], in: node.lab.node.path)
+            #expect(said.output.contains(kept), "\(said)")
+        }
 
         try node.write(Self.manifest(pods: [Manifest.pods4[2]]), to: "changing.yaml")
         #expect(try eventually { try node.swiftlet("status").status == .exited(0) })

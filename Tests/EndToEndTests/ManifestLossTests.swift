@@ -45,12 +45,13 @@ struct ManifestLossTests {
         let node = try TestNode.current
         let load = try node.startLoad("10.96.0.15:80", ["--rate", "200", "--seconds", "60"])
         try loss.happen(to: node.manifests)
-        #expect(try eventually { try node.status().degraded.count == 1 })
-        let complaint = try #require(try node.status().degraded.first)
+        #expect(try eventually { try node.status().degraded.count == 2 })
+        let (complaint, kept) = try { ($0[0], $0[1]) }(node.status().degraded)
         let expected = "cannot read \(node.manifests): \(loss.cause); "
         #expect(
             complaint.hasPrefix(expected) && complaint.hasSuffix("all stays as it was read there last"), "\(complaint)")
         #expect(node.logText.contains(complaint))
+        #expect(kept.hasSuffix("kept from before: \(node.manifests) cannot be read"), "\(kept)")
         #expect(try node.swiftlet("status").status == .exited(3))
 
         try loss.end(in: node.manifests)

@@ -51,6 +51,16 @@ struct StateCacheTests {
         #expect(summary == StateCacheSummary(objects: 60, time: time))
     }
 
+    @Test("the same objects are the same as lines, and so is a slice that was made here")
+    func asLines() throws {
+        var random = RandomObjects(seed: 3)
+        var slice = EndpointSlice(
+            name: ObjectName(namespace: "default", name: "web@pods"), serviceName: "web", addressType: .ipv4)
+        slice.endpoints = [Endpoint(address: IPAddress(v4: 1), nodeName: "here")]
+        let events = random.events(60) + [.slice(slice)]
+        #expect(ObjectLines.events(of: ObjectLines.text(of: events + [.nodeGone("there")])) == events)
+    }
+
     @Test("a cache of nothing, and one much larger than what is in memory at a time")
     func sizes() throws {
         #expect(try written(0).isEmpty)

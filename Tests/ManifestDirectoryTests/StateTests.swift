@@ -21,10 +21,10 @@ struct StateTests {
             state.apply(.gone, of: file)
         }
 
-        mutating func commit() -> StateBatch {
+        mutating func commit(hidden: Set<String> = []) -> StateBatch {
             while true {
                 let again = state.filesToReadAgain()
-                if again.isEmpty { return state.commit() }
+                if again.isEmpty { return state.commit(hidden: hidden) }
                 for file in again { write(texts[file] ?? "", to: file) }
             }
         }
@@ -70,12 +70,31 @@ struct StateTests {
         let broken = files.commit()
         #expect(broken.events.isEmpty)
         #expect(broken.problems.map(\.kind) == [.unparsable])
+        let name = { ObjectName(namespace: "default", name: $0) }
+        #expect(broken.kept == [name("web"): "a.yaml cannot be parsed", name("api"): "a.yaml cannot be parsed"])
         files.write("kind: [ ", to: "a.yaml")
         #expect(files.commit().isEmpty)
         files.write(web, to: "a.yaml")
         let mended = files.commit()
         #expect(names(mended) == ["-api"])
+        #expect(mended.kept == [:])
         #expect(mended.resolved.map(\.kind) == [.unparsable])
+    }
+
+    @Test("a Service is kept for what gives it endpoints, and for a directory that cannot be looked into")
+    func kept() {
+        var files = Files()
+        files.write(Manifests.service(extra: "selector: {app: web}"), to: "m/a.yaml")
+        files.write(Manifests.pod("web-a", ip: "10.244.0.11"), to: "m/pod.yaml")
+        #expect(files.commit().kept == nil)
+        files.write("kind: [", to: "m/pod.yaml")
+        let name = ObjectName(namespace: "default", name: "web")
+        #expect(files.commit().kept == [name: "m/pod.yaml cannot be parsed"])
+        files.remove("m/pod.yaml")
+        #expect(files.commit().kept == [:])
+        files.state.apply(
+            .unreadable(StateProblem(.unreadable, origin: "m", cause: "it is gone", advice: "bring it back")), of: "m")
+        #expect(files.commit(hidden: ["m"]).kept == [name: "m cannot be read"])
     }
 
     @Test("an object that is no longer valid keeps its last good version")
@@ -87,6 +106,8 @@ struct StateTests {
         let broken = files.commit()
         #expect(broken.events.isEmpty)
         #expect(broken.problems.map(\.object) == ["Service default/api"])
+        let name = ObjectName(namespace: "default", name: "api")
+        #expect(broken.kept == [name: "Service default/api in a.yaml cannot be used"])
         files.write(Manifests.documents(api, "---", web), to: "a.yaml")
         let mended = files.commit()
         #expect(mended.events.isEmpty)

@@ -242,6 +242,17 @@ let doubts: [Mistake] = [
         "apiVersion: v1\nkind: Service\nmetadata: {name: web, labels: {wizardry: a}, ownerReferences: [{x: 1}]}\n"
             + "spec: {ports: [{port: 80, wizardry: 1}], ipFamilyPolicy: SingleStack}"),
     Mistake(
+        "look at Service default/web in f.yaml (document 1): spec.trafficDistribution is PreferCloze; "
+            + "write PreferClose, PreferSameZone or PreferSameNode",
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+            + "spec: {trafficDistribution: PreferCloze, clusterIP: 10.96.0.15, ports: [{port: 80}]}"),
+    Mistake(
+        "look at Service default/web in f.yaml (document 1): "
+            + "metadata.annotations[service.kubernetes.io/topology-mode] is auot; write Auto or Disabled",
+        "apiVersion: v1\nkind: Service\n"
+            + "metadata: {name: web, annotations: {service.kubernetes.io/topology-mode: auot}}\n"
+            + "spec: {clusterIP: 10.96.0.15, ports: [{port: 80}]}"),
+    Mistake(
         "look at Service default/web in f.yaml (document 1): spec.ports[0].nodePort is 22, outside 30000-32767; "
             + "write one inside, where no other program listens",
         "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"

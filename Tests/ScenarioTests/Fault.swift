@@ -33,12 +33,14 @@ struct Fault: Sendable, CustomTestStringConvertible {
         var question = ExplainQuestion(subject)
         var settings = CompileSettings(nodeName: "")
         var (isCluster, hasAllPods) = (false, false)
+        var kept: [ObjectName: String] = [:]
         while let option = words.popFirst() {
             let value = option.isFlag ? "" : words.popFirst() ?? ""
             switch option {
             case "--udp": question.proto = .udp
             case "--cluster": isCluster = true
             case "--all-pods": hasAllPods = true
+            case "--kept": kept[ObjectName(namespace: "default", name: "my-api")] = "\(value) cannot be parsed"
             case "--node": settings.node.name = value
             case "--outside": question.client = .outside(try address(value))
             case "--node-address": settings.nodeAddresses.append(try address(value))
@@ -51,6 +53,7 @@ struct Fault: Sendable, CustomTestStringConvertible {
         }
         var view = ManifestLoader.view(of: [folder.path], synthesizes: !isCluster)
         view.hasAllPods = hasAllPods
+        view.kept = kept
         return Explainer(view: view, facts: try facts(), settings: settings).explain(question)
     }
 

@@ -18,11 +18,11 @@ struct FaultTests {
 
     @Test("all of them are there, and each reason is of the catalogue")
     func complete() throws {
-        #expect(Fault.all.count == 127)
+        #expect(Fault.all.count == 136)
         for fault in Fault.all {
             let explanation = try fault.explanation()
             let code = try #require(ReasonCode(rawValue: explanation.verdict.code))
-            #expect(explanation.works == [.works, .fallback].contains(code))
+            #expect(explanation.works == [.works, .fallback, .keptFromBefore].contains(code))
             #expect(!explanation.verdict.object.isEmpty)
             #expect(explanation.verdict.docs == code.docs)
             #expect(explanation.text.contains("\n   see docs/troubleshoot.md#\(code.rawValue), or") == (code != .works))

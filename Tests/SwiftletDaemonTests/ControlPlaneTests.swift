@@ -44,7 +44,9 @@ struct ControlPlaneTests {
             StateBatch(events: try Objects.service(0), problems: [torn], isInitial: true))
         let reports = await after.control.serviceReports()
         #expect(reports.map(\.name) == ["web-1", "web-0"] && after.count(.services4) == 2)
-        #expect(reports.first?.problems == ["kept from before: \(torn)"])
+        let kept = "kept from before: /manifests/b.yaml cannot be parsed"
+        #expect(reports.first?.problems == [kept])
+        #expect(await after.control.keptLines == ["default/web-1 is \(kept)"])
     }
 
     @Test("services tell what is in the way of a port, and what to know of one that has endpoints")

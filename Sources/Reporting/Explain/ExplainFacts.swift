@@ -61,8 +61,6 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
     /// The device that packets of a client outside come in by, where it has no programs.
     package var deviceWithoutPrograms: String?
     package var maps: Maps?
-    /// Why a Service is served as it was before the start.
-    package var keptFromBefore: String?
     /// Of a kind of client only, where none is named: pods' packets meet no programs.
     package var podsMeetPrograms: Bool?
     /// A device that packets of a client outside need, and that is down.

@@ -19,6 +19,7 @@ extension Explainer {
         let reason = stranger(address)
         guard reason.code == .notAFrontend else { return reason }
         if let refusal = refusal(where: { $0.owns(address) }) { return Reason(refusal) }
+        if let named = named(address) { return named }
         let isOwn = reason.object == "Node \(node.name)"
         let nameless = refusal {
             isOwn
@@ -26,6 +27,25 @@ extension Explainer {
                 : $0.clusterIPs.isEmpty && !$0.isHeadless && $0.kind != .externalName
         }
         return (nameless ?? unread).map { Reason($0, after: reason.text) } ?? reason
+    }
+
+    /// An address that a Service names where it does not count.
+    private func named(_ address: IPAddress) -> Reason? {
+        let lead = "no Service has the address \(address)"
+        for service in services {
+            let places = view.services[service.name]?.addresses ?? []
+            guard let place = places.first(where: { $0.names(address) }) else { continue }
+            let object = "Service \(service.name)"
+            if let flaw = flaws(of: service).first(where: { $0.problem.field?.hasPrefix(place.field) == true }) {
+                return Reason(flaw.problem, after: lead)
+            }
+            return Reason(
+                .addressPending, object: object,
+                text: "\(lead); \(service.name) has it in \(place.field), which is a wish: served is what a controller "
+                    + "writes to status.loadBalancer.ingress")
+        }
+        guard let double = view.shadowed.first(where: { $0.service.owns(address) }) else { return nil }
+        return self.double(of: double.service).map { Reason($0, after: lead) }
     }
 
     private func stranger(_ address: IPAddress) -> Reason {
@@ -93,7 +113,7 @@ extension Explainer {
                     .externalIPsOff, object: object,
                     text: "\(key.address) is an external IP of \(service.name), and those are switched off")
             }
-            return otherPort(key, of: service)
+            return notServed(key, of: service) ?? otherPort(key, of: service)
         }
         guard service.ports.contains(where: { $0.nodePort == key.port && $0.proto == key.proto }),
             view.nodes.values.contains(where: { $0.addresses.contains(key.address) })
@@ -106,6 +126,27 @@ extension Explainer {
                 remedy: "set type: NodePort")
         }
         return nodePort(key, of: service)
+    }
+
+    /// Why nothing is served at an address of a Service, for a port that it has.
+    private func notServed(_ key: FrontendKey, of service: Service) -> Reason? {
+        guard service.ports.contains(where: { $0.port == key.port && $0.proto == key.proto }) else { return nil }
+        let object = "Service \(service.name)"
+        let family = key.address.family == .v4 ? "IPv4" : "IPv6"
+        if !service.clusterIPs.contains(where: { $0.family == key.address.family }) {
+            return Reason(
+                .familyMissing, object: object,
+                text: "\(key.address) is not served: \(service.name) has no ClusterIP of \(family)",
+                remedy: "write an \(family) address in spec.clusterIPs")
+        }
+        guard service.ingress.contains(where: { $0.address == key.address }), service.kind != .loadBalancer else {
+            return nil
+        }
+        return Reason(
+            .notAFrontend, object: object,
+            text: "\(key.address) is not served: it is of status.loadBalancer, and \(service.name) has the type "
+                + service.kind.rawValue,
+            remedy: "set type: LoadBalancer, or write externalIPs")
     }
 
     private func nodePort(_ key: FrontendKey, of service: Service) -> Reason {
@@ -227,6 +268,14 @@ extension Explainer {
         let service = route.service
         if let conflict = compiler.conflicts.first(where: { $0.service == service.name }) { return held(conflict) }
         let object = "Service \(service.name)"
+        let names = view.services[service.name]?.balancerNames ?? []
+        if service.kind == .loadBalancer, service.ingress.isEmpty, !names.isEmpty {
+            let list = names.joined(separator: ", ")
+            return Reason(
+                .addressIsName, object: object,
+                text: "\(service.name): status.loadBalancer.ingress has no address, only the name \(list)",
+                remedy: "ask that name, which leads to the load balancer")
+        }
         if service.kind == .loadBalancer && service.ingress.isEmpty {
             return Reason(
                 .addressPending, object: object,

@@ -61,7 +61,7 @@ extension Explainer {
     /// Pods are ready, and their slices have not followed. Without a selector nobody makes them follow.
     private func lagging(_ route: Route) -> Reason? {
         let left = route.port.endpoints.filter { route.fate($0) == .notReady }
-        guard let selector = route.service.selector, let first = left.first,
+        guard told(route).contradiction == nil, let selector = route.service.selector, let first = left.first,
             left.map({ pod(of: $0, route) }).allSatisfy({ $0?.stateText == "ready" && $0?.matches(selector) == true })
         else { return nil }
         let slice = "EndpointSlice \(first.slice)"

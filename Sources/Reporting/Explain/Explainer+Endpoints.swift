@@ -30,7 +30,8 @@ extension Explainer {
         case .otherPort:
             "offers " + (route.port.offered.isEmpty ? "no port" : route.port.offered.joined(separator: ", "))
         case .otherFamily: "the other IP family"
-        case .repeated: "listed twice"
+        case .repeated:
+            route.port.counted(inPlaceOf: endpoint).map { "listed twice, \($0.slice.name) counts" } ?? "listed twice"
         }
     }
 
@@ -176,9 +177,10 @@ extension Explainer {
 }
 
 extension ServiceTrace.Endpoint {
-    /// The object that it is written in: of Endpoints the slices are made here.
+    /// The object that it is written in: of Endpoints, and of what only the maps say, the slices are made here.
     fileprivate var origin: String {
         guard let mark = slice.name.firstIndex(of: "@") else { return "EndpointSlice \(slice)" }
+        if mark == slice.name.startIndex { return "the kernel's maps" }
         return "Endpoints \(slice.namespace)/\(slice.name[..<mark])"
     }
 }

@@ -10,8 +10,19 @@ extension Explainer {
         guard let reason, let lack = Lack(reason.code) else { return reason }
         let flaws = flaws(of: service).filter(lack.mayComeOf).sorted { $0.rank < $1.rank }
         if let flaw = flaws.first { return Reason(misspelling(of: flaw, among: flaws) ?? flaw.problem) }
+        if lack.mayBeElsewhere, let double = double(of: service) { return Reason(double, after: reason.text) }
+        if let kept = view.kept[service.name] {
+            return Reason(
+                reason.code, object: reason.object, text: "\(reason.text); \(Reason.kept(kept))",
+                remedy: ReasonCode.keptFromBefore.entry.remedy)
+        }
         guard lack == .everything, let unread else { return reason }
         return Reason(unread, after: "\(service.name) has no endpoints")
+    }
+
+    /// That something of a Service is as it was before.
+    func keptSteps(_ service: Service) -> [Explanation.Step] {
+        view.kept[service.name].map { [.init(text: "\(service.name) is \(Reason.kept($0))")] } ?? []
     }
 
     /// A field that is missing because another name is written.
@@ -24,6 +35,18 @@ extension Explainer {
 
     /// What is left out of the Service and of its endpoints, or may be meant otherwise.
     func flaws(of service: Service) -> [Flaw] { view.flaws.filter { $0.concerns(service) } }
+
+    /// That, what is doubtful, and what another manifest defines already.
+    func remarks(on service: Service) -> [String] {
+        let doubts = view.doubts.filter { $0.concerns(service) }
+        let problems = (flaws(of: service) + doubts).map(\.problem) + [double(of: service)].compactMap(\.self)
+        return problems.map(\.description)
+    }
+
+    /// That the Service stands in the manifests once more, where it does not count.
+    func double(of service: Service) -> StateProblem? {
+        view.problems.first { $0.kind == .duplicate && $0.object == "Service \(service.name)" }
+    }
 
     /// What is wrong with the Service that would be the one that is asked for, if it could be used.
     func refusal(where isAsked: (Service) -> Bool) -> StateProblem? {
@@ -81,6 +104,14 @@ private enum Lack {
         case .notReady: self = .readiness
         case .nothingListens: self = .listener
         default: return nil
+        }
+    }
+
+    /// Another version of the Service may have it.
+    var mayBeElsewhere: Bool {
+        switch self {
+        case .door, .ports, .everything: true
+        case .endpoints, .readiness, .listener: false
         }
     }
 

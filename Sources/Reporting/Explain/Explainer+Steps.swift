@@ -238,11 +238,6 @@ extension Explainer {
         if let setting = facts.notForwarding {
             return Reason(.notForwarding, text: setting, remedy: "see `swiftlet status`")
         }
-        if let kept = facts.keptFromBefore {
-            return Reason(
-                .keptFromBefore, object: service,
-                text: "\(route.service.name) is served as it was before the start: \(kept)")
-        }
         guard let maps = facts.maps, !maps.isProgrammed else { return nil }
         if let pending = maps.pending {
             let code: ReasonCode = pending.contains("full") ? .mapFull : .notProgrammed
@@ -271,7 +266,11 @@ extension Explainer {
             words += "; left out: " + texts.joined(separator: ", ") + (left.count > 4 ? ", …" : "")
         }
         if let caveat = caveat(route) { words += "; \(caveat)" }
-        return Reason(fallback ? .fallback : .works, object: "Service \(route.service.name)", text: words, remedy: "")
+        let object = "Service \(route.service.name)"
+        if let kept = view.kept[route.service.name] {
+            return Reason(.keptFromBefore, object: object, text: "\(words); \(Reason.kept(kept))")
+        }
+        return Reason(fallback ? .fallback : .works, object: object, text: words, remedy: "")
     }
 }
 

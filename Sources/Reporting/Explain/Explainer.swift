@@ -157,7 +157,8 @@ package struct Explainer {
         if let leftAlone = trace.leftAlone {
             let reason = left(leftAlone, service)
             return answer(
-                question, steps: ["\(service.name) is not served"], underlying(reason, of: service) ?? reason)
+                question, steps: ["\(service.name) is not served"] + keptSteps(service).map(\.text),
+                underlying(reason, of: service) ?? reason)
         }
         let routes = routes(of: question)
         let answers = service.ports.compactMap { spec -> (port: String, answer: Explanation)? in
@@ -186,7 +187,8 @@ package struct Explainer {
         let clientReason = client(route, &steps)
         steps.append(.init(text: policy(route)))
         steps.append(.init(text: endpointsTitle(route), endpoints: endpoints(route)))
-        steps += flaws(of: route.service).map { .init(text: "\($0.problem)") }
+        steps += keptSteps(route.service)
+        steps += remarks(on: route.service).map { .init(text: $0) }
         steps += ServiceDoubts(state).of(route.service).map { .init(text: $0) }
         if let maps = facts.maps {
             let verb = maps.isProgrammed ? "agree" : "differ"

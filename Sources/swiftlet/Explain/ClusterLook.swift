@@ -2,8 +2,8 @@ import DatapathInstall
 import FoundationEssentials
 import KubernetesObjects
 import ManifestDirectory
-import NameServer
 import Reporting
+import ServiceMaps
 import ServiceModel
 import Settings
 import SwiftletDaemon
@@ -11,10 +11,11 @@ import SwiftletDaemon
 /// A close look at what the daemon that runs here compiles: its manifests, or what it lists of its cluster.
 enum ClusterLook {
     static func explainer(of question: ExplainQuestion, pins: PinOptions) throws -> Explainer {
-        var path = ""
-        if let address = question.subject.address {
-            path = "\(address)"
-        } else if case .service(let namespace, let name, _) = question.subject {
+        var path: String
+        switch question.subject {
+        case .address(let address, let port): path = FrontendKey.socket(address, port)
+        case .service(_, let name, _) where IPAddress(name) != nil: path = name
+        case .service(let namespace, let name, _):
             // Of what can be no name the daemon needs to know nothing.
             path = "\(namespace ?? "*")/\(name)".filter {
                 $0.isASCII && ($0.isLetter || $0.isNumber || "-./*".contains($0))
@@ -32,24 +33,22 @@ enum ClusterLook {
 
     private static func explainer(path: String, pins: PinOptions) throws -> Explainer {
         let report = try node(pins)
-        let view =
-            report.manifests.isEmpty ? try view(path: path, pins: pins) : ManifestLoader.view(of: report.manifests)
-        return explainer(of: view, on: report, pins: pins)
-    }
-
-    private static func explainer(of view: ClusterView, on report: NodeReport, pins: PinOptions) -> Explainer {
-        var view = view
-        view.events += ownObjects(pins)
+        let subject = "\(path.prefix { $0 != "@" })"
+        let served = ControlClient.ask(served: subject, at: pins.runDirectory)
+        var view =
+            report.manifests.isEmpty
+            ? try view(path: path, pins: pins, needsAll: served == nil) : ManifestLoader.view(of: report.manifests)
+        if let served {
+            view.take(
+                served: ObjectLines.events(of: served.objects), withSlicesOf: Set(served.subjects.map(\.object)))
+            for kept in served.kept { view.kept[kept.service.object] = kept.cause }
+            let inMaps = served.kept.filter(\.isInMaps).map(\.service.object)
+            if !inMaps.isEmpty {
+                let programmed = try ProgrammedState.read(from: BPFMapStore(pins: pins.pins))
+                for name in inMaps { view.take(programmed.events(of: name, on: report.name), of: name) }
+            }
+        }
         return Explainer(view: view, node: report.configuration)
-    }
-
-    /// What the daemon serves beside: the VIPs of its own name server.
-    private static func ownObjects(_ pins: PinOptions) -> [ClusterEvent] {
-        guard let names = DaemonReport.ask(pins.pins)?.names else { return [] }
-        var settings = NameSettings()
-        settings.bind = names.addresses.compactMap { NameServerSettings.Address($0) }
-        settings.serviceIPs = names.serviceIPs.compactMap { IPAddress($0) }
-        return settings.objects
     }
 
     /// What the daemon that runs here compiles for.
@@ -71,14 +70,19 @@ enum ClusterLook {
 
     /// What the API server lists about `NAMESPACE/NAME`, or about an address. Without pods and Nodes something can be said;
     /// without Services and slices what is there would seem not to be.
-    static func view(path: String, pins: PinOptions) throws -> ClusterView {
+    ///
+    /// - Parameter needsAll: nobody else says what Services and slices there are.
+    static func view(path: String, pins: PinOptions, needsAll: Bool = true) throws -> ClusterView {
         guard
             let look = ControlClient.ask(look: path, at: pins.runDirectory)
                 .flatMap({ try? ReportCoding.decoder().decode(LookReport.self, from: $0) })
         else { throw CommandError(.apiServerFailed, "the daemon cannot ask the API server now; look at its log") }
         var view = ManifestLoader.view(ofList: Array(look.list.utf8), from: "the API server")
         view.unseen = look.unseen
-        if let missing = look.unseen.first(where: { unseen in !["pods", "nodes"].contains(where: unseen.contains) }) {
+        view.hasAllPods = look.unseen.isEmpty
+        if needsAll,
+            let missing = look.unseen.first(where: { unseen in !["pods", "nodes"].contains(where: unseen.contains) })
+        {
             throw CommandError(
                 .apiServerFailed, "cannot look at the cluster: \(missing); `swiftlet services` shows what is served")
         }

@@ -48,9 +48,6 @@ struct NodeLook {
         }
         facts.hooksAttached = (try? CgroupLink(pinnedAt: pins.pins.link(.connect4)).info.isAttached) ?? false
         facts.maps = maps(of: destination)
-        let service = "\(destination.port.service)"
-        let kept = "\(service) is served as it was before the start: "
-        facts.keptFromBefore = daemon?.problems.first { $0.hasPrefix(kept) }.map { String($0.dropFirst(kept.count)) }
         if case .outside = client {
             facts.deviceWithoutPrograms = deviceWithoutPrograms(destination.frontend.key.address)
         }

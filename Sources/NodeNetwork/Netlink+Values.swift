@@ -16,6 +16,7 @@ extension NetworkLink {
             kind: information?.text(IFLA_INFO_KIND), portKind: information?.text(IFLA_INFO_SLAVE_KIND),
             master: attributes.value(IFLA_MASTER, UInt32.self).map(LinkIndex.init(rawValue:)),
             isUp: head.ifi_flags & UInt32(IFF_UP) != 0,
+            hasCarrier: head.ifi_flags & UInt32(IFF_RUNNING) != 0,
             isLoopback: head.ifi_flags & UInt32(IFF_LOOPBACK) != 0,
             hasEthernetHeader: head.ifi_type == ARPHRD_ETHER,
             mtu: attributes.value(IFLA_MTU, UInt32.self) ?? 0)

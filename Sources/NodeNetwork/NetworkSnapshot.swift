@@ -90,6 +90,8 @@ package struct NetworkLink: Hashable, Sendable {
     package var master: LinkIndex?
     /// Administratively up, with or without a carrier.
     package var isUp: Bool
+    /// It can pass packets: a cable is in, or the other end is up.
+    package var hasCarrier: Bool
     package var isLoopback: Bool
     /// Whether packets begin with an Ethernet header (ARPHRD_ETHER), or with the IP header at once.
     package var hasEthernetHeader: Bool
@@ -97,7 +99,8 @@ package struct NetworkLink: Hashable, Sendable {
 
     package init(
         index: LinkIndex, name: String, kind: String? = nil, portKind: String? = nil, master: LinkIndex? = nil,
-        isUp: Bool = true, isLoopback: Bool = false, hasEthernetHeader: Bool = true, mtu: UInt32 = 1500
+        isUp: Bool = true, hasCarrier: Bool = true, isLoopback: Bool = false, hasEthernetHeader: Bool = true,
+        mtu: UInt32 = 1500
     ) {
         self.index = index
         self.name = name
@@ -105,6 +108,7 @@ package struct NetworkLink: Hashable, Sendable {
         self.portKind = portKind
         self.master = master
         self.isUp = isUp
+        self.hasCarrier = hasCarrier
         self.isLoopback = isLoopback
         self.hasEthernetHeader = hasEthernetHeader
         self.mtu = mtu

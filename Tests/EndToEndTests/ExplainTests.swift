@@ -103,6 +103,15 @@ struct ExplainTests {
         try run("ip", "route", "del", "prohibit", "10.244.0.11/32")
         #expect(prohibited.code == "noRoute" && prohibited.text.contains("is of type prohibit"), "\(prohibited)")
         #expect(try explain("door").answer.works)
+
+        // The other end of the pair is down.
+        try run("ip", "link", "add", "swl-a", "type", "veth", "peer", "name", "swl-b")
+        try run("ip", "link", "set", "swl-a", "up")
+        try run("ip", "route", "add", "10.244.0.11/32", "dev", "swl-a")
+        let idle = try explain("door").answer.verdict
+        try run("ip", "link", "del", "swl-a")
+        #expect(idle.code == "deviceDown" && idle.text.contains("device swl-a"), "\(idle)")
+        #expect(try explain("door").answer.works)
     }
 
     @Test("an address alone is followed, and what --connect does not ask is told")

@@ -29,9 +29,18 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
         /// `inet filter forward`.
         package var chain: String
 
-        package init(rule: String, chain: String) {
+        /// The process in whose network namespace it is; nil for the node's.
+        package var process: Int32?
+
+        package init(rule: String, chain: String, process: Int32? = nil) {
             self.rule = rule
             self.chain = chain
+            self.process = process
+        }
+
+        /// What shows the chain.
+        package var command: String {
+            (process.map { "nsenter -t \($0) -n " } ?? "") + "nft -a list chain \(chain)"
         }
     }
 
@@ -65,6 +74,8 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
     package var podsMeetPrograms: Bool?
     /// A device that packets of a client outside need, and that is down.
     package var downDevice: String?
+    /// A device that the route to an endpoint leads by, and that is up without a carrier.
+    package var idleDevice: String?
     /// By endpoint: where there is no way to it.
     package var ways: [String: Connect]?
     /// By endpoint: what of netfilter drops packets to it.

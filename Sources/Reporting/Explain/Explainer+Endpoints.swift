@@ -76,14 +76,21 @@ extension Explainer {
                 .deviceDown, object: "device \(device)", text: "device \(device) is down",
                 remedy: "`ip link set \(device) up`, or see to its cable")
         }
+        if let device = facts.idleDevice {
+            return Reason(
+                .deviceDown, object: "device \(device)",
+                text: "device \(device), by which the endpoints are reached, is up and has no carrier",
+                remedy: "see to its cable, or to its other end: `ip link show \(device)`")
+        }
         return route.used.lazy.compactMap { endpoint -> Reason? in
             guard let port = endpoint.port else { return nil }
             let socket = FrontendKey.socket(endpoint.endpoint.address, port)
             if let outcome = facts.ways?[socket], outcome != .works { return failure(outcome, endpoint, port, route) }
             guard let filter = facts.filters?[socket] else { return nil }
+            let place = filter.process == nil ? "" : " in the client's network namespace"
             return Reason(
-                .filtered, text: "\(filter.rule) drops packets to \(socket) (\(name(of: endpoint, route)))",
-                remedy: "`nft -a list chain \(filter.chain)` shows it")
+                .filtered, text: "\(filter.rule)\(place) drops packets to \(socket) (\(name(of: endpoint, route)))",
+                remedy: "`\(filter.command)` shows it")
         }.first
     }
 

@@ -95,38 +95,66 @@ struct NodeLook {
         }
         facts.ways = ask()
         facts.downDevice = downDevice(to: destination, from: client)
+        facts.idleDevice = idleDevice(to: destination)
     }
 
-    /// What of netfilter drops packets to the endpoints, as far as its rules can be followed.
+    /// The kernel keeps the routes of a device without a carrier, and packets end in it.
+    private mutating func idleDevice(to destination: Explainer.Destination) -> String? {
+        guard let network else { return nil }
+        let own = Set(network.addresses.map(\.address))
+        return destination.endpoints.prefix(16).lazy.map(\.address).filter { !own.contains($0) }.compactMap { address in
+            network.device(to: address).flatMap { network.link(named: $0) }
+        }.first { $0.isUp && !$0.hasCarrier }?.name
+    }
+
+    /// What of netfilter drops packets to the endpoints, as far as its rules can be followed: in the client's own network
+    /// namespace, if it has one and that may be entered, and then in the node's.
     private mutating func noteFilters(
         of client: ExplainQuestion.Client, to destination: Explainer.Destination, _ facts: inout ExplainFacts
     ) {
-        var source: IPAddress?
-        if case .outside(let address) = client { source = address }
-        let isOfNode = client == .node || facts.isClientOfNode == true
+        if case .process(let pid, _) = client, facts.isClientOfNode == false {
+            do throws(BPFError) {
+                let own = try NetworkNamespace.visit(FilePath("/proc/\(pid)/ns/net")) { FilterLook() }
+                note(own, of: pid, destination, &facts) { PacketWay(to: $0, at: [.output, .postrouting]) }
+            } catch {
+                let what = "the rules of netfilter in the network namespace of process \(pid)"
+                facts.unseen = (facts.unseen ?? []) + ["\(what): \(error.cause)"]
+            }
+        }
+        let (network, isOfNode) = (network, client == .node || facts.isClientOfNode == true)
         let asked = destination.frontend.key.address
-        var unclear: [String] = []
-        for endpoint in destination.endpoints.prefix(16) {
-            let isHere = network?.addresses.contains { $0.address == endpoint.address } ?? false
-            var packet = PacketFilter.Packet(
-                source: source, destination: endpoint.address, port: endpoint.port, proto: destination.port.proto)
-            packet.inputDevice = isOfNode ? nil : network?.holder(of: asked)
-            packet.outputDevice = network?.device(to: endpoint.address)
+        note(filter, destination, &facts) { endpoint in
+            let isHere = network?.addresses.contains { $0.address == endpoint } ?? false
             let hooks: Set<PacketFilter.Hook> =
                 isOfNode
                 ? [.output, .postrouting] : isHere ? [.prerouting, .input] : [.prerouting, .forward, .postrouting]
+            var way = PacketWay(to: endpoint, at: hooks)
+            if case .outside(let address) = client { way.source = address }
+            way.inputDevice = isOfNode ? nil : network?.holder(of: asked)
+            way.outputDevice = network?.device(to: endpoint)
+            return way
+        }
+    }
+
+    private func note(
+        _ filter: FilterLook, of pid: Int32? = nil, _ destination: Explainer.Destination, _ facts: inout ExplainFacts,
+        way: (IPAddress) -> PacketWay
+    ) {
+        var unclear = filter.unseen(of: destination.frontend.key.address.family, in: pid)
+        for endpoint in destination.endpoints.prefix(16) {
+            let way = way(endpoint.address)
             let socket = FrontendKey.socket(endpoint.address, endpoint.port)
-            switch filter.rules?.verdict(on: packet, at: hooks) {
+            let packet = way.packet(to: endpoint.port, destination.port.proto)
+            switch filter.rules?.verdict(on: packet, at: way.hooks) {
             case .drops(let rule, let chain):
-                facts.filters = (facts.filters ?? [:]).merging([socket: .init(rule: rule, chain: chain)]) { first, _ in
-                    first
-                }
+                let found = ExplainFacts.Filter(rule: rule, chain: chain, process: pid)
+                facts.filters = (facts.filters ?? [:]).merging([socket: found]) { first, _ in first }
             case .unclear(let rule, let chain):
-                unclear.append("whether \(rule) drops packets to \(socket): see `nft -a list chain \(chain)`")
+                let command = ExplainFacts.Filter(rule: rule, chain: chain, process: pid).command
+                unclear.append("whether \(rule) drops packets to \(socket): see `\(command)`")
             case .passes, nil: break
             }
         }
-        unclear += client.isOutside ? filter.unseen : []
         if !unclear.isEmpty { facts.unseen = (facts.unseen ?? []) + unclear }
     }
 
@@ -234,22 +262,63 @@ struct NodeLook {
     }
 }
 
-/// The rules of netfilter, as far as they can be read.
-struct FilterLook {
+/// The hooks that a packet to an endpoint passes, and what is known of it there.
+private struct PacketWay {
+    var endpoint: IPAddress
+    var hooks: Set<PacketFilter.Hook>
+    var source: IPAddress?
+    var inputDevice: String?
+    var outputDevice: String?
+
+    init(to endpoint: IPAddress, at hooks: Set<PacketFilter.Hook>) {
+        self.endpoint = endpoint
+        self.hooks = hooks
+    }
+
+    func packet(to port: Port, _ proto: IPProtocol) -> PacketFilter.Packet {
+        PacketFilter.Packet(
+            source: source, destination: endpoint, port: port, proto: proto, inputDevice: inputDevice,
+            outputDevice: outputDevice)
+    }
+}
+
+/// The rules of netfilter in the network namespace of the calling thread, as far as they can be read.
+private struct FilterLook {
     let rules: PacketFilter?
-    /// What was not looked at.
-    let unseen: [String]
+    /// The tables of iptables-legacy that have rules, by family.
+    private let legacy: [IPFamily: [String]]
 
     init() {
-        var unseen: [String] = []
         let list = ToolRun.path(of: "nft").flatMap { try? ToolRun($0, ["nft", "-j", "list", "ruleset"], within: 10) }
         rules = list.flatMap { PacketFilter(json: $0.output) }
-        if rules == nil { unseen.append("the rules of nftables: `nft -j list ruleset` does not say them") }
-        let legacy = try? SystemFile.text(of: "/proc/net/ip_tables_names", atMost: 4096)
-        if legacy?.split(separator: "\n").contains("filter") == true {
-            unseen.append("the rules of iptables-legacy: see `iptables-legacy -S`")
+        legacy = Dictionary(uniqueKeysWithValues: IPFamily.allCases.map { ($0, Self.legacyTables($0)) })
+    }
+
+    /// What was not looked at.
+    ///
+    /// - Parameter pid: whose network namespace it is; nil for this one's.
+    func unseen(of family: IPFamily, in pid: Int32?) -> [String] {
+        let prefix = pid.map { "nsenter -t \($0) -n " } ?? ""
+        let tables = legacy[family] ?? []
+        return (rules == nil ? ["the rules of nftables: `\(prefix)nft -j list ruleset` does not say them"] : [])
+            + tables.map { "the rules of iptables-legacy: see `\(prefix)\(Self.tool(family)) -t \($0) -S`" }
+    }
+
+    private static func tool(_ family: IPFamily) -> String {
+        family == .v4 ? "iptables-legacy" : "ip6tables-legacy"
+    }
+
+    /// Tables that can drop. One that a kernel has made for itself has no rules, and says so if it can be asked.
+    private static func legacyTables(_ family: IPFamily) -> [String] {
+        let names = "/proc/thread-self/net/\(family == .v4 ? "ip" : "ip6")_tables_names"
+        let tables = (try? SystemFile.text(of: FilePath(names), atMost: 4096))?.split(separator: "\n").map(String.init)
+        return (tables ?? []).filter { $0 != "nat" }.sorted().filter { table in
+            let tool = tool(family)
+            guard let path = ToolRun.path(of: tool),
+                let run = try? ToolRun(path, [tool, "-t", table, "-S"], within: 10), run.exitCode == 0
+            else { return true }
+            return !run.output.split(separator: "\n").allSatisfy { $0.hasPrefix("-P ") && $0.hasSuffix(" ACCEPT") }
         }
-        self.unseen = unseen
     }
 }
 

@@ -189,9 +189,12 @@ extension ReasonCode {
                 "write an EndpointSlice, or a selector")
         case .noSlice:
             .init(
-                "EndpointSlice", "no EndpointSlice has endpoints of the Service",
+                "EndpointSlice", "no EndpointSlice has endpoints of the Service; why, its pods tell",
                 "ask `swiftlet explain` about its pods; see that kube-controller-manager runs")
-        case .emptySlice: .init("EndpointSlice", "the slices hold no endpoint", "add endpoints to the slice")
+        case .emptySlice:
+            .init(
+                "EndpointSlice", "the slices hold no endpoint; why, the pods of a selector tell",
+                "ask `swiftlet explain` about the pods; without a selector, add endpoints to the slice")
         case .sliceLabelMissing:
             .init(
                 "EndpointSlice", "a slice looks like the Service's and lacks the label kubernetes.io/service-name",

@@ -16,6 +16,13 @@ extension ControlPlane {
     /// Those of before the start that stay because it is not known whether they are wanted.
     var keptInMaps: [ObjectName] { hasCompleteList ? writer?.unconfirmedServices ?? [] : [] }
 
+    /// What is wanted, without the Services that are served as the maps have them, whatever their objects seem to say.
+    var certain: DesiredState {
+        var desired = compiler.desired
+        for name in keptInMaps { desired.services[name] = nil }
+        return desired
+    }
+
     /// Services whose objects an API server has changed to what is refused.
     private var keptByCluster: [ObjectName: String] {
         let pairs = problems.compactMap { problem -> (ObjectName, String)? in

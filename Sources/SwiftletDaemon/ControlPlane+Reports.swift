@@ -48,10 +48,11 @@ extension ControlPlane {
         report.desired = compiler.desired.totals
         report.pending = reportedFailures.lines(for: writer?.pending ?? [])
         report.residentBytes = Self.residentBytes
+        let certain = certain
         report.emptyServices = Dictionary(
-            uniqueKeysWithValues: EmptyServices(compiler.desired, podReasons).counts.filter { $0.value > 0 }
+            uniqueKeysWithValues: EmptyServices(certain, podReasons).counts.filter { $0.value > 0 }
                 .map { ($0.key.rawValue, $0.value) })
-        report.withoutBackends = compiler.desired.services.values.reduce(0) { count, service in
+        report.withoutBackends = certain.services.values.reduce(0) { count, service in
             count + service.ports.count { $0.emptyReason != nil }
         }
         report.firstWithoutBackends = firstWithoutBackends
@@ -90,9 +91,9 @@ extension ControlPlane {
     /// A few service ports without a backend, by name, and why.
     private var firstWithoutBackends: [DaemonReport.Empty] {
         let most = 5
-        let empty = compiler.desired.services.values.filter { $0.ports.contains { $0.emptyReason != nil } }
+        let empty = certain.services.values.filter { $0.ports.contains { $0.emptyReason != nil } }
         let names = empty.map(\.name).sorted().prefix(most)
-        let found = names.compactMap { serviceReport($0) }.flatMap { service in
+        let found = names.compactMap { serviceReport($0, in: certain) }.flatMap { service in
             service.ports.compactMap { port in
                 port.reason.map { reason in
                     DaemonReport.Empty(
@@ -153,9 +154,10 @@ extension ControlPlane {
 
     /// The control plane's part of the metrics.
     var wanted: MetricsSnapshot.Wanted {
+        let certain = certain
         var wanted = MetricsSnapshot.Wanted(
-            totals: compiler.desired.totals, gaps: EndpointGaps(compiler.desired),
-            emptyServices: EmptyServices(compiler.desired, podReasons),
+            totals: compiler.desired.totals, gaps: EndpointGaps(certain),
+            emptyServices: EmptyServices(certain, podReasons),
             pendingPorts: writer?.pending.count ?? 0, conflicts: compiler.conflicts.count,
             refusedObjects: problems.count(where: \.isRefusal),
             mapEntries: writer?.statistics.mapValues(\.entries) ?? [:])
@@ -175,20 +177,22 @@ extension ControlPlane {
         let conflicts = Dictionary(grouping: compiler.conflicts, by: \.service)
         let kept = keptServices.mapValues { Reason.kept($0) }
         let unknown = kept.keys.filter { state.service(named: $0) == nil }.sorted()
+        let certain = certain
         return unknown.map { ServiceReport($0, problems: [kept[$0]].compactMap(\.self)) }
             + state.serviceNames.sorted().compactMap { name in
                 serviceReport(
-                    name, conflicts: conflicts[name] ?? [], remarks: remarks[name] ?? [],
+                    name, in: certain, conflicts: conflicts[name] ?? [], remarks: remarks[name] ?? [],
                     others: [kept[name]].compactMap(\.self) + reportedFailures.texts(for: name))
             }
     }
 
     private func serviceReport(
-        _ name: ObjectName, conflicts: [Conflict] = [], remarks: [AddressRemark] = [], others: [String] = []
+        _ name: ObjectName, in desired: DesiredState, conflicts: [Conflict] = [], remarks: [AddressRemark] = [],
+        others: [String] = []
     ) -> ServiceReport? {
         state.service(named: name).map { service in
             ServiceReport(
-                service, desired: compiler.desired.services[name], slices: state.slices(of: name), node: node,
+                service, desired: desired.services[name], slices: state.slices(of: name), node: node,
                 podReasons: podReasons, conflicts: conflicts, remarks: remarks, others: others)
         }
     }

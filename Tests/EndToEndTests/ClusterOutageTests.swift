@@ -40,13 +40,7 @@ struct ClusterOutageTests {
             #expect(complaint.contains(api.hello.url) && complaint.contains("; "), "\(complaint)")
             #expect(!complaint.contains("\n"))
             #expect(try node.swiftlet("status").status == .exited(3))
-            // What cannot be seen is not said to be away.
-            for subject in ["other", "10.96.0.16:80"] {
-                let explained = try Programs.run(
-                    [Programs.swiftlet, "explain", subject, "--bpf-root", node.bpfRoot], in: node.lab.node.path)
-                #expect(explained.status == .exited(1), "\(explained)")
-                #expect(explained.output.contains("cannot look at the cluster"), "\(explained)")
-            }
+            try expectExplanations(node)
             let metrics = try node.get("/metrics", port: 10_249).body
             #expect(metrics.contains("\nswiftlet_api_server_up 0\n"))
             #expect(metrics.contains(#"rest_client_requests_total{code="<error>",method="GET""#))
@@ -69,6 +63,20 @@ struct ClusterOutageTests {
             let report = try node.finish(load: load, now: true)
             #expect(report.ok > 0)
             #expect(report.failed == [:], "\(report)")
+        }
+    }
+
+    /// What is served can be explained, and what cannot be seen is not said to be away.
+    private func expectExplanations(_ node: TestNode) throws {
+        for subject in ["other", "10.96.0.16:80"] {
+            let explained = try node.swiftlet("explain", subject)
+            #expect(explained.status == .exited(0), "\(explained)")
+            #expect(explained.output.contains("not seen: cannot list pods"), "\(explained)")
+        }
+        for subject in ["new", "10.96.0.17:80"] {
+            let unexplained = try node.swiftlet("explain", subject)
+            #expect(unexplained.status == .exited(1), "\(unexplained)")
+            #expect(unexplained.output.contains("cannot look at the cluster"), "\(unexplained)")
         }
     }
 
@@ -172,7 +180,11 @@ struct ClusterOutageTests {
             #expect(try node.call("10.96.0.15:80", "--count", "30").pods == ["pod-1", "pod-2"])
             #expect(try eventually { try node.call("10.96.0.16:80").results == ["ENETUNREACH"] })
             let said = try complaints(node)
-            #expect(said.count == 1 && said[0].contains("addressType is IPv9"), "\(said)")
+            #expect(said.count == 2 && said[0].contains("addressType is IPv9"), "\(said)")
+            let kept = "kept from before: EndpointSlice default/web-1 in \(api.hello.url) cannot be used"
+            #expect(said[1] == "default/web is \(kept)")
+            let explained = try node.swiftlet("explain", "web")
+            #expect(explained.status == .exited(0) && explained.output.contains(kept), "\(explained)")
 
             try api.put(ClusterManifest.slice("web", pods: [3]))
             #expect(try eventually { try node.call("10.96.0.15:80", "--count", "5").pods == ["pod-3"] })

@@ -49,6 +49,35 @@ struct ControlPlaneTests {
         #expect(await after.control.keptLines == ["default/web-1 is \(kept)"])
     }
 
+    @Test("a Service whose slices cannot be read is served on, and is not said to have no endpoints")
+    func withholds() async throws {
+        let before = try MemoryControlPlane()
+        _ = await before.control.ingestFirst(try Objects.list(0..<1))
+        let after = try MemoryControlPlane(before.store)
+        let torn = StateProblem(.unparsable, origin: "/manifests/b.yaml", cause: "no YAML", advice: "correct it")
+            .hiding(.anything)
+        let service = try Objects.service(0).filter { if case .service = $0 { true } else { false } }
+        _ = await after.control.ingestFirst(StateBatch(events: service, problems: [torn], isInitial: true))
+        let report = try #require(await after.control.serviceReports().first)
+        #expect(report.ports.allSatisfy { $0.reason == nil } && after.count(.backends4) == 2)
+        #expect(report.problems == ["kept from before: /manifests/b.yaml cannot be parsed"])
+        #expect(await after.control.wanted.emptyServices == EmptyServices())
+        let served = try #require(await after.control.served("default/web-0"))
+        #expect(served.kept.map(\.isInMaps) == [true])
+    }
+
+    @Test("what a Service is served by is handed over whole, and of others the slices are not")
+    func served() async throws {
+        let plane = try MemoryControlPlane()
+        #expect(await plane.control.served("*/web-1") == nil)
+        _ = await plane.control.ingestFirst(try Objects.list(0..<3))
+        let served = try #require(await plane.control.served("*/web-1"))
+        let events = ObjectLines.events(of: served.objects)
+        #expect(served.subjects.map(\.object) == [Objects.name(1)] && served.kept.isEmpty)
+        #expect(events.count { if case .service = $0 { true } else { false } } == 3)
+        #expect(events.compactMap { if case .slice(let slice) = $0 { slice.serviceName } else { nil } } == ["web-1"])
+    }
+
     @Test("services tell what is in the way of a port, and what to know of one that has endpoints")
     func tells() async throws {
         let plane = try MemoryControlPlane()

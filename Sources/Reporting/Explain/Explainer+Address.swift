@@ -256,6 +256,9 @@ extension Explainer {
             remedy: near == nil ? "`swiftlet services` lists all" : "")
     }
 
+    /// What the Service asks for and another one holds.
+    func conflicts(of service: Service) -> [Conflict] { compiler.conflicts.filter { $0.service == service.name } }
+
     private func held(_ conflict: Conflict) -> Reason {
         Reason(
             .conflict, object: "Service \(conflict.service)",
@@ -266,7 +269,9 @@ extension Explainer {
     /// A Service without a frontend for this client.
     func noDoor(_ route: Route) -> Reason {
         let service = route.service
-        if let conflict = compiler.conflicts.first(where: { $0.service == service.name }) { return held(conflict) }
+        // Loopback is nobody's address outside.
+        let conflicts = conflicts(of: service).filter { !route.isOutside || !$0.frontend.address.isLoopback }
+        if let conflict = conflicts.first { return held(conflict) }
         let object = "Service \(service.name)"
         let names = view.services[service.name]?.balancerNames ?? []
         if service.kind == .loadBalancer, service.ingress.isEmpty, !names.isEmpty {
@@ -287,7 +292,12 @@ extension Explainer {
                 text: "\(service.name): \(route.field).nodePort is not set, and nothing allocates one here",
                 remedy: "write \(route.field).nodePort")
         }
-        if service.kind == .clusterIP && route.isOutside {
+        if service.kind == .clusterIP, case .outside(let client) = route.question.client {
+            if let pod = view.pods.first(where: { !$0.isOver && $0.addresses.contains(client) }) {
+                return Reason(
+                    .notAFrontend, object: object,
+                    text: "\(client) is pod \(pod.name), which is not outside", remedy: "ask with --from \(pod.name)")
+            }
             return Reason(
                 .notAFrontend, object: object,
                 text: "\(service.name) is of type ClusterIP, which is no address for clients outside",

@@ -35,12 +35,16 @@ enum ClusterLook {
         let report = try node(pins)
         let subject = "\(path.prefix { $0 != "@" })"
         let served = ControlClient.ask(served: subject, at: pins.runDirectory)
+        let subjects = Set((served?.subjects ?? []).map(\.object))
+        let events = served.map { ObjectLines.events(of: $0.objects) } ?? []
+        let isServed = events.contains { event in
+            if case .service(let service) = event { subjects.contains(service.name) } else { false }
+        }
         var view =
             report.manifests.isEmpty
-            ? try view(path: path, pins: pins, needsAll: served == nil) : ManifestLoader.view(of: report.manifests)
+            ? try view(path: path, pins: pins, needsAll: !isServed) : ManifestLoader.view(of: report.manifests)
         if let served {
-            view.take(
-                served: ObjectLines.events(of: served.objects), withSlicesOf: Set(served.subjects.map(\.object)))
+            view.take(served: events, withSlicesOf: subjects)
             for kept in served.kept { view.kept[kept.service.object] = kept.cause }
             let inMaps = served.kept.filter(\.isInMaps).map(\.service.object)
             if !inMaps.isEmpty {
@@ -71,7 +75,7 @@ enum ClusterLook {
     /// What the API server lists about `NAMESPACE/NAME`, or about an address. Without pods and Nodes something can be said;
     /// without Services and slices what is there would seem not to be.
     ///
-    /// - Parameter needsAll: nobody else says what Services and slices there are.
+    /// - Parameter needsAll: the daemon does not serve the Service, so that only the API server says what there is.
     static func view(path: String, pins: PinOptions, needsAll: Bool = true) throws -> ClusterView {
         guard
             let look = ControlClient.ask(look: path, at: pins.runDirectory)

@@ -20,11 +20,8 @@ package struct ApplyReport: Sendable {
         }
 
         package var description: String {
-            "\(port.map(Self.begin) ?? "cannot program entries of no service port"): \(error)"
+            "\(port.map(\.description) ?? "entries of no service port"): \(error)"
         }
-
-        /// How the description of a service port's failure begins.
-        package static func begin(of port: ServicePortName) -> String { "cannot program \(port)" }
     }
 
     /// Entries written and entries removed.

@@ -70,6 +70,9 @@ package struct Reason: Sendable, Hashable, CustomStringConvertible {
 extension Reason {
     /// Of a Service that is served as it was: why, as it is shown everywhere.
     package static func kept(_ cause: String) -> String { "kept from before: \(cause)" }
+
+    /// Of a service port that is not in the maps.
+    package static func notProgrammed(_ cause: String) -> String { "not programmed: \(cause)" }
 }
 
 extension ReasonCode {

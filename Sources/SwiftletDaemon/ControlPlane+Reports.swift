@@ -278,7 +278,7 @@ struct ReportedFailures {
 
     /// What is not in the maps of a Service.
     func texts(for service: ObjectName) -> [String] {
-        byPort.filter { $0.key.service == service }.sorted { $0.key < $1.key }.map(\.value)
+        byPort.filter { $0.key.service == service }.sorted { $0.key < $1.key }.map { Reason.notProgrammed($0.value) }
     }
 
     /// A line for each pending service port, the first hundred of them.

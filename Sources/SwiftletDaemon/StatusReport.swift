@@ -222,7 +222,7 @@ extension StatusReport {
         case .failed: complaints.append("the probe below \(cgroupRoot) could not run; run status as root")
         }
         complaints += maps.compactMap(\.complaint)
-        complaints += (daemon?.pending ?? []).map { "not programmed: \($0)" }
+        complaints += (daemon?.pending ?? []).map(Reason.notProgrammed)
         complaints += (daemon?.problems ?? []).map(UnseenHolder.named)
         return complaints
     }

@@ -152,7 +152,7 @@ struct SourceRangeTests {
         ])
         #expect(
             report.failures.map(\.description)
-                == ["cannot program default/big: source_ranges4 is full (2); raise --max-source-ranges"])
+                == ["default/big: source_ranges4 is full (2); raise --max-source-ranges"])
         #expect(bench.writer.pending == [Bench.portName("big")])
         #expect(bench.meet(Bench.key(10)) == .miss, "never open without its ranges")
         #expect(bench.meet(Bench.key(11)) == Bench.pods(1))

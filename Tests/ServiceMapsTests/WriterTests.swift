@@ -170,7 +170,7 @@ struct WriterTests {
         #expect(report.failures.map(\.error) == [MapError(.backends4, .full(capacity: 8))])
         #expect(
             report.failures.first?.description
-                == "cannot program default/big: backends4 is full (8); raise --max-backends")
+                == "default/big: backends4 is full (8); raise --max-backends")
         #expect(
             bench.meet(Bench.key(1)) == Bench.pods(0, 1, 2, 3) && bench.meet(Bench.key(3)) == Bench.pods(0, 1, 2, 3))
         #expect(bench.meet(Bench.key(2)) == .miss)

@@ -78,6 +78,25 @@ struct ControlPlaneTests {
         #expect(events.compactMap { if case .slice(let slice) = $0 { slice.serviceName } else { nil } } == ["web-1"])
     }
 
+    @Test("of the Services at an address the one is meant that has the port, and all of them where none has")
+    func subjects() async throws {
+        let plane = try MemoryControlPlane()
+        let shared = IPAddress(v4: 0xc633_6407)
+        let other = try Objects.port(81)
+        let services = try (0..<2).flatMap { number in
+            try Objects.service(number) { service in
+                service.externalIPs = [shared]
+                if number == 1 { service.ports[0].port = other }
+            }
+        }
+        _ = await plane.control.ingestFirst(StateBatch(events: services, isInitial: true))
+        #expect(await plane.control.subjects(of: "\(shared):81") == [Objects.name(1)])
+        #expect(await plane.control.subjects(of: "\(shared):82@default/curl") == [Objects.name(0), Objects.name(1)])
+        #expect(await plane.control.subject(of: "\(shared):81@default/curl").client?.name == "curl")
+        #expect(await plane.control.subjects(of: "\(shared)").count == 2)
+        #expect(await plane.control.subjects(of: "*/web-1") == [Objects.name(1)])
+    }
+
     @Test("services tell what is in the way of a port, and what to know of one that has endpoints")
     func tells() async throws {
         let plane = try MemoryControlPlane()

@@ -5,7 +5,7 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
         package var isProgrammed: Bool
         /// `frontend 17, 1 slot`, or what differs.
         package var text: String
-        /// Why the daemon could not write it.
+        /// Why the daemon could not write it, and perhaps what to do: `backends4 is full (4); raise --map-memory-limit`.
         package var pending: String?
 
         package init(isProgrammed: Bool, text: String, pending: String? = nil) {

@@ -241,7 +241,10 @@ extension Explainer {
         guard let maps = facts.maps, !maps.isProgrammed else { return nil }
         if let pending = maps.pending {
             let code: ReasonCode = pending.contains("full") ? .mapFull : .notProgrammed
-            return Reason(code, object: service, text: "\(route.service.name) is not programmed: \(pending)")
+            let parts = pending.split(separator: "; ", maxSplits: 1).map(String.init)
+            return Reason(
+                code, object: service, text: "\(route.service.name) is \(Reason.notProgrammed(parts.first ?? pending))",
+                remedy: parts.count == 2 ? parts[1] : nil)
         }
         if facts.daemonRuns == false {
             return Reason(.noDaemon, text: "\(route.service.name) is not in the maps, and no daemon runs")

@@ -18,7 +18,7 @@ struct StatusPage: Sendable {
     var now: Date
 
     /// What a person must act on.
-    private var complaints: [String] { report.problems + report.pending.map { "not programmed: \($0)" } }
+    private var complaints: [String] { report.problems + report.pending.map(Reason.notProgrammed) }
 
     /// - Parameter nonce: without it no style and no script of the page counts.
     func html(nonce: String) -> HTML {

@@ -222,7 +222,8 @@ struct NodeLook {
         let reports = ControlClient.ask(.services, at: pins.runDirectory)
             .flatMap { try? ReportCoding.decoder().decode([ServiceReport].self, from: $0) }
         let own = reports?.first { $0.namespace == port.service.namespace && $0.name == port.service.name }
-        return own?.problems.first { $0.hasPrefix("\(ApplyReport.Failure.begin(of: port)):") }
+        let lead = Reason.notProgrammed("\(port): ")
+        return own?.problems.first { $0.hasPrefix(lead) }.map { "\($0.dropFirst(lead.count))" }
     }
 
     private struct Socket: Hashable {

@@ -9,7 +9,7 @@ extension Explainer {
             if let reason = miss(key, of: service) { return underlying(reason, of: service) ?? reason }
         }
         let isOwn = node.nodePortAddresses.contains { $0.address == key.address }
-        if isOwn, let reason = nodePortOfAnotherProtocol(key) { return reason }
+        if isOwn, let reason = nodePortOfAnotherProtocol(key) ?? healthCheck(key) { return reason }
         let refusal = refusal { $0.owns(key.address) || isOwn && $0.ports.contains { $0.nodePort == key.port } }
         return refusal.map { Reason($0) } ?? missed(key.address)
     }
@@ -160,6 +160,16 @@ extension Explainer {
                 ?? "ask one of these, or change --nodeport-addresses")
     }
 
+    private func healthCheck(_ key: FrontendKey) -> Reason? {
+        guard key.proto == .tcp, let service = services.first(where: { $0.healthCheckNodePort == key.port }) else {
+            return nil
+        }
+        return Reason(
+            .notAFrontend, object: "Service \(service.name)",
+            text: "\(key.port) is the healthCheckNodePort of \(service.name), where load balancers ask the node itself",
+            remedy: "ask one of its nodePorts")
+    }
+
     private func nodePortOfAnotherProtocol(_ key: FrontendKey) -> Reason? {
         for service in services where service.kind == .nodePort || service.kind == .loadBalancer {
             guard let other = service.ports.first(where: { $0.nodePort == key.port }) else { continue }
@@ -192,7 +202,16 @@ extension Explainer {
         }
         return Reason(
             .portNotServed, object: "Service \(service.name)", text: "\(text), not \(key.port)/\(key.proto)",
-            remedy: "ask one of these, or add the port to spec.ports")
+            remedy: remedy(askingTarget: "\(key.port)", of: service)
+                ?? "ask one of these, or add the port to spec.ports")
+    }
+
+    /// Of a port that is asked and is where a service port leads.
+    private func remedy(askingTarget target: String?, of service: Service) -> String? {
+        guard let target, let place = view.services[service.name]?.targets.firstIndex(of: target),
+            service.ports.indices.contains(place)
+        else { return nil }
+        return "ask \(service.ports[place].port), whose targetPort is \(target)"
     }
 
     func noSuchPort(_ port: String?, of service: Service, _ proto: IPProtocol?) -> Reason {
@@ -209,7 +228,8 @@ extension Explainer {
         }
         return Reason(
             .portNotServed, object: object, text: text,
-            remedy: near.isEmpty ? "ask one of these, or add the port to spec.ports" : "")
+            remedy: remedy(askingTarget: port, of: service)
+                ?? (near.isEmpty ? "ask one of these, or add the port to spec.ports" : ""))
     }
 
     func left(_ reason: LeftAlone, _ service: Service) -> Reason {

@@ -39,7 +39,8 @@ extension Explainer {
     /// A slice names a pod that is gone, or an address that the pod had: of an endpoint that is used, or would be if it were
     /// ready. Only the slices of a selector are judged, whose pods are looked at, and only by pods that were seen.
     func stale(_ route: Route) -> Reason? {
-        guard route.service.selector?.isEmpty == false, view.unseen.isEmpty else { return nil }
+        let seesAll = view.unseen.isEmpty && !view.problems.contains { $0.hides == .anything }
+        guard route.service.selector?.isEmpty == false, seesAll else { return nil }
         let namespace = route.service.name.namespace
         let pods = view.pods.filter { $0.name.namespace == namespace }
         if pods.isEmpty && !view.hasAllPods { return nil }

@@ -102,9 +102,12 @@ struct NodeLook {
     private mutating func idleDevice(to destination: Explainer.Destination) -> String? {
         guard let network else { return nil }
         let own = Set(network.addresses.map(\.address))
-        return destination.endpoints.prefix(16).lazy.map(\.address).filter { !own.contains($0) }.compactMap { address in
-            network.device(to: address).flatMap { network.link(named: $0) }
-        }.first { $0.isUp && !$0.hasCarrier }?.name
+        for address in destination.endpoints.prefix(16).map(\.address) where !own.contains(address) {
+            let devices = network.devices(to: address)
+            if devices.contains(where: { !$0.isUp || $0.hasCarrier }) { continue }
+            if let device = devices.first { return device.name }
+        }
+        return nil
     }
 
     /// What of netfilter drops packets to the endpoints, as far as its rules can be followed: in the client's own network
@@ -131,7 +134,7 @@ struct NodeLook {
             var way = PacketWay(to: endpoint, at: hooks)
             if case .outside(let address) = client { way.source = address }
             way.inputDevice = isOfNode ? nil : network?.holder(of: asked)
-            way.outputDevice = network?.device(to: endpoint)
+            way.outputDevice = network?.devices(to: endpoint).first?.name
             return way
         }
     }
@@ -328,10 +331,10 @@ extension NetworkSnapshot {
         addresses.first { $0.address == address }.flatMap { link($0.link)?.name }
     }
 
-    /// By the longest prefix of the main table.
-    fileprivate func device(to address: IPAddress) -> String? {
+    /// By the longest prefix of the main table; several where there are several ways.
+    fileprivate func devices(to address: IPAddress) -> [NetworkLink] {
         let nearest = routes.routes.last { $0.destination.contains(address) }?.destination
-        return routes.routes.first { $0.destination == nearest }?.link.flatMap { link($0)?.name }
+        return routes.routes.filter { $0.destination == nearest }.compactMap { $0.link.flatMap(link) }
     }
 }
 

@@ -160,7 +160,8 @@ extension ReasonCode {
         case .refusedObject: .init("manifest", "the object cannot be used as it is written", "correct it")
         case .keptFromBefore:
             .init(
-                "manifest", "kept from before: what may define it now cannot be used", "correct the manifest")
+                "manifest", "kept from before: what may define it now cannot be used",
+                "`swiftlet status` says what to correct")
         default: nil
         }
     }

@@ -95,9 +95,13 @@ extension ControlPlane {
     private func snapshot(
         of text: String
     ) -> (state: ClusterState, subjects: [ObjectName], kept: [ServedReport.Kept])? {
-        if knowsNothing { return nil }
-        let inMaps = Set(keptInMaps)
-        let kept = keptServices.sorted { $0.key < $1.key }.map { name, cause in
+        // Before a complete list the maps know of all that they have, and nobody else.
+        let early = hasCompleteList ? [] : writer?.unconfirmedServices ?? []
+        if knowsNothing && early.isEmpty { return nil }
+        let inMaps = Set(keptInMaps + early)
+        var causes = keptServices
+        for name in early { causes[name] = "no complete list has come yet" }
+        let kept = causes.sorted { $0.key < $1.key }.map { name, cause in
             ServedReport.Kept(service: .init(name), cause: cause, isInMaps: inMaps.contains(name))
         }
         return (state, subjects(of: text), kept)

@@ -93,6 +93,10 @@ struct ClusterOutageTests {
 
             try node.startAlone(following: api)
             #expect(try node.call("10.96.0.15:80", "--count", "30").pods == ["pod-1", "pod-2"])
+            for subject in ["web", "10.96.0.15:80"] {
+                let explained = try node.swiftlet("explain", subject)
+                #expect(explained.status == .exited(0), "\(explained)")
+            }
             // Maps that hold something wait for the API server first.
             let servesCache = try eventually(within: keepsMaps ? 20_000 : 0) {
                 node.logText.contains("serving what was known last")

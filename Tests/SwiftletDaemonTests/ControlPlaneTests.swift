@@ -64,6 +64,8 @@ struct ControlPlaneTests {
         #expect(await after.control.wanted.emptyServices == EmptyServices())
         let served = try #require(await after.control.served("default/web-0"))
         #expect(served.kept.map(\.isInMaps) == [true])
+        let early = try MemoryControlPlane(before.store)
+        #expect(await early.control.served("default/web-0")?.kept.map(\.cause) == ["no complete list has come yet"])
     }
 
     @Test("what a Service is served by is handed over whole, and of others the slices are not")

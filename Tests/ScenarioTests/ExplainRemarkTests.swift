@@ -48,6 +48,16 @@ struct ExplainRemarkTests {
         #expect(explanation.steps.contains { $0.text.contains("b.yaml") && $0.text.contains("defines it already") })
     }
 
+    @Test("of several Services of one name the one that is meant is told")
+    func choice() throws {
+        let other = Self.service().replacing("name: web}", with: "name: web, namespace: prod}")
+            .replacing("10.96.0.15", with: "10.96.0.16")
+        let files = ["a.yaml": Self.service(), "b.yaml": other]
+        let text = try explain("web", files).steps.first?.text
+        #expect(text == "web is taken for default/web; there is also prod/web")
+        #expect(try explain("prod/web", files).steps.first?.text.contains("is the ClusterIP of prod/web") == true)
+    }
+
     @Test("a directory of which no file is read is named", arguments: [["web.txt": "kind: Service"], [:]])
     func nothingRead(files: [String: String]) throws {
         for subject in ["web", "10.96.0.15:80"] {

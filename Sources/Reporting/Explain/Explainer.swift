@@ -122,8 +122,19 @@ package struct Explainer {
             if let route = routes(of: question).first { return follow(route) }
             return answer(question, steps: ["\(key) is no frontend on this node"], missed(key, question))
         case .service(let namespace, let name, let port):
-            return explain(namespace, name, port, question, follow)
+            var explanation = explain(namespace, name, port, question, follow)
+            if let choice = choice(namespace, name) { explanation.steps.insert(.init(text: choice), at: 0) }
+            return explanation
         }
+    }
+
+    /// Which of several Services of one name is meant, where no namespace is written.
+    private func choice(_ namespace: String?, _ name: String) -> String? {
+        guard namespace == nil, let chosen = service(nil, name)?.name else { return nil }
+        let others = services.map(\.name).filter { $0.name == name && $0 != chosen }
+        if others.isEmpty { return nil }
+        let list = others.prefix(4).map(\.description).joined(separator: ", ") + (others.count > 4 ? ", …" : "")
+        return "\(name) is taken for \(chosen); there is also \(list)"
     }
 
     /// For a pod of another node, whose connections are translated there; nil for others. NodePorts of this node are served here

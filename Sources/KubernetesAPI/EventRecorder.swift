@@ -14,12 +14,15 @@ package struct ServiceWarning: Sendable, Hashable {
     /// What was about to be done: `Programming`.
     package var action: String
     package var note: String
+    /// It is about this node, which the Event names; others may find the same of theirs, and one Event is enough.
+    package var isOfNode: Bool
 
-    package init(service: ObjectName, reason: String, action: String, note: String) {
+    package init(service: ObjectName, reason: String, action: String, note: String, isOfNode: Bool = false) {
         self.service = service
         self.reason = reason
         self.action = action
         self.note = note
+        self.isOfNode = isOfNode
     }
 }
 
@@ -115,6 +118,7 @@ package final class EventRecorder: Sendable {
         let now = time.wallClock()
         let service = warning.service
         let name = eventName(warning, at: now)
+        let note = (warning.isOfNode ? "on node \(nodeName): " : "") + warning.note
         let metadata = ["name": JSONText.string(name), "namespace": JSONText.string(service.namespace)]
         let regarding = [
             "apiVersion": JSONText.string("v1"), "kind": JSONText.string("Service"),
@@ -126,7 +130,7 @@ package final class EventRecorder: Sendable {
             "reportingController": JSONText.string("swiftlet"), "reportingInstance": JSONText.string(nodeName),
             "action": JSONText.string(warning.action), "reason": JSONText.string(warning.reason),
             "regarding": JSONText.object(regarding), "type": JSONText.string("Warning"),
-            "note": JSONText.string(cut(warning.note, to: Self.longestNote)),
+            "note": JSONText.string(cut(note, to: Self.longestNote)),
         ])
     }
 }

@@ -9,10 +9,12 @@ package struct ServiceMapWriter<Store: MapStore> {
     private let grace: any GracePeriod
     var mirror: Mirror
     var unfinished = UnfinishedPorts()
-    /// Counts the calls that try again what is due.
+    /// Counts the turns in which what is due is tried again.
     var turn = 0
     /// Planning in portions bounds the memory of the operations.
     private let portion = 512
+    /// So many Services are tried again in one call, so that a change need not wait for thousands of them.
+    private let retryPortion = 64
 
     /// Starts from what the maps hold: after a restart, every service port keeps its id, backends and slots.
     package init(store: Store, grace: any GracePeriod, capacities: MapCapacities) throws(MapError) {
@@ -64,7 +66,8 @@ package struct ServiceMapWriter<Store: MapStore> {
     package enum Retries: Sendable {
         /// None: a change costs the same however many are pending.
         case none
-        /// Those whose turn it is: each waits for twice as many calls as the time before, up to twelve.
+        /// A portion of those whose turn it is: each waits for twice as many turns as the time before, up to twelve. A turn
+        /// begins with the first call after `isTurnOver`.
         case due
         case all
     }
@@ -73,11 +76,17 @@ package struct ServiceMapWriter<Store: MapStore> {
         switch retries {
         case .none: return UnfinishedPorts()
         case .due:
-            turn += 1
-            return unfinished.take(dueIn: turn)
-        case .all: return unfinished.take(dueIn: nil)
+            if isTurnOver {
+                turn += 1
+                unfinished.begin(turn: turn)
+            }
+            return unfinished.takeDue(inTurn: turn, atMost: retryPortion)
+        case .all: return unfinished.takeAll()
         }
     }
+
+    /// Whether all that was due in the last turn has been tried again.
+    package var isTurnOver: Bool { unfinished.isTurnOver }
 
     /// Returns the ids of a Service, of which nothing waits any more.
     private mutating func supersede(_ service: ObjectName) -> [ServiceID] {

@@ -17,6 +17,8 @@ struct UnfinishedPorts {
 
     private var desired: [ObjectName: Wish] = [:]
     private var nextPlace = 0
+    /// What is due in this turn and was not handed over yet, the first one last.
+    private var queue: [ObjectName] = []
     /// How many of the ports claim each frontend.
     private var claims: [FrontendKey: Int] = [:]
     var removals: Set<ServiceID> = []
@@ -69,21 +71,32 @@ struct UnfinishedPorts {
         }
     }
 
-    /// Hands over what is due, all of it without a turn, and keeps the rest.
-    mutating func take(dueIn turn: Int?) -> UnfinishedPorts {
-        guard let turn else {
-            defer { self = UnfinishedPorts() }
-            return self
-        }
+    /// Hands over everything.
+    mutating func takeAll() -> UnfinishedPorts {
+        defer { self = UnfinishedPorts() }
+        return self
+    }
+
+    /// Of the turn that has begun, nothing is left to be handed over.
+    var isTurnOver: Bool { queue.isEmpty }
+
+    mutating func begin(turn: Int) {
+        queue = desired.filter { $0.value.due <= turn }.sorted { $0.value.place > $1.value.place }.map(\.key)
+    }
+
+    /// Hands over so many Services of what is due in the turn that has begun, and keeps the rest.
+    mutating func takeDue(inTurn turn: Int, atMost count: Int) -> UnfinishedPorts {
         var due = UnfinishedPorts()
         due.removals = removals
         removals = []
-        for (service, wish) in desired.filter({ $0.value.due <= turn }).sorted(by: { $0.value.place < $1.value.place })
-        {
+        for service in queue.suffix(count).reversed() {
+            // What is wanted of it may have been said anew since the turn began.
+            guard let wish = desired[service], wish.due <= turn else { continue }
             forget(service)
             due.put(wish, of: service)
             due.nextPlace = max(due.nextPlace, wish.place + 1)
         }
+        queue.removeLast(min(count, queue.count))
         return due
     }
 

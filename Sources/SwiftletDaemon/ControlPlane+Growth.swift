@@ -46,7 +46,7 @@ extension ControlPlane {
         setAttention(
             Self.trouble,
             to: failure.map { "cannot give the maps of \(Self.names(groups)) more room: \($0)" })
-        return growthState.end(hasFailed: failure != nil, at: time.now())
+        return growthState.end(of: groups, hasFailed: failure != nil, at: time.now())
     }
 
     /// Makes the maps as large as objects need that are known by now, before anything of them is written: once, instead of

@@ -35,7 +35,7 @@ extension ControlPlane {
             warn(
                 ServiceWarning(
                     service: service, reason: "NotProgrammed", action: "Programming",
-                    note: failure.reason(onNode: nodeName).note))
+                    note: failure.reason.note, isOfNode: true))
         }
         if writer?.isPending != true { reportedFailures = ReportedFailures() }
     }
@@ -175,6 +175,7 @@ extension ControlPlane {
     /// The daemon's part of `services`: every Service that it knows, by name.
     func serviceReports() -> [ServiceReport] {
         let conflicts = Dictionary(grouping: compiler.conflicts, by: \.service)
+        let failures = reportedFailures.texts(for: writer?.pending ?? [])
         let kept = keptServices.mapValues { Reason.kept($0) }
         let unknown = kept.keys.filter { state.service(named: $0) == nil }.sorted()
         let certain = certain
@@ -182,7 +183,7 @@ extension ControlPlane {
             + state.serviceNames.sorted().compactMap { name in
                 serviceReport(
                     name, in: certain, conflicts: conflicts[name] ?? [], remarks: remarks[name] ?? [],
-                    others: [kept[name]].compactMap(\.self) + reportedFailures.texts(for: name))
+                    others: [kept[name]].compactMap(\.self) + (failures[name] ?? []))
             }
     }
 
@@ -253,8 +254,8 @@ extension DesiredService {
 
 extension ApplyReport.Failure {
     /// In the words of the catalogue: a map is full, or the kernel refused a write.
-    fileprivate func reason(onNode node: String) -> Reason {
-        Reason(error.isShortage ? .mapFull : .notProgrammed, text: "on node \(node): \(self)", remedy: "")
+    fileprivate var reason: Reason {
+        Reason(error.isShortage ? .mapFull : .notProgrammed, text: description, remedy: "")
     }
 }
 
@@ -276,9 +277,20 @@ struct ReportedFailures {
         return byPort.updateValue(text, forKey: port) != text
     }
 
-    /// What is not in the maps of a Service.
-    func texts(for service: ObjectName) -> [String] {
-        byPort.filter { $0.key.service == service }.sorted { $0.key < $1.key }.map { Reason.notProgrammed($0.value) }
+    /// Forgets the service ports that are in the maps by now: what befalls them later is news.
+    mutating func forget(except pending: [ServicePortName]) {
+        let before = byPort
+        byPort = [:]
+        for port in pending { byPort[port] = before[port] }
+    }
+
+    /// What is not in the maps of each Service.
+    func texts(for pending: [ServicePortName]) -> [ObjectName: [String]] {
+        var texts: [ObjectName: [String]] = [:]
+        for port in pending {
+            if let text = byPort[port] { texts[port.service, default: []].append(Reason.notProgrammed(text)) }
+        }
+        return texts
     }
 
     /// A line for each pending service port, the first hundred of them.

@@ -257,9 +257,14 @@ actor ControlPlane<Store: MapStore & Sendable> {
             metadata: ["addresses": "\(addresses.map(\.description).joined(separator: ", "))"])
     }
 
-    /// Tries again what could not be written, as far as it is due.
-    func retry() {
-        if writer?.isPending == true { _ = program([], retries: .due) }
+    /// Tries again what could not be written, as far as it is due; changes pass between the portions.
+    func retry() async {
+        guard writer?.isPending == true else { return }
+        repeat {
+            _ = program([], retries: .due)
+            await Task.yield()
+        } while writer?.isTurnOver == false && !growthState.isGrowing && !Task.isCancelled
+        reportedFailures.forget(except: writer?.pending ?? [])
     }
 
     /// What the maps hold from before the start goes once everything that is wanted has been read (spec 10). What

@@ -37,10 +37,12 @@ struct GrowthState {
 
     mutating func begin() { isGrowing = true }
 
+    /// - Parameter groups: what has more room now, unless it has failed.
     /// - Returns: what came meanwhile.
-    mutating func end(hasFailed: Bool, at now: Duration) -> Postponed {
+    mutating func end(of groups: [MapGroup], hasFailed: Bool, at now: Duration) -> Postponed {
         isGrowing = false
-        if hasFailed { nextTry = now + .seconds(10) }
+        // What still lacks room says so when it is tried again.
+        if hasFailed { nextTry = now + .seconds(10) } else { shortages.subtract(groups) }
         for waiter in waiting { waiter.resume() }
         waiting = []
         defer { postponed = Postponed() }

@@ -29,11 +29,11 @@ struct EventTests {
     }
 
     private func recording(
-        _ world: World, _ body: @escaping @Sendable (EventRecorder) async throws -> Void
+        _ world: World, onNode node: String = "node-1", _ body: @escaping @Sendable (EventRecorder) async throws -> Void
     ) async throws {
         var log = Logger(label: "test")
         log.logLevel = .critical
-        let recorder = EventRecorder(world.connection, nodeName: "node-1", time: FastTime().keeper, log: log)
+        let recorder = EventRecorder(world.connection, nodeName: node, time: FastTime().keeper, log: log)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await recorder.run() }
             let outcome = await Result { try await body(recorder) }
@@ -94,6 +94,24 @@ struct EventTests {
                     #expect(second.counts == EventRecorder.Counts(posted: 1, failed: 0, shared: 1, suppressed: 0))
                 }
             }
+        }
+    }
+
+    @Test("what several nodes find of themselves is one Event, which names the first of them")
+    func sharedOfNodes() async throws {
+        var warning = warning(0, note: "services4 is full (8)")
+        warning.isOfNode = true
+        try await World.with { [warning] world in
+            for (node, isFirst) in [("node-1", true), ("node-2", false)] {
+                try await recording(world, onNode: node) { recorder in
+                    recorder.record(warning)
+                    while recorder.counts.posted + recorder.counts.shared == 0 { await Task.yield() }
+                    #expect(recorder.counts.posted == (isFirst ? 1 : 0))
+                }
+            }
+            let request = try #require(world.server.observation.requests.first)
+            let event = try JSON(parsing: String(decoding: request.body, as: UTF8.self))
+            #expect(event["note"] == "on node node-1: services4 is full (8)")
         }
     }
 }

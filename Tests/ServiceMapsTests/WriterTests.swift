@@ -201,6 +201,17 @@ struct WriterTests {
         #expect(bench.meet(Bench.key(5)) == Bench.pods(9) && bench.writer.pending == [Bench.portName("s3")])
     }
 
+    @Test("a turn is taken in portions, and its end is told")
+    func portions() throws {
+        let capacities = MapCapacities(services: 2, slots: 512, backends: 512, affinity: 1, possibleCPUs: 1)
+        var bench = try Bench(capacities: capacities)
+        _ = bench.writer.apply(upserts: (1...152).map { Bench.service("s\($0)", at: $0, pods: [$0]) })
+        let failures = (0..<3).map { _ in bench.writer.apply(retries: .due).failures.count }
+        #expect(failures == [64, 64, 22] && bench.writer.isTurnOver)
+        #expect(bench.writer.apply(retries: .due).failures.isEmpty && bench.writer.isTurnOver)
+        #expect(bench.writer.pending.count == 150)
+    }
+
     @Test("an id is free again after the grace period only, and its counter starts at zero")
     func ids() throws {
         var bench = try Bench()

@@ -1,5 +1,6 @@
 import KubernetesObjects
 import ServiceMaps
+import ServiceModel
 import Synchronization
 import TestKit
 import Testing
@@ -23,6 +24,23 @@ struct ControlPlaneGrowthTests {
         await plane.control.grow()
         #expect(await plane.control.pendingPorts == 0)
         #expect(plane.count(.services4) == 20 && plane.growths.withLock { !$0.isEmpty })
+    }
+
+    @Test("maps grow once for what found room then, though something else goes on waiting")
+    func once() async throws {
+        let plane = try MemoryControlPlane(services: 8, grows: true)
+        plane.store.refuses = { _, map in map == .sourceRanges4 }
+        let restricted = try Objects.service(0) {
+            $0.kind = .loadBalancer
+            $0.ingress = [.init(address: IPAddress(v4: 0xc633_6407), mode: .vip)]
+            $0.loadBalancerSourceRanges = ["192.0.2.0/24"]
+        }
+        _ = await plane.control.ingestFirst(StateBatch(events: restricted, isInitial: true))
+        #expect(await plane.control.pendingPorts == 1)
+        _ = await plane.control.ingest(StateBatch(events: try (1..<10).flatMap { try Objects.service($0) }))
+        await plane.control.grow()
+        #expect(await plane.control.pendingPorts == 1 && plane.count(.services4) == 9)
+        #expect(plane.growths.withLock { $0.count } == 1)
     }
 
     @Test("growing that failed is tried again after a pause, not before, and a person is told meanwhile")

@@ -1,5 +1,6 @@
 import KubernetesAPI
 import KubernetesObjects
+import Observability
 import ServiceMaps
 import ServiceModel
 import Synchronization
@@ -140,6 +141,29 @@ struct ControlPlaneTests {
         await plane.control.reclaim()
         for _ in 0..<16 where await plane.control.pendingPorts > 0 { await plane.control.retry() }
         #expect(await plane.control.pendingPorts == 0 && plane.count(.services4) == 4)
+    }
+
+    @Test("changes pass between the portions in which thousands of ports are tried again")
+    func portions() async throws {
+        let plane = try MemoryControlPlane(services: 4)
+        _ = await plane.control.ingestFirst(try Objects.list(0..<200))
+        #expect(await plane.control.pendingPorts == 196)
+        let rounds = { plane.endpoints.sync.statistics.syncs.count }
+        let before = rounds()
+        await plane.control.retry()
+        #expect(rounds() - before == 4)
+    }
+
+    @Test("what found room is no problem of its Service any more, though others go on waiting")
+    func recovers() async throws {
+        let plane = try MemoryControlPlane(services: 4)
+        _ = await plane.control.ingestFirst(try Objects.list(0..<6))
+        let served = try #require(await plane.control.servedNumber(in: 0..<6))
+        _ = await plane.control.ingest(StateBatch(events: [.serviceGone(Objects.name(served))]))
+        await plane.control.reclaim()
+        for _ in 0..<16 where await plane.control.pendingPorts > 1 { await plane.control.retry() }
+        #expect(await plane.control.pendingPorts == 1)
+        #expect(await plane.control.serviceReports().flatMap(\.problems).count == 1)
     }
 
     @Test("backends stay until a grace period has passed, and their sockets are told of then")

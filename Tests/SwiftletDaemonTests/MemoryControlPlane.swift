@@ -69,6 +69,7 @@ final class MemoryControlPlane: Sendable {
         func grow(to capacities: MapCapacities) throws -> FakeStore {
             guard let test, !test.refusesGrowth.withLock({ $0 }) else { throw NoRoom() }
             let larger = FakeStore(test.store.contents, capacities: capacities)
+            larger.refuses = test.store.refuses
             test.growths.withLock { $0.append(capacities) }
             test.current.withLock { $0 = larger }
             return larger

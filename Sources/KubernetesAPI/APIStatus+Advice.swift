@@ -32,8 +32,11 @@ extension APIStatus {
 
 /// What a refusal says of the API server.
 extension APIStatus {
-    /// Another one may be well: this one is broken, accepts no credentials, or is something in front of an API server.
-    var isSick: Bool { code >= 500 && !isBehind || code == 401 || (300..<400).contains(code) }
+    /// Another one may be well: this one is broken or has too much to do, accepts no credentials, or is something in front
+    /// of an API server.
+    var isSick: Bool {
+        code >= 500 && !isBehind || [401, 404, 429].contains(code) || (300..<400).contains(code)
+    }
 }
 
 /// The beginning of an answer that is not the API's.

@@ -135,7 +135,7 @@ actor ResourceFollower {
             return max(backoff.afterAnswer(time.chance), wait(after: status))
         }
         doubt()
-        if [403, 404].contains(status.code) {
+        if [403, 404].contains(status.code), !(status.isSick && session.hasOthers) {
             settle(error.problem(about: name))
             return session.timeouts.refusal * (1 + time.chance()) / 2
         }

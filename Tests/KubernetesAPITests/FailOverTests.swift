@@ -75,7 +75,8 @@ struct FailOverTests {
         ("a list that comes in drips", .drips(.milliseconds(50))), ("HTML", .body(200, "<html>sign in</html>")),
         ("nobody is known", .status(401, reason: "Unauthorized")), ("no answer", .stall),
         ("come back in an hour", .status(503, reason: "ServiceUnavailable", retryAfter: 3600)),
-        ("elsewhere", .body(302, "")),
+        ("too much to do for an hour", .status(429, reason: "TooManyRequests", retryAfter: 3600)),
+        ("elsewhere", .body(302, "")), ("nothing known by this name", .body(404, "404 page not found")),
     ]
 
     @Test("one that is sick is left for the next one within seconds", arguments: FailOverTests.sicknesses)

@@ -3,7 +3,7 @@ package import ServiceModel
 extension EndpointSlice {
     /// Reads an EndpointSlice; what is wrong is in the field's findings.
     static func read(_ object: Field, name: ObjectName, intern: Interner) -> EndpointSlice {
-        let labels = object[.metadata]?.textMap(.labels) ?? [:]
+        let labels = object[.metadata]?.asElement.textMap(.labels) ?? [:]
         let type = object.choice(.addressType, among: ["IPv4", "IPv6", "FQDN"]) { AddressType(rawValue: $0) }
         if object[.addressType]?.isBlank ?? true { object.reportMissing(.addressType, "write IPv4, IPv6 or FQDN") }
         var slice = EndpointSlice(
@@ -117,14 +117,14 @@ extension EndpointsObject {
     /// Reads an Endpoints object; what is wrong is in the field's findings.
     static func read(_ object: Field, intern: Interner) -> EndpointsObject {
         var result = EndpointsObject()
-        let metadata = object[.metadata]
+        let metadata = object[.metadata]?.asElement
         result.isExempt =
             metadata?.textMap(.labels)["endpointslice.kubernetes.io/skip-mirror"] == "true"
             || metadata?.textMap(.annotations)["control-plane.alpha.kubernetes.io/leader"] != nil
         for field in object.list(.subsets) {
             var subset = Subset()
             for (key, isReady) in [(FieldName.addresses, true), (.notReadyAddresses, false)] {
-                for entry in field.list(key) {
+                for entry in field.list(key).map(\.asElement) {
                     let read = entry.element { entry in
                         if entry[.ip] == nil { entry.reportMissing(.ip, "write the address of the endpoint") }
                         return entry[.ip]?.endpointAddress

@@ -5,7 +5,7 @@ extension PodObject {
     static func read(_ object: Field, intern: Interner) -> PodObject {
         var pod = PodObject()
         let metadata = object[.metadata]
-        pod.labels = intern(metadata?.textMap(.labels) ?? [:])
+        pod.labels = intern(metadata?.asElement.textMap(.labels) ?? [:])
         pod.isTerminating = metadata?[.deletionTimestamp] != nil
         if let spec = object[.spec] {
             pod.nodeName = intern(spec.text(.nodeName))
@@ -55,7 +55,7 @@ extension Node {
     static func read(_ object: Field, name: String, intern: Interner) -> Node {
         var node = Node(name: name)
         let metadata = object[.metadata]
-        node.labels = intern(metadata?.textMap(.labels) ?? [:])
+        node.labels = intern(metadata?.asElement.textMap(.labels) ?? [:])
         node.isBeingDeleted = metadata?[.deletionTimestamp] != nil
         if let spec = object[.spec] {
             node.podCIDRs = spec.podCIDRs

@@ -4,11 +4,11 @@ extension ServiceObject {
     /// Reads a Service; what is wrong is in the field's findings.
     static func read(_ object: Field, name: ObjectName, intern: Interner) -> ServiceObject {
         var service = Service(name: name)
-        let metadata = object[.metadata]
+        let metadata = object[.metadata]?.asElement
         service.labels = intern(metadata?.textMap(.labels) ?? [:])
         service.annotations = (metadata?.textMap(.annotations) ?? [:]).filter { $0.key != FieldName.lastApplied }
         checkAnnotations(metadata)
-        service.created = metadata?.asElement[.creationTimestamp]?.text.flatMap { UnixTime($0) }
+        service.created = metadata?[.creationTimestamp]?.text.flatMap { UnixTime($0) }
         var result = ServiceObject(service: service)
         guard let spec = object[.spec] else {
             object.reportMissing(.spec, "write the type and the ports of the Service")
@@ -28,7 +28,7 @@ extension ServiceObject {
 
     /// An annotation of ours with an unknown value has no effect, which must be reported.
     private static func checkAnnotations(_ metadata: Field?) {
-        let annotations = metadata?.asElement[.annotations]
+        let annotations = metadata?[.annotations]
         for (key, words) in [(Service.socketsAnnotation, ["off"]), (Service.destroyTCPAnnotation, ["true", "false"])] {
             guard let field = annotations?[key], !field.isBlank, let text = field.text, !words.contains(text) else {
                 continue
@@ -39,7 +39,7 @@ extension ServiceObject {
 
     private mutating func readKind(_ spec: Field) {
         let words = ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
-        service.kind = spec.choice(.type, among: words) { Service.Kind(rawValue: $0) } ?? .clusterIP
+        service.kind = spec.asElement.choice(.type, among: words) { Service.Kind(rawValue: $0) } ?? .clusterIP
         service.externalName = spec.text(.externalName)
         if service.kind == .externalName && (service.externalName ?? "").isEmpty {
             spec.reportMissing(.externalName, "write the DNS name that the Service stands for")
@@ -122,6 +122,14 @@ extension ServiceObject {
             let frontends = service.ports.count * (service.clusterIPs.count + count)
             guard frontends > Service.mostFrontends else { return nil }
             return "would make \(frontends) frontends, and a Service may have \(Service.mostFrontends)"
+        }
+        let ranges = service.ports.count * service.loadBalancerSourceRanges.count
+        if ranges > Service.mostSourceRanges {
+            object.report(
+                .spec, .loadBalancerSourceRanges,
+                cause: "would make \(ranges) ranges, one for each port, and a Service may have "
+                    + "\(Service.mostSourceRanges)",
+                advice: "write wider ranges, or make several Services, each with fewer ports")
         }
         if let cause = cause(0) { return object.report(.spec, .ports, cause: cause, advice: advice) }
         if let cause = cause(service.ingress.count) {

@@ -70,6 +70,8 @@ package struct Service: Sendable, Hashable {
     /// A Service that makes more frontends, counted without those of NodePorts, is not served with all of its addresses: the
     /// maps are for all Services.
     package static let mostFrontends = 10_000
+    /// A Service whose ports would have more source ranges together is refused: to serve it without them would open it.
+    package static let mostSourceRanges = 100_000
 
     /// Where an API server allocates NodePorts that is not told otherwise (`--service-node-port-range`).
     package static let usualNodePorts = 30_000...32_767

@@ -85,7 +85,15 @@ let serviceMistakes: [Mistake] = [
         spec: "ports: [{port: 80, targetPort: '8080'}]"),
     Mistake(
         "type is Cluster; write ClusterIP, NodePort, LoadBalancer or ExternalName",
-        spec: "type: Cluster, ports: [{port: 80}]"),
+        spec: "type: Cluster, ports: [{port: 80}]"
+    ).partial,
+    Mistake(
+        "cannot use Service default/web in f.yaml (document 1): metadata.annotations.a is a list; write a text",
+        """
+        {apiVersion: v1, kind: Service, metadata: {name: web, labels: {b: c}, annotations: {a: [b]}},
+         spec: {ports: [{port: 80}]}}
+        """
+    ).partial,
     Mistake("externalName is missing; write the DNS name that the Service stands for", spec: "type: ExternalName"),
     Mistake(
         "clusterIP is 10.96.0.300, which is no IP address; write an IPv4 or IPv6 address",

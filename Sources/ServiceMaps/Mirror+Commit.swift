@@ -14,12 +14,13 @@ extension Mirror {
             guard let index = records[planned.owner]?.runs.firstIndex(where: { $0.run.first == first }) else { return }
             records[planned.owner]?.runs[index].isWritten = true
         case .putSourceRange(let range, let id):
-            guard let index = records[id]?.ranges.firstIndex(where: { $0.range == range }) else { return }
+            guard let index = records[id]?.index(of: range) else { return }
             if records[id]?.ranges[index].isWritten == false { fill[map] += 1 }
             records[id]?.ranges[index].isWritten = true
         case .deleteSourceRange(let range, let id):
             fill[map] -= 1
-            records[id]?.ranges.removeAll { $0.range == range }
+            guard let index = records[id]?.index(of: range) else { return }
+            records[id]?.ranges.remove(at: index)
         case .deleteBackendCounter: break
         case .mark(let bit): filter.insert(bit)
         case .putService(let key, let entry):

@@ -139,13 +139,16 @@ private struct Restorer {
         _: Family.Type, from store: Store, into mirror: inout Mirror
     ) throws(MapError) {
         let map = ServiceMap.sourceRanges(Family.family)
+        var touched: Set<ServiceID> = []
         try store.forEach(in: map) { (key: Family.SourceRangeKey, _: source_range) in
             guard let (service, range) = key.decoded, mirror.restoreRecord(service, Family.family) else { return }
             mirror.fill[map] += 1
+            touched.insert(service)
             let isWanted = mirror.records[service]?.isWanted ?? false
             mirror.records[service]?.ranges.append(
                 MirroredRange(range: range, isWritten: true, isWanted: isWanted))
         }
+        for id in touched { mirror.records[id]?.ranges.sort { $0.range < $1.range } }
     }
 
     /// An endpoint has one id; others of it are not used, and go.

@@ -111,8 +111,8 @@ extension Mirror {
 
     /// Not if it has come back meanwhile, or has been retired again later.
     private func isStill(_ retired: RetiredEntries.Range) -> Bool {
-        records[retired.service]?.ranges.contains { $0.range == retired.range && $0.retiredAt == retired.epoch }
-            ?? false
+        guard let record = records[retired.service], let index = record.index(of: retired.range) else { return false }
+        return record.ranges[index].retiredAt == retired.epoch
     }
 
     /// Not if it has come back meanwhile, or has been retired again later.
@@ -141,11 +141,12 @@ extension Mirror {
         for run in retired.runs where run.epoch <= epoch {
             plan.append(.clearSlots(run.family, run.run), for: run.owner, to: .clearSlots, run.family)
         }
-        for retired in retired.ranges where retired.epoch <= epoch && isStill(retired) {
+        // From the last to the first, as they stand in the records: nothing behind them has to move up.
+        for retired in retired.ranges.reversed() where retired.epoch <= epoch && isStill(retired) {
             let operation = MapOperation.deleteSourceRange(retired.range, of: retired.service)
             plan.append(operation, for: retired.service, to: .deleteSourceRanges, retired.range.family)
         }
-        for retired in retired.backends where retired.epoch <= epoch && isStill(retired) {
+        for retired in retired.backends.reversed() where retired.epoch <= epoch && isStill(retired) {
             let (id, owner, family) = (retired.id, retired.service, retired.address.family)
             if capacities.countsBackends {
                 plan.append(.deleteBackendCounter(id), for: owner, to: .deleteBackendCounters, family)
@@ -174,7 +175,7 @@ extension Mirror {
             }
             retired.backends.append(.init(id: id, service: service, address: address, port: port, epoch: epoch))
         case .deleteSourceRange(let range, let id):
-            guard let index = records[id]?.ranges.firstIndex(where: { $0.range == range }) else { return }
+            guard let index = records[id]?.index(of: range) else { return }
             records[id]?.ranges[index].retiredAt = epoch
             retired.ranges.append(.init(range: range, service: id, epoch: epoch))
         case .deleteName(let id):

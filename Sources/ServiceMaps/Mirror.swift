@@ -94,6 +94,7 @@ struct PortRecord {
     var runs: [MirroredRun] = []
     /// The last plan has frontends that ask for ranges, be there some or none.
     var isRestricted = false
+    /// Sorted by range.
     var ranges: [MirroredRange] = []
 
     /// It is no longer wanted: what the kernel holds of it may go once nothing leads there.
@@ -245,6 +246,16 @@ extension PortRecord {
             if backends[middle].isBefore(address, port) { low = middle + 1 } else { high = middle }
         }
         return (low, low < backends.count && backends[low].isAt(address, port))
+    }
+
+    /// Where a range is; nil if it is not there.
+    func index(of range: CIDR) -> Int? {
+        var (low, high) = (0, ranges.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if ranges[middle].range < range { low = middle + 1 } else { high = middle }
+        }
+        return low < ranges.count && ranges[low].range == range ? low : nil
     }
 
     /// Where a frontend is, or would be inserted.

@@ -67,7 +67,9 @@ struct PortDraft {
             if range.isWanted { range.retiredAt = 0 }
             ranges.append(range)
         }
-        ranges += missing.sorted().map { MirroredRange(range: $0) }
+        guard !missing.isEmpty else { return }
+        ranges += missing.map { MirroredRange(range: $0) }
+        ranges.sort { $0.range < $1.range }
     }
 
     mutating func assignIDs(_ ids: inout BackendIDSequence) {
@@ -137,9 +139,17 @@ extension DesiredServicePort {
 
     /// The ranges of its restricted frontends, which have the same ones.
     var sourceRanges: Set<CIDR> {
-        frontends.reduce(into: []) { ranges, frontend in
-            if let sources = frontend.sourceRanges { ranges.formUnion(sources.admitted(by: frontend.key.address)) }
+        var (all, last): (Set<CIDR>, [CIDR]) = ([], [])
+        for frontend in frontends {
+            guard let sources = frontend.sourceRanges else { continue }
+            // Those of a Service have one array, which is not gone through for each of them.
+            if sources.ranges != last {
+                last = sources.ranges
+                all.formUnion(last)
+            }
+            if let own = sources.own(of: frontend.key.address) { all.insert(own) }
         }
+        return all
     }
 
     /// Itself, if its backends are sorted and unique as they should be; otherwise with those that are.

@@ -28,9 +28,11 @@ package struct SourceRanges: Sendable, Hashable {
 
 extension SourceRanges {
     /// Every range of clients that a VIP admits, itself among them where it is one.
-    package func admitted(by vip: IPAddress) -> [CIDR] {
-        guard admitsVIP, let own = CIDR(network: vip, prefixLength: vip.family.bitWidth) else { return ranges }
-        return ranges + [own]
+    package func admitted(by vip: IPAddress) -> [CIDR] { ranges + [own(of: vip)].compactMap(\.self) }
+
+    /// A VIP as a range of clients that it admits; nil where it does not admit itself.
+    package func own(of vip: IPAddress) -> CIDR? {
+        admitsVIP ? CIDR(network: vip, prefixLength: vip.family.bitWidth) : nil
     }
 
     /// A range as a person may write it, with white space at either end, which the API server lets pass.

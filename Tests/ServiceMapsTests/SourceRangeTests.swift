@@ -39,6 +39,19 @@ struct SourceRangeTests {
         #expect(port.sourceRanges.map(\.description) == ["10.0.0.0/8", "192.0.2.0/24"])
     }
 
+    @Test("tens of thousands cost in proportion, and so do backends", .timeLimit(.minutes(1)))
+    func many() throws {
+        let capacities = MapCapacities(
+            services: 16, slots: 131_072, backends: 65_536, sourceRanges: 65_536, affinity: 1, possibleCPUs: 1)
+        var bench = try Bench(capacities: capacities)
+        let ranges = (0..<40_000).map { "198.18.\($0 >> 8).\($0 & 255)/32" }
+        expectDone(bench.writer.apply(upserts: [Self.service(ranges: ranges)]))
+        expectDone(bench.writer.apply(upserts: [Bench.service("large", at: 3, pods: 0..<40_000)]))
+        _ = bench.writer.apply(removals: [Bench.name("web"), Bench.name("large")])
+        _ = try bench.writer.reclaim()
+        try expectMaps(in: bench.store, hold: [])
+    }
+
     @Test("other ranges are written without touching the frontend; the old ones go after the grace period")
     func change() throws {
         var bench = try Bench()

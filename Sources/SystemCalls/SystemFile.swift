@@ -15,6 +15,20 @@ package enum SystemFile {
         }
     }
 
+    /// Hands a file over in parts, until it ends or no more of it is wanted.
+    package static func read(_ path: FilePath, while take: (ArraySlice<UInt8>) -> Bool) throws(Errno) {
+        try rethrowing {
+            let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
+            try file.closeAfter {
+                var part = [UInt8](repeating: 0, count: 4_096)
+                while true {
+                    let count = try part.withUnsafeMutableBytes { try file.read(into: $0) }
+                    if count == 0 || !take(part[..<count]) { return }
+                }
+            }
+        }
+    }
+
     package static func text(of path: FilePath, atMost limit: Int = .max) throws(Errno) -> String {
         String(decoding: try bytes(of: path, atMost: limit), as: UTF8.self)
     }

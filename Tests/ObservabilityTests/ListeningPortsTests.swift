@@ -5,17 +5,25 @@ import Testing
 
 @Suite("Ports on which somebody listens")
 struct ListeningPortsTests {
-    @Test("are those of sockets in the state LISTEN, in both families")
+    @Test("are those of sockets in the state LISTEN, in both families; what comes after them is not read")
     func read() {
         let text = """
               sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
                0: 0100007F:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 20 1
-               1: 0100007F:7530 0100007F:0016 01 00000000:00000000 00:00000000 00000000     0        0 21 1
-               2: 00000000000000000000000000000000:7583 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 22 1
-               3: odd
+               1: 00000000000000000000000000000000:7583 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 22 1
+               2: 0100007F:7530 0100007F:0016 01 00000000:00000000 00:00000000 00000000     0        0 21 1
+
             """
-        #expect(ListeningPorts.read(text) == [22, 0x7583])
-        #expect(ListeningPorts.read("") == [])
+        let bytes = Array(text.utf8)
+        // In parts that end anywhere.
+        for size in [1, 50, bytes.count] {
+            var ports = ListeningPorts()
+            let starts = Array(stride(from: 0, to: bytes.count, by: size))
+            let read = starts.prefix { ports.take(bytes[$0..<min($0 + size, bytes.count)]) }
+            #expect(ports.ports == [22, 0x7583] && read.count < starts.count)
+        }
+        var odd = ListeningPorts()
+        #expect(!odd.take(Array("heading\nodd\n".utf8)[...]) && odd.ports.isEmpty)
     }
 
     @Test("a socket that listens here is seen")

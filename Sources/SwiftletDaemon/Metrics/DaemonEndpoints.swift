@@ -34,10 +34,9 @@ struct DaemonEndpoints: Sendable {
         self.settings = settings
         self.log = log
         sync = SyncMetrics(health: health)
-        // Maps, programs, devices, watches, files that are read, and clients have the rest.
-        let limit = max(OpenFiles.limit / 2, OpenFiles.limit - 1_024)
         healthChecks = HealthCheckPorts(
-            proxyIsHealthy: { health.isHealthy }, problems: problems, log: log, limit: limit)
+            proxyIsHealthy: { health.isHealthy }, problems: problems, log: log,
+            limit: OpenFiles.forHealthChecks(of: OpenFiles.limit))
     }
 
     /// The long-running parts.

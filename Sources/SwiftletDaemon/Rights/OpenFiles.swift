@@ -12,6 +12,10 @@ enum OpenFiles {
         return getrlimit(resource, &limit) == 0 ? Int(min(limit.rlim_cur, most)) : 1024
     }
 
+    /// How many sockets may listen for health checks under a limit. Maps, programs, devices, watches, files that are read, and
+    /// clients have the rest, which is at least 400; the half of it is in use while nothing happens.
+    static func forHealthChecks(of limit: Int) -> Int { max(0, limit - 1_024, (limit - 400) / 2) }
+
     /// Raises the soft limit, which is for programs that use select(2), to the hard one.
     static func allowMany() {
         var limit = rlimit()

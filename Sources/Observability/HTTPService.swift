@@ -9,6 +9,8 @@ struct HTTPService: Sendable {
     struct Limits: Sendable {
         /// Connections at the same time.
         var connections = 64
+        /// Where listeners have a limit together, in place of one for each.
+        var shared: ConnectionQueue?
         /// How long a connection may take to send the head of a request, and wait between requests.
         var patience = Duration.seconds(5)
         /// How long a connection may last at all.
@@ -42,7 +44,9 @@ struct HTTPService: Sendable {
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        ConnectionLimit(limits.connections, lifetime: TimeAmount(limits.lifetime)))
+                        ConnectionLimit(
+                            limits.shared ?? ConnectionQueue(atMost: limits.connections),
+                            lifetime: TimeAmount(limits.lifetime)))
                 }
             }
             .childChannelInitializer { channel in

@@ -47,22 +47,29 @@ package final class HealthCheckPorts: Service {
     private let pauses: PersistentListener.Pauses
     private let log: Logger
     private let limit: Int
+    private let connections: ConnectionQueue
     private let onListening: @Sendable (UInt16) -> Void
 
-    /// - Parameter limit: on how many addresses it listens at most, so that descriptors are left for the rest of the process.
+    /// Descriptors are left for the rest of the process, whoever connects to however many ports.
+    ///
+    /// - Parameters:
+    ///   - limit: on how many addresses it listens at most.
+    ///   - connections: how many it has at most, to all of them together.
     package convenience init(
-        proxyIsHealthy: @escaping @Sendable () -> Bool, problems: ListenProblems, log: Logger, limit: Int = .max
+        proxyIsHealthy: @escaping @Sendable () -> Bool, problems: ListenProblems, log: Logger, limit: Int,
+        connections: Int
     ) {
         self.init(
-            proxyIsHealthy: proxyIsHealthy, problems: problems, log: log, limit: limit, pauses: .init(),
-            onListening: { _ in })
+            proxyIsHealthy: proxyIsHealthy, problems: problems, log: log, limit: limit, connections: connections,
+            pauses: .init(), onListening: { _ in })
     }
 
     init(
         proxyIsHealthy: @escaping @Sendable () -> Bool, problems: ListenProblems, log: Logger, limit: Int = .max,
-        pauses: PersistentListener.Pauses, onListening: @escaping @Sendable (UInt16) -> Void
+        connections: Int = 64, pauses: PersistentListener.Pauses, onListening: @escaping @Sendable (UInt16) -> Void
     ) {
         self.limit = limit
+        self.connections = ConnectionQueue(atMost: connections)
         self.proxyIsHealthy = proxyIsHealthy
         self.problems = problems
         self.log = log
@@ -112,7 +119,7 @@ package final class HealthCheckPorts: Service {
 
     private func listener(on address: ListenAddress) -> PersistentListener {
         PersistentListener(
-            listener: HTTPListener(address: address) { [weak self] _ in
+            listener: HTTPListener(address: address, limits: .init(shared: connections)) { [weak self] _ in
                 guard let self, let check = wanted.withLock({ $0.checks[address.port] }) else { return .notFound }
                 return check.answer(proxyIsHealthy: proxyIsHealthy())
             },

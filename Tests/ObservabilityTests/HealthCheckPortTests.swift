@@ -8,10 +8,10 @@ import Testing
 @Suite struct HealthCheckPortTests {
     private let listening = Listening()
 
-    private func ports(limit: Int = .max) -> HealthCheckPorts {
+    private func ports(limit: Int = .max, connections: Int = 64) -> HealthCheckPorts {
         HealthCheckPorts(
             proxyIsHealthy: { true }, problems: listening.problems, log: listening.log, limit: limit,
-            pauses: Listening.pauses,
+            connections: connections, pauses: Listening.pauses,
             onListening: { [listening] in listening.took("", $0) })
     }
 
@@ -73,6 +73,24 @@ import Testing
             #expect(reply.status == 200 && reply.body.contains("web-\(limit - 1)"))
             ports.update([20_000: check(1)], hosts: ["127.77.3.9"])
             while !listening.problems.all.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
+        }
+    }
+
+    @Test("a connection too many closes the oldest of all ports, so that no client takes all descriptors")
+    func sharedLimit() async throws {
+        let (ports, first, second) = (ports(connections: 2), try freePort(), try freePort())
+        ports.update([first: check(1), second: check(1)], hosts: ["127.0.0.1"])
+        try await listening.during(ports) { () async throws in
+            for _ in 0..<2 { _ = await listening.port() }
+            let slow = try await onThread { try HTTPExchange.Client(port: first) }
+            let alsoSlow = try await onThread { try HTTPExchange.Client(port: second) }
+            #expect(try await HTTPExchange.ask("/", port: second).status == 200)
+            #expect(try await onThread { try slow.readToEnd() } == "")
+            let answer = try await onThread {
+                try alsoSlow.say("GET / HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")
+                return try alsoSlow.readToEnd()
+            }
+            #expect(answer.hasPrefix("HTTP/1.1 200"))
         }
     }
 

@@ -34,9 +34,10 @@ struct DaemonEndpoints: Sendable {
         self.settings = settings
         self.log = log
         sync = SyncMetrics(health: health)
+        let room = OpenFiles.forHealthChecks(of: OpenFiles.limit)
         healthChecks = HealthCheckPorts(
-            proxyIsHealthy: { health.isHealthy }, problems: problems, log: log,
-            limit: OpenFiles.forHealthChecks(of: OpenFiles.limit))
+            proxyIsHealthy: { health.isHealthy }, problems: problems, log: log, limit: room.listeners,
+            connections: room.connections)
     }
 
     /// The long-running parts.

@@ -12,9 +12,14 @@ enum OpenFiles {
         return getrlimit(resource, &limit) == 0 ? Int(min(limit.rlim_cur, most)) : 1024
     }
 
-    /// How many sockets may listen for health checks under a limit. Maps, programs, devices, watches, files that are read, and
-    /// clients have the rest, which is at least 400; the half of it is in use while nothing happens.
-    static func forHealthChecks(of limit: Int) -> Int { max(0, limit - 1_024, (limit - 400) / 2) }
+    /// How many sockets may listen for health checks under a limit, and how many connections they may have together. Maps,
+    /// programs, devices, watches, files that are read, and other clients have the rest, 600 of them: 200 are in use while
+    /// nothing happens, and without any that is left libdispatch ends the process.
+    static func forHealthChecks(of limit: Int) -> (listeners: Int, connections: Int) {
+        let free = max(0, limit - 600)
+        let connections = min(max(16, free / 8), 16_384)
+        return (max(0, free - connections), connections)
+    }
 
     /// Raises the soft limit, which is for programs that use select(2), to the hard one.
     static func allowMany() {

@@ -185,3 +185,31 @@ __noinline int F(flow_take_port)(struct __sk_buff *skb, __u32 number, __u32 plac
 								 : LB_HAS_FLOWS);
 	return COUNT_FORWARD;
 }
+
+/*
+ * Gives a flow that has no answer yet another port at this place, and leaves the one that it had: a
+ * connection has that in the backend's eyes which began before anybody here looked (spec 52). The
+ * client's next SYN takes the new one.
+ */
+__noinline int F(flow_step_aside)(struct __sk_buff *skb, __u32 number, __u32 place)
+{
+	struct F(flow) *flow = F(flow_at)(number);
+	struct F(tuple) *key = F(key_room)();
+	__u16 port, *own;
+
+	if (!flow || !key)
+		return -ENOENT;
+	own = place == INNER ? &flow->inner_port : &flow->node_port;
+	port = *own;
+	if (F(flow_take_port)(skb, number, place) != COUNT_FORWARD) {
+		*own = port;
+		return -EEXIST;
+	}
+	F(flow_tuple)(flow, place, key);
+	if (place == INNER)
+		key->source_port = port;
+	else
+		key->destination_port = port;
+	F(tuple_give_up)(key, number);
+	return 0;
+}

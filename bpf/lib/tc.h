@@ -68,16 +68,34 @@ static __always_inline bool F(tc_find_asked)(struct F(view) *view, __u64 now)
 	return true;
 }
 
+/*
+ * Follows the flow with a packet of the backend that has its tuple, unless that cannot be the
+ * answer to a SYN: then another connection has the tuple there, which is as old as that or older,
+ * and the flow steps aside. Where the kernel tracks connections it was asked before.
+ */
+static __always_inline bool F(tc_follow_answer)(struct __sk_buff *skb, const struct F(view) *view,
+						struct F(flow) *flow, __u64 now)
+{
+	if (view->is_icmp)
+		return true;
+	if (flow->protocol == TCP && flow->state == FLOW_NEW && view->tcp_flags &&
+	    !(view->tcp_flags & (TCP_SYN | TCP_RST))) {
+		F(flow_step_aside)(skb, view->to.number, view->to.place);
+		return false;
+	}
+	F(flow_follow)(flow, true, view->tcp_flags, now);
+	return true;
+}
+
 /* The flow that the backend's packet belongs to by the port of the node that it comes to. */
-static __always_inline bool F(tc_find_answers)(struct F(view) *view, __u64 now)
+static __always_inline bool F(tc_find_answers)(struct __sk_buff *skb, struct F(view) *view,
+					       __u64 now)
 {
 	struct F(flow) *flow;
 
 	view->packet.tuple.place = ANSWERS;
 	flow = F(flow_find)(&view->packet.tuple, true, now, &view->to);
-	if (flow && !view->is_icmp)
-		F(flow_follow)(flow, true, view->tcp_flags, now);
-	return flow;
+	return flow && F(tc_follow_answer)(skb, view, flow, now);
 }
 
 /*
@@ -178,7 +196,7 @@ static __always_inline enum verdict F(tc_arrives_of)(struct __sk_buff *skb, stru
 		return VERDICT_TRANSLATE;
 	if (F(tc_may_masquerade)(F(flow_kinds)(tuple->source, tuple->source_port),
 				 tuple->destination_port) &&
-	    F(tc_find_answers)(view, now))
+	    F(tc_find_answers)(skb, view, now))
 		return VERDICT_TRANSLATE;
 	if (!view->is_first)
 		return VERDICT_PASS;
@@ -271,11 +289,8 @@ static __always_inline enum verdict F(tc_find_inner)(struct __sk_buff *skb, stru
 
 	if (!flow)
 		return VERDICT_PASS;
-	if (view->to.reply) {
-		if (!view->is_icmp)
-			F(flow_follow)(flow, true, view->tcp_flags, now);
-		return VERDICT_TRANSLATE;
-	}
+	if (view->to.reply)
+		return F(tc_follow_answer)(skb, view, flow, now) ? VERDICT_TRANSLATE : VERDICT_PASS;
 	if (!flow->masquerade || (view->is_icmp && !flow->node_port))
 		return VERDICT_PASS;
 	if (flow->node_port)

@@ -117,7 +117,7 @@ private struct History {
             return
         }
         let first = Packet.first(transport, origin, target)
-        guard let (inner, outer) = try forward(first, kind) else {
+        guard let (inner, outer) = try forwardFirst(first, kind) else {
             Issue.record("\(first) was not forwarded\(text)")
             return
         }
@@ -134,10 +134,22 @@ private struct History {
         dead.removeAll { $0.origin == origin }
     }
 
+    /// Takes a first packet to the endpoint. If that knows the tuple of a client's older connection, it says so, and the
+    /// client asks again (RFC 9293 3.10.7.4).
+    private func forwardFirst(_ first: Packet, _ kind: Connection.Kind) throws -> (inner: Packet, outer: Packet)? {
+        guard let (inner, outer) = try forward(first, kind) else { return nil }
+        let older = living.first {
+            $0.kind == .direct && $0.seen == outer.source && $0.backend == outer.destination
+        }
+        guard kind == .service, let older else { return (inner, outer) }
+        try receive(.tcp(older.backend, older.seen, .ack), older)
+        return try forward(first, kind)
+    }
+
     /// Whether a client's connection straight to an endpoint may be older than a flow from the same port although the
-    /// kernel tracks nothing: the note on a packet tells the two apart, on TCP. A datagram may always be a first one, and
-    /// a local endpoint sees one client.
-    private var keepsOlder: Bool { isNoted && transport == .tcp && !isLocal }
+    /// kernel tracks nothing, on TCP: a local endpoint tells, and the note on a packet of a masqueraded flow. A datagram
+    /// may always be a first one.
+    private var keepsOlder: Bool { transport == .tcp && (isNoted || isLocal) }
 
     /// A bystander stays as it is, unless a flow has its ports.
     private func expectNeeded(_ connection: Connection) {

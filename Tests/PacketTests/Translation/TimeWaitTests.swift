@@ -72,4 +72,45 @@ extension TranslationTests {
             #expect(try lab.count(of: COUNT_REFUSE_NO_PORT) == 0)
         }
     }
+
+    /// An endpoint may know the client's port from a connection that nobody here has seen begin. It answers a SYN with
+    /// what that connection says then, and no flow answers a SYN like this (spec 52).
+    @Suite("What an endpoint knows already")
+    struct KnownTupleTests {
+        private static let routes = Route.all.filter { $0.door == .nodePort && $0.transport == .tcp }
+
+        @Test("keeps its port: the flow takes another one with the next SYN", arguments: routes)
+        func stepsAside(route: Route) throws {
+            let lab = try TranslationLab.current
+            try lab.serve([route.service])
+            let request = Packet.tcp(route.family.outside(), route.frontend)
+            let seen = try forward(request, route, lab)
+            let answer = Packet.tcp(route.backend, seen, .ack)
+            let hooks: [Hook] = route.isLocal ? [.podIn, .wireOut] : [.wireIn]
+            for hook in hooks {
+                expectUntouched(try lab.run(answer, hook).bytes, answer.bytes, "\(hook): it is another connection's")
+            }
+            #expect(try lab.flows(route.family).count == 1)
+            #expect(try lab.tuples(route.family) == (route.isLocal ? 2 : 3))
+            let exchange = try Exchange(route, lab)
+            #expect(exchange.seen.port != seen.port)
+            try exchange.talk(lab)
+            expectUntouched(try lab.run(answer, hooks[0]).bytes, answer.bytes, "and still is")
+        }
+
+        @Test("does not count once the endpoint has answered", arguments: routes)
+        func stays(route: Route) throws {
+            let lab = try TranslationLab.current
+            try lab.serve([route.service])
+            let exchange = try Exchange(route, lab)
+            try exchange.expectAnswered(.tcp(route.backend, exchange.seen, .ack), lab)
+            #expect(try lab.tuples(route.family) == (route.isLocal ? 2 : 3))
+        }
+
+        /// What the endpoint sees as the request's source.
+        private func forward(_ request: Packet, _ route: Route, _ lab: TranslationLab) throws -> SocketAddress {
+            let arrived = try lab.run(request, .wireIn).packet
+            return route.isLocal ? arrived.source : try lab.run(arrived, .wireOut, arrival: .eth0).packet.source
+        }
+    }
 }

@@ -23,30 +23,7 @@ extension JSONReader {
         }
     }
 
-    /// Passes over printable ASCII, eight bytes at a time: no quote, no backslash.
-    private mutating func skipOrdinary() {
-        while position + 8 <= bytes.count, let base = bytes.baseAddress {
-            let word = base.loadUnaligned(fromByteOffset: position, as: UInt64.self).littleEndian
-            let special = Self.special(word)
-            guard special == 0 else {
-                position += special.trailingZeroBitCount / 8
-                return
-            }
-            position += 8
-        }
-    }
-
-    /// The high bit of each byte that is no printable ASCII, a quote or a backslash; bits above the lowest may be wrong.
-    private static func special(_ word: UInt64) -> UInt64 {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let highs: UInt64 = 0x8080_8080_8080_8080
-        let quote = word ^ (ones &* 0x22)
-        let backslash = word ^ (ones &* 0x5C)
-        let isControl = (word &- ones &* 0x20) & ~word
-        let isQuote = (quote &- ones) & ~quote
-        let isBackslash = (backslash &- ones) & ~backslash
-        return (word | isControl | isQuote | isBackslash) & highs
-    }
+    private mutating func skipOrdinary() { position = bytes.endOfOrdinary(from: position) }
 
     private mutating func skipEscape() throws(SyntaxError) {
         guard position + 1 < bytes.count else { throw mistake("the string is not closed", at: position) }
@@ -133,5 +110,32 @@ extension JSONReader {
         case UInt8(ascii: "t"): 0x09
         default: letter
         }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Passes over printable ASCII that is no quote and no backslash, eight bytes at a time: the last seven bytes are not
+    /// looked at.
+    func endOfOrdinary(from start: Int) -> Int {
+        var position = start
+        while position + 8 <= count {
+            let word = loadUnaligned(fromByteOffset: position, as: UInt64.self).littleEndian
+            let special = Self.special(word)
+            guard special == 0 else { return position + special.trailingZeroBitCount / 8 }
+            position += 8
+        }
+        return position
+    }
+
+    /// The high bit of each byte that is no printable ASCII, a quote or a backslash; bits above the lowest may be wrong.
+    private static func special(_ word: UInt64) -> UInt64 {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        let quote = word ^ (ones &* 0x22)
+        let backslash = word ^ (ones &* 0x5C)
+        let isControl = (word &- ones &* 0x20) & ~word
+        let isQuote = (quote &- ones) & ~quote
+        let isBackslash = (backslash &- ones) & ~backslash
+        return (word | isControl | isQuote | isBackslash) & highs
     }
 }

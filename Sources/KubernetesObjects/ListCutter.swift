@@ -32,8 +32,8 @@ package struct ListCutter: Sendable {
         var next = 0
         while next < bytes.count {
             if isInText, depth > 1, !isEscaped {
-                // Most of a list is texts: what ends none of them is passed over in one stride.
-                next = bytes[next...].firstIndex { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") } ?? bytes.count
+                // Most of a list is texts: what ends none of them is passed over in strides.
+                next = bytes.endOfOrdinary(from: next)
                 if next == bytes.count { break }
             }
             let index = next

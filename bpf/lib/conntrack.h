@@ -30,6 +30,9 @@
 
 #define FLOW_NONE 0xffffffff
 
+/* Beside the number of a place: its flow may be displaced. No table is that large. */
+#define FLOW_GIVES_WAY 0x80000000
+
 /* How long the kernel keeps TIME_WAIT where a connection was closed first: TCP_TIMEWAIT_LEN. */
 #define TIME_WAIT (60 * SECOND)
 
@@ -241,40 +244,53 @@ static __always_inline bool F(flow_take)(struct F(flow) *flow, __u32 number)
 	return true;
 }
 
-/* A place for a new flow, or FLOW_NONE. It is the caller's until he gives it another state. */
-__noinline __u32 F(flow_place)(__u64 now)
+/*
+ * Looks at the next place: its number if it is the caller's now; with FLOW_GIVES_WAY if its flow
+ * may be displaced; otherwise FLOW_NONE. Not static: the verifier walks it once, and not for each
+ * place.
+ */
+__noinline __u32 F(flow_probe)(__u64 now)
 {
-	__u32 family = FAMILY == 6, victim = FLOW_NONE;
+	__u32 family = FAMILY == 6;
 	struct flow_hand *hand = bpf_map_lookup_elem(&flow_hands, &family);
 	struct F(flow) *flow;
 	__u32 number;
-	int i;
 
 	if (!hand)
 		return FLOW_NONE;
+	if (hand->misses >= FLOW_STRETCH) {
+		hand->misses = FLOW_STRETCH - FLOW_LEAP;
+		hand->next = (__u32)(((__u64)bpf_get_prandom_u32() * tc_config.flows) >> 32);
+	}
+	number = hand->next;
+	hand->next = number + 1 < tc_config.flows ? number + 1 : 0;
+	hand->misses++;
+	flow = F(flow_at)(number);
+	if (!flow)
+		return FLOW_NONE;
+	if (flow->state != FLOW_FREE && flow->state != FLOW_CHANGING && F(flow_is_over)(flow, now))
+		F(flow_end)(number, flow->turn);
+	if (flow->state != FLOW_FREE)
+		return F(flow_gives_way)(flow) ? number | FLOW_GIVES_WAY : FLOW_NONE;
+	if (!F(flow_take)(flow, number))
+		return FLOW_NONE;
+	hand->misses = 0;
+	return number;
+}
+
+/* A place for a new flow, or FLOW_NONE. It is the caller's until he gives it another state. */
+__noinline __u32 F(flow_place)(__u64 now)
+{
+	__u32 number, victim = FLOW_NONE;
+	struct F(flow) *flow;
+	int i;
+
 	for (i = 0; i < FLOW_PROBES; i++) {
-		if (hand->misses >= FLOW_STRETCH) {
-			hand->misses = FLOW_STRETCH - FLOW_LEAP;
-			hand->next =
-				(__u32)(((__u64)bpf_get_prandom_u32() * tc_config.flows) >> 32);
-		}
-		number = hand->next;
-		hand->next = number + 1 < tc_config.flows ? number + 1 : 0;
-		hand->misses++;
-		flow = F(flow_at)(number);
-		if (!flow)
-			continue;
-		if (flow->state != FLOW_FREE && flow->state != FLOW_CHANGING &&
-		    F(flow_is_over)(flow, now))
-			F(flow_end)(number, flow->turn);
-		if (flow->state == FLOW_FREE) {
-			if (F(flow_take)(flow, number)) {
-				hand->misses = 0;
-				return number;
-			}
-		} else if (victim == FLOW_NONE && F(flow_gives_way)(flow)) {
-			victim = number;
-		}
+		number = F(flow_probe)(now);
+		if (!(number & FLOW_GIVES_WAY))
+			return number;
+		if (victim == FLOW_NONE && number != FLOW_NONE)
+			victim = number & ~FLOW_GIVES_WAY;
 	}
 	flow = F(flow_at)(victim);
 	if (!flow || !F(flow_take)(flow, victim))

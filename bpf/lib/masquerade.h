@@ -95,20 +95,41 @@ static __noinline enum counter F(masq_address)(const __u8 *backend, __u32 ifinde
 }
 
 /*
- * Gives the flow a tuple with this port, if nobody has it: no flow that lives or has been closed
- * for less than `wait`, no socket of the node, no connection that the kernel tracks. 0, -EEXIST, or
- * another error.
+ * The port to try for a tuple of the flow. What the kernel sees of the client keeps the client's
+ * port if that is free; it is the client's address, so any other will do. 0: try again.
  */
-__noinline int F(masq_try_port)(struct __sk_buff *skb, __u32 number, __u32 port, __u32 place,
-				__u64 wait)
+static __always_inline __u32 F(port_to_try)(const struct F(flow) *flow, __u32 place, __u32 try)
+{
+	const __u32 random = bpf_get_prandom_u32();
+	__u16 port = random;
+
+	if (place == INNER && !try)
+		return flow->client_port;
+	if (place == ANSWERS && try < MASQ_TRIES)
+		port = masq_port(random);
+	return port < MASQ_FIRST || lb_may_be_node_port(port) ? 0 : port;
+}
+
+/*
+ * Gives the flow a tuple with a port, if nobody has it: no flow that lives or has been closed for
+ * less than TIME_WAIT, no socket of the node, no connection that the kernel tracks. 0, -EEXIST, or
+ * another error. Not static: the verifier walks it once, and not for each try.
+ */
+__noinline int F(masq_try)(struct __sk_buff *skb, __u32 number, __u32 place, __u32 try)
 {
 	struct F(flow) *flow = F(flow_at)(number);
 	struct F(tuple) *key = F(key_room)();
 	enum socket_claim claim;
 	int error;
+	__u32 port;
 
 	if (!flow || !key)
 		return -ENOENT;
+	if (try > 0)
+		count(COUNT_PORT_RETRY);
+	port = F(port_to_try)(flow, place, try);
+	if (!port)
+		return -EEXIST;
 	if (place == INNER)
 		flow->inner_port = port;
 	else
@@ -117,7 +138,7 @@ __noinline int F(masq_try_port)(struct __sk_buff *skb, __u32 number, __u32 port,
 	/* A pod that reaches itself: its answers must differ from its requests. */
 	if (key->source_port == key->destination_port && F(is_same)(key->source, key->destination))
 		return -EEXIST;
-	error = F(tuple_take)(number, place, wait);
+	error = F(tuple_take)(number, place, try < MASQ_TRIES + MASQ_ANY_TRIES ? TIME_WAIT : 0);
 	if (error)
 		return error;
 	/*
@@ -133,26 +154,6 @@ __noinline int F(masq_try_port)(struct __sk_buff *skb, __u32 number, __u32 port,
 }
 
 /*
- * The port to try for a tuple of the flow. What the kernel sees of the client keeps the client's
- * port if that is free; it is the client's address, so any other will do. 0: try again. Not static:
- * the verifier walks it once, and not for each try.
- */
-__noinline __u32 F(port_to_try)(__u32 number, __u32 place, __u32 try)
-{
-	const struct F(flow) *flow = F(flow_at)(number);
-	const __u32 random = bpf_get_prandom_u32();
-	__u16 port = random;
-
-	if (!flow)
-		return 0;
-	if (place == INNER && !try)
-		return flow->client_port;
-	if (place == ANSWERS && try < MASQ_TRIES)
-		port = masq_port(random);
-	return port < MASQ_FIRST || lb_may_be_node_port(port) ? 0 : port;
-}
-
-/*
  * Gives the flow a port, and with it the tuple at this place: ANSWERS, for which it has an address
  * of the node already, or INNER. COUNT_FORWARD, or why there is none. Not static either.
  */
@@ -160,29 +161,20 @@ __noinline int F(flow_take_port)(struct __sk_buff *skb, __u32 number, __u32 plac
 {
 	struct F(flow) *flow = F(flow_at)(number);
 	int error = -EEXIST, try;
-	__u32 port;
 
 	if (!flow)
 		return COUNT_REFUSE_RACED;
-	for (try = 0; try < MASQ_TRIES + MASQ_ANY_TRIES + MASQ_LAST_TRIES; try++) {
-		if (try > 0)
-			count(COUNT_PORT_RETRY);
-		port = F(port_to_try)(number, place, try);
-		if (!port)
-			continue;
-		error = F(masq_try_port)(skb, number, port, place,
-					 try < MASQ_TRIES + MASQ_ANY_TRIES ? TIME_WAIT : 0);
-		if (error != -EEXIST)
-			break;
-	}
+	for (try = 0; error == -EEXIST && try < MASQ_TRIES + MASQ_ANY_TRIES + MASQ_LAST_TRIES;
+	     try++)
+		error = F(masq_try)(skb, number, place, try);
 	if (error) {
 		if (place == ANSWERS)
 			flow->node_port = 0;
 		return error == -EEXIST ? COUNT_REFUSE_NO_PORT : COUNT_REFUSE_FLOWS_FULL;
 	}
 	F(flow_filter_add)(flow->backend, flow->backend_port,
-			   place == ANSWERS && try >= MASQ_TRIES ? LB_HAS_FLOWS | LB_HAS_ANY_PORT
-								 : LB_HAS_FLOWS);
+			   place == ANSWERS && try > MASQ_TRIES ? LB_HAS_FLOWS | LB_HAS_ANY_PORT
+								: LB_HAS_FLOWS);
 	return COUNT_FORWARD;
 }
 

@@ -81,6 +81,7 @@ static __always_inline bool sock_was_connected(const struct bpf_sock *sk, __u32 
  */
 static __always_inline void sock_forget(struct bpf_sock_addr *ctx, enum ctx_form form)
 {
+	struct mptcp_sock *multipath;
 	struct origin *place;
 	__u64 cookie;
 
@@ -91,6 +92,9 @@ static __always_inline void sock_forget(struct bpf_sock_addr *ctx, enum ctx_form
 	if (place && place->cookie == cookie)
 		place->service_id = 0;
 	bpf_sk_storage_delete(&sock_spill, ctx->sk);
+	multipath = sock_multipath(ctx);
+	if (multipath)
+		bpf_sk_storage_delete(&sock_spill, multipath);
 	guard_forget(ctx);
 }
 

@@ -7,6 +7,7 @@
  */
 #include "lib/ctx.h"
 #include "lib/family.h"
+#include "lib/random.h"
 #include "lib/wayback.h"
 
 #ifndef LIB_PORTS_H
@@ -92,7 +93,7 @@ static __noinline int F(port_select)(const struct service *service, struct F(slo
 
 	F(bound_port_fill)(key, slot->address, slot->port);
 	if (may_choose && service->count > 1) {
-		place = F(lb_place)(service, bpf_get_prandom_u32());
+		place = F(lb_place)(service, random_u32());
 #pragma clang loop unroll(disable)
 		for (try = 0; try < LB_OTHER_BACKENDS; try++) {
 			if (!port_is_taken(key, own))

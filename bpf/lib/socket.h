@@ -8,6 +8,7 @@
 #include "lib/left.h"
 #include "lib/memory.h"
 #include "lib/ports.h"
+#include "lib/random.h"
 
 /*
  * In all of these: verifiers before kernel 6.3 refuse to read stack that no path has written, even
@@ -204,7 +205,7 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 
 	reason = F(sock_frontend)(ctx, form, false, &key, &service, &netns);
 	if (reason == COUNT_FORWARD)
-		reason = F(lb_select)(&service, netns, NULL, bpf_get_prandom_u32(), &slot);
+		reason = F(lb_select)(&service, netns, NULL, random_u32(), &slot);
 	if (is_forward(reason) && sock_bound_port(ctx) &&
 	    !F(sock_apart)(ctx, &service, reason == COUNT_FORWARD, &slot))
 		reason = COUNT_REFUSE_BAD_SLOT;
@@ -247,11 +248,11 @@ static __always_inline enum counter F(sock_select)(const struct service *service
 	__u32 place;
 	int try;
 
-	reason = F(lb_select)(service, netns, NULL, bpf_get_prandom_u32(), slot);
+	reason = F(lb_select)(service, netns, NULL, random_u32(), slot);
 	if (reason != COUNT_FORWARD || !flows || !flows->flow[0].service_id ||
 	    service->affinity_seconds || service->count < 2)
 		return reason;
-	place = F(lb_place)(service, bpf_get_prandom_u32());
+	place = F(lb_place)(service, random_u32());
 #pragma clang loop unroll(disable)
 	for (try = 0; try < LB_OTHER_BACKENDS; try++) {
 		peer_fill(&backend, slot->address, ADDRESS_SIZE, slot->port);

@@ -279,5 +279,69 @@ extension KernelTests {
             #expect(try lab.datapath.count(of: COUNT_FORWARD_SAME_FLOW) == 1)
             #expect(try lab.datapath.count(of: COUNT_REFUSE_SOURCE) == 2)
         }
+
+        /// Asks again after the ranges have changed: a new socket, and those that have asked before.
+        private func narrow(
+            _ lab: borrowing HookLab, _ form: ClientForm, to check: source_check, range: SourceRange? = nil
+        ) throws {
+            if let range { try lab.datapath.allow(range, value: 0) }
+            var entry = service(id: 1, kind: LOAD_BALANCER)
+            entry.source_ranges = check
+            try lab.datapath.put(Frontend(family: form.family, proto: UDP), entry)
+        }
+
+        @Test(
+            "ranges that are narrowed let those go on who have begun (spec 24)", arguments: ClientForm.allCases,
+            [SOURCES_EVERY_POD, SOURCES_BY_PACKET])
+        func goesOn(form: ClientForm, before: source_check) throws {
+            let lab = try HookLab()
+            try restrict(lab, form, UDP, before)
+            try lab.datapath.allow(SourceRange(family: form.family, number: 1))
+            let backend = try lab.backend(SocketAddress(address: form.family.pod(1), port: 8001), .udp)
+            try backend.setTimeout(milliseconds: 200)
+            let connected = try lab.client(form, .udp)
+            try connected.connect(to: vip(form))
+            let bound = try lab.client(form, .udp)
+            try bound.bind(to: pod(form, 3))
+            let unconnected = try lab.client(form, .udp)
+            let silent = try lab.client(form, .udp)
+            func isHeard(_ client: borrowing Socket, isConnected: Bool = false) throws -> Bool {
+                guard (try? client.send([1], to: isConnected ? nil : vip(form))) != nil else { return false }
+                return (try? backend.receive()) != nil
+            }
+            #expect(try isHeard(connected, isConnected: true) && isHeard(bound) && isHeard(unconnected))
+            for check in [SOURCES_BY_PACKET, SOURCES_NO_POD] {
+                for range in [1, 3] as [UInt8] {
+                    try narrow(lab, form, to: check, range: SourceRange(family: form.family, number: range))
+                }
+                // Mapped, the kernel asks at each send of a connected socket, too: for the backend itself.
+                #expect(try isHeard(connected, isConnected: true) && isHeard(bound) && isHeard(unconnected))
+                #expect(try !isHeard(silent), "who has sent nothing yet is a newcomer")
+            }
+            // Another endpoint is another flow.
+            try lab.datapath.put(form.family, [Backend(id: 2, service: 1, number: 1, port: 8001)])
+            _ = try lab.datapath.map(form.family.name("backends")).delete(UInt32(1))
+            #expect(try !isHeard(unconnected) && !isHeard(bound))
+        }
+
+        @Test("who was never let through begins anew", arguments: ClientForm.allCases)
+        func neverBegan(form: ClientForm) throws {
+            let lab = try HookLab()
+            try restrict(lab, form, UDP, SOURCES_BY_PACKET)
+            let backend = try lab.backend(SocketAddress(address: form.family.pod(1), port: 8001), .udp)
+            try backend.setTimeout(milliseconds: 200)
+            let client = try lab.client(form, .udp)
+            func isHeard() throws -> Bool {
+                guard (try? client.send([1], to: vip(form))) != nil else { return false }
+                return (try? backend.receive()) != nil
+            }
+            #expect(try !isHeard() && !isHeard())
+            try narrow(lab, form, to: SOURCES_NO_POD)
+            #expect(try !isHeard())
+            try narrow(lab, form, to: SOURCES_BY_PACKET)
+            #expect(try !isHeard())
+            try narrow(lab, form, to: SOURCES_EVERY_POD)
+            #expect(try isHeard())
+        }
     }
 }

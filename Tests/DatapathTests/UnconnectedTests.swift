@@ -137,6 +137,89 @@ extension KernelTests {
             #expect(try lab.datapath.count(of: COUNT_FORWARD) == UInt64(vips.count), "each VIP keeps its backend")
         }
 
+        /// Both threads ask for the first time at once, again and again, and each of the VIPs leads to each of the pods.
+        @Test("two threads never get one backend for two VIPs", arguments: ClientForm.allCases, [0, 8] as [UInt8])
+        func twoChoices(form: ClientForm, others: UInt8) throws {
+            let lab = try HookLab()
+            let pods: [UInt8] = [1, 2, 3, 4]
+            for number in 1...(others + 2) {
+                try serve(
+                    lab, form, vip: number, service: UInt32(number), first: UInt32(number) * 10,
+                    // The others fill the socket's own storage, and nobody answers for them.
+                    backends: number > 2 ? [number % 6 + 5] : pods, firstID: UInt32(number) * 10)
+            }
+            let backends = try pods.map { Client(try lab.backend(pod(form, $0), .udp)) }
+            let isOver = Atomic(false)
+            let answering = backends.map { backend in
+                Worker { while !isOver.load(ordering: .relaxed) { try? backend.socket.answer() } }
+            }
+            defer {
+                isOver.store(true, ordering: .relaxed)
+                for backend in backends { backend.socket.stopListening() }
+                for worker in answering { worker.join() }
+            }
+            var wrong = 0
+            for _ in 0..<1_000 {
+                let client = Client(try lab.client(form, .udp))
+                // Bound by both at once, one would send from port 0: the kernel sets the port's number first.
+                try client.socket.bind(to: try #require(SocketAddress(host: form == .ip4 ? "0.0.0.0" : "::", port: 0)))
+                for number in 0..<others { try client.socket.send([0], to: vip(form, number + 3)) }
+                let start = Atomic(0)
+                let targets = [vip(form, 1), vip(form, 2)]
+                let asking = targets.indices.map { index in
+                    Worker {
+                        start.add(1, ordering: .relaxed)
+                        while start.load(ordering: .relaxed) < 2 {}
+                        try? client.socket.send([UInt8(index)], to: targets[index])
+                    }
+                }
+                for worker in asking { worker.join() }
+                for _ in 0..<2 {
+                    let (bytes, source) = try client.socket.receive()
+                    if source != targets[Int(bytes[0])] { wrong += 1 }
+                }
+            }
+            #expect(wrong == 0)
+        }
+
+        /// In all the places that a record may have, one thread asks while the other one's answers come.
+        @Test("the name of an answer is never half another one's", arguments: ClientForm.allCases)
+        func twoNames(form: ClientForm) throws {
+            let lab = try HookLab()
+            // VIPs that differ in address and port; all that share a pod take turns as its name.
+            let vips = (UInt8(1)...24).map { (number: $0, port: UInt16($0) * 251) }
+            for place in vips {
+                try serve(
+                    lab, form, vip: place.number, port: place.port, service: UInt32(place.number),
+                    first: UInt32(place.number), backends: [place.number % 2 + 1], firstID: UInt32(place.number))
+            }
+            let backends = [Client(try lab.backend(pod(form, 1), .udp)), Client(try lab.backend(pod(form, 2), .udp))]
+            let isOver = Atomic(false)
+            let answering = backends.map { backend in
+                Worker { while !isOver.load(ordering: .relaxed) { try? backend.socket.answer() } }
+            }
+            let client = Client(try lab.client(form, .udp))
+            let targets = vips.map { vip(form, $0.number, port: $0.port) }
+            let right = Set(targets)
+            let wrong = Mutex<[String]>([])
+            let asking = [0, 1].map { thread in
+                Worker {
+                    for round in 0..<4_000 {
+                        try? client.socket.send([0], to: targets[(round * 2 + thread) % targets.count])
+                        guard let source = try? client.socket.receive().source, !right.contains(source) else {
+                            continue
+                        }
+                        wrong.withLock { $0.append("\(source) answered") }
+                    }
+                }
+            }
+            for worker in asking { worker.join() }
+            isOver.store(true, ordering: .relaxed)
+            for backend in backends { backend.socket.stopListening() }
+            for worker in answering { worker.join() }
+            #expect(wrong.withLock { $0 } == [])
+        }
+
         @Test("gets another backend for another VIP, where there is one", arguments: ClientForm.allCases)
         func distinctBackends(form: ClientForm) throws {
             let lab = try HookLab()

@@ -104,11 +104,11 @@ static __always_inline bool F(guard_holds)(struct __sk_buff *skb, const struct g
 }
 
 /*
- * The service port that must allow the source of a packet; 0: none. Without a port, which is behind
+ * The record of who must allow the source of a packet, or NULL. Without a port, which is behind
  * headers that are not read here, the address alone tells.
  */
-static __always_inline __u32 F(guard_service)(struct __sk_buff *skb, struct guards *guards,
-					      const struct F(leaving) *packet)
+static __always_inline struct guard *F(guard_for)(struct __sk_buff *skb, struct guards *guards,
+						  const struct F(leaving) *packet)
 {
 	int i;
 
@@ -119,22 +119,33 @@ static __always_inline __u32 F(guard_service)(struct __sk_buff *skb, struct guar
 
 		if (guard->service_id && peer_is(&packet->peer, guard->address, port) &&
 		    (i || F(guard_holds)(skb, guard, packet->protocol)))
-			return guard->service_id;
+			return guard;
 	}
-	return 0;
+	return NULL;
 }
 
-/* A packet of a socket that was led to a backend on condition of its source. */
+/*
+ * A packet of a socket that was led to a backend on condition of its source. The ranges are for new
+ * connections: one that they have let through goes on, whatever they say now.
+ */
 static __always_inline int F(egress_guarded)(struct __sk_buff *skb, struct guards *guards)
 {
 	struct F(leaving) packet = {};
+	struct guard *guard;
 	__u32 service_id;
 
 	if (!F(egress_read)(skb, &packet))
 		return EGRESS_DROP;
-	service_id = F(guard_service)(skb, guards, &packet);
-	if (!service_id || F(lb_in_ranges)(service_id, (const __u8 *)packet.source))
+	guard = F(guard_for)(skb, guards, &packet);
+	if (!guard)
 		return EGRESS_KEEP;
+	service_id = guard->service_id;
+	if (guard->admitted == service_id)
+		return EGRESS_KEEP;
+	if (F(lb_in_ranges)(service_id, (const __u8 *)packet.source)) {
+		guard->admitted = service_id;
+		return EGRESS_KEEP;
+	}
 	count(COUNT_REFUSE_SOURCE);
 	count_service(service_id, COUNT_REFUSE_SOURCE);
 	if (event_is_wanted())

@@ -22,7 +22,7 @@ static __always_inline __u32 guard_differs(const struct guard *guard, const stru
 	return (other | (0 - other)) >> 31;
 }
 
-/* The place of a datagram's backend: its own, or the oldest. Each send makes its record anew. */
+/* The place of a datagram's backend: its own, or the oldest. */
 static __always_inline __u32 guard_place(struct guards *guards, const struct peer *backend)
 {
 	__u32 place = 0;
@@ -53,10 +53,33 @@ static __always_inline bool guard_begin(struct bpf_sock_addr *ctx, __u32 service
 	/* The compiler knows the place to be small; a verifier must see it made so. */
 	asm volatile("" : "+r"(place));
 	guard = &guards->guard[place & (LB_GUARDS - 1)];
+	if (sends && guard->service_id == service_id && !guard_differs(guard, backend))
+		return true;
+	guard->admitted = 0;
 	guard->port = backend->port;
 	__builtin_memcpy(guard->address, backend->address, 16);
 	guard->service_id = service_id;
 	return true;
+}
+
+/* Whether the ranges of the service port have let a datagram to this backend through. */
+static __always_inline bool guard_has_admitted(struct bpf_sock_addr *ctx, __u32 service_id,
+					       const struct peer *backend)
+{
+	const struct guards *guards;
+	__u32 admitted = 0;
+	int i;
+
+	if (!ctx->sk)
+		return false;
+	guards = bpf_sk_storage_get(&sock_guards, ctx->sk, NULL, 0);
+	if (!guards)
+		return false;
+#pragma clang loop unroll(full)
+	for (i = 1; i < LB_GUARDS; i++)
+		admitted |=
+			(1 - guard_differs(&guards->guard[i], backend)) * guards->guard[i].admitted;
+	return admitted == service_id;
 }
 
 /* Datagrams go to this backend by a way that asks for no source. */

@@ -130,7 +130,7 @@ static __always_inline void sock_speaks_directly(struct bpf_sock_addr *ctx, enum
 	if (!flows)
 		return;
 	ctx_get_peer(ctx, form, &peer);
-	flow_end(flows, bpf_get_socket_cookie(ctx), &peer);
+	flow_end(ctx, flows, &peer);
 	if (flows->guarded)
 		guard_end(ctx, &peer);
 }
@@ -155,7 +155,7 @@ static __always_inline int sock_reverse(struct bpf_sock_addr *ctx, enum ctx_form
 		if (reason != COUNT_REVERSE_REPLY)
 			return HOOK_ALLOW;
 		flows = sock_known_flows(ctx);
-		if (!flows || !flow_vip(flows, bpf_get_socket_cookie(ctx), &peer, &vip))
+		if (!flows || !flow_vip(ctx, flows, &peer, &vip))
 			return HOOK_ALLOW;
 	}
 	ctx_set_peer(ctx, form, (const __u8 *)vip.address, vip.port);

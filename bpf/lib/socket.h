@@ -46,7 +46,7 @@ static __always_inline bool F(sock_source_allowed)(struct bpf_sock_addr *ctx, en
 }
 
 static __always_inline enum counter F(sock_frontend)(struct bpf_sock_addr *ctx, enum ctx_form form,
-						     bool sends, struct FX(service, _key) *key,
+						     struct FX(service, _key) *key,
 						     struct service *service, __u64 *netns)
 {
 	enum counter reason;
@@ -77,9 +77,6 @@ static __always_inline enum counter F(sock_frontend)(struct bpf_sock_addr *ctx, 
 		service->service_id = 0;
 		return COUNT_PASS_HOST_ONLY;
 	}
-	if (reason == COUNT_FORWARD && service->source_ranges &&
-	    !F(sock_source_allowed)(ctx, form, sends, service, *netns))
-		return COUNT_REFUSE_SOURCE;
 	return reason;
 }
 
@@ -203,7 +200,10 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 	enum counter reason;
 	__u64 netns = 0;
 
-	reason = F(sock_frontend)(ctx, form, false, &key, &service, &netns);
+	reason = F(sock_frontend)(ctx, form, &key, &service, &netns);
+	if (reason == COUNT_FORWARD && service.source_ranges &&
+	    !F(sock_source_allowed)(ctx, form, false, &service, netns))
+		reason = COUNT_REFUSE_SOURCE;
 	if (reason == COUNT_FORWARD)
 		reason = F(lb_select)(&service, netns, NULL, random_u32(), &slot);
 	if (is_forward(reason) && sock_bound_port(ctx) &&
@@ -239,9 +239,9 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
  * Chooses a backend for one more VIP of a socket: one that answers as no other VIP of it, if there
  * is one among a few, so that an answer tells which question it belongs to.
  */
-static __always_inline enum counter F(sock_select)(const struct service *service, __u64 netns,
-						   struct flows *flows, __u64 cookie,
-						   struct F(slot) *slot)
+static __always_inline enum counter F(sock_select)(struct bpf_sock_addr *ctx,
+						   const struct service *service, __u64 netns,
+						   struct flows *flows, struct F(slot) *slot)
 {
 	struct peer backend = {};
 	enum counter reason;
@@ -256,7 +256,7 @@ static __always_inline enum counter F(sock_select)(const struct service *service
 #pragma clang loop unroll(disable)
 	for (try = 0; try < LB_OTHER_BACKENDS; try++) {
 		peer_fill(&backend, slot->address, ADDRESS_SIZE, slot->port);
-		if (!flow_is_taken(flows, cookie, &backend))
+		if (!flow_is_taken(ctx, flows, &backend))
 			break;
 		if (!F(lb_slot)(service, place, slot))
 			return COUNT_REFUSE_BAD_SLOT;
@@ -266,34 +266,97 @@ static __always_inline enum counter F(sock_select)(const struct service *service
 	return COUNT_FORWARD;
 }
 
-/* An unconnected UDP socket: stays with one backend for a VIP while that serves (spec 31). */
+/*
+ * Whether a flow of the socket goes on, whatever the ranges say now: they are for new ones (spec
+ * 24). What a message began that named a source of its own speaks for no other source.
+ */
+static __always_inline bool F(sock_goes_on)(struct bpf_sock_addr *ctx, enum ctx_form form,
+					    const struct service *service,
+					    const struct F(slot) *slot, struct flows *flows)
+{
+	__u32 sender[ADDRESS_SIZE / 4] = {}, bound[ADDRESS_SIZE / 4] = {};
+	struct peer backend = {};
+	__u32 other = 0;
+	int i;
+
+	if (!flows)
+		return false;
+	ctx_get_sender(ctx, form, (__u8 *)sender);
+	ctx_get_bound(ctx, form, (__u8 *)bound);
+#pragma clang loop unroll(full)
+	for (i = 0; i < ADDRESS_SIZE / 4; i++)
+		other |= sender[i] ^ bound[i];
+	if (other)
+		flows->guarded = 1;
+	if (other || !slot->backend_id)
+		return false;
+	if (!flows->guarded)
+		return true;
+	peer_fill(&backend, slot->address, ADDRESS_SIZE, slot->port);
+	return guard_has_admitted(ctx, service->service_id, &backend);
+}
+
+/*
+ * Where a datagram to a frontend goes that serves: to the backend that the socket has there, while
+ * it serves (spec 31), or to a new one.
+ */
+static __always_inline enum counter F(sock_lead)(struct bpf_sock_addr *ctx, enum ctx_form form,
+						 const struct FX(service, _key) *key,
+						 struct service *service, __u64 netns,
+						 struct flows *flows, struct F(slot) *slot)
+{
+	enum counter reason =
+		service->action == BALANCE ? COUNT_FORWARD : COUNT_REFUSE_NO_LOCAL_BACKEND;
+	struct peer vip = {}, backend = {};
+	struct known_flow known = {};
+	bool goes_on = false, changes;
+	__u32 owns = 0;
+
+	peer_fill(&vip, key->address, ADDRESS_SIZE, key->port);
+	if (flows)
+		flow_known(ctx, flows, &vip, &known);
+	if (known.backend_id && F(lb_usable)(service, known.backend_id, true, slot))
+		reason = COUNT_FORWARD_SAME_FLOW;
+	if (!is_forward(reason))
+		return reason;
+	if (service->source_ranges) {
+		goes_on = F(sock_goes_on)(ctx, form, service, slot, flows);
+		if (!goes_on && !F(sock_source_allowed)(ctx, form, true, service, netns))
+			return COUNT_REFUSE_SOURCE;
+	}
+	changes = flows && (reason == COUNT_FORWARD || known.direct);
+	if (changes)
+		owns = flows_own(flows);
+	if (reason == COUNT_FORWARD)
+		reason = F(sock_select)(ctx, service, netns, flows, slot);
+	if (is_forward(reason) && !goes_on && !F(sock_guard)(ctx, service, slot, flows, true))
+		reason = COUNT_REFUSE_SOURCE;
+	if (!changes)
+		return reason;
+	if (is_forward(reason)) {
+		peer_fill(&backend, slot->address, ADDRESS_SIZE, slot->port);
+		flow_remember(ctx, flows, &known, &vip, &backend, slot->service_id,
+			      slot->backend_id);
+	}
+	flows_disown(flows, owns);
+	return reason;
+}
+
+/* An unconnected UDP socket. */
 static __always_inline int F(sock_send)(struct bpf_sock_addr *ctx, enum ctx_form form)
 {
 	struct FX(service, _key) key = {};
 	struct F(slot) slot = {}; /* kernels before 6.3: see above */
-	struct peer vip = {}, backend = {};
 	struct flows *flows = NULL;
 	struct service service = {}; /* kernels before 6.3 want it written */
 	enum counter reason;
-	bool direct = false;
-	__u64 cookie = 0;
 	__u64 netns = 0;
-	__u32 known = 0;
 
-	reason = F(sock_frontend)(ctx, form, true, &key, &service, &netns);
+	reason = F(sock_frontend)(ctx, form, &key, &service, &netns);
 	/* Who has a flow keeps it, although there may be no backend for others (spec 31). */
 	if (reason == COUNT_FORWARD || reason == COUNT_REFUSE_NO_LOCAL_BACKEND) {
 		flows = reason == COUNT_FORWARD ? sock_flows_of(ctx) : sock_known_flows(ctx);
-		cookie = bpf_get_socket_cookie(ctx);
-		peer_fill(&vip, key.address, ADDRESS_SIZE, key.port);
-		if (flows)
-			known = flow_backend(flows, cookie, &vip, &direct);
-		if (known && F(lb_usable)(&service, known, true, &slot))
-			reason = COUNT_FORWARD_SAME_FLOW;
-		else if (reason == COUNT_FORWARD)
-			reason = F(sock_select)(&service, netns, flows, cookie, &slot);
-		if (is_forward(reason) && !F(sock_guard)(ctx, &service, &slot, flows, true))
-			reason = COUNT_REFUSE_SOURCE;
+		reason = F(sock_lead)(ctx, form, &key, &service, netns, flows, &slot);
 	}
 	count(reason);
 	if (reason < COUNT_FORWARD) {
@@ -308,16 +371,10 @@ static __always_inline int F(sock_send)(struct bpf_sock_addr *ctx, enum ctx_form
 		return refuse_with(ECONNREFUSED);
 
 	ctx_set(ctx, form, slot.address, slot.port);
-	if (reason == COUNT_FORWARD_SAME_FLOW && !direct)
-		return HOOK_ALLOW;
 	if (reason != COUNT_FORWARD_SAME_FLOW)
 		count_backend(slot.backend_id);
-	if (!flows) {
+	if (!flows)
 		count(COUNT_NO_WAY_BACK);
-		return HOOK_ALLOW;
-	}
-	peer_fill(&backend, slot.address, ADDRESS_SIZE, slot.port);
-	flow_remember(flows, cookie, &vip, &backend, slot.service_id, slot.backend_id);
 	return HOOK_ALLOW;
 }
 

@@ -51,30 +51,39 @@ static __always_inline bool peer_is(const struct peer *peer, const __u8 *address
 		 (peer->address[0] ^ words[0]));
 }
 
+/* Without a port a record is nobody's: another thread never takes half of it for a whole one. */
 static __always_inline void wayback_fill(struct origin *origin, __u32 service_id, __u32 backend_id,
 					 const struct peer *vip, const struct peer *backend)
 {
+	origin->port = 0;
+	barrier();
 	origin->service_id = service_id;
 	origin->backend_id = backend_id;
 	origin->vip_port = vip->port;
-	origin->port = backend->port;
 	__builtin_memcpy(origin->vip, vip->address, 16);
 	__builtin_memcpy(origin->address, backend->address, 16);
+	barrier();
+	origin->port = backend->port;
 }
 
 /*
  * Takes what nobody owns. The adds are atomic but return nothing (fetching ones need kernel 5.12):
  * of several that come at once none, or one, reads 1.
  */
-static __always_inline bool wayback_own(struct origin *place)
+static __always_inline bool wayback_own(__u32 *owners)
 {
-	if (place->owners)
+	if (*(volatile __u32 *)owners)
 		return false;
-	__sync_fetch_and_add(&place->owners, 1);
-	if (*(volatile __u32 *)&place->owners == 1)
+	__sync_fetch_and_add(owners, 1);
+	if (*(volatile __u32 *)owners == 1)
 		return true;
-	__sync_fetch_and_add(&place->owners, -1);
+	__sync_fetch_and_add(owners, -1);
 	return false;
+}
+
+static __always_inline void wayback_disown(__u32 *owners)
+{
+	__sync_fetch_and_add(owners, -1);
 }
 
 static __always_inline struct origin *wayback_place(__u64 cookie)
@@ -91,7 +100,7 @@ static __always_inline struct origin *wayback_claim(__u64 cookie)
 
 	if (!place || place->cookie == cookie)
 		return place;
-	if (!wayback_own(place))
+	if (!wayback_own(&place->owners))
 		return NULL;
 	place->cookie = cookie;
 	return place;
@@ -104,7 +113,7 @@ static __always_inline void wayback_release(__u64 cookie)
 	if (!place || place->cookie != cookie)
 		return;
 	place->cookie = 0;
-	__sync_fetch_and_add(&place->owners, -1);
+	wayback_disown(&place->owners);
 }
 
 static __always_inline bool wayback_from(const struct origin *flow, const struct peer *backend)

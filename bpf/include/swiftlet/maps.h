@@ -20,7 +20,7 @@
 
 /* Tests build the programs once more with another version, to hand over between the two. */
 #ifndef LB_MAP_VERSION
-#define LB_MAP_VERSION 4
+#define LB_MAP_VERSION 5
 #endif
 
 /* One byte each, so that they pack into keys; bpftool prints the names. */
@@ -343,11 +343,14 @@ _Static_assert(sizeof(struct origin) == 56, "changed layout: bump LB_MAP_VERSION
 #define LB_FLOWS 8
 
 struct flows {
-	__u32 last;    /* the one that was sent to last */
-	__u16 more;    /* 1: further VIPs are in sock_vips */
-	__u16 guarded; /* 1: the socket may have records in sock_guards */
+	__u32 owners; /* 1: a thread of the program chooses where a VIP leads. As origin's */
+	__u8 last;    /* the one that was sent to last */
+	__u8 more;    /* 1: further VIPs are in sock_vips */
+	__u8 guarded; /* 1: the socket may have records in sock_guards */
+	__u8 pad;
 	struct origin flow[LB_FLOWS];
 };
+_Static_assert(sizeof(struct flows) == 456, "changed layout: bump LB_MAP_VERSION");
 
 /*
  * sock_guards: SK_STORAGE, the backends that a pod's socket may send to only if the source ranges
@@ -358,17 +361,19 @@ struct flows {
 
 struct guard {
 	__u32 service_id; /* 0: none */
+	__u32 admitted; /* as service_id: its ranges have let a packet through, and the rest follows
+			 */
 	__u16 port;
 	__u16 pad;
 	__u8 address[16]; /* the backend's, IPv4 as ::ffff:a.b.c.d */
 };
-_Static_assert(sizeof(struct guard) == 24, "changed layout: bump LB_MAP_VERSION");
+_Static_assert(sizeof(struct guard) == 28, "changed layout: bump LB_MAP_VERSION");
 
 struct guards {
 	__u32 next; /* counts what was written for datagrams */
 	struct guard guard[LB_GUARDS];
 };
-_Static_assert(sizeof(struct guards) == 196, "changed layout: bump LB_MAP_VERSION");
+_Static_assert(sizeof(struct guards) == 228, "changed layout: bump LB_MAP_VERSION");
 
 /* ---- sock_vips: LRU_HASH, the further VIPs of unconnected UDP sockets, both ways ------------- */
 
@@ -386,7 +391,7 @@ struct sock_vip {
 	__u32 backend_id;
 	__u8 address[16]; /* the other end: the backend's of a VIP, the VIP's of a backend */
 	__u16 port;	  /* 0: answers are the backend's own, as in sock_flows */
-	__u16 pad;
+	__u16 turn;	  /* odd while the other end is being written */
 };
 _Static_assert(sizeof(struct sock_vip) == 28, "changed layout: bump LB_MAP_VERSION");
 

@@ -81,7 +81,7 @@ package struct Kubeconfig {
             guard let field = user[unsupported], field.shown != "\"\"" else { continue }
             throw refused("\(unsupported) is not supported", "use a token, a client certificate or exec")
         }
-        var credentials = Credentials(token: user.text("token"), tokenFile: user.text("tokenFile").map(path))
+        var credentials = Credentials(token: user.written("token"), tokenFile: user.written("tokenFile").map(path))
         credentials.certificate = pem(user, "client-certificate")
         credentials.key = pem(user, "client-key")
         guard (credentials.certificate == nil) == (credentials.key == nil) else {

@@ -98,7 +98,7 @@ struct KubeconfigTests {
 
     @Test(
         "a user that is null or has empty texts says nothing, as for kubectl",
-        arguments: ["null", "{username: '', password: \"\"}"])
+        arguments: ["null", "{username: '', password: \"\"}", "{token: '', tokenFile: ''}"])
     func emptyUser(user: String) throws {
         let text = """
             apiVersion: v1

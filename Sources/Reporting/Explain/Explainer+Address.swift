@@ -9,7 +9,7 @@ extension Explainer {
             if let reason = miss(key, of: service) { return underlying(reason, of: service) ?? reason }
         }
         let isOwn = node.nodePortAddresses.contains { $0.address == key.address }
-        if isOwn, let reason = nodePortOfAnotherProtocol(key) ?? healthCheck(key) { return reason }
+        if isOwn, let reason = nodePortOfAnotherPlace(key) ?? healthCheck(key) { return reason }
         let refusal = refusal { $0.owns(key.address) || isOwn && $0.ports.contains { $0.nodePort == key.port } }
         return refusal.map { Reason($0) } ?? missed(key.address)
     }
@@ -150,7 +150,15 @@ extension Explainer {
     }
 
     private func nodePort(_ key: FrontendKey, of service: Service) -> Reason {
-        let served = node.nodePortAddresses.filter { !$0.hostOnly }.map { "\($0.address)" }
+        let family = key.address.family
+        if !service.clusterIPs.isEmpty, !service.clusterIPs.contains(where: { $0.family == family }) {
+            let word = family == .v4 ? "IPv4" : "IPv6"
+            return Reason(
+                .familyMissing, object: "Service \(service.name)",
+                text: "\(key.port) is a NodePort of \(service.name), which has no ClusterIP of \(word), and so no NodePort",
+                remedy: "write an \(word) address in spec.clusterIPs, or ask an address of the other family")
+        }
+        let served = node.nodePortAddresses.filter { !$0.hostOnly && $0.address.family == family }.map { "\($0.address)" }
         let other = view.nodes.values.first { $0.addresses.contains(key.address) && $0.name != node.name }
         let list = served.isEmpty ? "on no address" : "on \(served.joined(separator: ", "))"
         return Reason(
@@ -170,9 +178,12 @@ extension Explainer {
             remedy: "ask one of its nodePorts")
     }
 
-    private func nodePortOfAnotherProtocol(_ key: FrontendKey) -> Reason? {
+    private func nodePortOfAnotherPlace(_ key: FrontendKey) -> Reason? {
         for service in services where service.kind == .nodePort || service.kind == .loadBalancer {
             guard let other = service.ports.first(where: { $0.nodePort == key.port }) else { continue }
+            if service.ports.contains(where: { $0.nodePort == key.port && $0.proto == key.proto }) {
+                return nodePort(key, of: service)
+            }
             return Reason(
                 .otherProtocol, object: "Service \(service.name)",
                 text:

@@ -36,15 +36,16 @@ extension Explainer {
 
     // MARK: Slices
 
-    /// A slice names a pod that is gone, or an address that the pod had: of an endpoint that is used, or would be if it were
-    /// ready. Only the slices of a selector are judged, whose pods are looked at, and only by pods that were seen.
+    /// A slice names a pod that is gone, or an address that the pod had: of an endpoint that is used or, where none is, would be
+    /// if it were ready. Only the slices of a selector are judged, whose pods are looked at, and only by pods that were seen.
     func stale(_ route: Route) -> Reason? {
         let seesAll = view.unseen.isEmpty && !view.problems.contains { $0.hides == .anything }
         guard route.service.selector?.isEmpty == false, seesAll else { return nil }
         let namespace = route.service.name.namespace
         let pods = view.pods.filter { $0.name.namespace == namespace }
         if pods.isEmpty && !view.hasAllPods { return nil }
-        for endpoint in route.port.endpoints where route.fate(endpoint).isUsed || route.fate(endpoint) == .notReady {
+        let judged = route.used.isEmpty ? route.port.endpoints.filter { route.fate($0) == .notReady } : route.used
+        for endpoint in judged {
             let address = endpoint.endpoint.address
             guard let name = view.targetPod(of: address, in: endpoint.slice) else { continue }
             let pod = pods.first { $0.name.name == name }

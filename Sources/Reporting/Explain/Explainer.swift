@@ -217,13 +217,16 @@ package struct Explainer {
             unseen: view.unseen + (facts.unseen ?? []) + unseenClient(route))
     }
 
-    /// An endpoint at a Service's address: what is sent there is not looked up once more.
+    /// An endpoint at a Service's address: what is sent there is not looked up once more. A ClusterIP is nowhere else; another
+    /// address may be a machine's, whose other ports are its own.
     private func loop(_ route: Route) -> Reason? {
         let pairs = route.used.map { ($0.endpoint.address, $0) }
         let endpoints = Dictionary(pairs, uniquingKeysWith: { first, _ in first })
         for service in compiler.desired.services.values where service.name != route.service.name {
             for frontend in service.ports.flatMap(\.frontends) where frontend.kind != .nodePort {
-                guard let endpoint = endpoints[frontend.key.address] else { continue }
+                guard let endpoint = endpoints[frontend.key.address],
+                    frontend.kind == .clusterIP || frontend.key.port == endpoint.port
+                else { continue }
                 let address = frontend.key.address
                 return Reason(
                     .endpointIsService, object: "EndpointSlice \(endpoint.slice)",

@@ -31,6 +31,7 @@
 /* How to go on with a packet. */
 enum verdict {
 	VERDICT_PASS,	   /* it is not ours */
+	VERDICT_KEEP,	   /* it belongs to a flow, and is as it shall be */
 	VERDICT_TRANSLATE, /* it belongs to a flow */
 	VERDICT_REFUSE,	   /* for a reason */
 };
@@ -281,26 +282,31 @@ static __always_inline struct F(flow) *F(tc_find_half)(struct __sk_buff *skb, st
 	return flow && F(tc_is_of)(flow, skb, view) ? flow : NULL;
 }
 
-/* The half of a forwarded flow that is translated where its packets depart. */
+/*
+ * The half of a forwarded flow that is translated where its packets depart. A note says that a
+ * packet is of that flow and of no other, which its tuple alone does not: a client's connection
+ * past Services may have asked for the same, and be a flow with another port (spec 52).
+ */
 static __always_inline enum verdict F(tc_find_inner)(struct __sk_buff *skb, struct F(view) *view,
 						     __u64 now)
 {
 	struct F(flow) *flow = F(tc_find_half)(skb, view, now);
+	const bool is_noted = packet_is_translated(skb->tc_index);
 
 	if (!flow)
 		return VERDICT_PASS;
 	if (view->to.reply)
 		return F(tc_follow_answer)(skb, view, flow, now) ? VERDICT_TRANSLATE : VERDICT_PASS;
 	if (!flow->masquerade || (view->is_icmp && !flow->node_port))
-		return VERDICT_PASS;
+		return is_noted ? VERDICT_KEEP : VERDICT_PASS;
 	if (flow->node_port)
 		return VERDICT_TRANSLATE;
 	/* It went by here before there was a program, and the backend has answered the client. */
 	if (flow->state != FLOW_NEW) {
 		flow->masquerade = MASQUERADE_NONE;
-		return VERDICT_PASS;
+		return is_noted ? VERDICT_KEEP : VERDICT_PASS;
 	}
-	if (!packet_is_translated(skb->tc_index))
+	if (!is_noted)
 		flow->masquerade = MASQUERADE_UNNOTED;
 	view->has_flow = 1;
 	view->reason = F(flow_masquerade)(skb, view->to.number, skb->ifindex);

@@ -107,6 +107,29 @@ extension TranslationTests {
             #expect(try lab.tuples(route.family) == (route.isLocal ? 2 : 3))
         }
 
+        /// The client's connection past Services asks for what the flow has towards the endpoint.
+        @Test(
+            "stays apart from a connection that got another port, behind programs on the pod's device",
+            arguments: Route.kept.filter { $0.door == .nodePort && $0.transport != .sctp })
+        func staysApart(route: Route) throws {
+            let lab = try TranslationLab(.noted)
+            try lab.serve([route.service])
+            let client = route.family.outside()
+            func reach(_ packet: Packet) throws -> Packet {
+                try lab.run(lab.run(packet, .wireIn), .podOut, arrival: .eth0).packet
+            }
+            let first = Packet.first(route.transport, client, route.frontend)
+            expectEqual(try reach(first), first.changing(destination: route.backend))
+            let direct = Packet.first(route.transport, client, route.backend)
+            let renamed = try reach(direct).source
+            #expect(renamed.address == client.address && renamed.port != client.port)
+            let (later, directLater) =
+                route.transport == .tcp
+                ? (Packet.tcp(client, route.frontend, .ack), Packet.tcp(client, route.backend, .ack)) : (first, direct)
+            expectEqual(try reach(later), later.changing(destination: route.backend))
+            expectEqual(try reach(directLater), directLater.changing(source: renamed))
+        }
+
         /// What the endpoint sees as the request's source.
         private func forward(_ request: Packet, _ route: Route, _ lab: TranslationLab) throws -> SocketAddress {
             let arrived = try lab.run(request, .wireIn).packet

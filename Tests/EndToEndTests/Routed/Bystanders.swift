@@ -53,8 +53,11 @@ struct Bystanders {
 
     // MARK: What may meet them
 
-    /// Services by which a flow gets to an endpoint elsewhere and to one of this node, with either protocol.
-    static let meetings = [("remote", false), ("near", false), ("remote-udp", true), ("near-udp", true)]
+    /// Services by which a flow gets to an endpoint elsewhere, to one of this node, and to one that sees the client, with
+    /// either protocol.
+    static let meetings = [
+        ("remote", false), ("near", false), ("kept", false), ("remote-udp", true), ("near-udp", true), ("kept-udp", true),
+    ]
 
     /// Flows that are over leave the endpoint to the next connection, even at once and from the same port.
     func expectPortsReturned() throws {

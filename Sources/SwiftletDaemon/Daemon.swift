@@ -30,6 +30,7 @@ package struct Daemon: Sendable {
     private let started = ContinuousClock.now
     private let source: ConfigurationSource?
     private let threshold: LogThreshold
+    private let history = ActivityHistory()
     /// Traces of a kube-proxy on this node; nil until they were looked for.
     var kubeProxy: KubeProxyTraces?
 
@@ -309,7 +310,6 @@ extension Daemon {
         _ report: @escaping @Sendable () async -> DaemonReport
     ) -> [any ServiceLifecycle.Service] {
         let pins = settings.kubeProxyReplacement ? DatapathPins(root: settings.bpfRoot) : nil
-        let history = ActivityHistory()
         let services = endpoints.services(
             pins: pins, cgroup: cgroup,
             wanted: {
@@ -320,7 +320,7 @@ extension Daemon {
                 wanted.sockets = await sockets?.report
                 wanted.isAPIServerUp = source?.isUp
                 return wanted
-            }, page: { StatusPage.read(await report(), await control.serviceReports(), pins, history) })
+            }, page: { [history] in StatusPage.read(await report(), await control.serviceReports(), pins, history) })
         return services + [ActivityService(history, pins: pins)]
     }
 
@@ -330,11 +330,11 @@ extension Daemon {
         _ left: LeftCgroups?, _ statistics: @escaping @Sendable () -> SourceStatistics?
     ) -> @Sendable () async -> DaemonReport {
         let base = report(cgroup: cgroup)
-        return {
+        return { [history] in
             await control.lookAtPods()
             return await control.report(base).with(statistics())
                 .with(devices?.report(nodePorts: control.nodePortAddresses, hasNodePorts: control.servesNodePorts))
-                .with(sockets?.report).with(left?.report, control.nodePortUse)
+                .with(sockets?.report).with(left?.report, control.nodePortUse).with(history)
         }
     }
 

@@ -94,6 +94,23 @@ struct StatusPageTests {
         #expect(history.all.count == ActivityHistory.length)
         #expect(history.all.last?.time == .seconds(499))
     }
+
+    @Test("flows that found no place lately are told")
+    func refusedFlows() {
+        let history = ActivityHistory()
+        let report = StatusPage.sample(problems: [], services: ServiceListing(programmed: ProgrammedState(), reports: [])).report
+        // An old one, before the first sample, is no news.
+        for (second, count) in [(0, 7), (5, 7)] as [(Int, UInt64)] {
+            history.note(.init(time: .seconds(second), counters: ["refuse_flows_full": count, "refuse_source": 9]))
+        }
+        #expect(history.refusedFlows == 0)
+        #expect(report.with(history).risks == report.risks)
+        for (second, count) in [(10, 19), (15, 2)] as [(Int, UInt64)] {
+            history.note(.init(time: .seconds(second), counters: ["refuse_flows_full": count]))
+        }
+        let risk = report.with(history).risks.last
+        #expect(risk?.hasPrefix("14 new flows were refused in the last 10 minutes") == true)
+    }
 }
 
 extension StatusPage {

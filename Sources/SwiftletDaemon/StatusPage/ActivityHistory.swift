@@ -1,7 +1,8 @@
 import ServiceLifecycle
 import Synchronization
 
-/// What the datapath counted lately, a sample every few seconds: for the plots of the status page.
+/// What the datapath counted lately, a sample every few seconds: for the plots of the status page, and for what `status` says of
+/// the last minutes.
 final class ActivityHistory: Sendable {
     /// Added up since the maps were made.
     struct Sample: Sendable, Hashable {
@@ -10,6 +11,8 @@ final class ActivityHistory: Sendable {
         var refusals: UInt64 = 0
         var flows: UInt64 = 0
         var packets: UInt64 = 0
+        /// Because no place was free.
+        var refusedFlows: UInt64 = 0
     }
 
     static let pause = Duration.seconds(5)
@@ -19,6 +22,15 @@ final class ActivityHistory: Sendable {
     private let samples = Mutex<[Sample]>([])
 
     var all: [Sample] { samples.withLock { $0 } }
+
+    /// How many new flows found no place in all this time.
+    var refusedFlows: UInt64 {
+        let samples = all
+        return zip(samples, samples.dropFirst()).reduce(0) { sum, pair in
+            let (old, new) = (pair.0.refusedFlows, pair.1.refusedFlows)
+            return sum + (new >= old ? new - old : new)
+        }
+    }
 
     func note(_ sample: Sample) {
         samples.withLock { samples in
@@ -48,6 +60,7 @@ extension ActivityHistory.Sample {
             case "packet", "packet_back": packets &+= count
             default: if name.hasPrefix("refuse_") { refusals &+= count }
             }
+            if name == "refuse_flows_full" { refusedFlows = count }
         }
     }
 }
@@ -64,5 +77,19 @@ struct ActivityService: Service {
                 if let sample = read() { history.note(sample) }
             } while (try? await Task.sleep(for: ActivityHistory.pause)) != nil
         }
+    }
+}
+
+extension DaemonReport {
+    /// The same with what was counted lately.
+    func with(_ history: ActivityHistory) -> DaemonReport {
+        var report = self
+        let refused = history.refusedFlows
+        if refused > 0 {
+            report.risks.append(
+                "\(refused) new flows were refused in the last 10 minutes, because all places for flows have open ones "
+                    + "(refuse_flows_full); raise --max-flows")
+        }
+        return report
     }
 }

@@ -112,7 +112,7 @@ struct MapMemoryTests {
     }
 }
 
-@Suite("services, as people type it", .tags(.endToEnd), .endToEnd, .node(pods: 3, manifests: manifests))
+@Suite("services, as people type it", .tags(.endToEnd), .serialized, .endToEnd, .node(pods: 3, manifests: manifests))
 struct ServicesOutputTests {
     @Test("names and YAML")
     func prints() throws {

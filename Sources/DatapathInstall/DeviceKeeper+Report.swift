@@ -61,8 +61,12 @@ extension DeviceKeeper {
 
     private func closedNodePorts(_ addresses: [IPAddress], _ selection: DeviceSelection) -> [String] {
         addresses.compactMap { address in
-            guard settings.devices != .none, !address.isLoopback,
-                let holder = network.addresses.first(where: { $0.address == address })?.link,
+            guard settings.devices != .none, !address.isLoopback else { return nil }
+            guard let holder = network.addresses.first(where: { $0.address == address })?.link else {
+                return network.addresses.isEmpty
+                    ? nil : "NodePorts at \(address) do not answer clients outside: no device has the address"
+            }
+            guard
                 let device = selection.devices.first(where: { $0.link.index == holder }),
                 // What a dummy device holds, packets come for by another one.
                 device.role == nil, device.link.isUp, !device.link.isLoopback, device.link.kind != "dummy",

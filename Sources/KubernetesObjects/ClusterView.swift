@@ -164,6 +164,8 @@ package struct PodView: Sendable, Hashable {
         package var name: String
         package var proto: IPProtocol
         package var number: ServiceModel.Port
+        /// Where its node serves it, too.
+        package var hostPort: ServiceModel.Port?
     }
 
     package var name: ObjectName
@@ -263,7 +265,9 @@ extension PodView {
         }
         for port in (field[.spec]?.lastingContainers ?? []).flatMap({ $0.list(.ports) }) {
             guard let number = port.port(.containerPort) else { continue }
-            ports.append(Port(name: port.text(.name) ?? "", proto: port.proto, number: number))
+            ports.append(
+                Port(
+                    name: port.text(.name) ?? "", proto: port.proto, number: number, hostPort: port.port(.hostPort)))
         }
     }
 }

@@ -4,7 +4,8 @@ package enum FieldName: String, CaseIterable, Sendable {
     case conditionType, conditions, containerPort, containerStatuses, containers, `continue`, creationTimestamp,
         deletionTimestamp, details, endpoints,
         externalIPs
-    case externalName, externalTrafficPolicy, forNodes, forZones, healthCheckNodePort, hints, hostname, ingress
+    case externalName, externalTrafficPolicy, forNodes, forZones, healthCheckNodePort, hints, hostPort, hostname,
+        ingress
     case initContainerStatuses, initContainers, internalTrafficPolicy, ip, ipFamilies, ipMode, items, key, kind, labels,
         loadBalancer
     case loadBalancerSourceRanges, message, metadata, name, namespace, nodeName, nodePort, notReadyAddresses

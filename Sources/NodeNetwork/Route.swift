@@ -17,13 +17,22 @@ package struct Route: Hashable, Sendable {
 
     /// Asks the network namespace of the calling thread; nil when there is no way, or the way is forbidden.
     ///
-    /// - Parameter link: only ways through this device, as its own source address is asked for.
-    package static func find(to destination: IPAddress, by link: LinkIndex? = nil) throws(NetworkError) -> Route? {
+    /// - Parameters:
+    ///   - link: only ways through this device, as its own source address is asked for.
+    ///   - source: of a packet that is forwarded.
+    ///   - arrival: the device that such a packet comes by.
+    package static func find(
+        to destination: IPAddress, by link: LinkIndex? = nil, from source: IPAddress? = nil,
+        arrivingBy arrival: LinkIndex? = nil
+    ) throws(NetworkError) -> Route? {
         var head = rtmsg()
         head.rtm_family = UInt8(destination.family.addressFamily)
         head.rtm_dst_len = UInt8(destination.family.bitWidth)
+        if source != nil { head.rtm_src_len = head.rtm_dst_len }
         var request = NetlinkRequest(RTM_GETROUTE, head)
         request.append(destination.bytes, as: RTA_DST.rawValue)
+        if let source { request.append(source.bytes, as: RTA_SRC.rawValue) }
+        if let arrival { request.append(withUnsafeBytes(of: arrival.rawValue, Array.init), as: RTA_IIF.rawValue) }
         if let link { request.append(withUnsafeBytes(of: link.rawValue, Array.init), as: RTA_OIF.rawValue) }
         var route: Route?
         do throws(NetworkError) {

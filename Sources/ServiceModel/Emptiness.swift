@@ -138,12 +138,14 @@ package struct Emptiness {
             remedy: "add the addresses to endpoints")
     }
 
-    /// - Parameter isInside: whether it is about clients of the ClusterIP, or about those outside.
-    package func notHere(isInside: Bool) -> Reason {
+    /// - Parameters:
+    ///   - isInside: whether it is about the ClusterIP, or about addresses for clients outside.
+    ///   - isClientOutside: whether it is a client outside that asks the ClusterIP.
+    package func notHere(isInside: Bool, isClientOutside: Bool = false) -> Reason {
         let elsewhere = port.endpoints.filter { $0.local == .elsewhere }
         let count = elsewhere.count
         let field = isInside ? "internalTrafficPolicy" : "externalTrafficPolicy"
-        let who = isInside ? "clients on this node are refused" : "clients outside are dropped"
+        let who = isInside && !isClientOutside ? "clients on this node are refused" : "clients outside are dropped"
         return Reason(
             .notOnThisNode, object: "Service \(service.name)",
             text: "0 of \(count) endpoints on \(node), \(field) Local: \(who)",

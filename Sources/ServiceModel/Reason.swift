@@ -213,7 +213,7 @@ extension ReasonCode {
                 "create it in the namespace of the Service")
         case .staleSlice:
             .init(
-                "EndpointSlice", "a slice names a pod that does not exist, or has another address",
+                "EndpointSlice", "a slice names a pod that does not exist, or has another address or port",
                 "see that what writes the slice runs (kube-controller-manager)")
         case .sliceWithoutPorts: .init("EndpointSlice", "the slice has no port with a number", "write ports")
         case .portNamesDiffer:

@@ -32,8 +32,13 @@ struct ServiceSelection {
             }
         }
         if broken {
-            for index in chosen.services.indices { chosen.services[index].ports.removeAll { !$0.isBroken } }
-            chosen.services.removeAll { $0.ports.isEmpty && $0.problems.isEmpty }
+            chosen.services = chosen.services.compactMap { service in
+                var item = service
+                item.ports.removeAll { !$0.isBroken }
+                if !item.ports.isEmpty { return item }
+                // Its problem is no port's: it is shown as it is served.
+                return service.problems.isEmpty ? nil : service
+            }
         }
         return chosen
     }

@@ -51,7 +51,10 @@ struct ServicesCommand: ParsableCommand {
     func run() throws {
         try pins.requireDatapath()
         let (listing, isExplained, emptiness) = try look()
-        if let emptiness { Terminal.write(error: emptiness) }
+        if let emptiness {
+            guard watch else { throw CommandError(.notFound, emptiness) }
+            Terminal.write(error: emptiness)
+        }
         if watch { return try follow(listing) }
         try show(listing)
         if !isExplained { Terminal.write(error: "no daemon answers: types and reasons are unknown") }

@@ -114,6 +114,32 @@ struct ExplainTests {
         #expect(try explain("door").answer.works)
     }
 
+    @Test("rules that drop answers, that send packets elsewhere, and that know the client's device are named")
+    func back() throws {
+        let node = try TestNode.current
+        func run(_ command: String...) throws {
+            let outcome = try Programs.run(command, in: node.lab.node.path)
+            #expect(outcome.status == .exited(0), "\(outcome)")
+        }
+        let chain = "add chain inet swl input { type filter hook input priority 0; policy accept; }"
+        try run("nft", "add table inet swl; \(chain); add rule inet swl input tcp sport 8080 drop")
+        let deaf = try explain("door").answer.verdict
+        try run("nft", "delete table inet swl")
+        #expect(deaf.code == "filtered" && deaf.text.contains("drops the answers of 10.244.0.11:8080"), "\(deaf)")
+
+        let nat = "add chain ip swl output { type nat hook output priority 0; policy accept; }"
+        try run("nft", "add table ip swl; \(nat); add rule ip swl output tcp dport 8080 dnat to 10.244.0.12:7")
+        let diverted = try explain("door").answer
+        try run("nft", "delete table ip swl")
+        #expect(diverted.works && diverted.verdict.text.hasPrefix("works, as far as was seen: "), "\(diverted)")
+
+        let rule = ["to", "10.244.0.11/32", "iif", "eth0", "blackhole"]
+        #expect(try Programs.run(["ip", "rule", "add"] + rule, in: node.lab.node.path).status == .exited(0))
+        let (_, closed) = try explain("192.0.2.1:30041", "--outside", "192.0.2.9")
+        #expect(try Programs.run(["ip", "rule", "del"] + rule, in: node.lab.node.path).status == .exited(0))
+        #expect(closed.verdict.text.hasPrefix("no route leads to 10.244.0.11:8080"), "\(closed)")
+    }
+
     @Test("an address alone is followed, and what --connect does not ask is told")
     func address() throws {
         let (status, answer) = try explain("10.96.0.15")

@@ -9,7 +9,8 @@ struct ExplainSubjectTests {
         arguments: [
             ("my-api.default.svc.cluster.local", nil), ("My-API.default.svc.cluster.local.", nil),
             ("my-api.default.svc:http", "http"), ("db-0.my-api.default.svc.cluster.local:8080", "8080"),
-            ("_http._tcp.my-api.default.svc.cluster.local", "http"),
+            ("_http._tcp.my-api.default.svc.cluster.local", "http"), ("my-api.default", nil),
+            ("my-api.default:http", "http"),
         ] as [(String, String?)])
     func names(text: String, port: String?) {
         #expect(ExplainQuestion.Subject(text) == .service(namespace: "default", name: "my-api", port: port))
@@ -44,7 +45,14 @@ struct ExplainSubjectTests {
         #expect(ExplainQuestion.Subject("grpc://my-api") == .service(namespace: nil, name: "my-api", port: nil))
     }
 
-    @Test("other names are Services' own", arguments: ["my-api", "svc", "my-api.default", "a.b.c.d.svc"])
+    @Test("a kind stands in front as kubectl takes it", arguments: ["svc/my-api", "service/my-api", "services/my-api"])
+    func kinds(text: String) {
+        #expect(ExplainQuestion.Subject(text) == .service(namespace: nil, name: "my-api", port: nil))
+        #expect(
+            ExplainQuestion.Subject(text, namespace: "prod") == .service(namespace: "prod", name: "my-api", port: nil))
+    }
+
+    @Test("other names are Services' own", arguments: ["my-api", "svc", "a.b.c.d.svc"])
     func others(text: String) {
         #expect(ExplainQuestion.Subject(text) == .service(namespace: nil, name: text, port: nil))
     }

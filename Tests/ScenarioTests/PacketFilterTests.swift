@@ -101,6 +101,50 @@ struct PacketFilterTests {
         #expect(filter.verdict(on: packet, at: [.output]) == .passes)
     }
 
+    /// Of one chain, where what follows the first packet is asked for.
+    private func later(_ stage: PacketFilter.Stage, _ rules: [String], policy: String = "accept") throws
+        -> PacketFilter.Verdict
+    {
+        var packet = PacketFilter.Packet(
+            destination: try #require(IPAddress("10.244.0.11")), port: try #require(Port(8080)), proto: .tcp,
+            outputDevice: "veth7")
+        packet.stage = stage
+        return try filter(type: "filter", rules, policy: policy).verdict(on: packet, at: [.forward])
+    }
+
+    private func filter(type: String, _ rules: [String], policy: String = "accept") throws -> PacketFilter {
+        let chain =
+            #"{"chain":{"family":"inet","table":"filter","name":"forward","type":"\#(type)","hook":"forward","prio":0,"policy":"\#(policy)"}}"#
+        let rule =
+            #"{"rule":{"family":"inet","table":"filter","chain":"forward","handle":1,"expr":[\#(rules.joined(separator: ","))]}}"#
+        return try #require(PacketFilter(json: #"{"nftables":[\#(chain),\#(rule)]}"#))
+    }
+
+    @Test("answers come from the endpoint and its device, and belong to a connection")
+    func answers() throws {
+        let source = Self.match(#"{"payload":{"protocol":"ip","field":"saddr"}}"#, #""10.244.0.11""#)
+        let port = Self.match(#"{"payload":{"protocol":"tcp","field":"sport"}}"#, "8080")
+        let device = Self.match(#"{"meta":{"key":"iifname"}}"#, #""veth7""#)
+        for rule in [source, port, device] { #expect(try later(.answer, [rule, Self.drop]) == Self.byRule) }
+        #expect(try later(.answer, [Self.established, Self.accept], policy: "drop") == .passes)
+        #expect(
+            try later(.answer, [Self.port, Self.accept], policy: "drop")
+                == .unclear(by: "the policy of chain \(Self.name)", chain: Self.name))
+        #expect(try later(.later, [Self.established, Self.drop]) == Self.byRule)
+        #expect(try later(.first, [Self.established, Self.drop]) == .passes)
+    }
+
+    @Test("a rule that sends packets elsewhere is found where its matches are known")
+    func diversion() throws {
+        let packet = PacketFilter.Packet(
+            destination: try #require(IPAddress("10.244.0.11")), port: try #require(Port(8080)), proto: .tcp)
+        let elsewhere = #"{"dnat":{"addr":"10.244.0.12","port":7}}"#
+        let found = try filter(type: "nat", [Self.pods, Self.port, elsewhere]).diversion(of: packet, at: [.forward])
+        #expect(found?.rule == "rule 1 of chain inet filter forward")
+        #expect(try filter(type: "nat", [Self.unknown, elsewhere]).diversion(of: packet, at: [.forward]) == nil)
+        #expect(try filter(type: "filter", [Self.pods]).diversion(of: packet, at: [.forward]) == nil)
+    }
+
     @Test("what is no list of rules is none")
     func unreadable() { #expect(PacketFilter(json: "Error: syntax") == nil) }
 }

@@ -73,6 +73,15 @@ struct ServiceSelectionTests {
         #expect(error?.description == message)
     }
 
+    @Test("a Service with a problem that is no port's is shown with what it serves")
+    func brokenAndServed() throws {
+        var kept = listing
+        kept.services[0].problems = ["kept from before: web.yaml cannot be parsed"]
+        let shown = try ServiceSelection(broken: true).apply(to: kept).services
+        #expect(shown.map(\.name) == ["works", "empty"])
+        #expect(shown.first?.ports.count == 1)
+    }
+
     @Test("a namespace without Services, and one that is misspelt, are told")
     func emptyNamespace() {
         func word(_ namespace: String) -> String? {

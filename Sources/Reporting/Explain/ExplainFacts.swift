@@ -21,6 +21,8 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
         /// A route says so: `prohibit`, `blackhole`, `unreachable`.
         case prohibited, blackholed, unreachable
         case noClientPort
+        /// No route for what comes by the client's device, though the node itself has one.
+        case noWayFromDevice
     }
 
     package struct Filter: Codable, Sendable, Hashable {
@@ -31,11 +33,23 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
 
         /// The process in whose network namespace it is; nil for the node's.
         package var process: Int32?
+        /// What it drops: the first packet passes.
+        package var stage: PacketFilter.Stage?
 
-        package init(rule: String, chain: String, process: Int32? = nil) {
+        package init(rule: String, chain: String, process: Int32? = nil, stage: PacketFilter.Stage? = nil) {
             self.rule = rule
             self.chain = chain
             self.process = process
+            self.stage = stage
+        }
+
+        /// What it drops, in words.
+        package func packets(at socket: String) -> String {
+            switch stage {
+            case .first, nil: "packets to \(socket)"
+            case .later: "what follows the first packet to \(socket)"
+            case .answer: "the answers of \(socket)"
+            }
         }
 
         /// What shows the chain.
@@ -59,6 +73,14 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
     package var unseen: [String]?
     /// Its packets meet programs of ours.
     package var hasPacketPrograms: Bool?
+    /// A device without programs that packets of the node's own processes leave by, or come back by.
+    package var bareDevice: String?
+    /// The address that is asked is on a device of this node, so that its own packets do not leave it.
+    package var isAskedHere: Bool?
+    /// The device that packets of a client outside come by.
+    package var arrivalDevice: String?
+    /// No route leads back to a client outside.
+    package var hasNoWayBack: Bool?
     package var hooksAttached: Bool?
     package var daemonRuns: Bool?
     /// The daemon programs nothing.

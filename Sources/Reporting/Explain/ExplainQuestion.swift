@@ -42,7 +42,7 @@ package struct ExplainQuestion: Sendable, Hashable {
 
 extension ExplainQuestion.Subject {
     /// Reads `10.96.0.15:80`, `[fd00::15]:80`, an address alone or with a port's name, `NAME`, `NAME:PORT`, `NAMESPACE/NAME`,
-    /// `NAMESPACE/NAME:PORT`, names of DNS, with or without a port, and URLs of all these; nil for none of them.
+    /// `NAMESPACE/NAME:PORT`, `svc/NAME` as kubectl takes it, names of DNS, with or without a port, and URLs of all these; nil for none of them.
     ///
     /// - Parameter namespace: stands where none is written; nil for any.
     package init?(_ text: String, namespace: String? = nil) {
@@ -70,7 +70,9 @@ extension ExplainQuestion.Subject {
                 namespace: service.namespace, name: service.name, port: port ?? label.map { $0.lowercased() })
             return
         }
-        self = .service(namespace: parts.count == 2 ? parts[0] : namespace, name: first, port: port)
+        let isKind = parts.count == 2 && ["svc", "service", "services"].contains(parts[0])
+        self = .service(
+            namespace: parts.count == 2 && !isKind ? parts[0] : namespace, name: first, port: port)
     }
 
     private static func port(ofScheme scheme: String) -> Port? {
@@ -87,10 +89,11 @@ extension ExplainQuestion.Subject {
         self = IPAddress(name).map { .address($0, port) } ?? .service(namespace: namespace, name: name, port: "\(port)")
     }
 
-    /// The Service of a name in DNS: `NAME.NAMESPACE.svc`, perhaps with the cluster's domain behind it, and an endpoint's
-    /// hostname or a port and its protocol in front.
+    /// The Service of a name in DNS: `NAME.NAMESPACE`, as pods' resolvers take it, or `NAME.NAMESPACE.svc`, perhaps with the
+    /// cluster's domain behind it, and an endpoint's hostname or a port and its protocol in front.
     package static func service(ofName text: String) -> ObjectName? {
         let labels = text.lowercased().split(separator: ".").map(String.init)
+        if labels.count == 2 { return ObjectName(namespace: labels[1], name: labels[0]) }
         // A Service or a namespace may have that name, too.
         guard let place = labels.indices.first(where: { $0 >= 2 && labels[$0] == "svc" }),
             place <= 3 || place == 4 && labels.prefix(2).allSatisfy({ $0.hasPrefix("_") })

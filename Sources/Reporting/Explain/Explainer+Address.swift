@@ -9,7 +9,7 @@ extension Explainer {
             if let reason = miss(key, of: service) { return underlying(reason, of: service) ?? reason }
         }
         let isOwn = node.nodePortAddresses.contains { $0.address == key.address }
-        if isOwn, let reason = nodePortOfAnotherPlace(key) ?? healthCheck(key) { return reason }
+        if isOwn, let reason = nodePortOfAnotherPlace(key) ?? healthCheck(key) ?? hostPort(key) { return reason }
         let refusal = refusal { $0.owns(key.address) || isOwn && $0.ports.contains { $0.nodePort == key.port } }
         return refusal.map { Reason($0) } ?? missed(key.address)
     }
@@ -155,10 +155,13 @@ extension Explainer {
             let word = family == .v4 ? "IPv4" : "IPv6"
             return Reason(
                 .familyMissing, object: "Service \(service.name)",
-                text: "\(key.port) is a NodePort of \(service.name), which has no ClusterIP of \(word), and so no NodePort",
+                text:
+                    "\(key.port) is a NodePort of \(service.name), which has no ClusterIP of \(word), and so no NodePort",
                 remedy: "write an \(word) address in spec.clusterIPs, or ask an address of the other family")
         }
-        let served = node.nodePortAddresses.filter { !$0.hostOnly && $0.address.family == family }.map { "\($0.address)" }
+        let served = node.nodePortAddresses.filter { !$0.hostOnly && $0.address.family == family }.map {
+            "\($0.address)"
+        }
         let other = view.nodes.values.first { $0.addresses.contains(key.address) && $0.name != node.name }
         let list = served.isEmpty ? "on no address" : "on \(served.joined(separator: ", "))"
         return Reason(
@@ -176,6 +179,19 @@ extension Explainer {
             .notAFrontend, object: "Service \(service.name)",
             text: "\(key.port) is the healthCheckNodePort of \(service.name), where load balancers ask the node itself",
             remedy: "ask one of its nodePorts")
+    }
+
+    private func hostPort(_ key: FrontendKey) -> Reason? {
+        let pod = view.pods.first { pod in
+            !pod.isOver && pod.nodeName == node.name
+                && pod.ports.contains { $0.hostPort == key.port && $0.proto == key.proto }
+        }
+        return pod.map { pod in
+            Reason(
+                .podAddress, object: "Pod \(pod.name)",
+                text: "\(key.port) is a hostPort of pod \(pod.name), which the CNI serves: no Service is asked",
+                remedy: "see the CNI's rules (portmap), and the pod itself")
+        }
     }
 
     private func nodePortOfAnotherPlace(_ key: FrontendKey) -> Reason? {
@@ -205,16 +221,34 @@ extension Explainer {
 
     private func otherPort(_ key: FrontendKey, of service: Service) -> Reason {
         let list = service.ports.map { "\($0.port)/\($0.proto)" + ($0.name.isEmpty ? "" : " (\($0.name))") }
-        let text = "\(key.address) is \(service.name), which serves \(list.joined(separator: ", "))"
+        let own = "\(key.address) is \(service.name), which serves \(list.joined(separator: ", "))"
+        let text = "\(own), not \(key.port)/\(key.proto)"
         if let other = service.ports.first(where: { $0.port == key.port }) {
             return Reason(
-                .otherProtocol, object: "Service \(service.name)", text: "\(text), not \(key.port)/\(key.proto)",
+                .otherProtocol, object: "Service \(service.name)", text: text,
                 remedy: remedy(asking: other.proto, for: key.proto))
         }
+        let remedy = remedy(askingTarget: "\(key.port)", of: service)
+        if remedy == nil, let place = placeOfNodePort(key) {
+            return Reason(
+                .portNotServed, object: "Service \(service.name)", text: text + place.text, remedy: place.remedy)
+        }
         return Reason(
-            .portNotServed, object: "Service \(service.name)", text: "\(text), not \(key.port)/\(key.proto)",
-            remedy: remedy(askingTarget: "\(key.port)", of: service)
-                ?? "ask one of these, or add the port to spec.ports")
+            .portNotServed, object: "Service \(service.name)", text: text,
+            remedy: remedy ?? "ask one of these, or add the port to spec.ports")
+    }
+
+    /// A NodePort that is asked at an address of a Service.
+    private func placeOfNodePort(_ key: FrontendKey) -> (text: String, remedy: String)? {
+        let served = compiler.desired.services.values.flatMap(\.ports).flatMap(\.frontends).filter { frontend in
+            frontend.kind == .nodePort && !frontend.hostOnly && frontend.key.port == key.port
+                && frontend.key.proto == key.proto && frontend.key.address.family == key.address.family
+        }
+        guard let address = served.map(\.key.address).min(),
+            let owner = services.first(where: { $0.ports.contains { $0.nodePort == key.port && $0.proto == key.proto } }
+            )
+        else { return nil }
+        return ("; \(key.port) is a NodePort of \(owner.name)", "ask \(FrontendKey.socket(address, key.port))")
     }
 
     /// Of a port that is asked and is where a service port leads.
@@ -322,17 +356,6 @@ extension Explainer {
                 .nodePortUnset, object: object,
                 text: "\(service.name): \(route.field).nodePort is not set, and nothing allocates one here",
                 remedy: "write \(route.field).nodePort")
-        }
-        if service.kind == .clusterIP, case .outside(let client) = route.question.client {
-            if let pod = view.pods.first(where: { !$0.isOver && $0.addresses.contains(client) }) {
-                return Reason(
-                    .notAFrontend, object: object,
-                    text: "\(client) is pod \(pod.name), which is not outside", remedy: "ask with --from \(pod.name)")
-            }
-            return Reason(
-                .notAFrontend, object: object,
-                text: "\(service.name) is of type ClusterIP, which is no address for clients outside",
-                remedy: "set type: NodePort or LoadBalancer")
         }
         if let unknown = unknownNode() { return unknown }
         return Reason(

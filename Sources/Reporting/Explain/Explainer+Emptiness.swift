@@ -12,7 +12,7 @@ extension Explainer {
         switch route.port.emptyReason {
         case .notOnThisNode, nil: return notHere(route)
         case .noMatchingPort: return portNames(route)
-        case .noSlice, .selectorMatchesNothing: return pods(route)
+        case .noSlice, .selectorMatchesNothing: return names(route) ?? pods(route)
         case .notReady: return stale(route) ?? lagging(route) ?? unready(route)
         case .otherFamily, .noEndpoints: return told(route).reason
         }
@@ -24,6 +24,12 @@ extension Explainer {
         return Emptiness(service: route.service, port: route.port, slices: slices, node: node.name) { endpoint in
             (name(of: endpoint, route), outcomeWord(route.fate(endpoint), endpoint, route))
         }
+    }
+
+    /// There is a slice, of a type that is of no use.
+    private func names(_ route: Route) -> Reason? {
+        let reason = told(route).withoutSelector
+        return reason.code == .fqdnSlice ? reason : nil
     }
 
     /// Endpoints that are not ready, with what to do about the first of them whose pod says why.
@@ -162,7 +168,7 @@ extension Explainer {
                 remedy: meant.map { "write \($0)" }
                     ?? "write one of \(view.nodes.keys.sorted().joined(separator: ", "))")
         }
-        return told(route).notHere(isInside: route.frontend?.kind == .clusterIP)
+        return told(route).notHere(isInside: route.frontend?.kind == .clusterIP, isClientOutside: route.isOutside)
     }
 
     /// Nodes are known, and none of them is this one.

@@ -40,6 +40,11 @@ extension Explainer {
         podName(of: endpoint, route) ?? endpoint.socketText
     }
 
+    /// ` (web-a)`, where the pod is known.
+    private func podText(of endpoint: ServiceTrace.Endpoint, _ route: Route) -> String {
+        podName(of: endpoint, route).map { " (\($0))" } ?? ""
+    }
+
     func pod(of endpoint: ServiceTrace.Endpoint, _ route: Route) -> PodView? {
         let name = podName(of: endpoint, route)
         return view.pods.first { $0.name.namespace == endpoint.slice.namespace && $0.name.name == name }
@@ -58,15 +63,15 @@ extension Explainer {
     func connects(_ route: Route, _ steps: inout [Explanation.Step]) -> Reason? {
         guard let connects = facts.connects else { return nil }
         let place = facts.connectPlace ?? "from this node"
-        var reason: Reason?
+        var failures: [Reason] = []
         for endpoint in route.used {
             guard let port = endpoint.port, let outcome = connects[FrontendKey.socket(endpoint.endpoint.address, port)]
             else { continue }
             let socket = FrontendKey.socket(endpoint.endpoint.address, port)
             steps.append(.init(text: "connect to \(socket) \(place): \(words(outcome, endpoint, port, route))"))
-            if outcome != .works { reason = reason ?? failure(outcome, endpoint, port, route) }
+            if outcome != .works { failures.append(failure(outcome, endpoint, port, route)) }
         }
-        return reason
+        return joined(failures, route)
     }
 
     /// What the routes and the rules of netfilter say of the ways to the endpoints.
@@ -82,16 +87,44 @@ extension Explainer {
                 text: "device \(device), by which the endpoints are reached, is up and has no carrier",
                 remedy: "see to its cable, or to its other end: `ip link show \(device)`")
         }
-        return route.used.lazy.compactMap { endpoint -> Reason? in
+        if let lost = lostClient(route) { return lost }
+        let failures = route.used.compactMap { endpoint -> Reason? in
             guard let port = endpoint.port else { return nil }
             let socket = FrontendKey.socket(endpoint.endpoint.address, port)
             if let outcome = facts.ways?[socket], outcome != .works { return failure(outcome, endpoint, port, route) }
             guard let filter = facts.filters?[socket] else { return nil }
             let place = filter.process == nil ? "" : " in the client's network namespace"
             return Reason(
-                .filtered, text: "\(filter.rule)\(place) drops packets to \(socket) (\(name(of: endpoint, route)))",
+                .filtered,
+                text: "\(filter.rule)\(place) drops \(filter.packets(at: socket))\(podText(of: endpoint, route))",
                 remedy: "`\(filter.command)` shows it")
-        }.first
+        }
+        return joined(failures, route)
+    }
+
+    /// The first of what fails, and of how many endpoints, where it is not all of them.
+    private func joined(_ failures: [Reason], _ route: Route) -> Reason? {
+        guard var reason = failures.first else { return nil }
+        let (count, all) = (failures.count, route.used.count)
+        if count < all {
+            reason.text = "\(count) of \(all) endpoints \(count == 1 ? "is" : "are") not reached: \(reason.text)"
+        }
+        return reason
+    }
+
+    /// Packets of a client outside do not come here, or nothing leads back to it.
+    private func lostClient(_ route: Route) -> Reason? {
+        guard case .outside(let client) = route.question.client, let frontend = route.frontend else { return nil }
+        if facts.isAskedHere == false {
+            return Reason(
+                .nodePortElsewhere, object: "Node \(node.name)",
+                text: "\(frontend.key.address) is an address of Node \(node.name), and none of its devices has it",
+                remedy: "give it to a device, or correct the Node's status.addresses")
+        }
+        guard facts.hasNoWayBack == true else { return nil }
+        return Reason(
+            .noRoute, text: "no route leads back to the client, \(client)",
+            remedy: "add one (`ip route get \(client)` says what the kernel knows)")
     }
 
     private func words(
@@ -99,7 +132,7 @@ extension Explainer {
     ) -> String {
         switch outcome {
         case .works: "it answers"
-        case .refused: "refused, nothing listens on \(port) in \(name(of: endpoint, route))"
+        case .refused: "refused: nothing listens on \(port) in \(name(of: endpoint, route)), or a rule there rejects it"
         case .timedOut: "no answer in 1 s"
         case .noRoute: "no route"
         case .notPermitted: "a rule of this node forbids it"
@@ -107,6 +140,7 @@ extension Explainer {
         case .blackholed: "a route of type blackhole"
         case .unreachable: "unreachable"
         case .noClientPort: "no local port is left"
+        case .noWayFromDevice: "no route from the client's device"
         }
     }
 
@@ -115,33 +149,62 @@ extension Explainer {
     ) -> Reason {
         let pod = name(of: endpoint, route)
         let socket = FrontendKey.socket(endpoint.endpoint.address, port)
+        let place = socket + podText(of: endpoint, route)
         switch outcome {
         case .refused: return nothingListens(pod, endpoint, port, route)
         case .noRoute:
             return Reason(
-                .noRoute, object: "Pod \(pod)", text: "there is no route to \(socket) (\(pod))",
+                .noRoute, object: "Pod \(pod)", text: "there is no route to \(place)",
                 remedy: "look at the CNI's routes for \(endpoint.endpoint.nodeName.map { "node \($0)" } ?? "it")")
-        case .prohibited: return closed("prohibit", socket, pod)
-        case .blackholed: return closed("blackhole", socket, pod)
+        case .prohibited: return closed("prohibit", place)
+        case .blackholed: return closed("blackhole", place)
+        case .noWayFromDevice:
+            let device = facts.arrivalDevice ?? "the client's device"
+            return Reason(
+                .noRoute, text: "no route leads to \(place) for what comes by \(device)",
+                remedy: "see `ip rule`, and `ip route get \(endpoint.endpoint.address) from CLIENT iif \(device)`")
         case .unreachable:
             return Reason(
                 .noRoute, object: "Pod \(pod)",
-                text: "\(socket) (\(pod)) is unreachable: a route says so, or nobody on the link has the address",
+                text: "\(place) is unreachable: a route says so, or nobody on the link has the address",
                 remedy: "see `ip route get \(endpoint.endpoint.address)`, and the pod's device")
         case .noClientPort:
             return Reason(
-                .noClientPort, text: "no local port is left for a connection to \(socket) (\(pod))")
+                .noClientPort, text: "no local port is left for a connection to \(place)")
         case .notPermitted:
-            return Reason(.filtered, text: "a netfilter rule of this node rejects packets to \(socket) (\(pod))")
+            return Reason(.filtered, text: "a netfilter rule of this node rejects packets to \(place)")
         case .timedOut, .works:
-            return Reason(.noAnswer, object: "Pod \(pod)", text: "\(pod) does not answer on \(socket)")
+            return Reason(
+                .noAnswer, object: "Pod \(pod)",
+                text: pod == socket ? "\(socket) does not answer" : "\(pod) does not answer on \(socket)")
         }
     }
 
-    private func closed(_ type: String, _ socket: String, _ pod: String) -> Reason {
+    private func closed(_ type: String, _ place: String) -> Reason {
         Reason(
-            .noRoute, text: "the route to \(socket) (\(pod)) is of type \(type)",
+            .noRoute, text: "the route to \(place) is of type \(type)",
             remedy: "remove it: `ip route show table all type \(type)`")
+    }
+
+    /// A slice whose port is not the one that the Service's targetPort has in a pod which declares that one alone.
+    func foreignPort(_ route: Route) -> Reason? {
+        guard route.service.selector != nil else { return nil }
+        let (target, field) = (target(route), "\(route.field).targetPort")
+        for endpoint in route.used where !endpoint.slice.name.contains("@") {
+            guard let port = endpoint.port, let pod = pod(of: endpoint, route) else { continue }
+            if facts.connects?[FrontendKey.socket(endpoint.endpoint.address, port)] == .works { continue }
+            let declared = pod.ports.filter { $0.proto == route.port.spec.proto }
+            guard !declared.contains(where: { $0.number == port }),
+                let wanted = declared.first(where: { $0.name == target || "\($0.number)" == target })
+            else { continue }
+            let named = "\(wanted.number)" == target ? "" : ", which is \(wanted.number) in \(pod.name.name)"
+            return Reason(
+                .staleSlice, object: "EndpointSlice \(endpoint.slice)",
+                text: "EndpointSlice \(endpoint.slice) has port \(port) for \(pod.name.name), and \(field) is "
+                    + target + named,
+                remedy: "correct ports[].port, or see that what writes the slice runs (kube-controller-manager)")
+        }
+        return nil
     }
 
     private func nothingListens(

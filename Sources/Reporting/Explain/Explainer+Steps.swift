@@ -70,7 +70,7 @@ extension Explainer {
 
     /// Why the client's socket is left alone, and how that is changed; nil: it is not.
     private func leaving(_ route: Route) -> (why: String, remedy: String)? {
-        if let cgroup = facts.leftCgroup {
+        if let cgroup = facts.leftCgroup, route.frontend?.hostOnly != true {
             let remedy = "see to it that the pattern does not name it"
             return ("is in \(cgroup), whose sockets --socket-lb-exclude-cgroups leaves to the packets", remedy)
         }
@@ -96,18 +96,25 @@ extension Explainer {
     ) -> Reason? {
         let said = "\(name) \(leaving.why)"
         // Packets to an address of the node do not leave it: they go over lo.
-        let stays = facts.isClientOfNode == true && route.frontend?.kind == .nodePort
+        let isAskedHere = facts.isAskedHere ?? (route.frontend?.kind == .nodePort)
+        let stays = facts.isClientOfNode != false && isAskedHere
         guard stays || facts.hasPacketPrograms == false else {
             steps.append(.init(text: said + ": those are translated on devices"))
             return nil
         }
         steps.append(.init(text: said))
-        return Reason(
-            .clientLeftOut, object: name.trimmingComma,
-            text: said
-                + (stays
-                    ? ", and those to the node's own address do not leave it" : ", and no device of it has programs"),
-            remedy: stays ? leaving.remedy : "add its device to --pod-interfaces, or \(leaving.remedy)")
+        let text: String
+        var remedy = leaving.remedy
+        if stays {
+            text = ", and those to the node's own address do not leave it"
+        } else if let device = facts.bareDevice {
+            text = ", and these meet no programs on \(device)"
+            remedy = "add \(device) to --devices, or to --pod-interfaces if it leads to pods, or \(remedy)"
+        } else {
+            text = ", and no device of it has programs"
+            remedy = "add its device to --pod-interfaces, or \(remedy)"
+        }
+        return Reason(.clientLeftOut, object: name.trimmingComma, text: said + text, remedy: remedy)
     }
 
     private func otherFamily(_ route: Route, than address: IPAddress) -> Reason? {
@@ -129,6 +136,15 @@ extension Explainer {
     }
 
     private func device(_ route: Route, from address: IPAddress) -> Reason? {
+        if let pod = view.pods.first(where: {
+            !$0.isOver && $0.addresses.contains(address) && !$0.isOnAddress(of: node)
+        }),
+            route.frontend?.kind == .clusterIP
+        {
+            return Reason(
+                .notAFrontend, object: "Service \(route.service.name)",
+                text: "\(address) is pod \(pod.name), which is not outside", remedy: "ask with --from \(pod.name)")
+        }
         if facts.closesClusterIPs == true, let frontend = route.frontend, frontend.kind == .clusterIP {
             return Reason(
                 .notAFrontend, object: "Service \(route.service.name)",
@@ -190,8 +206,11 @@ extension Explainer {
 
     private static let otherClients = "ask with --outside IP, --from NAMESPACE/POD or --pid N"
 
-    /// What a success holds for, where no client is named and it depends on the client.
+    /// What a success holds for, where it depends on the client or its network.
     private func caveat(_ route: Route) -> String? {
+        if route.isOutside, let frontend = route.frontend, frontend.kind == .clusterIP {
+            return "that is where the client's network leads \(frontend.key.address) to this node"
+        }
         guard route.question.client == .node else { return nil }
         if let ranges = route.frontend?.sourceRanges {
             return "that is for this node itself, and \(ranges.fieldText) decides about others; \(Self.otherClients)"
@@ -252,10 +271,10 @@ extension Explainer {
         return Reason(.mapsDiffer, object: service, text: "\(route.service.name): \(maps.text)")
     }
 
-    func success(_ route: Route) -> Reason {
+    func success(_ route: Route, seesAll: Bool) -> Reason {
         let used = route.used
         let all = route.port.endpoints.count
-        var words = "works: "
+        var words = seesAll ? "works: " : "works, as far as was seen: "
         if let only = used.first, used.count == 1 {
             words += "it leads to \(name(of: only, route))"
         } else {

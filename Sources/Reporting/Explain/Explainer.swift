@@ -209,12 +209,12 @@ package struct Explainer {
         let connectReason = connects(route, &steps)
         let found =
             clientReason ?? emptiness(route) ?? sources(route) ?? programs(route) ?? loop(route) ?? stale(route)
-            ?? ways(route) ?? connectReason
+            ?? ways(route) ?? connectReason ?? foreignPort(route)
         let reason = underlying(found, of: route.service)
+        let unseen = view.unseen + (facts.unseen ?? []) + unseenClient(route)
         return Explanation(
             question: question.text, works: reason == nil, steps: steps,
-            verdict: .init(reason ?? success(route)),
-            unseen: view.unseen + (facts.unseen ?? []) + unseenClient(route))
+            verdict: .init(reason ?? success(route, seesAll: unseen.isEmpty)), unseen: unseen)
     }
 
     /// An endpoint at a Service's address: what is sent there is not looked up once more. A ClusterIP is nowhere else; another
@@ -290,7 +290,9 @@ struct Route {
         if let address = question.subject.address {
             candidates = candidates.filter { $0.key.address == address }
         } else if key == nil && isOutside {
-            candidates = candidates.filter { $0.kind != .clusterIP && !$0.hostOnly }
+            let outer = candidates.filter { $0.kind != .clusterIP && !$0.hostOnly }
+            let isInner = service.kind == .clusterIP && service.externalIPs.isEmpty
+            candidates = outer.isEmpty && isInner ? candidates : outer
         } else if key == nil {
             candidates = candidates.filter { $0.kind == .clusterIP }
         }

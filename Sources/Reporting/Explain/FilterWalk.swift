@@ -83,13 +83,15 @@ struct FilterWalk {
             switch name {
             case "match": truth = min(truth, holds(value))
             case "accept": action = .accept
-            case "drop", "reject": action = .drop
+            // Of chains that translate addresses: the packet does not get where it was sent.
+            case "drop", "reject", "dnat", "redirect": action = .drop
             case "return": action = .end
             case "jump", "goto": action = value["target"]?.text.map { .jump($0, returns: name == "jump") }
             case "xt":
                 switch (value["type"]?.text, value["name"]?.text) {
                 case ("match", "comment"): break
-                case ("target", "REJECT"), ("target", "DROP"): action = .drop
+                case ("target", "REJECT"), ("target", "DROP"), ("target", "DNAT"), ("target", "REDIRECT"):
+                    action = .drop
                 case ("target", _): break
                 default: truth = min(truth, .maybe)
                 }
@@ -120,27 +122,34 @@ struct FilterWalk {
             return field(left["protocol"]?.text ?? "", left["field"]?.text ?? "", right)
         case "meta":
             switch left["key"]?.text {
-            case "iifname", "iif": return device(packet.inputDevice, right)
-            case "oifname", "oif": return device(packet.outputDevice, right)
+            case "iifname", "iif": return device(isAnswer ? packet.outputDevice : packet.inputDevice, right)
+            case "oifname", "oif": return device(isAnswer ? packet.inputDevice : packet.outputDevice, right)
             case "l4proto": return any(right, isProtocol)
             case "nfproto": return any(right) { Truth($0.text == (isV4 ? "ipv4" : "ipv6")) }
             default: return .maybe
             }
-        case "ct" where left["key"]?.text == "state": return any(right) { Truth($0.text == "new") }
+        case "ct" where left["key"]?.text == "state":
+            let state = packet.stage == .first ? "new" : "established"
+            return any(right) { Truth($0.text == state) }
         default: return .maybe
         }
     }
 
     private var isV4: Bool { packet.destination.family == .v4 }
+    private var isAnswer: Bool { packet.stage == .answer }
+    /// The field that has the endpoint's port.
+    private var ownPort: String { isAnswer ? "sport" : "dport" }
 
     private func field(_ header: String, _ name: String, _ right: JSONValue) -> Truth {
         switch (header, name) {
         case ("ip", _) where !isV4, ("ip6", _) where isV4: return .no
-        case ("ip", "saddr"), ("ip6", "saddr"): return any(right) { address(packet.source, $0) }
-        case ("ip", "daddr"), ("ip6", "daddr"): return any(right) { address(packet.destination, $0) }
+        case ("ip", "saddr"), ("ip6", "saddr"):
+            return any(right) { address(isAnswer ? packet.destination : packet.source, $0) }
+        case ("ip", "daddr"), ("ip6", "daddr"):
+            return any(right) { address(isAnswer ? packet.source : packet.destination, $0) }
         case ("ip", "protocol"), ("ip6", "nexthdr"): return any(right, isProtocol)
         case ("tcp", _) where packet.proto != .tcp, ("udp", _) where packet.proto != .udp: return .no
-        case ("tcp", "dport"), ("udp", "dport"), ("th", "dport"):
+        case ("tcp", ownPort), ("udp", ownPort), ("th", ownPort):
             return any(right) { range($0, of: \.number, Int(packet.port.number)) }
         default: return .maybe
         }

@@ -8,6 +8,12 @@ package struct PacketFilter {
         case prerouting, input, forward, output, postrouting
     }
 
+    /// Which of a connection's packets.
+    package enum Stage: String, Sendable, Hashable, Codable {
+        case first, later, answer
+    }
+
+    /// As the client sends it. That of an answer is the same the other way round.
     package struct Packet: Sendable {
         /// Nil where it is not known; the same holds for the devices.
         package var source: IPAddress?
@@ -16,6 +22,7 @@ package struct PacketFilter {
         package var proto: IPProtocol
         package var inputDevice: String?
         package var outputDevice: String?
+        package var stage = Stage.first
 
         package init(
             source: IPAddress? = nil, destination: IPAddress, port: Port, proto: IPProtocol, inputDevice: String? = nil,
@@ -78,12 +85,8 @@ package struct PacketFilter {
 
     /// What becomes of a packet that passes these hooks.
     package func verdict(on packet: Packet, at hooks: Set<Hook>) -> Verdict {
-        let families = packet.destination.family == .v4 ? ["ip", "inet"] : ["ip6", "inet"]
-        let met = chains.values.filter { chain in
-            chain.isFilter && families.contains(chain.family) && chain.hook.map(hooks.contains) == true
-        }
         var unclear: Verdict?
-        for chain in met.sorted(by: { $0.name < $1.name }) {
+        for chain in met(by: packet, at: hooks, isFilter: true) {
             var walk = FilterWalk(packet: packet, chains: chains)
             switch walk.verdict(of: chain) {
             case .passes: break
@@ -92,6 +95,22 @@ package struct PacketFilter {
             }
         }
         return unclear ?? .passes
+    }
+
+    /// The rule that sends the first packet of a connection to another address; nil where none is sure to.
+    package func diversion(of packet: Packet, at hooks: Set<Hook>) -> (rule: String, chain: String)? {
+        for chain in met(by: packet, at: hooks, isFilter: false) {
+            var walk = FilterWalk(packet: packet, chains: chains)
+            if case .drops(let rule, let chain) = walk.verdict(of: chain) { return (rule, chain) }
+        }
+        return nil
+    }
+
+    private func met(by packet: Packet, at hooks: Set<Hook>, isFilter: Bool) -> [Chain] {
+        let families = packet.destination.family == .v4 ? ["ip", "inet"] : ["ip6", "inet"]
+        return chains.values.filter { chain in
+            chain.isFilter == isFilter && families.contains(chain.family) && chain.hook.map(hooks.contains) == true
+        }.sorted { $0.name < $1.name }
     }
 }
 

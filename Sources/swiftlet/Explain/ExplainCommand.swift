@@ -16,7 +16,7 @@ struct ExplainCommand: ParsableCommand {
         discussion: """
             Follows a connection from the address to the endpoint. Each step is the compiler's own decision, checked against
             the kernel's maps where they are; the last line names the object, the field and the remedy. It asks the daemon
-            that runs here, or works from --manifests alone. Exit code 0: it would work; 4: it would not.
+            that runs here, or works from --manifests alone. Exit code 0: it would work; 4: it would not; 1: it cannot be told.
 
             Examples:
               swiftlet explain my-api
@@ -102,6 +102,8 @@ struct ExplainCommand: ParsableCommand {
         case .text: print(explanation.text)
         case .json: print(try explanation.json())
         }
+        // Of what is no Service's nothing is known.
+        if explanation.verdict.code == ReasonCode.podAddress.rawValue { throw ExitCode.failure }
         if !explanation.works { throw ExitCode.wouldNotWork }
     }
 

@@ -69,7 +69,8 @@ struct NameLook {
     }
 
     private static func ask(_ text: String, of names: DaemonReport.Names) -> Word {
-        var domain = text
+        // Pods' resolvers complete `NAME.NAMESPACE` like that.
+        var domain = text.split(separator: ".").count == 2 && !text.hasSuffix(".") ? "\(text).svc" : text
         if !text.hasSuffix(names.domain), !text.hasSuffix(".") { domain += ".\(names.domain)" }
         guard let name = DomainName(domain),
             let server = names.addresses.first.flatMap({ NameServerSettings.Address($0) })

@@ -34,6 +34,7 @@ struct NodeLook {
         }
         noteLeft(client, &facts)
         if let destination {
+            notePackets(of: client, to: destination, &facts)
             noteSource(of: client, to: destination, &facts)
             noteWays(of: client, to: destination, &facts)
             noteFilters(of: client, to: destination, &facts)
@@ -49,7 +50,8 @@ struct NodeLook {
         facts.hooksAttached = (try? CgroupLink(pinnedAt: pins.pins.link(.connect4)).info.isAttached) ?? false
         facts.maps = maps(of: destination)
         if case .outside = client {
-            facts.deviceWithoutPrograms = deviceWithoutPrograms(destination.frontend.key.address)
+            facts.deviceWithoutPrograms = network.flatMap { arrival(of: client, at: destination, $0) }
+                .flatMap { isBare($0) ? $0.name : nil }
         }
         return facts
     }
@@ -94,8 +96,53 @@ struct NodeLook {
             return
         }
         facts.ways = ask()
+        switch client {
+        case .outside(let address): noteWayBack(to: address, from: destination, &facts)
+        case .pod(let name):
+            facts.unseen = ["the routes and rules in the network namespace of pod \(name): ask with --pid N"]
+        case .node, .process: break
+        }
         facts.downDevice = downDevice(to: destination, from: client)
         facts.idleDevice = idleDevice(to: destination)
+    }
+
+    /// Whether routes lead back to a client outside, and from the device that it comes by to the endpoints: rules may tell devices
+    /// apart.
+    private mutating func noteWayBack(
+        to address: IPAddress, from destination: Explainer.Destination, _ facts: inout ExplainFacts
+    ) {
+        let asked = destination.frontend.key.address
+        guard address.family == asked.family, let network else { return }
+        if destination.frontend.kind == .nodePort {
+            facts.isAskedHere = network.addresses.contains { $0.address == asked }
+        }
+        facts.hasNoWayBack = RouteTrial.run(address, destination.frontend.key.port) != .works
+        guard let device = arrival(of: .outside(address), at: destination, network) else { return }
+        func leads(to target: IPAddress) -> Bool {
+            (try? Route.find(to: target, from: address, arrivingBy: device.index)) != nil
+        }
+        // Where even the node's own address is not reached, it is the source that does not fit.
+        guard
+            let own = network.addresses.first(where: { $0.link == device.index && $0.address.family == address.family }
+            ),
+            leads(to: own.address)
+        else { return }
+        for endpoint in destination.endpoints.prefix(16) where !leads(to: endpoint.address) {
+            let socket = FrontendKey.socket(endpoint.address, endpoint.port)
+            if facts.ways?[socket] == .works { facts.ways?[socket] = .noWayFromDevice }
+        }
+        facts.arrivalDevice = device.name
+    }
+
+    /// The device that packets of a client outside come by: the one that has the address, or leads to the client.
+    private func arrival(
+        of client: ExplainQuestion.Client, at destination: Explainer.Destination, _ network: NetworkSnapshot
+    ) -> NetworkLink? {
+        guard case .outside(let address) = client else { return nil }
+        let asked = destination.frontend.key.address
+        let holder = network.addresses.first { $0.address == asked }.flatMap { network.link($0.link) }
+        if let holder, !holder.isLoopback, holder.kind != "dummy" { return holder }
+        return (try? Route.find(to: address)).flatMap { network.link($0.link) }
     }
 
     /// The kernel keeps the routes of a device without a carrier, and packets end in it.
@@ -118,7 +165,9 @@ struct NodeLook {
         if case .process(let pid, _) = client, facts.isClientOfNode == false {
             do throws(BPFError) {
                 let own = try NetworkNamespace.visit(FilePath("/proc/\(pid)/ns/net")) { FilterLook() }
-                note(own, of: pid, destination, &facts) { PacketWay(to: $0, at: [.output, .postrouting]) }
+                note(own, of: pid, destination, &facts) {
+                    PacketWay(to: $0, at: [.output, .postrouting], back: [.prerouting, .input])
+                }
             } catch {
                 let what = "the rules of netfilter in the network namespace of process \(pid)"
                 facts.unseen = (facts.unseen ?? []) + ["\(what): \(error.cause)"]
@@ -128,13 +177,18 @@ struct NodeLook {
         let asked = destination.frontend.key.address
         note(filter, destination, &facts) { endpoint in
             let isHere = network?.addresses.contains { $0.address == endpoint } ?? false
-            let hooks: Set<PacketFilter.Hook> =
+            let (inward, outward): (Set<PacketFilter.Hook>, Set<PacketFilter.Hook>) =
+                ([.prerouting, .input], [.output, .postrouting])
+            let onward: Set<PacketFilter.Hook> = [.prerouting, .forward, .postrouting]
+            var way =
                 isOfNode
-                ? [.output, .postrouting] : isHere ? [.prerouting, .input] : [.prerouting, .forward, .postrouting]
-            var way = PacketWay(to: endpoint, at: hooks)
+                ? PacketWay(to: endpoint, at: outward, back: inward)
+                : isHere
+                    ? PacketWay(to: endpoint, at: inward, back: outward)
+                    : PacketWay(to: endpoint, at: onward, back: onward)
             if case .outside(let address) = client { way.source = address }
             way.inputDevice = isOfNode ? nil : network?.holder(of: asked)
-            way.outputDevice = network?.devices(to: endpoint).first?.name
+            way.outputDevice = isHere ? nil : network?.devices(to: endpoint).first?.name
             return way
         }
     }
@@ -147,15 +201,25 @@ struct NodeLook {
         for endpoint in destination.endpoints.prefix(16) {
             let way = way(endpoint.address)
             let socket = FrontendKey.socket(endpoint.address, endpoint.port)
-            let packet = way.packet(to: endpoint.port, destination.port.proto)
-            switch filter.rules?.verdict(on: packet, at: way.hooks) {
-            case .drops(let rule, let chain):
-                let found = ExplainFacts.Filter(rule: rule, chain: chain, process: pid)
-                facts.filters = (facts.filters ?? [:]).merging([socket: found]) { first, _ in first }
-            case .unclear(let rule, let chain):
+            var packet = way.packet(to: endpoint.port, destination.port.proto)
+            if let (rule, chain) = filter.rules?.diversion(of: packet, at: way.hooks) {
                 let command = ExplainFacts.Filter(rule: rule, chain: chain, process: pid).command
-                unclear.append("whether \(rule) drops packets to \(socket): see `\(command)`")
-            case .passes, nil: break
+                unclear.append("where \(rule) sends packets to \(socket): see `\(command)`")
+            }
+            for (stage, hooks) in [(.first, way.hooks), (.later, way.hooks), (.answer, way.back)]
+                as [(PacketFilter.Stage, Set<PacketFilter.Hook>)]
+            {
+                packet.stage = stage
+                let verdict = filter.rules?.verdict(on: packet, at: hooks) ?? .passes
+                if case .drops(let rule, let chain) = verdict {
+                    let found = ExplainFacts.Filter(rule: rule, chain: chain, process: pid, stage: stage)
+                    facts.filters = (facts.filters ?? [:]).merging([socket: found]) { first, _ in first }
+                    break
+                }
+                guard case .unclear(let rule, let chain) = verdict else { continue }
+                let found = ExplainFacts.Filter(rule: rule, chain: chain, process: pid, stage: stage)
+                let text = "whether \(rule) drops \(found.packets(at: socket)): see `\(found.command)`"
+                if !unclear.contains(text) { unclear.append(text) }
             }
         }
         if !unclear.isEmpty { facts.unseen = (facts.unseen ?? []) + unclear }
@@ -177,10 +241,14 @@ struct NodeLook {
             let nearest = subnets.max { $0.prefixLength < $1.prefixLength }
             if let nearest, down.contains(nearest.link) { return network.link(nearest.link)?.name }
         }
-        guard client.isOutside else { return nil }
+        guard case .outside(let client) = client else { return nil }
         let asked = destination.frontend.key.address
-        return network.addresses.first { $0.address == asked && down.contains($0.link) }
-            .flatMap { network.link($0.link)?.name }
+        let isCut = RouteTrial.run(client, destination.frontend.key.port) != .works
+        return network.addresses.first { entry in
+            down.contains(entry.link)
+                && (entry.address == asked
+                    || isCut && entry.address.family == client.family && !entry.address.isLinkLocal)
+        }.flatMap { network.link($0.link)?.name }
     }
 
     /// Whether sockets of the client may be left to its packets, and whether these meet programs.
@@ -197,9 +265,33 @@ struct NodeLook {
         case .node, .outside: break
         }
         if case .node = client { facts.podsMeetPrograms = daemon.devices.contains { $0.role == "pods" } }
-        facts.hasPacketPrograms = facts.isClientOfNode.map { isOfNode in
-            daemon.devices.contains { $0.role == (isOfNode ? "outside" : "pods") }
+    }
+
+    /// Whether packets of a client of this node leave it, and meet programs there and back.
+    private mutating func notePackets(
+        of client: ExplainQuestion.Client, to destination: Explainer.Destination, _ facts: inout ExplainFacts
+    ) {
+        guard !client.isOutside, let daemon, let network else { return }
+        let own = Set(network.addresses.map(\.address))
+        let asked = destination.frontend.key.address
+        facts.isAskedHere = own.contains(asked)
+        let targets = [asked] + destination.endpoints.prefix(16).map(\.address).filter { !own.contains($0) }
+        let ways = targets.compactMap { (try? Route.find(to: $0)).flatMap { network.link($0.link) } }
+        let bare = ways.first { !$0.isLoopback && isBare($0) }
+        let leave = !own.contains(asked) && !ways.isEmpty && bare == nil
+        if facts.isClientOfNode == false {
+            facts.hasPacketPrograms = leave || daemon.devices.contains { $0.role == "pods" }
+        } else {
+            facts.hasPacketPrograms = leave
+            facts.bareDevice = bare?.name
         }
+    }
+
+    /// Neither the device nor a port of it has programs.
+    private mutating func isBare(_ link: NetworkLink) -> Bool {
+        guard let daemon, let network, daemon.devices.contains(where: { $0.name == link.name }) else { return false }
+        let ports = network.links.filter { $0.master == link.index }.map(\.name)
+        return !daemon.devices.contains { $0.role != nil && ($0.name == link.name || ports.contains($0.name)) }
     }
 
     private mutating func maps(of destination: Explainer.Destination) -> ExplainFacts.Maps? {
@@ -234,15 +326,6 @@ struct NodeLook {
         var port: UInt16
     }
 
-    /// The device that holds an address, if packets that come by it meet no program.
-    private mutating func deviceWithoutPrograms(_ address: IPAddress) -> String? {
-        guard let daemon, let network,
-            let holder = network.addresses.first(where: { $0.address == address })?.link,
-            let link = network.link(holder), !link.isLoopback
-        else { return nil }
-        return daemon.devices.first { $0.name == link.name && $0.role == nil }?.name
-    }
-
     /// Connects to each endpoint of a TCP port once, at most sixteen of them: a datagram that nothing answers proves nothing.
     mutating func connect(
         _ destination: Explainer.Destination, of client: ExplainQuestion.Client, noting facts: inout ExplainFacts
@@ -270,13 +353,16 @@ struct NodeLook {
 private struct PacketWay {
     var endpoint: IPAddress
     var hooks: Set<PacketFilter.Hook>
+    /// Those that the answers pass.
+    var back: Set<PacketFilter.Hook>
     var source: IPAddress?
     var inputDevice: String?
     var outputDevice: String?
 
-    init(to endpoint: IPAddress, at hooks: Set<PacketFilter.Hook>) {
+    init(to endpoint: IPAddress, at hooks: Set<PacketFilter.Hook>, back: Set<PacketFilter.Hook>) {
         self.endpoint = endpoint
         self.hooks = hooks
+        self.back = back
     }
 
     func packet(to port: Port, _ proto: IPProtocol) -> PacketFilter.Packet {

@@ -157,3 +157,74 @@ struct ExplainTests {
         #expect(answer.verdict.code == "clientOutsideCgroup")
     }
 }
+
+/// A Service with a NodePort, and one pod.
+private let door = [
+    "door.yaml": Manifest.file(
+        """
+        apiVersion: v1
+        kind: Service
+        metadata: {name: door}
+        spec: {type: NodePort, clusterIP: 10.96.0.41, ports: [{port: 80, nodePort: 30041}]}
+        """,
+        Manifest.slice("door", Array(Manifest.pods4.prefix(1))))
+]
+
+/// What a node of these tests is told, and why.
+private func verdict(_ arguments: String...) throws -> (status: ChildProcess.Status, text: String) {
+    let node = try TestNode.current
+    let command = [Programs.swiftlet, "explain"] + arguments + ["--bpf-root", node.bpfRoot]
+    let outcome = try Programs.run(command, in: node.lab.node.path)
+    return (outcome.status, outcome.output)
+}
+
+@Suite(
+    "explain: sockets that are left to the packets", .tags(.endToEnd), .endToEnd, .serialized,
+    .node(pods: 1, flags: ["--socket-lb", "off"], manifests: door))
+struct ExplainLeftTests {
+    @Test("packets of the node itself do not leave it, or meet no programs on their way")
+    func node() throws {
+        let own = try verdict("192.0.2.1:30041")
+        #expect(own.status == .exited(4) && own.text.contains("do not leave it"), "\(own)")
+        let service = try verdict("door")
+        #expect(
+            service.status == .exited(4) && service.text.contains("is left to its packets by --socket-lb=off"),
+            "\(service)")
+        #expect(try verdict("192.0.2.1:30041", "--outside", "192.0.2.2").status == .exited(0))
+    }
+}
+
+@Suite(
+    "explain: devices without programs", .tags(.endToEnd), .endToEnd, .serialized,
+    .node(pods: 1, flags: ["--devices", "none"], manifests: door))
+struct ExplainDeviceTests {
+    @Test("an address that is on no device is asked by the device that leads to the client")
+    func outside() throws {
+        for subject in ["192.0.2.1:30041", "10.96.0.41:80"] {
+            let (status, text) = try verdict(subject, "--outside", "192.0.2.2")
+            #expect(status == .exited(4) && text.contains("is asked by eth0, which has no programs"), "\(text)")
+        }
+    }
+}
+
+@Suite(
+    "explain: a device or an address that is away", .tags(.endToEnd), .endToEnd, .serialized,
+    .node(pods: 1, manifests: door))
+struct ExplainAwayTests {
+    @Test("a node's address that no device has is told, and a device that is down")
+    func away() throws {
+        let node = try TestNode.current
+        func run(_ command: String...) throws {
+            let outcome = try Programs.run(command, in: node.lab.node.path)
+            #expect(outcome.status == .exited(0), "\(outcome)")
+        }
+        try run("ip", "link", "set", "eth0", "down")
+        let down = try verdict("10.96.0.41:80", "--outside", "192.0.2.2")
+        try run("ip", "link", "set", "eth0", "up")
+        #expect(down.status == .exited(4) && down.text.contains("device eth0 is down"), "\(down)")
+        try run("ip", "address", "delete", "192.0.2.1/24", "dev", "eth0")
+        let gone = try verdict("192.0.2.1:30041", "--outside", "198.51.100.7")
+        try run("ip", "address", "add", "192.0.2.1/24", "dev", "eth0")
+        #expect(gone.status == .exited(4) && gone.text.contains("none of its devices has it"), "\(gone)")
+    }
+}

@@ -75,6 +75,8 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
     package var hasPacketPrograms: Bool?
     /// A device without programs that packets of the node's own processes leave by, or come back by.
     package var bareDevice: String?
+    /// A route leads to the address that is asked, which packets need that are translated on a device.
+    package var isAskedRouted: Bool?
     /// The address that is asked is on a device of this node, so that its own packets do not leave it.
     package var isAskedHere: Bool?
     /// The device that packets of a client outside come by.

@@ -107,6 +107,9 @@ extension Explainer {
         var remedy = leaving.remedy
         if stays {
             text = ", and those to the node's own address do not leave it"
+        } else if facts.isAskedRouted == false, let address = route.frontend?.key.address {
+            text = ", and no route leads to \(address)"
+            remedy = "add one, as a default route is, or \(remedy)"
         } else if let device = facts.bareDevice {
             text = ", and these meet no programs on \(device)"
             remedy = "add \(device) to --devices, or to --pod-interfaces if it leads to pods, or \(remedy)"

@@ -278,7 +278,8 @@ struct NodeLook {
         let targets = [asked] + destination.endpoints.prefix(16).map(\.address).filter { !own.contains($0) }
         let ways = targets.compactMap { (try? Route.find(to: $0)).flatMap { network.link($0.link) } }
         let bare = ways.first { !$0.isLoopback && isBare($0) }
-        let leave = !own.contains(asked) && !ways.isEmpty && bare == nil
+        facts.isAskedRouted = (try? Route.find(to: asked)) != nil
+        let leave = !own.contains(asked) && facts.isAskedRouted == true && bare == nil
         if facts.isClientOfNode == false {
             facts.hasPacketPrograms = leave || daemon.devices.contains { $0.role == "pods" }
         } else {

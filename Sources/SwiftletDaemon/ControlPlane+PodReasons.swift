@@ -10,7 +10,7 @@ extension ControlPlane {
     private static var pause: Duration { .seconds(5) }
 
     /// Looks at the manifests' pods before something is said of Services, where slices tell of one only that there are no
-    /// endpoints. Nothing need have changed but a pod: every few seconds it looks again.
+    /// endpoints, or none that is ready. Nothing need have changed but a pod: every few seconds it looks again.
     nonisolated func lookAtPods() async {
         guard let (directories, node, state, names) = await podQuestion else { return }
         var view = ManifestLoader.view(of: directories)
@@ -48,11 +48,11 @@ extension ControlPlane {
 }
 
 extension EmptyReason {
-    /// It says only that nothing is there.
+    /// It says only that nothing is there, or is ready.
     fileprivate var mayBeOfPods: Bool {
         switch self {
-        case .noSlice, .selectorMatchesNothing, .noEndpoints: true
-        case .otherFamily, .notReady, .noMatchingPort, .notOnThisNode: false
+        case .noSlice, .selectorMatchesNothing, .noEndpoints, .notReady: true
+        case .otherFamily, .noMatchingPort, .notOnThisNode: false
         }
     }
 }

@@ -24,9 +24,9 @@ struct PodReasons {
         }
     }
 
-    /// Slices tell of these only that there are no endpoints.
+    /// Slices tell of these only that there are no endpoints, or none that is ready.
     private static func areAsked(for code: String?) -> Bool {
-        [ReasonCode.noSlice, .emptySlice].contains { $0.rawValue == code }
+        [ReasonCode.noSlice, .emptySlice, .notReady].contains { $0.rawValue == code }
     }
 }
 

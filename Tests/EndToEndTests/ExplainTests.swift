@@ -184,13 +184,21 @@ private func verdict(_ arguments: String...) throws -> (status: ChildProcess.Sta
 struct ExplainLeftTests {
     @Test("packets of the node itself do not leave it, or meet no programs on their way")
     func node() throws {
+        let node = try TestNode.current
         let own = try verdict("192.0.2.1:30041")
         #expect(own.status == .exited(4) && own.text.contains("do not leave it"), "\(own)")
         let service = try verdict("door")
         #expect(
             service.status == .exited(4) && service.text.contains("is left to its packets by --socket-lb=off"),
             "\(service)")
+        #expect(try node.call("10.96.0.41:80").results != ["ok"])
+        let route = ["ip", "route", "add", "10.96.0.0/16", "via", "192.0.2.2"]
+        #expect(try Programs.run(route, in: node.lab.node.path).status == .exited(0))
+        let routed = try verdict("door")
+        #expect(try node.call("10.96.0.41:80").results != ["ok"])
+        #expect(routed.status == .exited(4) && routed.text.contains("these meet no programs on br0"), "\(routed)")
         #expect(try verdict("192.0.2.1:30041", "--outside", "192.0.2.2").status == .exited(0))
+        #expect(try node.call("192.0.2.1:30041", from: .outside).results == ["ok"])
     }
 }
 

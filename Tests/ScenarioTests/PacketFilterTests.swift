@@ -134,6 +134,24 @@ struct PacketFilterTests {
         #expect(try later(.first, [Self.established, Self.drop]) == .passes)
     }
 
+    @Test("a map of verdicts is followed where its key is known")
+    func verdictMaps() throws {
+        let entries = #"{"set":[["established",{"accept":null}],["invalid",{"drop":null}]]}"#
+        func map(_ key: String, _ data: String) -> String { #"{"vmap":{"key":\#(key),"data":\#(data)}}"# }
+        let state = map(#"{"ct":{"key":"state"}}"#, entries)
+        #expect(try later(.answer, [state], policy: "drop") == .passes)
+        #expect(
+            try later(.first, [state], policy: "drop")
+                == .drops(by: "the policy of chain \(Self.name)", chain: Self.name))
+        let port = map(#"{"payload":{"protocol":"tcp","field":"dport"}}"#, #"{"set":[[8080,{"drop":null}]]}"#)
+        #expect(try later(.first, [port]) == Self.byRule)
+        #expect(try later(.first, [map(#"{"meta":{"key":"mark"}}"#, entries)]) == Self.unclear)
+        let named = map(#"{"ct":{"key":"state"}}"#, #""@states""#)
+        #expect(
+            try later(.answer, [named], policy: "drop")
+                == .unclear(by: "the policy of chain \(Self.name)", chain: Self.name))
+    }
+
     @Test("a rule that sends packets elsewhere is found where its matches are known")
     func diversion() throws {
         let packet = PacketFilter.Packet(

@@ -19,6 +19,8 @@ struct FilterWalk {
 
     private enum Action {
         case accept, drop, end
+        /// One of these.
+        case unknown
         case jump(String, returns: Bool)
     }
 
@@ -60,6 +62,9 @@ struct FilterWalk {
             case .drop:
                 if holds { return .dropped(by: title, chain: chain.name) }
                 suspect = suspect ?? (title, chain.name)
+            case .unknown:
+                mayBeAccepted = true
+                suspect = suspect ?? (title, chain.name)
             case .end:
                 if holds { return .goesOn }
                 // What follows may not be asked.
@@ -96,14 +101,37 @@ struct FilterWalk {
                 default: truth = min(truth, .maybe)
                 }
             case "counter", "log", "mangle", "notrack", "comment": break
-            case "vmap", "queue":
-                truth = min(truth, .maybe)
-                action = .drop
+            case "vmap":
+                let (fits, found) = choice(value)
+                (truth, action) = (min(truth, fits), found)
+            case "queue": action = .unknown
             default: truth = min(truth, .maybe)
             }
             if truth == .no { return (.no, nil) }
         }
         return (truth, action)
+    }
+
+    /// What a map of verdicts says: `ct state vmap { established : accept, invalid : drop }`.
+    private func choice(_ map: JSONValue) -> (Truth, Action?) {
+        guard let key = map["key"]?.statement, let entries = map["data"]?["set"]?.list else { return (.yes, .unknown) }
+        for entry in entries.compactMap(\.list) where entry.count == 2 {
+            switch fits(key.name, key.value, entry[0]) {
+            case .no: continue
+            case .maybe: return (.yes, .unknown)
+            case .yes: break
+            }
+            guard let (name, value) = entry[1].statement else { return (.yes, .unknown) }
+            switch name {
+            case "accept": return (.yes, .accept)
+            case "drop": return (.yes, .drop)
+            case "return": return (.yes, .end)
+            case "continue": return (.no, nil)
+            case "jump", "goto": return (.yes, value["target"]?.text.map { .jump($0, returns: name == "jump") })
+            default: return (.yes, .unknown)
+            }
+        }
+        return (.no, nil)
     }
 
     private func holds(_ match: JSONValue) -> Truth {

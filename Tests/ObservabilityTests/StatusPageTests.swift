@@ -98,7 +98,9 @@ struct StatusPageTests {
     @Test("flows that found no place lately are told")
     func refusedFlows() {
         let history = ActivityHistory()
-        let report = StatusPage.sample(problems: [], services: ServiceListing(programmed: ProgrammedState(), reports: [])).report
+        let report = StatusPage.sample(
+            problems: [], services: ServiceListing(programmed: ProgrammedState(), reports: [])
+        ).report
         // An old one, before the first sample, is no news.
         for (second, count) in [(0, 7), (5, 7)] as [(Int, UInt64)] {
             history.note(.init(time: .seconds(second), counters: ["refuse_flows_full": count, "refuse_source": 9]))

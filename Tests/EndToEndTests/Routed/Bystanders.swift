@@ -56,7 +56,8 @@ struct Bystanders {
     /// Services by which a flow gets to an endpoint elsewhere, to one of this node, and to one that sees the client, with
     /// either protocol.
     static let meetings = [
-        ("remote", false), ("near", false), ("kept", false), ("remote-udp", true), ("near-udp", true), ("kept-udp", true),
+        ("remote", false), ("near", false), ("kept", false), ("remote-udp", true), ("near-udp", true),
+        ("kept-udp", true),
     ]
 
     /// Flows that are over leave the endpoint to the next connection, even at once and from the same port.

@@ -242,8 +242,9 @@ struct GoneBackendLeastRightsTests {
         #expect(try node.status().daemon?.sockets?.confinement != nil, "it is gone")
     }
 
-    @Test("a connect of TCP that waits in a pod when its Service comes is ended through it")
-    func waitingConnect() throws {
+    @Test(
+        "a connect of TCP that waits in a pod when its Service comes is ended through it", arguments: [1_500_000, 200_000])
+    func waitingConnect(microseconds: UInt32) throws {
         let node = try TestNode.current
         try node.start()
         defer { _ = try? node.stop() }
@@ -252,12 +253,12 @@ struct GoneBackendLeastRightsTests {
         #expect(try eventually { FileManager.default.fileExists(atPath: "\(node.runDirectory)/namespaces.sock") })
         // Nobody answers, not even with an error.
         for address in ["10.96.0.46", "fd00:96::46"] {
-            try Command.run("nsenter", "--net=\(node.lab.node.path)", "ip", "route", "add", "blackhole", address)
+            try Command.run("nsenter", "--net=\(node.lab.node.path)", "ip", "route", "replace", "blackhole", address)
         }
         let targets = ["10.96.0.46:80", "[fd00:96::46]:80"]
         let calls = try targets.map { try node.start([Programs.lab, "call", $0, "--timeout", "9000"], at: .pod(2)) }
         let bystander = try node.start([Programs.lab, "call", "10.96.0.47:80", "--timeout", "4000"], at: .pod(2))
-        usleep(1_500_000)
+        usleep(microseconds)
         let ports = ["{name: web, port: 8080, protocol: TCP}"]
         try node.write(
             Manifest.file(

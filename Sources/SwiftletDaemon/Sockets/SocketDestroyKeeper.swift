@@ -31,6 +31,8 @@ actor SocketDestroyKeeper {
 
     /// Longer than any connect is under way inside the kernel.
     private static let latestConnect = Duration.milliseconds(500)
+    /// By then a connect of TCP that waits has said so by a second SYN, a second after its first (RFC 6298 2.1).
+    private static let secondSYN = Duration.milliseconds(1_250)
     /// So long it is tried again when it fails.
     private static let patience = Duration.seconds(60)
 
@@ -123,8 +125,14 @@ actor SocketDestroyKeeper {
         for frontend in roused {
             guard let since = awakened[frontend], since <= start else { continue }
             let age = start - since
-            if (outcome.failure == nil && age >= Self.latestConnect) || age > Self.patience { awakened[frontend] = nil }
+            let isDone = outcome.failure == nil && age >= Self.latest(at: frontend)
+            if isDone || age > Self.patience { awakened[frontend] = nil }
         }
+    }
+
+    /// When a frontend that leads somewhere now needs no more looks.
+    private static func latest(at frontend: AwakenedFrontend) -> Duration {
+        frontend.service.proto == .tcp ? secondSYN : latestConnect
     }
 
     private func note(_ outcome: Sweep.Outcome, in duration: Duration) {
@@ -175,8 +183,9 @@ actor SocketDestroyKeeper {
 
     /// Until there is something new, or the next look is due.
     private func pause() async {
-        guard let oldest = (Array(pending.values) + awakened.values).min() else { return }
-        let due = max(oldest + Self.latestConnect, .now + .milliseconds(100))
+        let looks = pending.values.map { $0 + Self.latestConnect } + awakened.map { $0.value + Self.latest(at: $0.key) }
+        guard let next = looks.min() else { return }
+        let due = max(next, .now + .milliseconds(100))
         while !isFresh, ContinuousClock.now < due {
             guard (try? await Task.sleep(for: .milliseconds(25))) != nil else { return }
         }

@@ -83,6 +83,8 @@ import Testing
         try await listening.during(ports) { () async throws in
             for _ in 0..<2 { _ = await listening.port() }
             let slow = try await onThread { try HTTPExchange.Client(port: first) }
+            // Each port takes its clients when it comes to it: this answer says that it has taken the first.
+            #expect(try await HTTPExchange.ask("/", port: first).status == 200)
             let alsoSlow = try await onThread { try HTTPExchange.Client(port: second) }
             #expect(try await HTTPExchange.ask("/", port: second).status == 200)
             #expect(try await onThread { try slow.readToEnd() } == "")

@@ -243,7 +243,8 @@ struct GoneBackendLeastRightsTests {
     }
 
     @Test(
-        "a connect of TCP that waits in a pod when its Service comes is ended through it", arguments: [1_500_000, 200_000])
+        "a connect of TCP that waits in a pod when its Service comes is ended through it",
+        arguments: [1_500_000, 200_000])
     func waitingConnect(microseconds: UInt32) throws {
         let node = try TestNode.current
         try node.start()

@@ -53,16 +53,14 @@ struct Bystanders {
 
     // MARK: What may meet them
 
-    /// Services by which a flow gets to an endpoint elsewhere, to one of this node, and to one that sees the client, with
-    /// either protocol.
-    static let meetings = [
-        ("remote", false), ("near", false), ("kept", false), ("remote-udp", true), ("near-udp", true),
-        ("kept-udp", true),
-    ]
+    /// Services by which a flow gets to an endpoint elsewhere and to one of this node, with either protocol.
+    static let meetings = [("remote", false), ("near", false), ("remote-udp", true), ("near-udp", true)]
+    /// And to one that sees the client.
+    private static let allMeetings = meetings + [("kept", false), ("kept-udp", true)]
 
     /// Flows that are over leave the endpoint to the next connection, even at once and from the same port.
     func expectPortsReturned() throws {
-        for (name, udp) in Self.meetings {
+        for (name, udp) in Self.allMeetings {
             let service = try RoutedService[name]
             let calls = try node.call(
                 service.door(.nodePort, family), options: ["--count", "3", "--timeout", "5000"] + Self.transport(udp))
@@ -78,7 +76,7 @@ struct Bystanders {
 
     /// A client that used a NodePort goes straight to the endpoint, from the same port: at once, and while a flow lives.
     func expectClientsPortsFree() throws {
-        for (number, (name, udp)) in zip(41_000..., Self.meetings) {
+        for (number, (name, udp)) in zip(41_000..., Self.allMeetings) {
             let service = try RoutedService[name]
             let options =
                 ["--bind", family.clients[1], "--source-port", "\(number)", "--timeout", "5000"] + Self.transport(udp)
@@ -94,7 +92,7 @@ struct Bystanders {
 
     /// A flow that lives, and a connection from its port to its endpoint: both go on.
     func expectLivingFlowsShared() throws {
-        for (number, (name, udp)) in zip(43_000..., Self.meetings) {
+        for (number, (name, udp)) in zip(43_000..., Self.allMeetings) {
             let service = try RoutedService[name]
             // Bound: then a socket to another address may have its port, too.
             let from = ["--bind", family.clients[3], "--source-port", "\(number)", "--timeout", "5000"]
@@ -111,7 +109,7 @@ struct Bystanders {
 
     /// A client has a connection to a pod, and from the same port calls a NodePort that leads to that pod.
     func expectOlderConnectionKept() throws {
-        for (number, (name, udp)) in zip(42_000..., Self.meetings) {
+        for (number, (name, udp)) in zip(42_000..., Self.allMeetings) {
             let service = try RoutedService[name]
             let from = ["--bind", family.clients[2], "--source-port", "\(number)", "--timeout", "5000"]
             let options = from + Self.transport(udp)
@@ -130,7 +128,7 @@ struct Bystanders {
     func expectMasqueradedPodsServed() throws {
         let pod = RoutedService.localPods[2]
         let rules = try ForeignRules.masquerade(of: pod, "", in: node.topology.node.path)
-        for (name, udp) in Self.meetings where name.hasPrefix("remote") {
+        for (name, udp) in Self.allMeetings where name.hasPrefix("remote") {
             let service = try RoutedService[name]
             let flow = try HeldFlows(
                 node.hold(service.door(.nodePort, family), options: ["--timeout", "5000"] + Self.transport(udp)))

@@ -24,13 +24,7 @@ final class ActivityHistory: Sendable {
     var all: [Sample] { samples.withLock { $0 } }
 
     /// How many new flows found no place in all this time.
-    var refusedFlows: UInt64 {
-        let samples = all
-        return zip(samples, samples.dropFirst()).reduce(0) { sum, pair in
-            let (old, new) = (pair.0.refusedFlows, pair.1.refusedFlows)
-            return sum + (new >= old ? new - old : new)
-        }
-    }
+    var refusedFlows: UInt64 { Self.increases(of: all, \.refusedFlows).reduce(0, +) }
 
     func note(_ sample: Sample) {
         samples.withLock { samples in
@@ -39,13 +33,16 @@ final class ActivityHistory: Sendable {
         }
     }
 
-    /// A second, between each sample and the next one. Counters that are smaller than before have begun anew.
+    /// A second, between each sample and the next one.
     static func rates(of samples: [Sample], _ counter: KeyPath<Sample, UInt64>) -> [Double] {
-        zip(samples, samples.dropFirst()).map { before, after in
-            let (old, new) = (before[keyPath: counter], after[keyPath: counter])
-            let seconds = max((after.time - before.time) / .seconds(1), 0.001)
-            return Double(new >= old ? new - old : new) / seconds
-        }
+        let pauses = zip(samples, samples.dropFirst()).map { ($1.time - $0.time) / .seconds(1) }
+        return zip(increases(of: samples, counter), pauses).map { Double($0) / max($1, 0.001) }
+    }
+
+    /// From each sample to the next one. Counters that are smaller than before have begun anew.
+    private static func increases(of samples: [Sample], _ counter: KeyPath<Sample, UInt64>) -> [UInt64] {
+        let counts = samples.map { $0[keyPath: counter] }
+        return zip(counts, counts.dropFirst()).map { $1 >= $0 ? $1 - $0 : $1 }
     }
 }
 

@@ -82,12 +82,16 @@ static __always_inline bool F(flow_is_over)(const struct F(flow) *flow, __u64 no
 	return now > flow->last_seen + F(flow_timeout)(flow);
 }
 
+static __always_inline bool F(flow_is_closed)(const struct F(flow) *flow)
+{
+	return flow->state == FLOW_CLOSING || flow->state == FLOW_RESET;
+}
+
 /* Whether its connection has ended, or is none yet: what a flow that needs the room may displace.
  */
 static __always_inline bool F(flow_gives_way)(const struct F(flow) *flow)
 {
-	return flow->state == FLOW_CLOSING || flow->state == FLOW_RESET ||
-	       flow->state < FLOW_ESTABLISHED;
+	return F(flow_is_closed)(flow) || flow->state < FLOW_ESTABLISHED;
 }
 
 /*
@@ -461,7 +465,7 @@ static __always_inline bool F(flow_goes_on)(const struct F(flow) *flow, bool is_
 {
 	if (flow->protocol == TCP && !is_syn)
 		return true;
-	if (flow->state == FLOW_CLOSING || flow->state == FLOW_RESET)
+	if (F(flow_is_closed)(flow))
 		return false;
 	return flow->protocol == SCTP || F(flow_is_served)(flow);
 }

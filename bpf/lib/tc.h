@@ -70,9 +70,11 @@ static __always_inline bool F(tc_find_asked)(struct F(view) *view, __u64 now)
 }
 
 /*
- * Follows the flow with a packet of the backend that has its tuple, unless that cannot be the
- * answer to a SYN: then another connection has the tuple there, which is as old as that or older,
- * and the flow steps aside. Where the kernel tracks connections it was asked before.
+ * Follows the flow with a packet of the backend that has its tuple, unless it is another
+ * connection's there (spec 52). What is neither SYN nor RST cannot be the answer to a SYN: that
+ * connection is as old as the flow or older, and the flow steps aside. Where the kernel tracks
+ * connections it was asked before. And what is closed gets no SYN: that one is younger, and the
+ * flow is over.
  */
 static __always_inline bool F(tc_follow_answer)(struct __sk_buff *skb, const struct F(view) *view,
 						struct F(flow) *flow, __u64 now)
@@ -82,6 +84,10 @@ static __always_inline bool F(tc_follow_answer)(struct __sk_buff *skb, const str
 	if (flow->protocol == TCP && flow->state == FLOW_NEW && view->tcp_flags &&
 	    !(view->tcp_flags & (TCP_SYN | TCP_RST))) {
 		F(flow_step_aside)(skb, view->to.number, view->to.place);
+		return false;
+	}
+	if (view->tcp_flags & TCP_SYN && F(flow_is_closed)(flow)) {
+		F(flow_end)(view->to.number, view->to.turn);
 		return false;
 	}
 	F(flow_follow)(flow, true, view->tcp_flags, now);
@@ -110,7 +116,7 @@ static __always_inline bool F(tc_meets_flow)(struct F(view) *view, const struct 
 
 	if (!flow)
 		return false;
-	if (flow->state != FLOW_CLOSING && flow->state != FLOW_RESET)
+	if (!F(flow_is_closed)(flow))
 		return true;
 	F(flow_end)(view->to.number, view->to.turn);
 	return false;
@@ -283,6 +289,19 @@ static __always_inline struct F(flow) *F(tc_find_half)(struct __sk_buff *skb, st
 }
 
 /*
+ * Whether this is the first packet of a flow whose backend sees the client, and leaves by the device
+ * that it came from: a pod on macvlan is there, for example. Nobody here sees what both say to each
+ * other past the node, and no flow may have the ports of that (spec 52).
+ */
+static __always_inline bool F(tc_turns_back)(const struct __sk_buff *skb,
+					     const struct F(view) *view,
+					     const struct F(flow) *flow)
+{
+	return view->hook == WIRE_OUT && skb->ingress_ifindex == skb->ifindex &&
+	       flow->state == FLOW_NEW && flow->inner_port == flow->client_port && !view->is_icmp;
+}
+
+/*
  * The half of a forwarded flow that is translated where its packets depart. A note says that a
  * packet is of that flow and of no other, which its tuple alone does not: a client's connection
  * past Services may have asked for the same, and be a flow with another port (spec 52).
@@ -297,6 +316,11 @@ static __always_inline enum verdict F(tc_find_inner)(struct __sk_buff *skb, stru
 		return VERDICT_PASS;
 	if (view->to.reply)
 		return F(tc_follow_answer)(skb, view, flow, now) ? VERDICT_TRANSLATE : VERDICT_PASS;
+	if (!flow->masquerade && F(tc_turns_back)(skb, view, flow) &&
+	    !F(flow_step_aside)(skb, view->to.number, INNER)) {
+		F(flow_translate)(flow, &view->to);
+		return VERDICT_TRANSLATE;
+	}
 	if (!flow->masquerade || (view->is_icmp && !flow->node_port))
 		return is_noted ? VERDICT_KEEP : VERDICT_PASS;
 	if (flow->node_port)

@@ -76,7 +76,7 @@ struct Bystanders {
 
     /// A client that used a NodePort goes straight to the endpoint, from the same port: at once, and while a flow lives.
     func expectClientsPortsFree() throws {
-        for (number, (name, udp)) in zip(41_000..., Self.meetings) {
+        for (number, (name, udp)) in zip(41_000..., Self.allMeetings) {
             let service = try RoutedService[name]
             let options =
                 ["--bind", family.clients[1], "--source-port", "\(number)", "--timeout", "5000"] + Self.transport(udp)

@@ -130,6 +130,41 @@ extension TranslationTests {
             expectEqual(try reach(directLater), directLater.changing(source: renamed))
         }
 
+        /// It answers a connection that went past the node, from the port of one that is closed.
+        @Test("ends a closed flow when it answers another SYN", arguments: routes)
+        func endsClosed(route: Route) throws {
+            let lab = try TranslationLab.current
+            try lab.serve([route.service])
+            let exchange = try Exchange(route, lab)
+            try exchange.talk(lab)
+            let answer = Packet.tcp(route.backend, exchange.seen, [.syn, .ack])
+            expectUntouched(try lab.run(answer, route.isLocal ? .wireOut : .wireIn).bytes, answer.bytes)
+            #expect(try lab.flows(route.family).isEmpty)
+            #expect(try lab.tuples(route.family) == 0)
+        }
+
+        /// A pod on macvlan: nobody here sees what it and the client say to each other past the node.
+        @Test(
+            "leaves the client its port, where the endpoint is on the client's side",
+            arguments: Route.kept.filter { $0.door == .nodePort && $0.transport != .sctp })
+        func turnsBack(route: Route) throws {
+            let lab = try TranslationLab(.noted)
+            try lab.serve([route.service])
+            let client = route.family.outside()
+            func reach(_ packet: Packet) throws -> Packet {
+                try lab.run(lab.run(packet, .wireIn), .wireOut, arrival: .eth0).packet
+            }
+            let first = Packet.first(route.transport, client, route.frontend)
+            let seen = try reach(first).source
+            #expect(seen.address == client.address && seen.port != client.port)
+            expectEqual(try reach(first), first.changing(source: seen, destination: route.backend), "once more")
+            let straight = Packet.first(route.transport, client, route.backend).reply()
+            expectUntouched(try lab.run(straight, .wireOut).bytes, straight.bytes)
+            let own = Packet.first(route.transport, seen, route.backend).reply()
+            expectEqual(
+                try lab.run(own, .wireOut).packet, own.changing(source: route.frontend, destination: client))
+        }
+
         /// What the endpoint sees as the request's source.
         private func forward(_ request: Packet, _ route: Route, _ lab: TranslationLab) throws -> SocketAddress {
             let arrived = try lab.run(request, .wireIn).packet

@@ -7,14 +7,18 @@ import Settings
 // What the programs are told about the node.
 extension DeviceKeeper {
     /// The node's addresses towards each device that has programs, and towards all others.
-    func entries(for links: [NetworkLink], _ sources: [LinkIndex: DeviceSources]) -> [UInt32: device] {
+    func entries(
+        for chosen: [DeviceSelection.Device], _ sources: [LinkIndex: DeviceSources]
+    ) -> [UInt32: device] {
         var entries: [UInt32: device] = [:]
-        for link in links {
+        for item in chosen {
+            let index = item.link.index
             var entry = device()
-            entry.mtu = link.mtu
-            if let address = sources[link.index]?.usual4 { copy(address.bytes, into: &entry.address4) }
-            if let address = sources[link.index]?.usual6 { copy(address.bytes, into: &entry.address6) }
-            entries[link.index.rawValue] = entry
+            entry.mtu = item.link.mtu
+            if let role = item.role { entry.role = device_role(role) }
+            if let address = sources[index]?.usual4 { copy(address.bytes, into: &entry.address4) }
+            if let address = sources[index]?.usual6 { copy(address.bytes, into: &entry.address6) }
+            entries[index.rawValue] = entry
         }
         var other = device()
         if let address = address(.v4) { copy(address.bytes, into: &other.address4) }
@@ -71,5 +75,20 @@ extension DeviceKeeper {
             endpoints.append(EndpointDevices.Endpoint(endpoint.address, place))
         }
         return EndpointDevices(of: endpoints, in: network)
+    }
+}
+
+extension device_role {
+    init(_ role: DeviceSelection.Role) { self = role == .pods ? LEADS_TO_PODS : LEADS_OUTSIDE }
+}
+
+extension DeviceSelection.Role {
+    /// Nil for what names no role.
+    init?(_ role: device_role) {
+        switch role {
+        case LEADS_OUTSIDE: self = .outside
+        case LEADS_TO_PODS: self = .pods
+        default: return nil
+        }
     }
 }

@@ -24,9 +24,6 @@ package actor DeviceKeeper {
     var node = NodeFacts()
     /// What leads to the endpoints of Services; a second old at most.
     var endpoints = EndpointDevices()
-    /// Some endpoint has been told, or that there is none. Before that a device that has programs of an earlier process
-    /// may lead to one: it keeps them, and flows go on.
-    private var knowsEndpoints = false
     /// What connections of the node use, as far as it could be read.
     var localPorts: LocalPorts?
     /// What the maps about the node were last given.
@@ -34,7 +31,7 @@ package actor DeviceKeeper {
     /// Nil until it was looked at what an earlier process has left.
     private var kept: Set<NetworkDevice>?
     private(set) var devices: [Device] = []
-    /// What was chosen last.
+    /// What was chosen last, by an earlier process at first: flows go on there.
     private var roles: [LinkIndex: DeviceSelection.Role] = [:]
     var findings: [ForwardingSettings.Finding] = []
     /// Why what was found was not put right, by what was found.
@@ -64,23 +61,18 @@ package actor DeviceKeeper {
     /// - Parameter cluster: whose endpoints say what devices lead to; nil if they are told a moment later.
     package func follow(_ network: NetworkSnapshot, _ cluster: ClusterState? = nil) {
         self.network = network
-        if let cluster {
-            endpoints = devices(towards: cluster)
-            knowsEndpoints = knowsEndpoints || !endpoints.isEmpty
-        }
+        if let cluster { endpoints = devices(towards: cluster) }
         reconcile()
     }
 
     /// Looks anew at what leads to endpoints. It asks for the route to each, so it is not done at each change.
     ///
-    /// - Parameter isWhole: the first list has come; a cluster without endpoints has none.
     /// - Returns: how long the look took, without what follows from it.
     @discardableResult
-    package func follow(_ cluster: ClusterState, isWhole: Bool = false) -> Duration {
-        let (before, knew) = (endpoints, knowsEndpoints)
+    package func follow(_ cluster: ClusterState) -> Duration {
+        let before = endpoints
         let look = ContinuousClock().measure { endpoints = devices(towards: cluster) }
-        knowsEndpoints = knew || isWhole || !endpoints.isEmpty
-        if knew == knowsEndpoints, before.choosesLike(endpoints) { return look }
+        if before.choosesLike(endpoints) { return look }
         if !network.links.isEmpty { reconcile() }
         return look
     }
@@ -124,6 +116,7 @@ package actor DeviceKeeper {
     func reconcile() {
         // Without pins the links that are there would not be found; they are pinned again first.
         if isHeld || isSwapping || !programs.settings.pins.maps.exists { return }
+        if kept == nil { attempt("map of devices") { roles = try rolesBefore() } }
         let selection = selection
         roles = [:]
         for device in selection.chosen { roles[device.link.index] = device.role }
@@ -132,10 +125,9 @@ package actor DeviceKeeper {
         for kind in Set(selection.chosen.map(kind)) where programs.loaded[kind] == nil { load(kind) }
         // Before a program runs on a device, the map says what lies behind it.
         _ = readLocalPorts()
-        let undecided = undecided(beside: wanted)
-        writeNode(selection, undecided)
+        writeNode(selection)
         for device in selection.chosen { keep(device) }
-        var keeping = wanted.union(undecided)
+        var keeping = wanted
         for device in (kept ?? attached).subtracting(keeping)
         where network.link(LinkIndex(rawValue: device.index)) != nil {
             if attempt(device.name, { try attachments.detach(from: device) }) {
@@ -162,11 +154,18 @@ package actor DeviceKeeper {
             })
     }
 
-    /// Those with programs that are not wanted, as far as is known.
-    private func undecided(beside wanted: Set<NetworkDevice>) -> Set<NetworkDevice> {
-        guard !knowsEndpoints else { return [] }
-        let present = Set(network.links.map(NetworkDevice.init))
-        return (kept ?? attached).subtracting(wanted).intersection(present)
+    /// What an earlier process chose by itself, and this one may: what is named is as it is named now.
+    private func rolesBefore() throws(BPFError) -> [LinkIndex: DeviceSelection.Role] {
+        guard let map = try programs.settings.pins.openIfPinned(ServiceMap.devices.rawValue) else { return [:] }
+        let present = Set(attached.map(\.index))
+        let findsOutside = settings.devices != .none && settings.devices.patterns.included.isEmpty
+        var roles: [LinkIndex: DeviceSelection.Role] = [:]
+        for entry in try map.entries(key: UInt32.self, value: device.self) where present.contains(entry.key) {
+            guard let role = DeviceSelection.Role(entry.value.role) else { continue }
+            let isFound = role == .pods ? settings.podInterfaces.isAutomatic : findsOutside
+            if isFound { roles[LinkIndex(rawValue: entry.key)] = role }
+        }
+        return roles
     }
 
     var selection: DeviceSelection {
@@ -228,13 +227,11 @@ package actor DeviceKeeper {
     }
 
     /// Says what the node is to those programs that are loaded, all of which use the same maps.
-    private func writeNode(_ selection: DeviceSelection? = nil, _ undecided: Set<NetworkDevice>? = nil) {
+    private func writeNode(_ selection: DeviceSelection? = nil) {
         guard let any = programs.loaded.values.first else { return }
-        let chosen = (selection ?? self.selection).chosen.map(\.link)
-        let others = undecided ?? self.undecided(beside: Set(chosen.map(NetworkDevice.init)))
-        let links = chosen + network.links.filter { others.contains(NetworkDevice($0)) }
-        let sources = network.sources(by: links.map(\.index))
-        attempt("map of devices") { try any.write(entries(for: links, sources)) }
+        let chosen = (selection ?? self.selection).chosen
+        let sources = network.sources(by: chosen.map(\.link.index))
+        attempt("map of devices") { try any.write(entries(for: chosen, sources)) }
         attempt("maps about the node") {
             let entries = nodeEntries(sources)
             try any.write(entries)

@@ -115,7 +115,7 @@ package struct Daemon: Sendable {
             await control.grow()
             try await hooks.attach(at: .afterFirstList, control.nodeFacts, control.state)
             await control.settleSourceChecks(by: keeper)
-            await devices?.follow(control.state, isWhole: true)
+            await devices?.follow(control.state)
             if settings.initOnly {
                 await control.reclaim()
                 return sayInitialised(withList: true)
@@ -283,7 +283,7 @@ extension Daemon {
                 await control.grow()
                 try await hooks.attach(at: .afterFirstList, control.nodeFacts, control.state)
                 await control.settleSourceChecks(by: hooks.keeper)
-                await hooks.keeper?.devices.follow(control.state, isWhole: true)
+                await hooks.keeper?.devices.follow(control.state)
                 sayReady(control.endpoints)
             })
         var parts: [any ServiceLifecycle.Service] = [asked, feed]

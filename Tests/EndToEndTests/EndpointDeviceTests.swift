@@ -61,10 +61,17 @@ struct EndpointDeviceTests {
         try node.remove("far.yaml")
         #expect(try eventually { try device("eth9")?.hasSuffix(Self.kept) == true }, "\(node.logText)")
         #expect(try held.send().map(\.result) == ["ok"], "spec 27")
-        // A start lets it go, or knows the endpoint at once.
         try node.stop()
         try node.start()
-        #expect(try eventually { try device("eth9") == Self.left })
+        #expect(try eventually { try device("eth9")?.hasSuffix(Self.kept) == true }, "\(node.logText)")
+        #expect(try held.send().map(\.result) == ["ok"], "and the next start")
+        // Who names devices means no others.
+        try node.stop()
+        try node.start(with: Array(node.runArguments().dropFirst()) + ["--devices", "eth0"])
+        #expect(try eventually { try device("eth9") == "–: not named by --devices" }, "\(node.logText)")
+        try node.stop()
+        try node.start()
+        #expect(try device("eth9") == Self.left)
         try node.stop()
         try node.write(Self.far, to: "far.yaml")
         try node.start()
@@ -119,6 +126,10 @@ struct EndpointDeviceTests {
         defer { try? node.write(ServedManifests.web, to: "web.yaml") }
         #expect(try eventually { try device("br0")?.hasSuffix(Self.kept) == true }, "\(node.logText)")
         #expect(Set(try held.send().map(\.result)) == ["ok"], "spec 27")
+        try node.stop()
+        try node.start(with: arguments + ["--pod-interfaces", "auto"])
+        #expect(try device("br0")?.hasSuffix(Self.kept) == true, "\(node.logText)")
+        #expect(Set(try held.send().map(\.result)) == ["ok"], "and the next start")
     }
 
     @Test("a device that is down for a moment, or renamed, keeps its programs and its flows")

@@ -206,13 +206,20 @@ _Static_assert(sizeof(struct fragment_ports) == 4, "changed layout: bump LB_MAP_
 
 /* ---- devices: HASH, interface index -> what lies behind it ---------------------------------- */
 
+LB_ENUM device_role{
+	LEADS_OUTSIDE = 1, /* to clients and other nodes */
+	LEADS_TO_PODS = 2, /* of this node */
+};
+
 /* The devices that our programs are attached to. */
 struct device {
 	__u8 address4[4];  /* the node's, towards that device; zero: none */
 	__u8 address6[16]; /* the same */
 	__u32 mtu;
+	enum device_role role; /* for the daemon: what the next start goes on with */
+	__u8 unused[3];
 };
-_Static_assert(sizeof(struct device) == 24, "changed layout: bump LB_MAP_VERSION");
+_Static_assert(sizeof(struct device) == 28, "changed layout: bump LB_MAP_VERSION");
 
 /* In place of an index: the node's addresses for what leaves by a device that is not here. */
 #define LB_ANY_DEVICE 0

@@ -20,7 +20,7 @@
 
 /* Tests build the programs once more with another version, to hand over between the two. */
 #ifndef LB_MAP_VERSION
-#define LB_MAP_VERSION 5
+#define LB_MAP_VERSION 6
 #endif
 
 /* One byte each, so that they pack into keys; bpftool prints the names. */

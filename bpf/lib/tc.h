@@ -289,13 +289,12 @@ static __always_inline struct F(flow) *F(tc_find_half)(struct __sk_buff *skb, st
 }
 
 /*
- * Whether this is the first packet of a flow whose backend sees the client, and leaves by the device
- * that it came from: a pod on macvlan is there, for example. Nobody here sees what both say to each
- * other past the node, and no flow may have the ports of that (spec 52).
+ * Whether this is the first packet of a flow whose backend sees the client, and leaves by the
+ * device that it came from: a pod on macvlan is there, for example. Nobody here sees what both say
+ * to each other past the node, and no flow may have the ports of that (spec 52).
  */
 static __always_inline bool F(tc_turns_back)(const struct __sk_buff *skb,
-					     const struct F(view) *view,
-					     const struct F(flow) *flow)
+					     const struct F(view) *view, const struct F(flow) *flow)
 {
 	return view->hook == WIRE_OUT && skb->ingress_ifindex == skb->ifindex &&
 	       flow->state == FLOW_NEW && flow->inner_port == flow->client_port && !view->is_icmp;

@@ -54,12 +54,14 @@ let package = Package(
         .systemLibrary(name: "CZlib"),
         // Where the C library looks up names.
         .systemLibrary(name: "CNameLookup"),
+        // Gives free memory back.
+        .systemLibrary(name: "CHeap"),
 
         // MARK: The system
 
         // What the C library leaves to be written again and again: a file read, a directory listed, errno's sentence.
         .target(
-            name: "SystemCalls", dependencies: [.product(name: "SystemPackage", package: "swift-system")],
+            name: "SystemCalls", dependencies: ["CHeap", .product(name: "SystemPackage", package: "swift-system")],
             swiftSettings: strict),
 
         // MARK: The kernel

@@ -5,7 +5,7 @@ import ServiceModel
 ///
 /// Thanks to it a list tells only what differs, so that the state is never emptied to be filled again.
 struct Inventory {
-    private var versions: [ObjectKey: String] = [:]
+    private var versions = CompactDictionary<ObjectKey, String>()
     private var problems: [ObjectKey: [StateProblem]] = [:]
     /// Before the first list, nothing can be said to be gone.
     private(set) var isFilled = false
@@ -40,7 +40,7 @@ struct Inventory {
     ///   the same version may stand for something else.
     mutating func replace(with listing: Listing, trustsVersions: Bool) -> StateBatch {
         var batch = StateBatch()
-        for key in versions.keys where listing.objects[key] == nil { remove(key, from: &batch) }
+        for key in Array(versions.keys) where listing.objects[key] == nil { remove(key, from: &batch) }
         for object in listing.objects.values {
             if trustsVersions { put(object, into: &batch) } else { note(object, into: &batch) }
         }

@@ -22,9 +22,9 @@ struct ClaimIndex {
         case many(Set<ObjectName>)
     }
 
-    private var claimants: [Claim: Claimants] = [:]
+    private var claimants = CompactDictionary<Claim, Claimants>()
     /// What each Service claims, in collections whose storage is shared with the Service itself.
-    private var services: [ObjectName: Claimant] = [:]
+    private var services = CompactDictionary<ObjectName, Claimant>()
     private var contested: Set<Claim> = []
 
     mutating func setService(_ service: Service?, name: ObjectName) {

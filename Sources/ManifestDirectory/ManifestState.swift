@@ -32,7 +32,7 @@ struct ManifestState {
     }
 
     private var records: [String: Record] = [:]
-    private var owners: [ObjectKey: Owner] = [:]
+    private var owners = CompactDictionary<ObjectKey, Owner>()
     /// Files that define an object which is taken from another one: the first file by name keeps it.
     private var shadows: [ObjectKey: Set<String>] = [:]
     /// Objects that lost their file since the last commit, with the hash that was last sent.

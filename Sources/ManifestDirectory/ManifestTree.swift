@@ -1,5 +1,6 @@
 import KubernetesObjects
 import ServiceModel
+import SystemCalls
 
 /// The manifests on disk and what they define: every way of reading them ends here.
 struct ManifestTree {

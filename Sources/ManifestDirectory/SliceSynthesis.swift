@@ -25,12 +25,12 @@ struct SliceSynthesis {
         var value: String
     }
 
-    private var services: [ObjectName: ServiceEntry] = [:]
+    private var services = CompactDictionary<ObjectName, ServiceEntry>()
     private var pods: [ObjectName: PodObject] = [:]
     private var podsByLabel: [Label: Set<ObjectName>] = [:]
     private var endpoints: [ObjectName: EndpointsObject] = [:]
-    private var servicesOfSlices: [ObjectName: String] = [:]
-    private var sliceCounts: [ObjectName: Int] = [:]
+    private var servicesOfSlices = CompactDictionary<ObjectName, String>()
+    private var sliceCounts = CompactDictionary<ObjectName, Int>()
     /// The slices that were made, by Service, with a hash of each.
     private var made: [ObjectName: [ObjectName: Int]] = [:]
     private var dirty: Set<ObjectName> = []

@@ -7,9 +7,9 @@ struct Mirror {
     private(set) var capacities: MapCapacities
     var records = RecordTable()
     /// The ids of a Service's ports, in all families.
-    var services: [ObjectName: [ServiceID]] = [:]
+    var services = CompactDictionary<ObjectName, [ServiceID]>()
     /// The service port that has a frontend now. It moves from one to another in one atomic update.
-    var owners: [FrontendKey: ServiceID] = [:]
+    var owners = CompactDictionary<FrontendKey, ServiceID>()
     var shared = SharedEntries()
     var filter = FrontendFilter()
     var zones = ZoneTable()
@@ -70,7 +70,7 @@ struct Mirror {
     /// Its Service has this service port no more.
     mutating func unlist(_ id: ServiceID) {
         guard let service = records[id]?.name?.service else { return }
-        services[service]?.removeAll { $0 == id }
+        services.change(service) { $0.removeAll { $0 == id } }
         if services[service]?.isEmpty == true { services[service] = nil }
     }
 }

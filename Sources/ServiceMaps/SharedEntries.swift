@@ -24,7 +24,7 @@ struct SharedEntries {
     }
 
     private var nodeAddresses: Set<IPAddress> = []
-    var vips: [IPAddress: VIP] = [:]
+    var vips = CompactDictionary<IPAddress, VIP>()
     var nodePorts: [NodePortKey: NodePort] = [:]
     var changedVIPs: Set<IPAddress> = []
     var changedNodePorts: Set<NodePortKey> = []

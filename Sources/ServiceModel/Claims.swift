@@ -62,7 +62,7 @@ package struct ClaimPrecedence: Sendable, Hashable, Comparable {
 struct Claims: Sendable {
     private typealias Claim = ClaimPrecedence
 
-    private var holders: [FrontendKey: Claim] = [:]
+    private var holders = CompactDictionary<FrontendKey, Claim>()
     /// The others, sorted; hardly any key has some.
     private var waiting: [FrontendKey: [Claim]] = [:]
 

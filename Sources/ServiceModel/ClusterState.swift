@@ -11,9 +11,9 @@ package struct ClusterState: Sendable {
         var slices: [EndpointSlice] = []
     }
 
-    private var entries: [ObjectName: Entry] = [:]
+    private var entries = CompactDictionary<ObjectName, Entry>()
     /// Slice to the name of its Service, which is in the same namespace.
-    private var owners: [ObjectName: String] = [:]
+    private var owners = CompactDictionary<ObjectName, String>()
     private var nodes: [String: Node] = [:]
     private var pool = PlacementPool()
     private let ownNode: String?
@@ -36,7 +36,7 @@ package struct ClusterState: Sendable {
     package func node(named name: String) -> Node? { nodes[name] }
 
     /// The names of all the Services, unsorted.
-    package var serviceNames: [ObjectName] { entries.compactMap { $1.service == nil ? nil : $0 } }
+    package var serviceNames: [ObjectName] { entries.compactMap { $0.value.service == nil ? nil : $0.key } }
 
     package var nodeNames: Set<String> { Set(nodes.keys) }
 
@@ -65,8 +65,8 @@ package struct ClusterState: Sendable {
 
     /// The ends of the objects that a complete list does not name: it replaces what was known before.
     package func endings(missingFrom list: [ClusterEvent]) -> [ClusterEvent] {
-        var ends = Set(entries.compactMap { $1.service == nil ? nil : ClusterEvent.serviceGone($0) })
-        ends.formUnion(owners.keys.lazy.map(ClusterEvent.sliceGone))
+        var ends = Set(serviceNames.map(ClusterEvent.serviceGone))
+        ends.formUnion(owners.keys.map(ClusterEvent.sliceGone))
         ends.formUnion(nodes.keys.lazy.map(ClusterEvent.nodeGone))
         if ends.isEmpty { return [] }
         for event in list {
@@ -116,7 +116,7 @@ package struct ClusterState: Sendable {
         if entry.slices.isEmpty {
             entries[name] = nil
         } else {
-            entries[name]?.service = nil
+            entries.change(name) { $0.service = nil }
         }
         dirty.insert(name)
     }
@@ -132,7 +132,7 @@ package struct ClusterState: Sendable {
     private mutating func removeSlice(_ name: ObjectName, _ dirty: inout Set<ObjectName>) {
         guard let owner = owners.removeValue(forKey: name) else { return }
         let service = ObjectName(namespace: name.namespace, name: owner)
-        entries[service]?.slices.removeAll { $0.name == name }
+        entries.change(service) { $0.slices.removeAll { $0.name == name } }
         guard let entry = entries[service], entry.service == nil else {
             dirty.insert(service)
             return
@@ -156,11 +156,19 @@ extension ClusterState.Entry {
         if isKnown, slices[place] == slice { return false }
         var slice = slice
         pool.share(&slice.endpoints)
+        slice.endpoints.giveBackRoom()
         if isKnown {
             slices[place] = slice
         } else {
             slices.insert(slice, at: place)
         }
         return true
+    }
+}
+
+extension Array {
+    /// Keeps no room for elements to come.
+    fileprivate mutating func giveBackRoom() {
+        if capacity > count { self = withUnsafeBufferPointer { Array($0) } }
     }
 }

@@ -3,6 +3,7 @@ import KubernetesObjects
 import ManifestDirectory
 import ServiceLifecycle
 import enum ServiceModel.ClusterEvent
+import SystemCalls
 
 /// Feeds batches to the control plane, one after the other.
 struct FeedService<Batches: AsyncSequence & Sendable>: Service

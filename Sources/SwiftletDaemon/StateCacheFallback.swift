@@ -2,6 +2,7 @@ import KubernetesObjects
 import Logging
 import ManifestDirectory
 import ServiceLifecycle
+import SystemCalls
 import SystemPackage
 
 /// Serves what was known last while no API server answers. Nothing is pruned for it.

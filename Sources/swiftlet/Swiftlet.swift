@@ -3,6 +3,7 @@ import KubernetesObjects
 import ServiceModel
 import Settings
 import SwiftletDaemon
+import SystemCalls
 
 @main
 struct Swiftlet: ParsableCommand {
@@ -36,6 +37,7 @@ struct Swiftlet: ParsableCommand {
     ///
     /// Not asynchronous, so that a command begins in the only thread of the process: `run` gives up rights there.
     static func main() {
+        Heap.keepSmall()
         NameLookup.useNoModules()
         do {
             if let text = try reference(Array(CommandLine.arguments.dropFirst())) { return print(text) }

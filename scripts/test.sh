@@ -46,7 +46,7 @@ sweep() {
 			for pid in $(ip netns pids "${path##*/}"); do kill -9 "$pid" 2>/dev/null || true; done
 			ip netns delete "${path##*/}" || true ;;
 		"$mount"/*)
-			for pid in $(cat "$path/cgroup.procs"); do kill -9 "$pid" 2>/dev/null || true; done
+			for pid in $(cat "$path/cgroup.procs" 2>/dev/null); do kill -9 "$pid" 2>/dev/null || true; done
 			for _ in 1 2 3 4 5 6 7 8 9 10; do rmdir "$path" 2>/dev/null && break; sleep 0.1; done ;;
 		*) rm -rf "$path" ;;
 		esac

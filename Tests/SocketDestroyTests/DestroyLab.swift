@@ -23,9 +23,9 @@ final class DestroyLab {
     private let root: FilePath
     private let datapath: SocketDatapath
     private var writer: ServiceMapWriter<BPFMapStore>
-    private let cgroup: Cgroup
-    /// Below it, and left to the packets.
+    /// Below the other one, and left to the packets. It goes first: what is above it could not go.
     private let left: Cgroup
+    private let cgroup: Cgroup
     private let namespaces: [Space]
     /// What serves since the last change.
     private(set) var awakened: [AwakenedFrontend] = []

@@ -15,7 +15,10 @@ extension Mirror {
             records[planned.owner]?.runs[index].isWritten = true
         case .putSourceRange(let range, let id):
             guard let index = records[id]?.index(of: range) else { return }
-            if records[id]?.ranges[index].isWritten == false { fill[map] += 1 }
+            if records[id]?.ranges[index].isWritten == false {
+                fill[map] += 1
+                widened.insert(id)
+            }
             records[id]?.ranges[index].isWritten = true
         case .deleteSourceRange(let range, let id):
             fill[map] -= 1

@@ -23,6 +23,8 @@ struct Mirror {
     var unconfirmed: Set<ServiceID> = []
     /// Frontends that have begun to lead somewhere since the last report.
     var awakened: [AwakenedFrontend] = []
+    /// Service ports that have got source ranges since.
+    var widened: Set<ServiceID> = []
     /// Service ports that may have something to retire.
     var disturbed: Set<ServiceID> = []
 

@@ -58,6 +58,7 @@ package struct ServiceMapWriter<Store: MapStore> {
         keepUnfinished(of: round)
         mirror.retire()
         var report = report(round)
+        mirror.reportWidened()
         swap(&report.awakened, &mirror.awakened)
         return report
     }

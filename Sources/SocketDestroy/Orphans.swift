@@ -13,9 +13,8 @@ package enum Orphans {
     /// - Parameter backends: where `backends4` and `backends6` are pinned.
     package static func find(_ paths: DatapathPaths, backends: [FilePath]) throws -> [RemovedBackend] {
         // The records before the backends: a socket that is recorded later is not looked at, and so never taken for an orphan.
-        let records = try BPFMap(pinnedAt: paths.origin).entries(key: UInt32.self, value: origin.self).map(\.value)
-            // A socket that waits at a VIP has no backend.
-            .filter { $0.cookie != 0 && $0.service_id != 0 && $0.backend_id != 0 }
+        // A socket that waits at a VIP has no backend.
+        let records = try records(paths).filter { $0.backend_id != 0 }
         guard !records.isEmpty else { return [] }
         var known: Set<UInt32> = []
         for path in backends {
@@ -26,16 +25,39 @@ package enum Orphans {
         }
         return Array(Set(records.filter { !known.contains($0.backend_id) }.map(RemovedBackend.init)))
     }
+
+    /// The frontends at which sockets of UDP wait. They may serve since nobody looked.
+    package static func awaited(_ paths: DatapathPaths) throws -> [AwakenedFrontend] {
+        Array(Set(try records(paths).filter { $0.backend_id == 0 }.map(AwakenedFrontend.init)))
+    }
+
+    private static func records(_ paths: DatapathPaths) throws -> [origin] {
+        try BPFMap(pinnedAt: paths.origin).entries(key: UInt32.self, value: origin.self).map(\.value)
+            .filter { $0.cookie != 0 && $0.service_id != 0 }
+    }
 }
 
 extension RemovedBackend {
     fileprivate init(_ record: origin) {
-        let bytes = withUnsafeBytes(of: record.address) { Array($0) }
-        let address = IPAddress(wide: bytes)
-        let nobody = ObjectName(namespace: "", name: "")
+        let address = IPAddress(wide: withUnsafeBytes(of: record.address) { Array($0) })
         self.init(
             id: BackendID(record.backend_id), address: address, port: record.port,
-            service: ServicePortName(service: nobody, port: "", proto: .udp, family: address.family))
+            service: .nobodys(address.family))
+    }
+}
+
+extension AwakenedFrontend {
+    fileprivate init(_ record: origin) {
+        let address = IPAddress(wide: withUnsafeBytes(of: record.vip) { Array($0) })
+        self.init(
+            address: address, port: record.vip_port, service: .nobodys(address.family), isClusterIP: false,
+            servesAll: false)
+    }
+}
+
+extension ServicePortName {
+    fileprivate static func nobodys(_ family: IPFamily) -> Self {
+        ServicePortName(service: ObjectName(namespace: "", name: ""), port: "", proto: .udp, family: family)
     }
 }
 

@@ -86,7 +86,14 @@ package final class SocketReviver: Sendable {
             if Self.isConnected(copy.rawValue) { return .destroyed }
         }
         let isConnected = Self.connect(copy.rawValue, to: stuck.vip, isV4: stuck.socket.family == UInt8(AF_INET))
-        return isConnected ? .revived : stuck.wasServed ? .destroyed : .failed
+        guard isConnected else { return stuck.wasServed ? .destroyed : .failed }
+        return !stuck.wasServed && waitsOn(stuck.socket) ? .gone : .revived
+    }
+
+    /// Whether the hooks have led it nowhere once more.
+    private func waitsOn(_ socket: ConnectedSocket) -> Bool {
+        guard let record = (try? wayBack.record(ofSocket: socket.cookie)) ?? nil else { return false }
+        return record.backend_id == 0
     }
 
     static func isConnected(_ socket: CInt) -> Bool {

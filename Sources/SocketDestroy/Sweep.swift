@@ -50,8 +50,10 @@ package struct Sweep: Sendable {
         _ gone: [RemovedBackend], awakened: [AwakenedFrontend] = [], permits: Int,
         found: @escaping @Sendable (SocketCounts, _ namespaces: Int) -> Void
     ) async -> Outcome {
-        // Of TCP nobody waits who has a way back: a connect is refused at once.
-        let all = gone + awakened.filter { $0.service.proto == .udp }.map(RemovedBackend.init(waitingAt:))
+        // Of TCP nobody waits who has a way back: a connect is refused at once. Who may have to wait on is not destroyed.
+        let all =
+            gone
+            + awakened.filter { $0.service.proto == .udp && $0.servesAll }.map(RemovedBackend.init(waitingAt:))
         guard !gone.isEmpty || !awakened.isEmpty else { return Outcome() }
         do throws(ThreadError) {
             var (outcome, places, lender) = try await OwnThread.run { count(all, gone, awakened) }

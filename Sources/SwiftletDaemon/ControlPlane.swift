@@ -48,6 +48,8 @@ actor ControlPlane<Store: MapStore & Sendable> {
     /// Told of frontends that lead somewhere now, at which sockets may wait.
     private let rouse: @Sendable ([AwakenedFrontend]) async -> Void
     private var awakened: [AwakenedFrontend] = []
+    /// The hooks have served something before the complete list: what the maps held at the start, or a cache.
+    private var servesAlready = false
     private var tcpChoices = DestroyTCPChoices()
     /// Services with a health check port.
     private var healthChecked: Set<ObjectName> = []
@@ -114,6 +116,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
         self.grace = grace
         self.configuration = configuration
         self.writer = writer
+        servesAlready = self.writer?.isEmpty == false
         self.localAddresses = localAddresses
         heldAddresses = held
         sourceChecks = SourceChecks(isOn: checksSources)
@@ -206,6 +209,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
     func ingest(cached batch: StateBatch) async -> IngestSummary? {
         guard knowsNothing else { return nil }
         hasCachedState = true
+        defer { servesAlready = true }
         return await ingestFirst(batch)
     }
 
@@ -346,7 +350,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
         {
             growthState.note(report)
             // Not what is served for the first time: connections from before are the kernel's, or another proxy's.
-            if hadSynced { awakened += report.awakened }
+            if hadSynced || servesAlready { awakened += report.awakened }
             reportFailures(report)
             summary.writes += report.written + report.deleted
             summary.failures += report.failures

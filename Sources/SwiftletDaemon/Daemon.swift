@@ -104,7 +104,7 @@ package struct Daemon: Sendable {
             let fallback = fallback(control, connection)
             await fallback?.serveIfEmpty()
             try await hooks.attach(at: .beforeList, control.nodeFacts, control.state)
-            parts = clusterParts(asked, control, hooks, connection, fallback)
+            parts = clusterParts(asked, control, hooks, sockets, connection, fallback)
         } else {
             let source = try phase("reading manifests") {
                 try ManifestSource(
@@ -120,6 +120,7 @@ package struct Daemon: Sendable {
                 await control.reclaim()
                 return sayInitialised(withList: true)
             }
+            await sockets?.rouseAwaited()
             parts = [FeedService(batches: batches, control: control)]
         }
         if settings.initOnly {
@@ -267,7 +268,7 @@ extension Daemon {
 
     /// What follows a cluster.
     private func clusterParts(
-        _ asked: ClusterService, _ control: KernelControlPlane, _ hooks: Hooks,
+        _ asked: ClusterService, _ control: KernelControlPlane, _ hooks: Hooks, _ sockets: SocketDestroyKeeper?,
         _ connection: APIConnection, _ fallback: StateCacheFallback?
     ) -> [any ServiceLifecycle.Service] {
         let feed = FeedService(
@@ -284,6 +285,7 @@ extension Daemon {
                 try await hooks.attach(at: .afterFirstList, control.nodeFacts, control.state)
                 await control.settleSourceChecks(by: hooks.keeper)
                 await hooks.keeper?.devices.follow(control.state)
+                await sockets?.rouseAwaited()
                 sayReady(control.endpoints)
             })
         var parts: [any ServiceLifecycle.Service] = [asked, feed]

@@ -6,7 +6,8 @@ private let nodePort = "192.0.2.1:30080"
 private let manifests = ["web.yaml": ServedManifests.web, "sticky.yaml": ServedManifests.sticky(isOn: true)]
 
 extension TestNode {
-    fileprivate func goThereAndBack() throws {
+    /// - Parameter revives: the daemon may connect sockets anew.
+    fileprivate func goThereAndBack(revives: Bool) throws {
         try start(.this)
         let pod = try call("10.96.0.31:80").pods
         let outsidePod = try call("192.0.2.1:30031", from: .outside).pods
@@ -17,10 +18,18 @@ extension TestNode {
             "10.96.0.15:53", ["--udp", "--rate", "100", "--seconds", "60"], from: .pod(1))
         let packets = try startLoad(nodePort, ["--rate", "100", "--seconds", "60"], from: .outside)
         let names = try mapID("service_ports", of: .this)
+        try write(Waiting.service("waited", 50, isServed: false), to: "waited.yaml")
+        #expect(try eventually { try services()["waited"] != nil })
+        let waiting = try Waiting(50...50, on: self)
+        #expect(try waiting.areServed() == false)
         let builds = [Build.other, .this, .other, .this]
         for build in builds {
             try stop()
+            try write(Waiting.service("waited", 50, isServed: true), to: "waited.yaml")
             try start(build)
+            if revives {
+                #expect(try eventually { try waiting.areServed() == true }, "who waited for what came meanwhile")
+            }
             #expect(pinnedVersions == ["v\(build.version)"])
             #expect(try mapID("service_ports", of: build) == names, "the same layout is the same map")
             #expect(try call("10.96.0.31:80", "--count", "5").pods == pod, "affinity of sockets")
@@ -45,7 +54,7 @@ extension TestNode {
     .node(pods: 3, starts: false, rights: .least, manifests: manifests))
 struct LeastRightsHandOverTests {
     @Test("sockets, flows and affinity go on")
-    func goesThereAndBack() throws { try TestNode.current.goThereAndBack() }
+    func goesThereAndBack() throws { try TestNode.current.goThereAndBack(revives: false) }
 }
 
 /// From one version of the map layout to another and back, while connects run. Two builds of the same programs differ in
@@ -59,7 +68,7 @@ struct HandOverTests {
     private static let pace = ProcessInfo.processInfo.environment["SWIFTLET_TEST_EVERY_STEP"] == nil ? 4 : 1
 
     @Test("upgrade and downgrade: no connect fails, sockets, flows and affinity go on, nothing is left behind")
-    func goesThereAndBack() throws { try TestNode.current.goThereAndBack() }
+    func goesThereAndBack() throws { try TestNode.current.goThereAndBack(revives: true) }
 
     /// Every step from one version to the other is once the last one of a process. What comes after it is once the same
     /// build, which completes, and once the other, which goes back.

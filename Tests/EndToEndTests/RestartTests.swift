@@ -46,6 +46,26 @@ struct RestartTests {
         #expect(try node.status().degraded == [])
     }
 
+    @Test("who waits for a Service that comes while nobody looks is served at the next start", arguments: End.allCases)
+    func waits(end: End) throws {
+        let node = try TestNode.current
+        let number = end == .killed ? 50 : 60
+        let (waited, late) = ("waited-\(number)", "late-\(number)")
+        defer { for file in [waited, late] { try? node.remove(file + ".yaml") } }
+        try node.write(Waiting.service(waited, number, isServed: false), to: waited + ".yaml")
+        #expect(try eventually { try node.services()[waited] != nil })
+        let waiting = try Waiting(number...(number + 1), on: node)
+        #expect(try waiting.areServed() == false)
+        switch end {
+        case .terminated: try node.stop()
+        case .killed: try node.kill()
+        }
+        try node.write(Waiting.service(waited, number, isServed: true), to: waited + ".yaml")
+        try node.write(Waiting.service(late, number + 1, isServed: true), to: late + ".yaml")
+        try node.start()
+        #expect(try eventually { try waiting.areServed() == true })
+    }
+
     /// What must be the same after as before.
     private struct Kernel {
         /// By map: the dump of bpftool, sorted.

@@ -237,6 +237,45 @@ struct PodRangeTests {
         #expect(question.options == ["--udp"] ? !refused.contains("ok") : refused == ["ECONNREFUSED"])
     }
 
+    @Test(
+        "a connected UDP socket that was refused goes on where it is when its source is admitted",
+        arguments: [true, false])
+    func widened(isV4: Bool) throws {
+        let node = try TestNode.current
+        let number = isV4 ? 23 : 24
+        let vip = isV4 ? "203.0.113.\(number)" : "2001:db8:10::\(number)"
+        let target = isV4 ? "\(vip):53" : "[\(vip)]:53"
+        let pod = isV4 ? "10.244.0.11" : "fd00:10:244::11"
+        let nobodys = ["198.51.100.0/24", "2001:db8:99::/64"]
+        func write(_ ranges: [String]) throws {
+            try node.write(gate("wide-\(number)", number, ranges: ranges), to: "wide-\(number).yaml")
+        }
+        func results(_ flows: [HeldFlows]) throws -> [Bool] { try flows.map { try $0.send().map(\.result) == ["ok"] } }
+        func hold(_ place: TestNode.Place, _ options: String...) throws -> HeldFlows {
+            try node.hold(target, options: ["--udp", "--timeout", "400"] + options, from: place)
+        }
+        // A connect needs a route, though nobody is there.
+        let gateway = isV4 ? Lab.outsideAddress4 : Lab.outsideAddress6
+        try Command.run("nsenter", "--net=\(node.lab.node.path)", "ip", "route", "add", vip, "via", gateway)
+        try write(nobodys)
+        defer { try? node.remove("wide-\(number).yaml") }
+        #expect(try eventually { try node.services()["wide-\(number)"] != nil })
+        let flows = [try hold(.pod(1)), try hold(.pod(1), "--bind", pod), try hold(.node)]
+        #expect(try results(flows) == [false, false, false])
+        try write(nobodys + ["10.244.0.0/16", "fd00:10:244::/48"])
+        #expect(try eventually { try results(flows) == [true, true, false] }, "all pods are admitted")
+        try write(nobodys)
+        let late = [try hold(.pod(1)), try hold(.pod(1), "--bind", pod)]
+        #expect(try results(flows + late) == [true, true, false, false, false], "who is admitted goes on")
+        try write(nobodys + ["10.244.0.8/30", "fd00:10:244::11/128", "192.0.2.0/24", "2001:db8::/64"])
+        #expect(try eventually { try results(flows + late) == [true, true, true, true, true] }, "some, and the node")
+        let last = try hold(.pod(2))
+        #expect(try results([last]) == [false])
+        try write([])
+        #expect(try eventually { try results([last]) == [true] }, "everybody")
+        #expect(try last.send().map(\.peer) == [target])
+    }
+
     @Test("packets are looked at while ranges hold some of the pods, and over a restart")
     func some() throws {
         let node = try TestNode.current

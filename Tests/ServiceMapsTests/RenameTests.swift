@@ -126,4 +126,32 @@ struct RenameTests {
         for index in mesh.ports[0].frontends.indices { mesh.ports[0].frontends[index].leavesSockets = true }
         #expect(names(mesh) == [])
     }
+
+    @Test("a frontend of UDP has awakened when it admits more clients than before")
+    func widens() throws {
+        var bench = try Bench()
+        let name = ServicePortName(service: Bench.name("dns"), port: "dns", proto: .udp, family: .v4)
+        func names(_ ranges: SourceRanges?) -> [String] {
+            var key = Bench.key(1)
+            key.proto = .udp
+            let port = DesiredServicePort(
+                name: name,
+                backends: [DesiredBackend(address: RandomCluster.pod(1, .v4), port: RandomCluster.port(8080))],
+                frontends: [DesiredFrontend(key: key, kind: .loadBalancer, action: .balance, sourceRanges: ranges)])
+            let report = bench.writer.apply(upserts: [DesiredService(name: name.service, ports: [port])])
+            return report.awakened.map { "\($0.port) \($0.isClusterIP) \($0.servesAll)" }
+        }
+        func ranges(_ texts: String..., vip: Bool = false, pods: SourceRanges.Pods = .none) -> SourceRanges {
+            SourceRanges(texts.compactMap { CIDR($0) }, admitsVIP: vip, pods: pods)
+        }
+        #expect(names(ranges("10.0.0.0/8")) == ["80 false false"])
+        #expect(names(ranges("10.0.0.0/8")) == [])
+        #expect(names(ranges("10.0.0.0/8", "11.0.0.0/8")) == ["80 false false"], "it has a range more")
+        #expect(names(ranges("11.0.0.0/8")) == [], "and one less")
+        #expect(names(ranges("11.0.0.0/8", vip: true)) == ["80 false false"])
+        #expect(names(ranges("11.0.0.0/8", vip: true, pods: .every)) == ["80 false false"])
+        #expect(names(ranges("11.0.0.0/8")) == [])
+        #expect(names(nil) == ["80 false true"])
+        #expect(names(nil) == [])
+    }
 }

@@ -29,7 +29,7 @@ extension Daemon {
         // Where no pod's socket is translated there is none to destroy.
         let isForNode = wanted.whose == .host || settings.sockets == .host
         let keeper = SocketDestroyKeeper(
-            wanted, choice, serving: settings.sockets,
+            wanted, choice, serving: settings.sockets, awaited: { try Orphans.awaited(paths) },
             namespaces: { isForNode ? .own() : .reached(by: choice, lender: lender) }, lender: lender,
             log: log)
         do {

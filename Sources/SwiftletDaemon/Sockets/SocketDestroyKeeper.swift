@@ -18,6 +18,8 @@ actor SocketDestroyKeeper {
     /// Which sockets the hooks lead anywhere.
     private let serving: SocketService
     private let sweep: Sweep?
+    /// Frontends at which sockets wait, whoever left them there.
+    private let awaited: @Sendable () throws -> [AwakenedFrontend]
     /// Where `swiftlet namespaces` is asked.
     private let lender: FilePath
     private let log: Logger
@@ -38,8 +40,10 @@ actor SocketDestroyKeeper {
 
     init(
         _ settings: SocketDestroySettings, _ choice: DestroyChoice, serving: SocketService,
+        awaited: @escaping @Sendable () throws -> [AwakenedFrontend],
         namespaces: @escaping @Sendable () -> NetworkNamespaces, lender: FilePath, log: Logger
     ) {
+        self.awaited = awaited
         self.settings = settings
         self.choice = choice
         self.serving = serving
@@ -85,6 +89,16 @@ actor SocketDestroyKeeper {
         for frontend in served { awakened[frontend] = now }
         isFresh = true
         wish.yield()
+    }
+
+    /// Leads sockets on that have waited since before this process, now that all is in the maps that is served.
+    func rouseAwaited() {
+        guard sweep != nil else { return }
+        do {
+            rouse(try awaited())
+        } catch {
+            log.warning("cannot look for sockets that an earlier process left", metadata: ["cause": "\(error)"])
+        }
     }
 
     /// Works until the task is cancelled.

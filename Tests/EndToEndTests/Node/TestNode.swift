@@ -249,6 +249,10 @@ extension TestNode {
 
     /// Flows that stay open and are used on command.
     func hold(_ target: String, _ options: String..., from place: Place = .node) throws -> HeldFlows {
+        try hold(target, options: options, from: place)
+    }
+
+    func hold(_ target: String, options: [String], from place: Place) throws -> HeldFlows {
         try HeldFlows(start([Programs.lab, "hold", target] + options, at: place, input: .pipe))
     }
 }

@@ -14,9 +14,9 @@ extension KernelTests {
                 "tst_source6": 120,
             ],
             "sock.bpf.o": [
-                "swl_connect4": 35_000, "swl_connect6": 71_000, "swl_sendmsg4": 177_000, "swl_sendmsg6": 420_000,
-                "swl_recvmsg4": 1500,
-                "swl_recvmsg6": 1500, "swl_getpeername4": 150, "swl_getpeername6": 200, "swl_sock_release": 40,
+                "swl_connect4": 23_000, "swl_connect6": 43_000, "swl_sendmsg4": 73_000, "swl_sendmsg6": 87_000,
+                "swl_recvmsg4": 1750, "swl_recvmsg6": 1750, "swl_getpeername4": 150, "swl_getpeername6": 200,
+                "swl_sock_release": 40,
                 "swl_bind4": 410, "swl_bind6": 930, "swl_egress": 6100,
             ],
             "tc.bpf.o": packets,

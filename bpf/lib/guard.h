@@ -36,66 +36,114 @@ static __always_inline __u32 guard_place(struct guards *guards, const struct pee
 	return place ? place : 1 + guards->next++ % (LB_GUARDS - 1);
 }
 
-static __always_inline bool guard_begin(struct bpf_sock_addr *ctx, __u32 service_id,
-					const struct peer *backend, bool sends)
+/*
+ * What follows is not static: the verifier walks it once, and not from each way there. Such
+ * functions take five plain values at most: an address as two halves, and above the port
+ * GUARD_SENDS.
+ */
+#define GUARD_SENDS 0x10000u
+
+static __always_inline __u64 peer_half(const struct peer *peer, int first)
 {
+	return (__u64)peer->address[first] << 32 | peer->address[first + 1];
+}
+
+static __always_inline void peer_of_halves(struct peer *peer, __u64 first, __u64 second, __u32 port)
+{
+	peer->address[0] = first >> 32;
+	peer->address[1] = first;
+	peer->address[2] = second >> 32;
+	peer->address[3] = second;
+	peer->port = port;
+}
+
+__noinline int guard_note(struct bpf_sock_addr *ctx, __u32 service_id, __u64 first, __u64 second,
+			  __u32 port)
+{
+	const __u32 sends = port & GUARD_SENDS;
+	struct peer backend;
 	struct guards *guards;
 	struct guard *guard;
 	__u32 place = 0;
 
 	if (!ctx->sk)
-		return false;
+		return 0;
 	guards = bpf_sk_storage_get(&sock_guards, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!guards)
-		return false;
+		return 0;
+	peer_of_halves(&backend, first, second, port);
 	if (sends)
-		place = guard_place(guards, backend);
+		place = guard_place(guards, &backend);
 	/* The compiler knows the place to be small; a verifier must see it made so. */
 	asm volatile("" : "+r"(place));
 	guard = &guards->guard[place & (LB_GUARDS - 1)];
-	if (sends && guard->service_id == service_id && !guard_differs(guard, backend))
-		return true;
+	if (sends && guard->service_id == service_id && !guard_differs(guard, &backend))
+		return 1;
 	guard->admitted = 0;
-	guard->port = backend->port;
-	__builtin_memcpy(guard->address, backend->address, 16);
+	guard->port = backend.port;
+	__builtin_memcpy(guard->address, backend.address, 16);
 	guard->service_id = service_id;
-	return true;
+	return 1;
+}
+
+static __always_inline bool guard_begin(struct bpf_sock_addr *ctx, __u32 service_id,
+					const struct peer *backend, bool sends)
+{
+	return guard_note(ctx, service_id, peer_half(backend, 0), peer_half(backend, 2),
+			  backend->port | (sends ? GUARD_SENDS : 0));
+}
+
+__noinline int guard_admits(struct bpf_sock_addr *ctx, __u32 service_id, __u64 first, __u64 second,
+			    __u32 port)
+{
+	const struct guards *guards;
+	struct peer backend;
+	__u32 admitted = 0;
+	int i;
+
+	if (!ctx->sk)
+		return 0;
+	guards = bpf_sk_storage_get(&sock_guards, ctx->sk, NULL, 0);
+	if (!guards)
+		return 0;
+	peer_of_halves(&backend, first, second, port);
+#pragma clang loop unroll(full)
+	for (i = 1; i < LB_GUARDS; i++)
+		admitted |= (1 - guard_differs(&guards->guard[i], &backend)) *
+			    guards->guard[i].admitted;
+	return admitted == service_id;
 }
 
 /* Whether the ranges of the service port have let a datagram to this backend through. */
 static __always_inline bool guard_has_admitted(struct bpf_sock_addr *ctx, __u32 service_id,
 					       const struct peer *backend)
 {
-	const struct guards *guards;
-	__u32 admitted = 0;
+	return guard_admits(ctx, service_id, peer_half(backend, 0), peer_half(backend, 2),
+			    backend->port);
+}
+
+__noinline int guard_drop(struct bpf_sock_addr *ctx, __u64 first, __u64 second, __u32 port)
+{
+	struct guards *guards;
+	struct peer backend;
 	int i;
 
 	if (!ctx->sk)
-		return false;
+		return 0;
 	guards = bpf_sk_storage_get(&sock_guards, ctx->sk, NULL, 0);
 	if (!guards)
-		return false;
+		return 0;
+	peer_of_halves(&backend, first, second, port);
 #pragma clang loop unroll(full)
 	for (i = 1; i < LB_GUARDS; i++)
-		admitted |=
-			(1 - guard_differs(&guards->guard[i], backend)) * guards->guard[i].admitted;
-	return admitted == service_id;
+		guards->guard[i].service_id *= guard_differs(&guards->guard[i], &backend);
+	return 0;
 }
 
 /* Datagrams go to this backend by a way that asks for no source. */
 static __always_inline void guard_end(struct bpf_sock_addr *ctx, const struct peer *backend)
 {
-	struct guards *guards;
-	int i;
-
-	if (!ctx->sk)
-		return;
-	guards = bpf_sk_storage_get(&sock_guards, ctx->sk, NULL, 0);
-	if (!guards)
-		return;
-#pragma clang loop unroll(full)
-	for (i = 1; i < LB_GUARDS; i++)
-		guards->guard[i].service_id *= guard_differs(&guards->guard[i], backend);
+	guard_drop(ctx, peer_half(backend, 0), peer_half(backend, 2), backend->port);
 }
 
 /* The socket is connected to no backend of a Service any more. */

@@ -10,14 +10,18 @@ LB_ARRAY(BPF_MAP_TYPE_ARRAY, left_depths, struct left_depths, 1);
 
 /*
  * Walks down to the process's cgroup. Depths are counted from the served cgroup, which may be
- * anywhere in the hierarchy. Static, for its stack.
+ * anywhere in the hierarchy. Not static: the verifier walks it once, and not from each way here.
  */
-static __noinline int process_is_below_left(const struct left_depths *left)
+__noinline int process_is_below_left(void)
 {
+	__u32 first = 0;
+	const struct left_depths *left = bpf_map_lookup_elem(&left_depths, &first);
 	__u64 depths = 0;
 	__u64 id;
 	int level;
 
+	if (!left)
+		return 0;
 #pragma clang loop unroll(disable)
 	for (level = 0; level < LB_CGROUP_LEVELS; level++) {
 		id = bpf_get_current_ancestor_cgroup_id(level);
@@ -38,7 +42,7 @@ static __always_inline bool process_is_left(void)
 	__u32 first = 0;
 	const struct left_depths *left = bpf_map_lookup_elem(&left_depths, &first);
 
-	return left && left->depths && process_is_below_left(left);
+	return left && left->depths && process_is_below_left();
 }
 
 #endif

@@ -189,6 +189,7 @@ static __always_inline int F(sock_apart)(struct bpf_sock_addr *ctx, const struct
 		.time = bpf_ktime_get_ns(),
 	};
 
+
 	return F(port_select)(service, slot, &key, &own, may_choose);
 }
 
@@ -236,34 +237,51 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 }
 
 /*
- * Chooses a backend for one more VIP of a socket: one that answers as no other VIP of it, if there
- * is one among a few, so that an answer tells which question it belongs to.
+ * The place of a backend that answers as no other VIP of the socket, if there is one among a few.
+ * Not static: the verifier walks it once, and not from each way here.
+ */
+__noinline __u32 F(flows_place)(struct bpf_sock_addr *ctx, __u32 first_slot, __u32 count)
+{
+	__u32 index, place = (__u32)(((__u64)random_u32() * count) >> 32);
+	struct peer backend = {};
+	struct F(slot) *slot;
+	struct flows *flows;
+	int try;
+
+	if (!ctx->sk)
+		return place;
+	flows = bpf_sk_storage_get(&sock_flows, ctx->sk, NULL, 0);
+	if (!flows)
+		return place;
+#pragma clang loop unroll(disable)
+	for (try = 0; try < LB_OTHER_BACKENDS; try++) {
+		index = first_slot + place;
+		slot = bpf_map_lookup_elem(&F(slots), &index);
+		if (!slot)
+			break;
+		peer_fill(&backend, slot->address, ADDRESS_SIZE, slot->port);
+		if (!flow_is_taken(ctx, flows, &backend))
+			break;
+		if (++place >= count)
+			place = 0;
+	}
+	return place;
+}
+
+/*
+ * Chooses a backend for one more VIP of a socket: another one than its other VIPs have, where there
+ * is one, so that an answer tells which question it belongs to.
  */
 static __always_inline enum counter F(sock_select)(struct bpf_sock_addr *ctx,
 						   const struct service *service, __u64 netns,
 						   struct flows *flows, struct F(slot) *slot)
 {
-	struct peer backend = {};
-	enum counter reason;
 	__u32 place;
-	int try;
 
-	reason = F(lb_select)(service, netns, NULL, random_u32(), slot);
-	if (reason != COUNT_FORWARD || !flows || !flows->flow[0].service_id ||
-	    service->affinity_seconds || service->count < 2)
-		return reason;
-	place = F(lb_place)(service, random_u32());
-#pragma clang loop unroll(disable)
-	for (try = 0; try < LB_OTHER_BACKENDS; try++) {
-		peer_fill(&backend, slot->address, ADDRESS_SIZE, slot->port);
-		if (!flow_is_taken(ctx, flows, &backend))
-			break;
-		if (!F(lb_slot)(service, place, slot))
-			return COUNT_REFUSE_BAD_SLOT;
-		if (++place >= service->count)
-			place = 0;
-	}
-	return COUNT_FORWARD;
+	if (!flows || !flows->flow[0].service_id || service->affinity_seconds || service->count < 2)
+		return F(lb_select)(service, netns, NULL, random_u32(), slot);
+	place = F(flows_place)(ctx, service->first_slot, service->count);
+	return F(lb_slot)(service, place, slot) ? COUNT_FORWARD : COUNT_REFUSE_BAD_SLOT;
 }
 
 /*
@@ -326,7 +344,7 @@ static __always_inline enum counter F(sock_lead)(struct bpf_sock_addr *ctx, enum
 	}
 	changes = flows && (reason == COUNT_FORWARD || known.direct);
 	if (changes)
-		owns = flows_own(flows);
+		owns = flows_own(ctx, flows);
 	if (reason == COUNT_FORWARD)
 		reason = F(sock_select)(ctx, service, netns, flows, slot);
 	if (is_forward(reason) && !goes_on && !F(sock_guard)(ctx, service, slot, flows, true))

@@ -104,19 +104,32 @@ static __always_inline void sock_vip_write(struct sock_vip *entry, __u64 cookie,
 	bpf_map_update_elem(&sock_vips, &key, &value, BPF_ANY);
 }
 
-/* Waits for its turn to choose, and returns 1; 0: it never came. */
-static __always_inline __u32 flows_own(struct flows *flows)
+/* Not static: the verifier walks it once, and not from each way here. */
+__noinline int flows_wait(struct bpf_sock_addr *ctx)
 {
-	__u32 owns = wayback_own(&flows->owners);
+	struct flows *flows;
 	__u64 end;
 	int i;
 
-	if (owns)
-		return 1;
+	if (!ctx->sk)
+		return 0;
+	flows = bpf_sk_storage_get(&sock_flows, ctx->sk, NULL, 0);
+	if (!flows)
+		return 0;
 	end = bpf_ktime_get_ns() + FLOWS_PATIENCE;
 #pragma clang loop unroll(disable)
-	for (i = 0; i < FLOWS_LOOKS && !owns && bpf_ktime_get_ns() < end; i++)
-		owns = wayback_own(&flows->owners);
+	for (i = 0; i < FLOWS_LOOKS && bpf_ktime_get_ns() < end; i++) {
+		if (wayback_own(&flows->owners))
+			return 1;
+	}
+	return 0;
+}
+
+/* Waits for its turn to choose, and returns 1; 0: it never came. */
+static __always_inline __u32 flows_own(struct bpf_sock_addr *ctx, struct flows *flows)
+{
+	__u32 owns = wayback_own(&flows->owners) ? 1 : flows_wait(ctx);
+
 	/* Nobody branches by it: the verifier would walk all that follows twice. */
 	asm volatile("" : "+r"(owns));
 	return owns;

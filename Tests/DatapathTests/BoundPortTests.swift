@@ -5,16 +5,18 @@ import NetworkLab
 import Testing
 
 extension KernelTests {
-    /// A program may bind several TCP sockets to one port and connect each to another VIP.
+    /// A program may bind several sockets to one port and connect each to another VIP.
     @Suite("Sockets that are bound to one port")
     struct BoundPortTests {
         /// Two Services, at .10 and .11, with the same pods.
-        private func serve(_ lab: borrowing HookLab, _ form: ClientForm, backends count: Int) throws {
+        private func serve(
+            _ lab: borrowing HookLab, _ form: ClientForm, backends count: Int, _ proto: ip_protocol = TCP
+        ) throws {
             let pods = (1...count).map { UInt8($0) }
             for (id, first) in [(UInt32(1), UInt32(0)), (2, 16)] {
                 let backends = pods.map { Backend(id: id * 100 + UInt32($0), service: id, number: $0, port: 8000) }
                 try lab.datapath.put(form.family, backends, from: first)
-                let frontend = Frontend(family: form.family, vip: 9 + UInt8(id))
+                let frontend = Frontend(family: form.family, vip: 9 + UInt8(id), proto: proto)
                 try lab.datapath.put(frontend, service(id: id, first: first, count: UInt32(count)))
             }
         }
@@ -56,6 +58,36 @@ extension KernelTests {
             }
             _ = consume first
             _ = consume second
+        }
+
+        @Test("so does each of UDP, which would get the other's answers, or none", arguments: ClientForm.allCases)
+        func datagrams(form: ClientForm) throws {
+            let lab = try HookLab()
+            try serve(lab, form, backends: 2, UDP)
+            let first = try lab.backend(SocketAddress(address: form.family.pod(1), port: 8000), .udp)
+            let second = try lab.backend(SocketAddress(address: form.family.pod(2), port: 8000), .udp)
+            func echo(by backend: borrowing Socket) throws {
+                let question = try backend.receive()
+                try backend.send(question.bytes, to: question.source)
+            }
+            func client(_ port: UInt16, _ vip: UInt8) throws -> Socket {
+                let client = try lab.client(form, .udp)
+                try client.setOption(SOL_SOCKET, SO_REUSEPORT, 1)
+                let any = [UInt8](repeating: 0, count: form == .ip4 ? 4 : 16)
+                try client.bind(to: SocketAddress(address: any, port: port))
+                try client.connect(to: self.vip(form, vip))
+                return client
+            }
+            for port in UInt16(20_001)...20_030 {
+                let one = try client(port, 10)
+                let other = try client(port, 11)
+                try one.send([1])
+                try other.send([2])
+                try echo(by: first)
+                try echo(by: second)
+                #expect(try one.receive().bytes == [1])
+                #expect(try other.receive().bytes == [2])
+            }
         }
 
         @Test(

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * TCP sockets that were bound to a port before they are connected, for one family (see family.h). A
- * program may bind several to one port and connect them to several VIPs; to one backend the kernel
- * lets only one of them (EADDRNOTAVAIL), so each gets another one where there is one; another than
- * one that a socket with this port has gone straight to, too.
+ * Sockets that were bound to a port before they are connected, for one family (see family.h). A
+ * program may bind several to one port and connect them to several VIPs. To one backend the kernel
+ * lets only one of TCP's (EADDRNOTAVAIL), and of UDP's (SO_REUSEPORT) one would get the answers for
+ * both: so each gets another one where there is one; one of TCP another than one that a socket with
+ * this port has gone straight to, too.
  */
 #include "lib/ctx.h"
 #include "lib/family.h"
@@ -23,15 +24,22 @@ struct {
 	__type(value, struct bound_port);
 } bound_ports SEC(".maps");
 
-/* The port that a TCP socket was bound to; 0: none, as of nearly all, or another protocol. */
+/* How another backend is chosen. */
+#define PORT_MAY_CHOOSE 1
+/* The kernel keeps the tuple of a socket that was closed, as TCP's. */
+#define PORT_LINGERS 2
+
+/* The port that a socket was bound to; 0: none, as of nearly all, or it is one of SCTP. */
 static __always_inline __u32 sock_bound_port(const struct bpf_sock_addr *ctx)
 {
-	return ctx->protocol == IPPROTO_TCP && ctx->sk ? ctx->sk->src_port : 0;
+	if (ctx->protocol != IPPROTO_TCP && ctx->protocol != IPPROTO_UDP)
+		return 0;
+	return ctx->sk ? ctx->sk->src_port : 0;
 }
 
 /* Whether another socket has this port and this backend, or had them a while ago. */
 static __always_inline bool port_is_taken(const struct bound_port_key *key,
-					  const struct bound_port *own)
+					  const struct bound_port *own, bool lingers)
 {
 	const struct bound_port *other = bpf_map_lookup_elem(&bound_ports, key);
 	struct peer backend = {.port = key->port};
@@ -40,7 +48,7 @@ static __always_inline bool port_is_taken(const struct bound_port_key *key,
 
 	if (!other || other->cookie == own->cookie)
 		return false;
-	if (!other->time || own->time - other->time < LB_TIME_WAIT)
+	if (!other->time || (lingers && own->time - other->time < LB_TIME_WAIT))
 		return true;
 	cookie = other->cookie;
 	origin = wayback_place(cookie);
@@ -61,7 +69,7 @@ static __always_inline void F(bound_port_fill)(struct bound_port_key *key, const
 }
 
 /*
- * Notes a socket that is bound to a port and goes straight to an address, which may be a backend's.
+ * Notes a socket of TCP that is bound to a port and goes straight to an address, perhaps a backend.
  * Nobody hears of its end, so that the note stays until others need its place: what it costs is
  * that a VIP leads to another backend. Static, for its stack.
  */
@@ -74,29 +82,29 @@ static __noinline int F(port_note)(struct bpf_sock_addr *ctx, const struct FX(se
 	};
 
 	F(bound_port_fill)(&key, peer->address, peer->port);
-	if (!port_is_taken(&key, &own))
+	if (!port_is_taken(&key, &own, true))
 		bpf_map_update_elem(&bound_ports, &key, &own, BPF_ANY);
 	return 0;
 }
 
 /*
  * Gives a socket that is bound to a port another backend than those that sockets with this port
- * have, if `may_choose` and there is one among a few, and notes which one it has. Static, for its
+ * have, if it may choose and there is one among a few, and notes which one it has. Static, for its
  * stack. Returns 0 if a slot was not the service's.
  */
 static __noinline int F(port_select)(const struct service *service, struct F(slot) *slot,
 				     struct bound_port_key *key, const struct bound_port *own,
-				     bool may_choose)
+				     __u32 how)
 {
 	__u32 place;
 	int try;
 
 	F(bound_port_fill)(key, slot->address, slot->port);
-	if (may_choose && service->count > 1) {
+	if (how & PORT_MAY_CHOOSE && service->count > 1) {
 		place = F(lb_place)(service, random_u32());
 #pragma clang loop unroll(disable)
 		for (try = 0; try < LB_OTHER_BACKENDS; try++) {
-			if (!port_is_taken(key, own))
+			if (!port_is_taken(key, own, how & PORT_LINGERS))
 				break;
 			if (!F(lb_slot)(service, place, slot))
 				return 0;

@@ -189,8 +189,11 @@ static __always_inline int F(sock_apart)(struct bpf_sock_addr *ctx, const struct
 		.time = bpf_ktime_get_ns(),
 	};
 
+	__u32 how = may_choose ? PORT_MAY_CHOOSE : 0;
 
-	return F(port_select)(service, slot, &key, &own, may_choose);
+	if (ctx->protocol == IPPROTO_TCP)
+		how |= PORT_LINGERS;
+	return F(port_select)(service, slot, &key, &own, how);
 }
 
 static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_form form)
@@ -217,7 +220,7 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 		count(reason);
 	if (reason < COUNT_FORWARD) {
 		sock_forget(ctx, form);
-		if (sock_bound_port(ctx))
+		if (ctx->protocol == IPPROTO_TCP && sock_bound_port(ctx))
 			F(port_note)(ctx, &key);
 		return HOOK_ALLOW;
 	}

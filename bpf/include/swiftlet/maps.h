@@ -397,11 +397,12 @@ _Static_assert(sizeof(struct sock_vip) == 28, "changed layout: bump LB_MAP_VERSI
 
 #define LB_SOCK_VIPS 32768 /* two entries for a VIP: 64 sockets with 256 VIPs each */
 
-/* ---- bound_ports: LRU_HASH, (namespace, port, backend) -> the TCP socket that has all three -- */
+/* ---- bound_ports: LRU_HASH, (namespace, port, backend) -> the socket that has all three ------ */
 
 /*
- * Of TCP sockets that were bound to a port before they were connected: two of them with one port
- * cannot have one backend, although their program asked for two VIPs, or a VIP and an address.
+ * Of sockets that were bound to a port before they were connected: two of them with one port cannot
+ * have one backend, although their program asked for two VIPs, or with TCP a VIP and an address. A
+ * socket of TCP and one of UDP could, and get two nevertheless.
  */
 struct bound_port_key {
 	__u64 netns_cookie;

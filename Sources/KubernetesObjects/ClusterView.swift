@@ -196,7 +196,7 @@ extension CloseObject {
         case .service(let object):
             let targets = object.targets.map { target in
                 switch target {
-                case .samePort: ""
+                case .samePort, .unusable: ""
                 case .number(let number): "\(number)"
                 case .named(let name): name
                 }

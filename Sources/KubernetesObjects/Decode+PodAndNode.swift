@@ -4,8 +4,9 @@ extension PodObject {
     /// Reads a Pod; what is wrong is in the field's findings.
     static func read(_ object: Field, intern: Interner) -> PodObject {
         var pod = PodObject()
+        let object = object.asElement
         let metadata = object[.metadata]
-        pod.labels = intern(metadata?.asElement.textMap(.labels) ?? [:])
+        pod.labels = intern(metadata?.textMap(.labels) ?? [:])
         pod.isTerminating = metadata?[.deletionTimestamp] != nil
         if let spec = object[.spec] {
             pod.nodeName = intern(spec.text(.nodeName))
@@ -54,8 +55,10 @@ extension Node {
     /// Reads a Node; what is wrong is in the field's findings.
     static func read(_ object: Field, name: String, intern: Interner) -> Node {
         var node = Node(name: name)
+        // A Node without some of its parts is better than none: without it, its NodePorts would be everywhere.
+        let object = object.asElement
         let metadata = object[.metadata]
-        node.labels = intern(metadata?.asElement.textMap(.labels) ?? [:])
+        node.labels = intern(metadata?.textMap(.labels) ?? [:])
         node.isBeingDeleted = metadata?[.deletionTimestamp] != nil
         if let spec = object[.spec] {
             node.podCIDRs = spec.podCIDRs

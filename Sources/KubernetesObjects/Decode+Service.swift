@@ -19,7 +19,7 @@ extension ServiceObject {
         result.readPorts(spec)
         result.readPolicies(spec)
         result.readAffinity(spec)
-        result.readIngress(object[.status])
+        result.readIngress(object.asElement[.status])
         result.limitFrontends(object)
         let selector = intern(spec.textMap(.selector))
         result.service.selector = selector.isEmpty ? nil : selector
@@ -48,13 +48,15 @@ extension ServiceObject {
 
     /// `clusterIPs`, or `clusterIP` alone; the two, and `ipFamilies`, must agree (spec 20).
     private mutating func readAddresses(_ spec: Field) {
-        families = spec.list(.ipFamilies).compactMap { $0.element(\.family) }
-        let single = spec[.clusterIP].flatMap { $0.isBlank ? nil : $0 }
-        var written = spec.list(.clusterIPs)
+        let parts = spec.asElement
+        families = parts.list(.ipFamilies).compactMap { $0.element(\.family) }
+        let single = parts[.clusterIP].flatMap { $0.isBlank ? nil : $0 }
+        var written = parts.list(.clusterIPs)
         if let single {
-            if let first = written.first, first.text != single.text {
-                first.report(
-                    "is \(first.shown), but spec.clusterIP is \(single.shown)", "write the same address")
+            if let first = written.first, !first.names(single) {
+                spec.report(
+                    .clusterIPs, "begins with \(first.shown), but spec.clusterIP is \(single.shown)",
+                    "write the same address")
             }
             if written.isEmpty { written = [single] }
         }
@@ -62,18 +64,23 @@ extension ServiceObject {
             service.isHeadless = true
             if written.count > 1 { spec.report(.clusterIPs, "has None and addresses", "write None alone") }
         } else {
-            service.clusterIPs = written.compactMap { $0.element(\.address) }
-            if service.clusterIPs.count == written.count { checkFamilies(written, spec) }
+            let addresses = written.map { $0.element(\.address) }
+            if !addresses.contains(nil) { checkFamilies(written, parts) }
+            service.clusterIPs = addresses.compactMap(\.self).firstOfEachFamily
             // It is what the Service is known by.
-            if service.clusterIPs.isEmpty && !written.isEmpty { spec.findings.refuse() }
+            let isMeant = !written.isEmpty || parts[.clusterIPs].map { !$0.isList } ?? false
+            if service.clusterIPs.isEmpty && isMeant { spec.findings.refuse() }
         }
         if families.isEmpty { families = service.clusterIPs.map(\.family) }
-        service.externalIPs = spec.addresses(.externalIPs)
+        service.externalIPs = parts.addresses(.externalIPs)
     }
 
-    private func checkFamilies(_ written: [Field], _ spec: Field) {
-        for (index, address) in service.clusterIPs.enumerated() {
-            if service.clusterIPs[..<index].contains(where: { $0.family == address.family }) {
+    /// What does not agree is told; the addresses count.
+    private mutating func checkFamilies(_ written: [Field], _ spec: Field) {
+        let addresses = written.compactMap { $0.element(\.address) }
+        let contradicts = zip(families, addresses).contains { $0 != $1.family }
+        for (index, address) in addresses.enumerated() {
+            if addresses[..<index].contains(where: { $0.family == address.family }) {
                 written[index].report(
                     "is a second \(address.family.word) address", "write at most one address of each family")
             } else if families.indices.contains(index), families[index] != address.family {
@@ -85,6 +92,7 @@ extension ServiceObject {
         if families.count > 1 && families[0] == families[1] {
             spec.report(.ipFamilies, "names \(families[0].word) twice", "write each family once")
         }
+        if contradicts { families = [] }
     }
 
     private mutating func readPolicies(_ spec: Field) {
@@ -171,6 +179,16 @@ extension Field {
         return text
     }
 
+    /// Whether another text is the same, or the same address.
+    fileprivate func names(_ other: Field) -> Bool {
+        guard let text, let otherText = other.text, text != otherText else { return true }
+        return IPAddress.lenient(text).map { $0 == IPAddress.lenient(otherText) } ?? false
+    }
+
+    fileprivate var isList: Bool {
+        if case .list = value { true } else { false }
+    }
+
     var family: IPFamily? {
         switch text {
         case "IPv4": return .v4
@@ -185,6 +203,13 @@ extension Field {
     func optionalPort(_ key: FieldName) -> Port? {
         guard let field = self[key], field.shown != "0" else { return nil }
         return field.port
+    }
+}
+
+extension [IPAddress] {
+    fileprivate var firstOfEachFamily: [IPAddress] {
+        enumerated().filter { index, address in !self[..<index].contains { $0.family == address.family } }
+            .map(\.element)
     }
 }
 

@@ -6,8 +6,7 @@ extension ServiceObject {
         let fields = spec.list(.ports)
         var earlier = EarlierPorts()
         for (index, field) in fields.enumerated() {
-            let read = field.element { field -> (Service.PortSpec, TargetPort)? in
-                let target = field.targetPort
+            let read = field.element { field -> Service.PortSpec? in
                 let name = field.name(.name, .label)
                 let proto = field.proto
                 guard let port = field.requiredPort(.port) else { return nil }
@@ -15,9 +14,9 @@ extension ServiceObject {
                     field.reportMissing(.name, "give each port of the Service a name")
                 }
                 earlier.check(field, name: name, proto: proto, port: port)
-                return (Service.PortSpec(name: name, proto: proto, port: port), target)
+                return Service.PortSpec(name: name, proto: proto, port: port)
             }
-            guard var port = read?.0, let target = read?.1 else { continue }
+            guard var port = read else { continue }
             port.nodePort = field.element { field in
                 let nodePort = field.optionalPort(.nodePort)
                 if let nodePort { earlier.check(field, nodePort: nodePort, proto: port.proto) }
@@ -25,7 +24,8 @@ extension ServiceObject {
             }
             earlier.add(port, at: index)
             service.ports.append(port)
-            targets.append(target)
+            // It leads to pods of manifests only; slices have numbers of their own.
+            targets.append(field.element(\.targetPort) ?? .unusable)
         }
         if service.ports.isEmpty && !fields.isEmpty { spec.findings.refuse() }
         if fields.isEmpty && !service.isHeadless && service.kind != .externalName {

@@ -58,6 +58,8 @@ package struct ServiceObject: Hashable {
         case samePort
         case number(Port)
         case named(String)
+        /// What is written is no port: it is none of any pod.
+        case unusable
     }
 
     package var service: Service

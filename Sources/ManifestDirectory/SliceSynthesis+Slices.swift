@@ -41,6 +41,7 @@ extension SliceSynthesis {
         switch target {
         case .samePort: port.port
         case .number(let number): number
+        case .unusable: nil
         case .named(let name): pod.ports.first { $0.name == name && $0.proto == port.proto }?.port
         }
     }

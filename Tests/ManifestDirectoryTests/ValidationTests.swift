@@ -79,10 +79,12 @@ let serviceMistakes: [Mistake] = [
         spec: "type: NodePort, ports: [{port: 80, nodePort: 70000}]"
     ).partial,
     Mistake(
-        "ports[0].targetPort is 70000; write a port from 1 to 65535", spec: "ports: [{port: 80, targetPort: 70000}]"),
+        "ports[0].targetPort is 70000; write a port from 1 to 65535", spec: "ports: [{port: 80, targetPort: 70000}]"
+    ).partial,
     Mistake(
         "ports[0].targetPort is \"8080\"; write a number without quotes, or a port's name with a letter in it",
-        spec: "ports: [{port: 80, targetPort: '8080'}]"),
+        spec: "ports: [{port: 80, targetPort: '8080'}]"
+    ).partial,
     Mistake(
         "type is Cluster; write ClusterIP, NodePort, LoadBalancer or ExternalName",
         spec: "type: Cluster, ports: [{port: 80}]"
@@ -100,16 +102,26 @@ let serviceMistakes: [Mistake] = [
         spec: "clusterIP: 10.96.0.300, ports: [{port: 80}]"),
     Mistake(
         "clusterIP is 10.96.0.15, but spec.ipFamilies[0] is IPv6; write an IPv6 address or correct the family",
-        spec: "clusterIP: 10.96.0.15, ipFamilies: [IPv6], ports: [{port: 80}]"),
+        spec: "clusterIP: 10.96.0.15, ipFamilies: [IPv6], ports: [{port: 80}]"
+    ).partial,
     Mistake(
         "clusterIPs[1] is a second IPv4 address; write at most one address of each family",
-        spec: "clusterIPs: [10.96.0.15, 10.96.0.16], ports: [{port: 80}]"),
+        spec: "clusterIPs: [10.96.0.15, 10.96.0.16], ports: [{port: 80}]"
+    ).partial,
     Mistake(
-        "clusterIPs[0] is 10.96.0.16, but spec.clusterIP is 10.96.0.15; write the same address",
+        "clusterIPs begins with 10.96.0.16, but spec.clusterIP is 10.96.0.15; write the same address",
         spec: "clusterIP: 10.96.0.15, clusterIPs: [10.96.0.16], ports: [{port: 80}]"),
     Mistake(
         "clusterIPs has None and addresses; write None alone",
         spec: "clusterIPs: [None, 10.96.0.16], ports: [{port: 80}]"),
+    Mistake("clusterIPs is \"10.96.0.16\"; write a list", spec: "clusterIPs: '10.96.0.16', ports: [{port: 80}]"),
+    Mistake(
+        "clusterIPs is \"10.96.0.15\"; write a list",
+        spec: "clusterIP: 10.96.0.15, clusterIPs: '10.96.0.15', ports: [{port: 80}]"
+    ).partial,
+    Mistake("clusterIPs[1] is null; write a text", spec: "clusterIPs: [10.96.0.15, ~], ports: [{port: 80}]").partial,
+    Mistake("ipFamilies is v4; write a list", spec: "ipFamilies: v4, ports: [{port: 80}]").partial,
+    Mistake("externalIPs is 192.0.2.7; write a list", spec: "externalIPs: 192.0.2.7, ports: [{port: 80}]").partial,
     Mistake("ipFamilies[0] is v4; write IPv4 or IPv6", spec: "ipFamilies: [v4], ports: [{port: 80}]").partial,
     Mistake(
         "externalIPs[0] is node-1, which is no IP address; write an IPv4 or IPv6 address",
@@ -180,6 +192,18 @@ let otherMistakes: [Mistake] = [
     Mistake(
         "cannot use Node n in f.yaml (document 1): status.addresses[0].address is x, which is no IP address; write an IPv4 or IPv6 address",
         "apiVersion: v1\nkind: Node\nmetadata: {name: n}\nstatus: {addresses: [{type: InternalIP, address: x}]}"
+    ).partial,
+    Mistake(
+        "cannot use Node n in f.yaml (document 1): status.addresses[0] is x; write a map with keys and values",
+        "apiVersion: v1\nkind: Node\nmetadata: {name: n}\nstatus: {addresses: [x]}"
+    ).partial,
+    Mistake(
+        "cannot use Node n in f.yaml (document 1): spec.taints is x; write a list",
+        "apiVersion: v1\nkind: Node\nmetadata: {name: n}\nspec: {taints: x}"
+    ).partial,
+    Mistake(
+        "cannot use Pod default/a in f.yaml (document 1): spec.containers is x; write a list",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: x}"
     ).partial,
     Mistake(
         "cannot use Service in f.yaml (document 1): metadata.name is missing; give the Service a name",

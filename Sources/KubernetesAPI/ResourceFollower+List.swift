@@ -66,13 +66,14 @@ enum ListStart: Hashable, Sendable {
 }
 
 extension APISession {
-    /// A complete list.
+    /// A complete list. One that does not end is left, with what came of it: nothing of it counts yet.
     ///
     /// - Parameter note: gets the time that reading each page took.
     func list(
         _ selection: Selection, from start: ListStart, pageSize: Int, note: (_ nanoseconds: Int) -> Void
     ) async throws(KubernetesError) -> Listing {
         var listing = Listing()
+        var bounds = ListBounds(objects: 0, deadline: time.now() + timeouts.list)
         var continuation: String?
         repeat {
             var request = APIRequest(verb: .list, resource: selection.resource, path: selection.resource.path)
@@ -82,25 +83,26 @@ extension APISession {
             } else {
                 request.query += start.query(pageSize: pageSize)
             }
-            let page = try await page(request, of: selection.kind, note)
+            let page = try await page(request, of: selection.kind, bounds, note)
             listing.add(page)
+            bounds.objects += page.objects.count
             continuation = page.continuation
         } while continuation != nil
         return listing
     }
 
     private func page(
-        _ request: APIRequest, of kind: ObjectKind, _ note: (Int) -> Void
+        _ request: APIRequest, of kind: ObjectKind, _ bounds: ListBounds, _ note: (Int) -> Void
     ) async throws(KubernetesError) -> APIListPage {
         let answer = try await send(request)
-        let (page, nanoseconds) = try await read(answer, request, kind)
+        let (page, nanoseconds) = try await read(answer, request, kind, bounds)
         note(nanoseconds)
         return page
     }
 
     /// Reads a page as it comes, unless it stops coming or comes in drips.
     private func read(
-        _ answer: APIAnswer, _ request: APIRequest, _ kind: ObjectKind
+        _ answer: APIAnswer, _ request: APIRequest, _ kind: ObjectKind, _ bounds: ListBounds
     ) async throws(KubernetesError) -> (APIListPage, nanoseconds: Int) {
         let pulse = Pulse(time, patience: timeouts.portion)
         let reader = APIObjectReader(origin: url(answer.address))
@@ -110,6 +112,7 @@ extension APISession {
             do {
                 for try await piece in answer.body {
                     try draft.add(piece)
+                    try bounds.check(draft.objects.count, at: self.time.now())
                     guard draft.bytes >= next else { continue }
                     pulse.beat()
                     next = draft.bytes + Self.portion
@@ -128,12 +131,30 @@ extension APISession {
     private static var portion: Int { 4096 }
 }
 
+/// How much of a list is taken: an API server that is sick may go on with one for ever.
+private struct ListBounds {
+    /// Far more than a cluster has of one kind.
+    private static let most = 1_000_000
+
+    /// Those that have come.
+    var objects: Int
+    let deadline: Duration
+
+    /// - Parameter count: of objects that came after those.
+    func check(_ count: Int, at now: Duration) throws(SyntaxError) {
+        if objects + count > Self.most {
+            throw SyntaxError(cause: "the list has more than \(Self.most) objects and goes on")
+        }
+        if now > deadline { throw SyntaxError(cause: "the list does not end") }
+    }
+}
+
 /// A page of a list that is arriving.
 private struct PageDraft {
     let kind: ObjectKind
     let reader: APIObjectReader
     private var cutter = ListCutter()
-    private var objects: [APIObject] = []
+    private(set) var objects: [APIObject] = []
     private(set) var bytes = 0
     /// What reading took.
     private(set) var nanoseconds = 0

@@ -8,6 +8,8 @@ package struct Timeouts: Sendable, Hashable {
     package var answerBesideOthers = Duration.seconds(10)
     /// For each 4 KiB of a list.
     package var portion = Duration.seconds(10)
+    /// For a whole list, all of its pages.
+    package var list = Duration.seconds(300)
     /// For the whole body of a refusal, without which its head says enough.
     package var refusalBody = Duration.seconds(5)
     /// A watch is asked to end after a time between this and twice this, so that the watches of many nodes spread over

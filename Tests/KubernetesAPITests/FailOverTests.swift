@@ -105,6 +105,28 @@ struct FailOverTests {
         }
     }
 
+    @Test("one whose list does not end is left for the next one")
+    func endless() async throws {
+        try await World.with { first in
+            let options = TestAPIServer.Options(
+                certificate: try first.certificates.make("second", serial: 2, names: ["IP:127.0.0.1"]))
+            first.server.inject(.endless, into: .init(.list, "services"), times: 100)
+            first.server.inject(.endless, into: .init(.page, "services"), times: 5_000)
+            try await TestAPIServer.with(options, store: first.store) { second in
+                let connection = first.connection.with(
+                    addresses: first.connection.addresses + [try APIAddress(second.url)])
+                var timeouts = Timeouts()
+                timeouts.list = .seconds(5)
+                try await Following.with(connection, timeouts: timeouts) { following in
+                    try await following.untilEqual(to: first.store)
+                    #expect(second.observation.requests.contains { $0.verb == .list && $0.resource == "services" })
+                    let error = try #require(following.source.statistics.resources["services"]?.lastError)
+                    #expect(error.contains("the list does not end; check that it is a Kubernetes API server"))
+                }
+            }
+        }
+    }
+
     @Test("one whose refusal stalls is asked again where there is no other")
     func stalledRefusal() async throws {
         try await World.with { world in

@@ -25,6 +25,11 @@ extension Answer {
         if faults.contains(where: { if case .reversed = $0 { true } else { false } }) { page.items.reverse() }
         var metadata: JSON = ["resourceVersion": .text(page.version)]
         metadata["continue"] = page.token.map { .text($0) }
+        if faults.contains(where: { if case .endless = $0 { true } else { false } }) {
+            let items = page.items
+            server.store.state.withLock { $0.listings["\(request.resource)@\(page.version)"] = items }
+            metadata["continue"] = .text("\(page.version)-0")
+        }
         let (kind, apiVersion) = Self.kind(of: request.resource)
         var body = Array(#"{"kind":"\#(kind)List","apiVersion":"\#(apiVersion)","metadata":"#.utf8)
         body += metadata.bytes + Array(#","items":["#.utf8)

@@ -50,7 +50,7 @@ struct Answer {
                 try await sendHead(code)
                 try await sendPiece(Array("{".utf8))
                 try await Task.sleep(for: .seconds(3600))
-            case .drips, .pieces, .merged, .breaks, .reversed: continue
+            case .drips, .pieces, .merged, .breaks, .reversed, .endless: continue
             }
             return true
         }

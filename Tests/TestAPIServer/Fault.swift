@@ -20,6 +20,8 @@ package enum Fault: Sendable {
     case breaks(after: Int, WatchEnd)
     /// A list in the opposite order of its items.
     case reversed
+    /// A list, or its next page, that says to ask for another page, where the same objects come again.
+    case endless
 }
 
 /// How a watch breaks.

@@ -208,7 +208,7 @@ extension Fault {
     /// It changes how an answer is sent, and not what.
     fileprivate var isManner: Bool {
         switch self {
-        case .pieces, .merged, .reversed: true
+        case .pieces, .merged, .reversed, .endless: true
         default: false
         }
     }

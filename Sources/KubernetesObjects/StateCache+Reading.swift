@@ -160,7 +160,7 @@ private struct ReadingDraft {
         let owner = header["node"]?.text ?? ""
         guard owner == node else { throw .cause(.otherNode(owner)) }
         let known = Set((header["cluster"]?.text ?? "").split(separator: " ").map(String.init))
-        guard known == cluster || !known.isDisjoint(with: cluster) else { throw .cause(.otherCluster) }
+        guard StateCache.areOfOneCluster(known, cluster) else { throw .cause(.otherCluster) }
         time = header["time"]?.text.flatMap { UnixTime($0) }
         guard time != nil else { throw .damaged("it does not say when it was written") }
     }

@@ -30,6 +30,19 @@ package struct StateCacheSummary: Sendable, Hashable {
     }
 }
 
+extension StateCache {
+    /// Whether both sets of marks are one cluster's. A mark's kind stands before its first colon; of each kind that both have
+    /// they have one in common: certificates change, and so do addresses, but not all at once.
+    static func areOfOneCluster(_ left: Set<String>, _ right: Set<String>) -> Bool {
+        func kinds(_ marks: Set<String>) -> [Substring: Set<String>] {
+            Dictionary(grouping: marks) { $0.prefix { $0 != ":" } }.mapValues(Set.init)
+        }
+        let other = kinds(right)
+        let pairs = kinds(left).compactMap { kind, marks in other[kind].map { (marks, $0) } }
+        return left == right || (!pairs.isEmpty && pairs.allSatisfy { !$0.isDisjoint(with: $1) })
+    }
+}
+
 /// The first and the last line.
 extension StateCache {
     static func writeHeader(node: String, cluster: Set<String>, time: UnixTime, to json: inout JSONWriter) {

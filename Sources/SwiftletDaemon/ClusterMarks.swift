@@ -5,7 +5,7 @@ import Takeover
 
 extension APIConnection {
     /// By what the cluster is known again: a digest of each certificate of its authority, of which some stay when others are
-    /// replaced, or else the addresses of its API servers.
+    /// replaced, and the addresses of its API servers, since clusters may share an authority.
     var clusterMarks: Set<String> {
         let text: String? =
             switch authority {
@@ -14,7 +14,7 @@ extension APIConnection {
             case nil: nil
             }
         let marks = Self.certificates(in: text ?? "").map { "sha256:" + SHA256.text(of: $0.utf8) }
-        return marks.isEmpty ? Set(addresses.map { "\($0)" }) : Set(marks)
+        return Set(marks).union(addresses.map { "server:\($0)" })
     }
 
     /// The texts between the marks of PEM, without their line breaks.

@@ -31,11 +31,16 @@ struct StateCacheTests {
         }
     }
 
-    @Test("a cache is for one cluster: one of its marks must be known again")
+    @Test("a cache is for one cluster: of each kind of marks one must be known again")
     func otherCluster() throws {
-        try cache.write([], node: "here", cluster: ["sha256:a", "sha256:b"], at: time)
-        #expect(throws: Never.self) { try cache.read(node: "here", cluster: ["sha256:b", "sha256:c"]) }
-        for marks: Set<String> in [[], ["sha256:c"], ["https://192.0.2.1:6443"]] {
+        try cache.write([], node: "here", cluster: ["sha256:a", "sha256:b", "server:https://192.0.2.1"], at: time)
+        for marks: Set<String> in [["sha256:b", "sha256:c"], ["sha256:a", "server:https://192.0.2.1"]] {
+            #expect(throws: Never.self) { try cache.read(node: "here", cluster: marks) }
+        }
+        for marks: Set<String> in [
+            [], ["sha256:c"], ["server:https://192.0.2.2"], ["sha256:a", "server:https://192.0.2.2"],
+            ["sha256:c", "server:https://192.0.2.1"], ["https://192.0.2.1"],
+        ] {
             let error = #expect(throws: StateCacheError.self) { try cache.read(node: "here", cluster: marks) }
             #expect(error?.cause == .otherCluster)
         }

@@ -7,6 +7,10 @@ package struct ServiceID: Sendable, Hashable, Comparable, CustomStringConvertibl
     package var description: String { "\(number)" }
 
     package static func < (left: ServiceID, right: ServiceID) -> Bool { left.number < right.number }
+
+    /// Hardly more are ever given out: what is kept by id may be as long as the highest of these. Others that are found in
+    /// the maps are a stranger's.
+    var isDense: Bool { number < 1 << 20 }
 }
 
 /// Names an endpoint of one service port. Not reused before 2³² others were given out, so that what a client's
@@ -27,8 +31,16 @@ struct ServiceIDPool {
     private var words: [UInt64] = [1]
     /// No word before this one has a free bit.
     private var firstOpenWord = 0
+    /// Those in use that are not dense.
+    private var strays: Set<ServiceID> = []
 
     mutating func allocate() -> ServiceID {
+        var id = allocateNext()
+        while strays.contains(id) { id = allocateNext() }
+        return id
+    }
+
+    private mutating func allocateNext() -> ServiceID {
         while firstOpenWord < words.count, words[firstOpenWord] == .max { firstOpenWord += 1 }
         if firstOpenWord == words.count { words.append(0) }
         let bit = (~words[firstOpenWord]).trailingZeroBitCount
@@ -38,6 +50,10 @@ struct ServiceIDPool {
 
     /// Takes an id that the maps already use.
     mutating func take(_ id: ServiceID) {
+        if !id.isDense {
+            strays.insert(id)
+            return
+        }
         let (word, bit) = (Int(id.number / 64), UInt64(id.number % 64))
         if word >= words.count { words += Array(repeating: 0, count: word + 1 - words.count) }
         words[word] |= 1 << bit
@@ -45,7 +61,9 @@ struct ServiceIDPool {
 
     mutating func release(_ id: ServiceID) {
         precondition(id.number != 0, "0 is no service id")
+        strays.remove(id)
         let (word, bit) = (Int(id.number / 64), UInt64(id.number % 64))
+        guard word < words.count else { return }
         words[word] &= ~(1 << bit)
         firstOpenWord = min(firstOpenWord, word)
     }

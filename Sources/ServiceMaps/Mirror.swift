@@ -166,26 +166,34 @@ struct MirroredRange {
     var retiredAt: Epoch = 0
 }
 
-/// The records by service id, which is dense.
+/// The records by service id, which is dense, but for ids that a stranger has written into the maps.
 struct RecordTable {
     private var table: [PortRecord?] = []
+    private var strays: [ServiceID: PortRecord] = [:]
 
     subscript(id: ServiceID) -> PortRecord? {
-        get { Int(id.number) < table.count ? table[Int(id.number)] : nil }
+        get { id.isDense ? Int(id.number) < table.count ? table[Int(id.number)] : nil : strays[id] }
         _modify {
-            while Int(id.number) >= table.count { table.append(nil) }
-            yield &table[Int(id.number)]
+            if id.isDense {
+                while Int(id.number) >= table.count { table.append(nil) }
+                yield &table[Int(id.number)]
+            } else {
+                yield &strays[id]
+            }
         }
     }
 
     /// Takes a record out, so that it can be changed without being copied; it must be put back.
     mutating func take(_ id: ServiceID) -> PortRecord? {
+        if !id.isDense { return strays.removeValue(forKey: id) }
         guard Int(id.number) < table.count else { return nil }
         return table[Int(id.number)].take()
     }
 
     /// The ids that have a record, ascending.
-    var ids: [ServiceID] { table.indices.filter { table[$0] != nil }.map { ServiceID(UInt32($0)) } }
+    var ids: [ServiceID] {
+        table.indices.filter { table[$0] != nil }.map { ServiceID(UInt32($0)) } + strays.keys.sorted()
+    }
 }
 
 /// Names of zones, kept once.

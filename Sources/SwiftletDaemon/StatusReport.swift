@@ -231,7 +231,8 @@ extension StatusReport {
 extension StatusReport.MapFill {
     /// What a person must know of it: there is hardly any room, and that is not how it works.
     var complaint: String? {
-        guard let about = ServiceMap(rawValue: name)?.about, !about.isFullByNature, capacity > 0,
+        // A map with a single place is one that is switched off.
+        guard let about = ServiceMap(rawValue: name)?.about, !about.isFullByNature, capacity > 1,
             entries * 10 > capacity * 9
         else { return nil }
         return "\(name) is \(entries * 100 / capacity) % full; "

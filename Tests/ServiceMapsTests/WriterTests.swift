@@ -306,4 +306,20 @@ struct WriterTests {
         #expect(second.writer.id(of: Bench.portName("a")) == ServiceID(1))
         try expectMaps(in: second.store, hold: services)
     }
+
+    @Test("a stranger's entry under a huge id costs no more than itself, and goes", .timeLimit(.minutes(1)))
+    func hugeID() throws {
+        var first = try Bench()
+        let services = [Bench.service("a", at: 1, pods: 1...3)]
+        _ = first.writer.apply(upserts: services)
+        var contents = first.store.contents
+        let name = contents.maps[.servicePorts]?[bytes(UInt32(1))]
+        for id: UInt32 in [.max, .max - 1, 1 << 31] { contents.maps[.servicePorts]?[bytes(id)] = name }
+        var second = try Bench(contents: contents)
+        expectDone(second.writer.apply(upserts: services + [Bench.service("b", at: 2, pods: [4])], prune: true))
+        _ = try second.writer.reclaim()
+        #expect(second.writer.id(of: Bench.portName("a")) == ServiceID(1))
+        #expect(second.writer.id(of: Bench.portName("b")) == ServiceID(2))
+        try expectMaps(in: second.store, hold: services + [Bench.service("b", at: 2, pods: [4])])
+    }
 }

@@ -75,7 +75,7 @@ extension DatapathKeeper {
             do throws(BPFError) {
                 try BPFMap(pinnedAt: old.map(name)).addCounts(to: BPFMap(pinnedAt: pins.map(name)))
             } catch {
-                log.warning("what was counted is lost", metadata: ["map": "\(name)", "cause": "\(error)"])
+                log.warning("counters are lost", metadata: ["map": "\(name)", "cause": "\(error)"])
             }
         }
     }
@@ -90,7 +90,7 @@ extension DatapathKeeper {
             do {
                 _ = try attachHooks(datapath)
             } catch {
-                log.error("a hook stays with maps that nobody writes; restart", metadata: ["cause": "\(error)"])
+                log.error("a hook still uses maps that are no longer written; restart", metadata: ["cause": "\(error)"])
             }
             await devices.swapBack()
             throw error
@@ -109,7 +109,7 @@ extension DatapathKeeper {
                 reached("renamed \(name)")
             } else {
                 let error = BPFError(.pin, "\(from) as \(to)", Errno.last)
-                log.error("a larger map is not in its place", metadata: ["map": "\(name)", "cause": "\(error)"])
+                log.error("cannot put a larger map in place", metadata: ["map": "\(name)", "cause": "\(error)"])
             }
         }
         _ = pins.next.withPlatformString { rmdir($0) }

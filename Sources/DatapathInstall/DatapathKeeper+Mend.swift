@@ -27,7 +27,7 @@ extension DatapathKeeper {
         if !restored.isEmpty {
             try handOver.note()
             log.warning(
-                "pinned again what somebody has removed",
+                "restored pins that were removed",
                 metadata: ["below": "\(handOver.own.version)", "pins": "\(restored.count)"])
         }
         // What came, as links to new devices, is held from now on, and what went is let go.
@@ -42,7 +42,7 @@ extension DatapathKeeper {
         _ = try attachHooks(datapath)
         try held.refresh()
         log.warning(
-            "attached again what somebody has removed",
+            "reattached hooks that were removed",
             metadata: ["cgroup": "\(cgroup)", "hooks": "\(lost.map(\.description).joined(separator: ", "))"])
     }
 }

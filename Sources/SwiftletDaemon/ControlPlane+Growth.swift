@@ -81,7 +81,7 @@ extension ControlPlane {
             return error
         }
         log.notice(
-            "gave the maps more room",
+            "grew the maps",
             metadata: ["of": "\(Self.names(groups))", "duration": "\((time.now() - start).roundedText)"])
         return nil
     }

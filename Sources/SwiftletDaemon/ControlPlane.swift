@@ -368,7 +368,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
             let found = state.service(named: name)?.addressRemarks(on: node) ?? []
             for remark in found where remarks[name]?.contains(remark) != true {
                 log.notice(
-                    "an address is served otherwise", metadata: ["service": "\(name)", "cause": "\(remark.text)"])
+                    "an address is not served as written", metadata: ["service": "\(name)", "cause": "\(remark.text)"])
             }
             remarks[name] = found.isEmpty ? nil : found
         }

@@ -41,7 +41,7 @@ struct StateCacheFallback: ServiceLifecycle.Service {
         else { return }
         Heap.trim()
         log.notice(
-            "serving what was known last, until an API server answers",
+            "serving the last known state until an API server answers",
             metadata: [
                 "services": "\(summary.services)", "objects": "\(cached.summary.objects)",
                 "written": "\(cached.summary.time)",

@@ -275,7 +275,7 @@ struct GoneBackendLeastRightsTests {
         let other = try JSONDecoder().decode(CallReport.self, from: Data(bystander.readToEnd().utf8))
         #expect(other.results != ["ECONNABORTED"], "it waits for nothing of ours")
         _ = try bystander.wait()
-        let isTold = try eventually { node.logText.contains("ended connects that waited for Services that have come") }
+        let isTold = try eventually { node.logText.contains("ended connects that waited for new Services") }
         #expect(isTold, "\(node.logText)")
     }
 

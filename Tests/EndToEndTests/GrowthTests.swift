@@ -109,7 +109,7 @@ struct GrowthTests {
         for address in ["10.96.0.15:80", "10.97.0.1:80", "10.97.1.150:80"] {
             #expect(try node.call(address).results == ["ok"])
         }
-        #expect(node.logText.split(separator: "\n").count { $0.contains("gave the maps more room") } == 1)
+        #expect(node.logText.split(separator: "\n").count { $0.contains("grew the maps") } == 1)
         #expect(!node.logText.contains("a Service is not programmed"), "\(node.logText)")
         #expect(try node.status().degraded == [])
         try node.stop()

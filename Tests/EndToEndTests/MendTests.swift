@@ -75,7 +75,7 @@ struct MendTests {
         #expect(try node.status().hooks.map(\.linkID) == links)
         #expect(FileManager.default.fileExists(atPath: node.map("affinity")))
         #expect(try node.layoutNotes == notes)
-        #expect(node.logText.contains("pinned again what somebody has removed"))
+        #expect(node.logText.contains("restored pins that were removed"))
         let report = try node.finish(load: load, now: true)
         #expect(report.failed == [:] && report.ok > 0, "\(report.failures)")
         try node.stop()

@@ -164,7 +164,7 @@ actor SocketDestroyKeeper {
         if let failure = outcome.failure {
             state.failures += 1
             if state.lastFailure != failure {
-                log.warning("cannot go over sockets; trying again", metadata: ["cause": "\(failure)"])
+                log.warning("cannot iterate over sockets; trying again", metadata: ["cause": "\(failure)"])
             }
         }
         state.lastFailure = outcome.failure
@@ -185,12 +185,12 @@ actor SocketDestroyKeeper {
         }
         if waiting.revived > 0 {
             log.info(
-                "connected waiting sockets to Services that have come",
+                "connected waiting sockets to new Services",
                 metadata: ["sockets": "\(waiting.revived)", "duration": "\(duration)"])
         }
         if waiting.destroyed > 0 {
             log.info(
-                "ended connects that waited for Services that have come",
+                "ended connects that waited for new Services",
                 metadata: ["sockets": "\(waiting.destroyed)", "duration": "\(duration)"])
         }
     }

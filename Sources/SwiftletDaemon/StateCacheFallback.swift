@@ -5,7 +5,7 @@ import ServiceLifecycle
 import SystemCalls
 import SystemPackage
 
-/// Serves what was known last while no API server answers. Nothing is pruned for it.
+/// Serves the last known state while no API server answers. Nothing is pruned for it.
 ///
 /// Empty maps get it at once: the node boots. What maps hold already may be newer than the cache, which is written some time
 /// after a change; they serve on as they are while an API server may still answer soon.

@@ -99,7 +99,7 @@ struct ClusterOutageTests {
             }
             // Maps that hold something wait for the API server first.
             let servesCache = try eventually(within: keepsMaps ? 20_000 : 0) {
-                node.logText.contains("serving what was known last")
+                node.logText.contains("serving the last known state")
             }
             #expect(servesCache)
             #expect(try node.services()["web"]?.type == "ClusterIP")

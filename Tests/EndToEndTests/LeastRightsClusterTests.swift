@@ -55,7 +55,7 @@ struct LeastRightsClusterTests {
             try api.goDown()
             #expect(try node.swiftlet("cleanup").status == .exited(0))
             try node.startAlone(following: api)
-            #expect(node.logText.contains("serving what was known last"))
+            #expect(node.logText.contains("serving the last known state"))
             #expect(try node.call("10.96.0.15:80", "--count", "20").pods == ["pod-1", "pod-2"])
         }
     }

@@ -30,6 +30,47 @@ extension KernelTests {
                 service(id: id, first: first, count: UInt32(backends.count)))
         }
 
+        @Test(
+            "and a connected one is the same to a VIP: one port, one backend (spec 31)",
+            arguments: ClientForm.allCases)
+        func isConnected(form: ClientForm) throws {
+            let lab = try HookLab()
+            try serve(lab, form, vip: 10, service: 1, first: 0, backends: [1, 2], firstID: 1)
+            let first = try lab.backend(pod(form, 1), .udp)
+            let second = try lab.backend(pod(form, 2), .udp)
+            try first.setTimeout(milliseconds: 50)
+            try second.setTimeout(milliseconds: 50)
+            func answerer() -> Int? {
+                if (try? first.answer()) != nil { return 1 }
+                return (try? second.answer()) != nil ? 2 : nil
+            }
+            // By chance alone half of them would ask the other one.
+            for _ in 0..<12 {
+                let client = try lab.client(form, .udp)
+                try client.connect(to: vip(form, 10))
+                try client.send([1])
+                let backend = answerer()
+                #expect(try client.receive().bytes == [1])
+                try client.send([2], to: vip(form, 10))
+                #expect(answerer() == backend, "named in a datagram")
+                #expect(try client.receive().bytes == [2])
+                try client.disconnect()
+                try client.send([3], to: vip(form, 10))
+                #expect(answerer() == backend)
+                #expect(try client.receive().bytes == [3])
+
+                let late = try lab.client(form, .udp)
+                try late.send([4], to: vip(form, 10))
+                let other = answerer()
+                #expect(try late.receive().bytes == [4])
+                try late.connect(to: vip(form, 10))
+                try late.send([5])
+                #expect(answerer() == other, "connected where it has sent to before")
+                #expect(try late.receive().bytes == [5])
+                #expect(try late.peerName() == vip(form, 10))
+            }
+        }
+
         @Test("stays with its backend while that serves", arguments: ClientForm.allCases)
         func staysWithBackend(form: ClientForm) throws {
             let lab = try HookLab()

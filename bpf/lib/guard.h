@@ -36,26 +36,8 @@ static __always_inline __u32 guard_place(struct guards *guards, const struct pee
 	return place ? place : 1 + guards->next++ % (LB_GUARDS - 1);
 }
 
-/*
- * What follows is not static: the verifier walks it once, and not from each way there. Such
- * functions take five plain values at most: an address as two halves, and above the port
- * GUARD_SENDS.
- */
-#define GUARD_SENDS 0x10000u
-
-static __always_inline __u64 peer_half(const struct peer *peer, int first)
-{
-	return (__u64)peer->address[first] << 32 | peer->address[first + 1];
-}
-
-static __always_inline void peer_of_halves(struct peer *peer, __u64 first, __u64 second, __u32 port)
-{
-	peer->address[0] = first >> 32;
-	peer->address[1] = first;
-	peer->address[2] = second >> 32;
-	peer->address[3] = second;
-	peer->port = port;
-}
+/* What follows is not static: the verifier walks it once, and not from each way there. */
+#define GUARD_SENDS 0x10000u /* above the port */
 
 __noinline int guard_note(struct bpf_sock_addr *ctx, __u32 service_id, __u64 first, __u64 second,
 			  __u32 port)

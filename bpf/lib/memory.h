@@ -113,12 +113,46 @@ static __always_inline struct origin *sock_connection(struct bpf_sock_addr *ctx,
 	return origin && wayback_from(origin, backend) ? origin : NULL;
 }
 
+/*
+ * The backend that a socket was connected to by a VIP, or 0. Not static: the verifier walks it
+ * once.
+ */
+__noinline __u32 sock_connected_to(struct bpf_sock_addr *ctx, __u64 first, __u64 second, __u32 port)
+{
+	__u64 cookie = bpf_get_socket_cookie(ctx);
+	struct origin *origin = wayback_place(cookie);
+	struct peer vip;
+
+	if (!ctx->sk)
+		return 0;
+	if (!origin || origin->cookie != cookie)
+		origin = bpf_sk_storage_get(&sock_spill, ctx->sk, NULL, 0);
+	if (!origin || !origin->service_id)
+		return 0;
+	peer_of_halves(&vip, first, second, port);
+	return peer_is(&vip, origin->vip, origin->vip_port) ? origin->backend_id : 0;
+}
+
 /* What an unconnected socket has spoken to by VIPs, or NULL: nothing, as nearly all have. */
 static __always_inline struct flows *sock_known_flows(struct bpf_sock_addr *ctx)
 {
 	if (!ctx->sk)
 		return NULL;
 	return bpf_sk_storage_get(&sock_flows, ctx->sk, NULL, 0);
+}
+
+/* The backend that a socket has sent to by a VIP, or 0. Not static: the verifier walks it once. */
+__noinline __u32 sock_sent_to(struct bpf_sock_addr *ctx, __u64 first, __u64 second, __u32 port)
+{
+	struct flows *flows = sock_known_flows(ctx);
+	struct known_flow known = {};
+	struct peer vip;
+
+	if (!flows)
+		return 0;
+	peer_of_halves(&vip, first, second, port);
+	flow_known(ctx, flows, &vip, &known);
+	return known.backend_id;
 }
 
 /* A datagram goes to somebody who is no VIP: if that is a VIP's backend, it answers as itself. */

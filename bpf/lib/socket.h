@@ -196,12 +196,55 @@ static __always_inline int F(sock_apart)(struct bpf_sock_addr *ctx, const struct
 	return F(port_select)(service, slot, &key, &own, how);
 }
 
+/*
+ * Whether a UDP socket that has sent to the VIP before is connected there: it keeps its backend, as
+ * the port and the VIP are the same (spec 31). One without a port has sent nothing.
+ */
+static __always_inline bool F(sock_has_sent)(struct bpf_sock_addr *ctx,
+					     const struct FX(service, _key) *key,
+					     const struct service *service, struct F(slot) *slot)
+{
+	struct peer vip = {};
+	__u32 backend_id;
+
+	if (ctx->protocol != IPPROTO_UDP || !sock_bound_port(ctx))
+		return false;
+	peer_fill(&vip, key->address, ADDRESS_SIZE, key->port);
+	backend_id = sock_sent_to(ctx, peer_half(&vip, 0), peer_half(&vip, 2), vip.port);
+	return backend_id && F(lb_usable)(service, backend_id, true, slot);
+}
+
+/*
+ * The same of a connected one, for a datagram that names the VIP: it hears nobody else. IPv6's hear
+ * nobody else when they are disconnected, either.
+ */
+static __always_inline bool F(sock_is_connected)(struct bpf_sock_addr *ctx, const struct peer *vip,
+						 const struct service *service,
+						 struct F(slot) *slot)
+{
+	const struct bpf_sock *sk = ctx->sk;
+	__u32 backend_id;
+
+	if (!sk)
+		return false;
+#if FAMILY == 4
+	if (!sk->dst_ip4)
+		return false;
+#else
+	if (!sk->dst_ip6[0] && !sk->dst_ip6[3])
+		return false;
+#endif
+	backend_id = sock_connected_to(ctx, peer_half(vip, 0), peer_half(vip, 2), vip->port);
+	return backend_id && F(lb_usable)(service, backend_id, true, slot);
+}
+
 static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_form form)
 {
 	struct FX(service, _key) key = {};
 	struct F(slot) slot = {};    /* kernels before 6.3: see above */
 	struct service service = {}; /* kernels before 6.3 want it written */
 	enum counter reason;
+	bool keeps = false;
 	__u64 netns = 0;
 
 	reason = F(sock_frontend)(ctx, form, &key, &service, &netns);
@@ -209,9 +252,11 @@ static __always_inline int F(sock_connect)(struct bpf_sock_addr *ctx, enum ctx_f
 	    !F(sock_source_allowed)(ctx, form, false, &service, netns))
 		reason = COUNT_REFUSE_SOURCE;
 	if (reason == COUNT_FORWARD)
+		keeps = F(sock_has_sent)(ctx, &key, &service, &slot);
+	if (reason == COUNT_FORWARD && !keeps)
 		reason = F(lb_select)(&service, netns, NULL, random_u32(), &slot);
 	if (is_forward(reason) && sock_bound_port(ctx) &&
-	    !F(sock_apart)(ctx, &service, reason == COUNT_FORWARD, &slot))
+	    !F(sock_apart)(ctx, &service, reason == COUNT_FORWARD && !keeps, &slot))
 		reason = COUNT_REFUSE_BAD_SLOT;
 	if (is_forward(reason) && !F(sock_guard)(ctx, &service, &slot, NULL, false))
 		reason = COUNT_REFUSE_SOURCE;
@@ -348,7 +393,7 @@ static __always_inline enum counter F(sock_lead)(struct bpf_sock_addr *ctx, enum
 	changes = flows && (reason == COUNT_FORWARD || known.direct);
 	if (changes)
 		owns = flows_own(ctx, flows);
-	if (reason == COUNT_FORWARD)
+	if (reason == COUNT_FORWARD && !F(sock_is_connected)(ctx, &vip, service, slot))
 		reason = F(sock_select)(ctx, service, netns, flows, slot);
 	if (is_forward(reason) && !goes_on && !F(sock_guard)(ctx, service, slot, flows, true))
 		reason = COUNT_REFUSE_SOURCE;

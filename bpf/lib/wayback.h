@@ -51,6 +51,24 @@ static __always_inline bool peer_is(const struct peer *peer, const __u8 *address
 		 (peer->address[0] ^ words[0]));
 }
 
+/*
+ * Functions that are not static take plain values only (5.10), five at most: an address travels as
+ * two halves.
+ */
+static __always_inline __u64 peer_half(const struct peer *peer, int first)
+{
+	return (__u64)peer->address[first] << 32 | peer->address[first + 1];
+}
+
+static __always_inline void peer_of_halves(struct peer *peer, __u64 first, __u64 second, __u32 port)
+{
+	peer->address[0] = first >> 32;
+	peer->address[1] = first;
+	peer->address[2] = second >> 32;
+	peer->address[3] = second;
+	peer->port = port;
+}
+
 /* Without a port a record is nobody's: another thread never takes half of it for a whole one. */
 static __always_inline void wayback_fill(struct origin *origin, __u32 service_id, __u32 backend_id,
 					 const struct peer *vip, const struct peer *backend)

@@ -17,7 +17,7 @@ static inline void heap_keep_small(void)
 	enum { MMAP_THRESHOLD = -3, ARENA_MAX = -8 };
 
 	mallopt(ARENA_MAX, 1);
-	mallopt(MMAP_THRESHOLD, 128 * 1024);
+	mallopt(MMAP_THRESHOLD, 1024 * 1024);
 }
 
 #endif

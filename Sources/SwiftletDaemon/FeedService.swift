@@ -49,9 +49,8 @@ where Batches.Element == StateBatch, Batches.AsyncIterator: SendableMetatype {
             batch.restoreHidden(from: known)
         }
         let summary = await control.ingestFirst(consume batch)
-        Heap.trim()
         try await onFirstList(summary)
-        // It looks at all endpoints, too.
+        // Not before: hooks attach in there.
         Heap.trim()
         if endsWithFirstList { await control.reclaim() }
         return endsWithFirstList

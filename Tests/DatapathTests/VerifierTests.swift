@@ -14,7 +14,7 @@ extension KernelTests {
                 "tst_source6": 120,
             ],
             "sock.bpf.o": [
-                "swl_connect4": 24_500, "swl_connect6": 45_000, "swl_sendmsg4": 90_000, "swl_sendmsg6": 104_000,
+                "swl_connect4": 26_500, "swl_connect6": 47_500, "swl_sendmsg4": 90_000, "swl_sendmsg6": 104_000,
                 "swl_recvmsg4": 1750, "swl_recvmsg6": 1750, "swl_getpeername4": 150, "swl_getpeername6": 200,
                 "swl_sock_release": 40,
                 "swl_bind4": 410, "swl_bind6": 930, "swl_egress": 6100,

@@ -6,6 +6,7 @@
  * both: so each gets another one where there is one; one of TCP another than one that a socket with
  * this port has gone straight to, too.
  */
+#include <asm-generic/socket.h>
 #include "lib/ctx.h"
 #include "lib/family.h"
 #include "lib/random.h"
@@ -28,6 +29,14 @@ struct {
 #define PORT_MAY_CHOOSE 1
 /* The kernel keeps the tuple of a socket that was closed, as TCP's. */
 #define PORT_LINGERS 2
+
+/* Whether others may have a UDP socket's port: SO_REUSEPORT. Kernels before 6.1 do not say. */
+static __always_inline bool sock_shares_port(struct bpf_sock_addr *ctx)
+{
+	int shares = 0;
+
+	return !bpf_getsockopt(ctx, SOL_SOCKET, SO_REUSEPORT, &shares, sizeof(shares)) && shares;
+}
 
 /* The port that a socket was bound to; 0: none, as of nearly all, or it is one of SCTP. */
 static __always_inline __u32 sock_bound_port(const struct bpf_sock_addr *ctx)

@@ -180,19 +180,18 @@ static __always_inline bool F(sock_guard)(struct bpf_sock_addr *ctx, const struc
 static __always_inline int F(sock_apart)(struct bpf_sock_addr *ctx, const struct service *service,
 					 bool may_choose, struct F(slot) *slot)
 {
-	struct bound_port_key key = {
-		.netns_cookie = bpf_get_netns_cookie(ctx),
-		.bound = sock_bound_port(ctx),
-	};
-	struct bound_port own = {
-		.cookie = bpf_get_socket_cookie(ctx),
-		.time = bpf_ktime_get_ns(),
-	};
-
 	__u32 how = may_choose ? PORT_MAY_CHOOSE : 0;
+	struct bound_port_key key = {};
+	struct bound_port own = {};
 
 	if (ctx->protocol == IPPROTO_TCP)
 		how |= PORT_LINGERS;
+	else if (!sock_shares_port(ctx))
+		return 1;
+	key.netns_cookie = bpf_get_netns_cookie(ctx);
+	key.bound = sock_bound_port(ctx);
+	own.cookie = bpf_get_socket_cookie(ctx);
+	own.time = bpf_ktime_get_ns();
 	return F(port_select)(service, slot, &key, &own, how);
 }
 

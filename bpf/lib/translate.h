@@ -100,7 +100,7 @@ static __always_inline int F(tc_translate_of)(struct __sk_buff *skb, struct F(vi
 		return F(tc_refuse)(skb);
 	}
 	if (packet->piece == FIRST_FRAGMENT)
-		F(fragment_remember)(packet);
+		F(fragment_remember)(packet, !hook_is_arrival(view->hook));
 	sends = to->whole || (to->path == DEPARTING && !to->reply &&
 			      !F(is_same)(packet->tuple.destination, to->tuple.destination));
 	if (sends) {

@@ -42,6 +42,28 @@ extension TranslationTests {
             #expect(try lab.flows(route.family).count == 1)
         }
 
+        /// What a client sends straight to a pod has another port behind the node than before, and the same addresses.
+        @Test("of a connection past Services that got another port are told from a flow's", arguments: Family.allCases)
+        func renamed(family: Family) throws {
+            let lab = try TranslationLab(.noted)
+            try lab.enterPodDevice()
+            let route = Route(door: .nodePort, transport: .udp, family: family, isLocal: true)
+            try lab.serve([route.service])
+            let client = family.outside()
+            func reach(_ packet: Packet) throws -> Verdict {
+                try lab.run(lab.run(packet, .wireIn), .podOut, arrival: .eth0)
+            }
+            let served = try reach(.udp(client, route.frontend)).packet
+            #expect(served.source.address == family.podGateway.address)
+            let renamed = try reach(.udp(client, route.backend)).packet.source
+            #expect(renamed.address == client.address && renamed.port != client.port)
+            for (destination, source) in [(route.backend, renamed), (route.frontend, served.source)] {
+                let large = Packet.udp(client, destination, payload: Self.payload)
+                let whole = try translated(large, [0, 1, 2, 3], by: reach)
+                expectEqual(whole, large.changing(source: source, destination: route.backend).identified)
+            }
+        }
+
         /// Their first may come later, by another way, or never: whoever puts them together must see them.
         @Test("that come before their first go as they are, and are counted", arguments: routes)
         func leaveEarly(route: Route) throws {

@@ -9,7 +9,7 @@ extension FlowTimeouts {
         case (TCP, FLOW_RESET): Self.tcpReset
         case (TCP, FLOW_NEW), (TCP, FLOW_ANSWERED): tcpSYN
         case (TCP, _): isHalfClosed ? tcpCloseWait : tcpEstablished
-        case (UDP, FLOW_NEW): udp
+        case (UDP, FLOW_NEW), (UDP, FLOW_ANSWERED): udp
         case (UDP, _): udpStream
         default: any
         }

@@ -182,13 +182,7 @@ extension tc_config {
 
 extension masq_ports {
     /// Those beside the kernel's usual `ip_local_port_range` and the NodePorts of benchmarks and tests.
-    static var usual: masq_ports {
-        var ports = masq_ports()
-        ports.range.0 = port_range(first: 1_024, last: 19_999)
-        ports.range.1 = port_range(first: 61_000, last: 65_535)
-        ports.count = 19_999 - 1_024 + 1 + 65_535 - 61_000 + 1
-        return ports
-    }
+    static var usual: masq_ports { masq_ports([1_024...19_999, 61_000...65_535]) }
 }
 
 /// Writes bytes into a C array, which Swift sees as a tuple.

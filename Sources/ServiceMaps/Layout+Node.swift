@@ -1,4 +1,4 @@
-internal import CDatapath
+package import CDatapath
 internal import ServiceModel
 
 /// `node_sources4/6`, the key: a range of endpoints that are reached by one device.
@@ -54,13 +54,49 @@ extension ipsec_policy {
 }
 
 extension masq_ports {
-    /// - Parameter ranges: in order; those for which there is no room are left out.
-    init(_ ranges: some Sequence<ClosedRange<UInt16>>) {
+    /// - Parameters:
+    ///   - ranges: in order; those for which there is no room are left out.
+    ///   - before: what the map has now: flows keep their ports.
+    package init(_ ranges: some Sequence<ClosedRange<UInt16>>, after before: masq_ports = masq_ports()) {
         self.init()
-        let fitting = ranges.prefix(Int(LB_PORT_RANGES)).map { port_range(first: $0.lowerBound, last: $0.upperBound) }
-        count = fitting.reduce(0) { $0 + UInt32($1.last - $1.first) + 1 }
-        withUnsafeMutableBytes(of: &range) { room in
-            fitting.withUnsafeBytes { room.copyMemory(from: $0) }
+        let fitting = Array(ranges.prefix(Self.room))
+        count = fitting.reduce(0) { $0 + UInt32($1.count) }
+        Self.copy(fitting, into: &range)
+        Self.copy(Self.joined(fitting + before.answerRanges), into: &answers)
+    }
+
+    private static let room = Int(LB_PORT_RANGES)
+
+    /// Where answers may come to.
+    var answerRanges: [ClosedRange<UInt16>] {
+        withUnsafeBytes(of: answers) { Array($0.bindMemory(to: port_range.self)) }
+            .filter { $0.last > 0 && $0.first <= $0.last }.map { $0.first...$0.last }
+    }
+
+    /// The same ports in as many ranges as there is room for: the narrowest gaps are closed.
+    private static func joined(_ ranges: [ClosedRange<UInt16>]) -> [ClosedRange<UInt16>] {
+        var joined: [ClosedRange<UInt16>] = []
+        for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if let last = joined.last, Int(range.lowerBound) <= Int(last.upperBound) + 1 {
+                joined[joined.count - 1] = last.lowerBound...max(last.upperBound, range.upperBound)
+            } else {
+                joined.append(range)
+            }
+        }
+        while joined.count > room {
+            let narrowest = (1..<joined.count).min { gap(before: $0) < gap(before: $1) } ?? 1
+            joined[narrowest - 1] = joined[narrowest - 1].lowerBound...joined[narrowest].upperBound
+            joined.remove(at: narrowest)
+        }
+        return joined
+
+        func gap(before index: Int) -> UInt16 { joined[index].lowerBound - joined[index - 1].upperBound }
+    }
+
+    private static func copy<Field: BitwiseCopyable>(_ ranges: [ClosedRange<UInt16>], into field: inout Field) {
+        let entries = ranges.map { port_range(first: $0.lowerBound, last: $0.upperBound) }
+        withUnsafeMutableBytes(of: &field) { room in
+            entries.withUnsafeBytes { room.copyMemory(from: $0) }
         }
     }
 }

@@ -61,7 +61,8 @@ package struct NodeMaps: ~Copyable {
         try write(closed(entries.closedRanges, .v6).map(ipsec6_key.init), ipsec6)
         try write(entries.sources, .v4, sources4, node_source4_key.self, node_source4.self)
         try write(entries.sources, .v6, sources6, node_source6_key.self, node_source6.self)
-        try ports.update(UInt32(0), to: masq_ports(entries.masqueradePorts))
+        let before = try ports.lookup(UInt32(0), as: masq_ports.self) ?? masq_ports()
+        try ports.update(UInt32(0), to: masq_ports(entries.masqueradePorts, after: before))
     }
 
     /// Of one family. More than there is room for are all addresses: rather closed than clear.

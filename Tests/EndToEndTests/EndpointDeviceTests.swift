@@ -198,6 +198,24 @@ struct EndpointDeviceTests {
         #expect(try eventually(within: 10_000) { try packets() == "1024-29999,61000-65535 []" && !sharesPorts() })
     }
 
+    /// Which ports flows get is one thing, which they have another.
+    @Test("open connections outlive a change of the ports that flows get")
+    func keepsPorts() throws {
+        let node = try TestNode.current
+        let arguments = Array(node.runArguments().dropFirst()) + ["--pod-interfaces", "auto", "--masquerade-ports"]
+        try node.start(with: arguments + ["2000-2999"])
+        defer { _ = try? node.stop() }
+        let held = try node.hold("192.0.2.1:30080", "--connections", "6", from: .outside)
+        let clients = try held.send().compactMap { $0.client.flatMap { SocketAddress($0) } }
+        #expect(clients.count == 6 && clients.allSatisfy { (2_000...2_999).contains($0.port) }, "\(clients)")
+        for ports in ["3000-3999", "61000-61999"] {
+            try node.stop()
+            try node.start(with: arguments + [ports])
+            #expect(Set(try held.send().map(\.result)) == ["ok"], "\(ports)")
+            #expect(try node.call("192.0.2.1:30080", "--count", "5", from: .outside).results == ["ok"])
+        }
+    }
+
     @Test("what --forwarding=redirect passes by is said")
     func redirect() throws {
         let node = try TestNode.current

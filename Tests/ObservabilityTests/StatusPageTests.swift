@@ -105,7 +105,7 @@ struct StatusPageTests {
         for (second, count) in [(0, 7), (5, 7)] as [(Int, UInt64)] {
             history.note(.init(time: .seconds(second), counters: ["refuse_flows_full": count, "refuse_source": 9]))
         }
-        #expect(history.refusedFlows == 0)
+        #expect(history.sum(\.refusedFlows) == 0)
         #expect(report.with(history).risks == report.risks)
         for (second, count) in [(10, 19), (15, 2)] as [(Int, UInt64)] {
             history.note(.init(time: .seconds(second), counters: ["refuse_flows_full": count]))

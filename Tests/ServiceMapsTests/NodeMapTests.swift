@@ -86,11 +86,30 @@ struct NodeMapTests {
         let ports = try #require(try maps.ports.lookup(UInt32(0), as: masq_ports.self))
         #expect(ports.count == 28_976 + 4_536)
         #expect(ports.range.0.first == 1_024 && ports.range.1.last == 65_535 && ports.range.2.last == 0)
+        #expect(ports.answerRanges == [1_024...29_999, 61_000...65_535])
 
         try maps.writer.write(
             NodeMapEntries(sources: [source(2, "10.2.0.0/16", "10.2.0.9")], closedRanges: []))
         #expect(try maps.source(to: "10.2.3.4", by: 2) == "10.2.0.9" && maps.source(to: "10.2.3.4", by: 3) == nil)
         #expect(try !maps.isClosed("10.7.8.9"))
+    }
+
+    /// Flows that began before keep their ports.
+    @Test("answers are looked for at all ports that flows were ever given")
+    func keepsAnswers() throws {
+        let maps = try Reader()
+        func write(_ ranges: ClosedRange<UInt16>...) throws -> masq_ports {
+            try maps.writer.write(NodeMapEntries(masqueradePorts: ranges))
+            return try #require(try maps.ports.lookup(UInt32(0), as: masq_ports.self))
+        }
+        _ = try write(1_024...29_999, 61_000...65_535)
+        let grown = try write(2_000...2_999, 40_000...40_999)
+        #expect(grown.count == 2_000 && grown.range.0.first == 2_000 && grown.range.1.last == 40_999)
+        #expect(grown.answerRanges == [1_024...29_999, 40_000...40_999, 61_000...65_535])
+        // With more than four the narrowest gaps are closed.
+        let many = try write(32_000...32_999, 34_000...34_999, 36_000...36_999)
+        #expect(many.answerRanges == [1_024...29_999, 32_000...36_999, 40_000...40_999, 61_000...65_535])
+        #expect(try write(1...65_535).answerRanges == [1...65_535])
     }
 
     @Test("more closed ranges than there is room for close everything")

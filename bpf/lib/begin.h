@@ -232,7 +232,7 @@ static __always_inline enum counter F(flow_begin_of)(struct __sk_buff *skb, stru
 	} else if (choice->backend_id) {
 		F(flow_translate)(flow, &view->to);
 		if (F(tc_way)(skb) == WAY_STACK)
-			reason = COUNT_REFUSE_NO_ROUTE;
+			reason = COUNT_REFUSE_UNTRANSLATED;
 	}
 	if (reason == COUNT_FORWARD && flow->path != FORWARDED)
 		reason =

@@ -18,6 +18,9 @@
 /* A flow notes its packets once in this time: busy ones share no cache line. */
 #define FLOW_REFRESH SECOND
 
+/* When datagrams in both directions become a stream. */
+#define UDP_STREAM (2 * SECOND)
+
 /* How many places are looked at for one new flow. */
 #define FLOW_PROBES 64
 
@@ -59,8 +62,8 @@ static __always_inline __u64 F(flow_timeout)(const struct F(flow) *flow)
 	__u32 seconds = tc_config.other_seconds;
 
 	if (flow->protocol == UDP)
-		seconds = flow->state == FLOW_NEW ? tc_config.udp_seconds
-						  : tc_config.udp_stream_seconds;
+		seconds = flow->state < FLOW_ESTABLISHED ? tc_config.udp_seconds
+							 : tc_config.udp_stream_seconds;
 	if (flow->protocol == TCP) {
 		if (flow->state == FLOW_CLOSING)
 			seconds = tc_config.tcp_closing_seconds;
@@ -471,6 +474,22 @@ static __always_inline bool F(flow_goes_on)(const struct F(flow) *flow, bool is_
 }
 
 /*
+ * A question and its answer are no stream of datagrams: that is what still goes on after this time,
+ * as the kernel's connection tracking sees it (spec 59). Until then the flow notes no packets.
+ */
+static __always_inline void F(flow_follow_udp)(struct F(flow) *flow, bool reply, __u64 now)
+{
+	if (flow->state == FLOW_NEW && reply) {
+		flow->state = FLOW_ANSWERED;
+		flow->last_seen = now;
+	} else if (flow->state == FLOW_ANSWERED && now > flow->last_seen + UDP_STREAM) {
+		flow->state = FLOW_ESTABLISHED;
+	}
+	if (flow->state != FLOW_ANSWERED && now > flow->last_seen + FLOW_REFRESH)
+		flow->last_seen = now;
+}
+
+/*
  * Follows the life of the flow. Each byte of it is written by one direction only, and the state
  * goes one way, so that two CPUs with a packet each lose nothing.
  */
@@ -479,6 +498,10 @@ static __always_inline void F(flow_follow)(struct F(flow) *flow, bool reply, __u
 {
 	const bool is_tcp = flow->protocol == TCP;
 
+	if (flow->protocol == UDP) {
+		F(flow_follow_udp)(flow, reply, now);
+		return;
+	}
 	if (flow->state == FLOW_NEW && reply)
 		flow->state = is_tcp ? FLOW_ANSWERED : FLOW_ESTABLISHED;
 	if (flow->state == FLOW_ANSWERED && !reply && (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK)

@@ -25,7 +25,7 @@ static __always_inline const struct masq_ports *masq_ports_now(void)
 	return bpf_map_lookup_elem(&masq_ports, &first);
 }
 
-/* Whether a flow's port may be this one. */
+/* Whether a flow may have this port, now or from before. */
 static __always_inline bool masq_has(__u16 port)
 {
 	const struct masq_ports *ports = masq_ports_now();
@@ -35,7 +35,7 @@ static __always_inline bool masq_has(__u16 port)
 		return true;
 #pragma clang loop unroll(full)
 	for (i = 0; i < LB_PORT_RANGES; i++) {
-		if (port >= ports->range[i].first && port <= ports->range[i].last)
+		if (port >= ports->answers[i].first && port <= ports->answers[i].last)
 			return true;
 	}
 	return false;

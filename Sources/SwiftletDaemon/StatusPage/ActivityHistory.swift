@@ -13,6 +13,8 @@ final class ActivityHistory: Sendable {
         var packets: UInt64 = 0
         /// Because no place was free.
         var refusedFlows: UInt64 = 0
+        /// Because no hook had seen the socket that sent it.
+        var untranslated: UInt64 = 0
     }
 
     static let pause = Duration.seconds(5)
@@ -23,8 +25,8 @@ final class ActivityHistory: Sendable {
 
     var all: [Sample] { samples.withLock { $0 } }
 
-    /// How many new flows found no place in all this time.
-    var refusedFlows: UInt64 { Self.increases(of: all, \.refusedFlows).reduce(0, +) }
+    /// How much was counted in all this time.
+    func sum(_ counter: KeyPath<Sample, UInt64>) -> UInt64 { Self.increases(of: all, counter).reduce(0, +) }
 
     func note(_ sample: Sample) {
         samples.withLock { samples in
@@ -58,6 +60,7 @@ extension ActivityHistory.Sample {
             default: if name.hasPrefix("refuse_") { refusals &+= count }
             }
             if name == "refuse_flows_full" { refusedFlows = count }
+            if name == "refuse_untranslated" { untranslated = count }
         }
     }
 }
@@ -81,11 +84,18 @@ extension DaemonReport {
     /// The same with what was counted lately.
     func with(_ history: ActivityHistory) -> DaemonReport {
         var report = self
-        let refused = history.refusedFlows
+        let refused = history.sum(\.refusedFlows)
         if refused > 0 {
             report.risks.append(
                 "\(refused) new flows were refused in the last 10 minutes, because all places for flows have open ones "
                     + "(refuse_flows_full); raise --max-flows")
+        }
+        let untranslated = history.sum(\.untranslated)
+        if untranslated > 0 {
+            report.risks.append(
+                "\(untranslated) packets to Services were refused in the last 10 minutes, because no hook saw the sockets "
+                    + "that sent them (refuse_untranslated): who sends is outside the served cgroup, or connected before; "
+                    + "`swiftlet monitor --refused` shows them")
         }
         return report
     }

@@ -72,6 +72,31 @@ extension TranslationTests {
             #expect(try verdict.packet.destination == moved.endpoint(family))
         }
 
+        /// Spec 59: as the kernel's connection tracking sees it.
+        @Test("a question and its answer are no stream", arguments: Family.allCases)
+        func streams(family: Family) throws {
+            let lab = try TranslationLab.current
+            let route = Route(door: .nodePort, transport: .udp, family: family, isLocal: false)
+            try lab.serve([route.service])
+            let exchange = try Exchange(route, lab)
+            let answer = Packet.udp(route.backend, exchange.seen)
+            for _ in 0..<2 {
+                try exchange.expectAnswered(answer, lab)
+                #expect(try lab.flows(family) == [FLOW_ANSWERED])
+            }
+            try lab.ageFlows(family, seconds: 3)
+            try exchange.expectForwarded(.udp(exchange.client, route.frontend), lab)
+            #expect(try lab.flows(family) == [FLOW_ESTABLISHED])
+            try lab.ageFlows(family, seconds: 31)
+            try exchange.expectAnswered(answer, lab)
+
+            let other = try Exchange(route, lab, client: family.outside(port: 40_009))
+            try other.expectAnswered(.udp(route.backend, other.seen), lab)
+            try lab.ageFlows(family, seconds: 31)
+            let late = Packet.udp(route.backend, other.seen)
+            expectUntouched(try lab.run(late, .wireIn).bytes, late.bytes, "it is over")
+        }
+
         /// A port that comes again after the end of its connection is a new connection.
         @Test(
             "a port may be used again after both have said FIN, or one RST", arguments: Family.allCases, [true, false])

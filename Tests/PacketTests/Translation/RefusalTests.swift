@@ -92,6 +92,23 @@ extension TranslationTests {
             #expect(try lab.count(of: COUNT_REFUSE_UNTRANSLATED) == before + 1)
         }
 
+        /// Spec 28: from a device towards the network there is no way to a pod of this node and back.
+        @Test("is refused where it leaves for an endpoint of this node", arguments: Family.allCases)
+        func refusesTurning(family: Family) throws {
+            let lab = try TranslationLab.current
+            let (dns, web) = (TestService(transport: .udp), TestService(name: "web", number: 16))
+            try lab.serve([dns, web])
+            let node = SocketAddress(address: family.node.address, port: 40_000)
+            let question = Packet.udp(node, dns.frontend(.clusterIP, family))
+            let verdict = try lab.run(question, .wireOut)
+            #expect(verdict.action == .redirect)
+            expectEqual(verdict.bytes, try #require(refusal(of: question)))
+            let reset = try lab.run(.tcp(node, web.frontend(.clusterIP, family)), .wireOut)
+            #expect(reset.action == .redirect)
+            #expect(try reset.packet.destination == node)
+            #expect(try lab.flows(family).isEmpty)
+        }
+
         /// Spec 17: silence, but only for those outside.
         @Test(
             "is dropped where a Local policy finds endpoints elsewhere only",

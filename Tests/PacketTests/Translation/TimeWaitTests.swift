@@ -1,6 +1,7 @@
 import BPFLoader
 import CDatapath
 import NetworkLab
+import ServiceMaps
 import ServiceModel
 import TestKit
 import Testing
@@ -56,11 +57,7 @@ extension TranslationTests {
         @Test("give it to anyone before a client is refused", arguments: Family.allCases)
         func givesLastPort(family: Family) throws {
             let lab = try TranslationLab()
-            var ports = masq_ports.ofTests
-            ports.range.0 = port_range(first: 20_000, last: 20_001)
-            ports.range.1 = port_range(first: 20_002, last: 20_003)
-            ports.count = 4
-            try lab.map("masq_ports").update(UInt32(0), to: ports)
+            try lab.map("masq_ports").update(UInt32(0), to: masq_ports([20_000...20_001, 20_002...20_003]))
             try lab.serve(Self.services)
             let doors: [TestService.Door] = [.nodePort, .loadBalancer, .externalIP]
             for service in Self.services {

@@ -326,13 +326,7 @@ struct Verdict {
 
 extension masq_ports {
     /// Those beside the kernel's usual `ip_local_port_range` and the usual NodePorts.
-    static var ofTests: masq_ports {
-        var ports = masq_ports()
-        ports.range.0 = port_range(first: 1_024, last: 29_999)
-        ports.range.1 = port_range(first: 61_000, last: 65_535)
-        ports.count = 28_976 + 4_536
-        return ports
-    }
+    static var ofTests: masq_ports { masq_ports([1_024...29_999, 61_000...65_535]) }
 }
 
 extension datapath_config {

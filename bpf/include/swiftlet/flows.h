@@ -14,8 +14,8 @@
 LB_ENUM flow_state{
 	FLOW_FREE = 0,	      /* the place is nobody's */
 	FLOW_NEW = 1,	      /* the backend has not answered yet */
-	FLOW_ANSWERED = 2,    /* TCP: it has, and the client has not acknowledged it */
-	FLOW_ESTABLISHED = 3, /* both have been heard */
+	FLOW_ANSWERED = 2,    /* it has; TCP: it awaits the ACK; UDP: for less than 2 s */
+	FLOW_ESTABLISHED = 3, /* both have been heard, and go on */
 	FLOW_CLOSING = 4,     /* TCP: both have said FIN, as in TIME_WAIT */
 	FLOW_RESET = 5,	      /* TCP: one has said RST */
 	FLOW_CHANGING = 6,    /* one CPU is making it, or taking it away */
@@ -192,7 +192,8 @@ struct fragment_key {
 	__u8 destination[16];
 	__u32 id;
 	enum ip_protocol protocol;
-	__u8 pad[3];
+	__u8 departs; /* 1: where it departs. It may have the same addresses, and other ports */
+	__u8 pad[2];
 } __attribute__((aligned(8)));
 _Static_assert(sizeof(struct fragment_key) == 40, "changed layout: bump LB_MAP_VERSION");
 

@@ -19,13 +19,15 @@ struct port_range {
 
 /*
  * Outside of ip_local_port_range and of the NodePorts, so that the node's own connections and a
- * flow do not meet, and an answer to any other port is known not to be a flow's (spec 36, 52).
+ * flow do not meet (spec 36, 52). Flows that began before a setting changed keep their ports: an
+ * answer to a port that no flow can have is known not to be a flow's.
  */
 struct masq_ports {
-	__u32 count;				 /* how many ports the ranges have together */
-	struct port_range range[LB_PORT_RANGES]; /* ascending; {0, 0} ends the list */
+	__u32 count;				   /* how many ports the ranges have together */
+	struct port_range range[LB_PORT_RANGES];   /* for new flows; {0, 0} ends the list */
+	struct port_range answers[LB_PORT_RANGES]; /* of any flow; the same */
 };
-_Static_assert(sizeof(struct masq_ports) == 20, "changed layout: bump LB_MAP_VERSION");
+_Static_assert(sizeof(struct masq_ports) == 36, "changed layout: bump LB_MAP_VERSION");
 
 /* ---- node_sources4/6: LPM_TRIE, (device, range of endpoints) -> the node's address to them --- */
 

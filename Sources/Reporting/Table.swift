@@ -8,6 +8,8 @@ package struct Table {
     private var rows: [[String]] = []
     /// Where lines would be too long for a terminal, the last cell of a row stands below it, in full.
     package var hangsLast = false
+    /// Columns of lists, `a,b,c`, that are cut between two items, and never within the first one.
+    package var lists: Set<Int> = []
 
     package init(_ header: String...) { self.header = header }
 
@@ -32,7 +34,7 @@ package struct Table {
 
     /// The rows alone, in columns of widths that `widths` gave, for a table that grows.
     package func rows(in widths: [Int]) -> String {
-        zip(Self.aligned(rows, gap: Self.gap, widths: widths), rows).map { line, row in
+        zip(Self.aligned(rows, gap: Self.gap, widths: widths, lists: lists), rows).map { line, row in
             guard widths.count < row.count, let last = row.last, !last.isEmpty else { return line }
             return "\(line)\n    \(last)"
         }.joined(separator: "\n")
@@ -45,7 +47,10 @@ package struct Table {
         func excessOfAll() -> Int { widths.reduce(0, +) + Self.gap * max(widths.count - 1, 0) - width }
         if hangsLast, excessOfAll() > 0 { widths.removeLast() }
         var excess = excessOfAll()
-        let least = header.map { max($0.count, Self.narrowest) }
+        let least = header.indices.map { column in
+            let items = lists.contains(column) ? rows.map { Self.firstItem(of: $0[column]) } : []
+            return max(header[column].count, Self.narrowest, items.max() ?? 0)
+        }
         while excess > 0 {
             let cuttable = widths.indices.filter { widths[$0] > least[$0] }
             guard let widest = cuttable.max(by: { widths[$0] < widths[$1] }) else { break }
@@ -63,14 +68,30 @@ package struct Table {
         aligned(rows, gap: gap, widths: natural(rows))
     }
 
+    /// How wide the first item of a list is, with the mark of what follows.
+    private static func firstItem(of cell: String) -> Int {
+        cell.firstIndex(of: ",").map { cell[..<$0].count + 2 } ?? cell.count
+    }
+
+    /// `10.96.0.1:80/TCP,…`, where there is room for a whole item.
+    private static func cut(_ cell: String, to width: Int, isList: Bool) -> Substring {
+        let shown = cell.prefix(max(width - 1, 0))
+        guard isList, let comma = shown.lastIndex(of: ",") else { return shown + "…" }
+        return shown[...comma] + "…"
+    }
+
     private static func natural(_ rows: [[String]]) -> [Int] {
         (rows.first?.indices ?? 0..<0).map { column in rows.map { $0[column].count }.max() ?? 0 }
     }
 
-    private static func aligned(_ rows: [[String]], gap: Int, widths: [Int]) -> [String] {
+    private static func aligned(
+        _ rows: [[String]], gap: Int, widths: [Int], lists: Set<Int> = []
+    ) -> [String] {
         rows.map { row in
-            let cells = zip(row, widths).map { cell, width in
-                let shown = cell.count > width ? cell.prefix(max(width - 1, 0)) + "…" : cell[...]
+            let cells = zip(row, widths).enumerated().map { column, cell in
+                let (cell, width) = cell
+                let isList = lists.contains(column)
+                let shown = cell.count > width ? cut(cell, to: width, isList: isList) : cell[...]
                 return shown + String(repeating: " ", count: max(width - shown.count, 0))
             }
             return cells.joined(separator: String(repeating: " ", count: gap)).trimmingSuffix(while: { $0 == " " })

@@ -1,3 +1,4 @@
+import ArgumentParser
 import KubernetesObjects
 import Reporting
 import ServiceModel
@@ -14,7 +15,10 @@ struct ServiceSelection {
 
     /// The listing with what is selected.
     /// - Throws: for a word that nothing answers to, with the nearest name.
-    func apply(to listing: ServiceListing) throws(CommandError) -> ServiceListing {
+    func apply(to listing: ServiceListing) throws -> ServiceListing {
+        for word in words {
+            if let complaint = ExplainQuestion.Subject.complaint(about: word) { throw ValidationError(complaint) }
+        }
         var chosen = listing
         if words.isEmpty {
             if let namespace { chosen.services.removeAll { $0.namespace != namespace } }
@@ -46,7 +50,8 @@ struct ServiceSelection {
     /// Services by index, each with the indices of its ports that a word names.
     private func matches(_ word: String, in listing: ServiceListing) -> [Int: [Int]] {
         var found: [Int: [Int]] = [:]
-        let subject = ExplainQuestion.Subject(word, namespace: namespace)
+        let (own, proto) = ExplainQuestion.Subject.parted(word)
+        let subject = ExplainQuestion.Subject(own, namespace: namespace)
         for (index, item) in listing.services.enumerated() {
             // Nil: the word does not mean this Service. None: it means one without ports.
             var ports: [Int]?
@@ -64,7 +69,8 @@ struct ServiceSelection {
                         : item.foundPorts { $0.name == port || $0.frontends.contains { "\($0.port)" == port } }
                 }
             }
-            if let ports { found[index] = ports }
+            if let proto { ports = ports?.filter { item.ports[$0].protocol == "\(proto)" } }
+            if let ports, !ports.isEmpty || proto == nil { found[index] = ports }
         }
         return found
     }
@@ -76,17 +82,18 @@ struct ServiceSelection {
     }
 
     private func missing(_ word: String, in listing: ServiceListing) -> CommandError {
-        if let address = ExplainQuestion.Subject(word)?.address {
-            let own = listing.services.first { $0.ports(at: address) { _, _ in true } != nil }
-            let owner = own.map { "; \(address) is an address of \($0.namespace)/\($0.name)" } ?? ""
+        let own = ExplainQuestion.Subject.parted(word).text
+        if let address = ExplainQuestion.Subject(own)?.address {
+            let holder = listing.services.first { $0.ports(at: address) { _, _ in true } != nil }
+            let owner = holder.map { "; \(address) is an address of \($0.namespace)/\($0.name)" } ?? ""
             return CommandError(.notFound, "no Service is at \(word)\(owner) (`swiftlet services` lists all)")
         }
-        let bare = word.split(separator: "/").last.map(String.init) ?? word
+        let bare = own.split(separator: "/").last.map(String.init) ?? own
         let name = bare.split(separator: ":").first.map(String.init) ?? bare
         let near = Set(listing.services.map(\.name)).sorted().nearest(to: name)
         let others = listing.services.filter { $0.name == name }.map { "\($0.namespace)/\($0.name)" }
         let hint =
-            others.first.map { $0 == word ? "" : "; there is \($0)" } ?? near.map { "; did you mean \($0)?" } ?? ""
+            others.first.map { $0 == own ? "" : "; there is \($0)" } ?? near.map { "; did you mean \($0)?" } ?? ""
         return CommandError(.notFound, "no Service \(word)\(hint) (`swiftlet services` lists all)")
     }
 }

@@ -16,6 +16,7 @@ struct ServiceTable {
         self.isWide = isWide
         table = Table(isWide ? Self.wideTitles : Self.titles)
         table.hangsLast = true
+        table.lists = [2]
         for service in services { add(service) }
     }
 

@@ -64,15 +64,22 @@ struct Swiftlet: ParsableCommand {
         if arguments.count == 3, let catalogue = Catalogue(rawValue: arguments[1]) {
             return try catalogue.text(of: arguments[2])
         }
+        if arguments.count == 3, let reference = Reference(rawValue: arguments[1]) {
+            let text = reference.text(width: Terminal.width ?? 100, of: arguments[2])
+            if !text.isEmpty { return text }
+            throw ValidationError(
+                "help \(arguments[1]) says nothing of \(arguments[2]); `swiftlet help \(arguments[1])` prints it all")
+        }
         guard arguments.count == 2 else { return nil }
         if let catalogue = Catalogue(rawValue: arguments[1]) { return catalogue.text }
         if let reference = Reference(rawValue: arguments[1]) { return reference.text(width: Terminal.width ?? 100) }
         let commands = configuration.subcommands.compactMap { $0.configuration.commandName }
         // ArgumentParser prints its help of everything for a word that it does not know.
         guard (commands + ["help"]).contains(arguments[1]) || arguments[1].hasPrefix("-") else {
-            let near = (commands + Catalogue.allCases.map(\.rawValue) + Reference.allCases.map(\.rawValue)).nearest(
-                to: arguments[1])
-            throw ValidationError("there is no help of \(arguments[1])\(near.map { "; did you mean \($0)?" } ?? "")")
+            let topics = Catalogue.allCases.map(\.rawValue) + Reference.allCases.map(\.rawValue)
+            let near = (commands + topics).nearest(to: arguments[1]).map { "did you mean \($0)?" }
+            let list = "the topics are \(topics.joined(separator: ", ")), and each command"
+            throw ValidationError("there is no help of \(arguments[1]); \(near ?? list)")
         }
         return nil
     }

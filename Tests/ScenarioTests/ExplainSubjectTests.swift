@@ -34,6 +34,30 @@ struct ExplainSubjectTests {
         #expect(ExplainQuestion.Subject(text) == .service(namespace: nil, name: address, port: port))
     }
 
+    @Test(
+        "a protocol behind the port is told apart from what is asked",
+        arguments: [
+            ("10.96.0.10:53/UDP", "10.96.0.10:53", .udp), ("[fd00::10]:53/tcp", "[fd00::10]:53", .tcp),
+            ("default/dns:dns/sctp", "default/dns:dns", .sctp), ("default/tcp", "default/tcp", nil),
+            ("http://my-api:80/udp", "http://my-api:80/udp", nil), ("default/web:80", "default/web:80", nil),
+        ] as [(String, String, IPProtocol?)])
+    func protocols(text: String, own: String, proto: IPProtocol?) {
+        #expect(ExplainQuestion.Subject.parted(text) == (own, proto))
+    }
+
+    @Test(
+        "zones, and ports that are none, are complained about",
+        arguments: [
+            ("[fd96::1%eth0]:80", "a zone (%eth0) cannot be used"), ("fe80::1%eth0", "a zone (%eth0) cannot be used"),
+            ("10.96.13.1:", "write a port behind the colon"), ("my-api:/TCP", "write a port behind the colon"),
+            ("10.96.13.1:65536", "65536 is no port"), ("my-api:0", "0 is no port"),
+            ("fd00::", nil), ("[fd00::1]", nil), ("10.96.13.1:80/UDP", nil), ("my-api:http", nil),
+        ] as [(String, String?)])
+    func complaints(text: String, said: String?) {
+        let complaint = ExplainQuestion.Subject.complaint(about: text)
+        #expect(said.map { complaint?.contains($0) == true } ?? (complaint == nil), "\(complaint ?? "nothing")")
+    }
+
     @Test("a URL stands for what it asks")
     func urls() throws {
         let address = try #require(IPAddress("10.96.0.15"))

@@ -28,6 +28,16 @@ struct ReferenceTests {
             .map { try String(contentsOf: $0, encoding: .utf8) }.joined()
     }
 
+    @Test("help of a word is of it alone, and wrong usage where it has none")
+    func words() throws {
+        #expect(try run("help", "settings", "socket-lb").hasPrefix("--socket-lb "))
+        for words in [["logs", "zzz"], ["counters", "zzz"], ["zzz"]] {
+            var child = try ChildProcess([CommandLineTests.swiftlet, "help"] + words, output: .pipe, errors: .merged)
+            let output = try child.readToEnd(within: 60_000)
+            #expect(try child.wait() == .exited(2), "\(output)")
+        }
+    }
+
     @Test("cells are told apart, and lose their marks")
     func cells() {
         #expect(

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import Reporting
 import ServiceMaps
@@ -46,9 +47,26 @@ struct ServiceSelectionTests {
             ("default/works:http", ["default/works"]), ("works:443", ["prod/works"]), ("10.96.0.2", ["prod/empty"]),
             ("10.96.0.2:80", ["prod/empty"]), ("[fd00::3]:443", ["prod/works"]), ("fd00::3", ["prod/works"]),
             ("10.96.0.2:http", ["prod/empty"]), ("http://10.96.0.2:80/", ["prod/empty"]),
-            ("headless", ["default/headless"]),
+            ("headless", ["default/headless"]), ("10.96.0.2:80/TCP", ["prod/empty"]),
+            ("default/works:http/tcp", ["default/works"]), ("[fd00::3]:443/TCP", ["prod/works"]),
         ])
     func words(word: String, expected: [String]) throws { #expect(try names([word]) == expected) }
+
+    @Test("what cannot be asked is wrong usage", arguments: ["10.96.0.2:", "10.96.0.2:65536", "fe80::1%eth0"])
+    func complaints(word: String) { #expect(throws: ValidationError.self) { try names([word]) } }
+
+    @Test("a list is cut between two frontends, and the first is whole")
+    func narrow() {
+        var table = Table("SERVICE", "TYPE", "FRONTENDS")
+        table.lists = [2]
+        table.add("default/web", "NodePort", "10.96.0.1:80/TCP,127.0.0.1:30080/TCP,192.0.2.1:30080/TCP")
+        let shown = [80, 66, 40].map { table.text(fitting: $0).split(separator: "\n")[1].split(separator: " ").last }
+        #expect(
+            shown == [
+                "10.96.0.1:80/TCP,127.0.0.1:30080/TCP,…", "10.96.0.1:80/TCP,127.0.0.1:30080/TCP,…",
+                "10.96.0.1:80/TCP,…",
+            ])
+    }
 
     @Test("a namespace, and what is broken")
     func lists() throws {
@@ -65,6 +83,11 @@ struct ServiceSelectionTests {
             (
                 "10.96.0.2:99",
                 "no Service is at 10.96.0.2:99; 10.96.0.2 is an address of prod/empty (`swiftlet services` lists all)"
+            ),
+            (
+                "10.96.0.2:80/UDP",
+                "no Service is at 10.96.0.2:80/UDP; 10.96.0.2 is an address of prod/empty "
+                    + "(`swiftlet services` lists all)"
             ),
             ("10.96.0.9", "no Service is at 10.96.0.9 (`swiftlet services` lists all)"),
         ])

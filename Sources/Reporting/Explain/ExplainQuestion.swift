@@ -122,3 +122,30 @@ extension ExplainQuestion.Subject {
         return IPAddress(String(host)).map { ($0, port) }
     }
 }
+
+extension ExplainQuestion.Subject {
+    /// `10.96.0.10:53/UDP`, as frontends are printed: what is in front of the protocol, and that; nil where none is written.
+    package static func parted(_ text: String) -> (text: String, proto: IPProtocol?) {
+        guard let slash = text.lastIndex(of: "/"), text.firstRange(of: "://") == nil,
+            let proto = IPProtocol(text[text.index(after: slash)...].uppercased()), text[..<slash].contains(":")
+        else { return (text, nil) }
+        return (String(text[..<slash]), proto)
+    }
+
+    /// Why a text can be asked of nobody; nil where it can.
+    package static func complaint(about text: String) -> String? {
+        let text = parted(text).text
+        if text.firstRange(of: "://") != nil || IPAddress(text) != nil { return nil }
+        if let mark = text.firstIndex(of: "%"),
+            IPAddress(text[..<mark].trimmingPrefix { $0 == "[" }) != nil
+        {
+            return "\(text): a zone (\(text[mark...].prefix { !"]:".contains($0) })) cannot be used: no Service has a "
+                + "link-local address"
+        }
+        guard let colon = text.lastIndex(of: ":"), !text.hasSuffix("]") else { return nil }
+        let port = text[text.index(after: colon)...]
+        if port.isEmpty { return "\(text): write a port behind the colon, or leave that out" }
+        let isNumber = port.allSatisfy { $0.isASCII && $0.isNumber }
+        return isNumber && Int(port).flatMap({ Port($0) }) == nil ? "\(port) is no port: those are 1 to 65535" : nil
+    }
+}

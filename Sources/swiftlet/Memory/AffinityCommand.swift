@@ -28,7 +28,7 @@ struct AffinityCommand: ParsableCommand {
         let sockets = try OpenSockets(lookingWith: options.pins.pins)
         let clients = try memory.affinities(of: sockets, includingOver: all).filter { client in
             let ends = [client.client.map { ($0, nil) }, client.backend.flatMap(Self.end)].compactMap(\.self)
-            return filter.admits(client.servicePort, ends: ends)
+            return filter.admits(client.servicePort, client.protocol, ends: ends)
         }
         try options.show(clients, of: memory, as: "affinities", servicePort: \.servicePort) {
             var table = Table("SERVICE", "PROTOCOL", "CLIENT", "BACKEND", "IDLE", "EXPIRES IN")

@@ -27,7 +27,7 @@ struct FlowsCommand: ParsableCommand {
         let memory = try options.memory()
         let flows = try memory.flows(includingOver: all).filter { flow in
             filter.admits(
-                flow.servicePort,
+                flow.servicePort, flow.protocol,
                 ends: [(flow.client, flow.clientPort), (flow.vip, flow.vipPort), (flow.backend, flow.backendPort)])
         }
         try options.show(flows, of: memory, as: "flows", servicePort: \.servicePort) {

@@ -10,7 +10,7 @@ import SwiftletDaemon
 
 /// Which of the remembered flows, affinities and sockets are shown: by Service, or by an address at either end.
 struct MemoryFilter {
-    private let subjects: [ExplainQuestion.Subject]
+    private let subjects: [(subject: ExplainQuestion.Subject, proto: IPProtocol?)]
     private let addresses: [IPAddress]
     private let namespace: String?
 
@@ -19,23 +19,30 @@ struct MemoryFilter {
         self.namespace = namespace
         addresses = words.compactMap { IPAddress($0) }
         subjects = try words.filter { IPAddress($0) == nil }.map { word in
-            guard let subject = ExplainQuestion.Subject(word, namespace: namespace) else {
+            if let complaint = ExplainQuestion.Subject.complaint(about: word) { throw ValidationError(complaint) }
+            let (own, proto) = ExplainQuestion.Subject.parted(word)
+            guard let subject = ExplainQuestion.Subject(own, namespace: namespace) else {
                 throw ValidationError("\(word) is neither [NAMESPACE/]NAME[:PORT] nor ADDRESS[:PORT]")
             }
-            return subject
+            return (subject, proto)
         }
     }
 
-    /// - Parameter ends: addresses with their ports, as text; an end without a port is one of any.
-    func admits(_ port: MapMemory.ServicePort, ends: [(address: String, port: Int?)]) -> Bool {
+    /// - Parameters:
+    ///   - proto: `TCP`; nil where it is not remembered.
+    ///   - ends: addresses with their ports, as text; an end without a port is one of any.
+    func admits(
+        _ port: MapMemory.ServicePort, _ proto: String? = nil, ends: [(address: String, port: Int?)]
+    ) -> Bool {
         if subjects.isEmpty && addresses.isEmpty { return namespace == nil || namespace == port.namespace }
-        let isNamed = subjects.contains { subject in
-            switch subject {
+        let isNamed = subjects.contains { subject, wanted in
+            if let wanted, let proto, proto != "\(wanted)" { return false }
+            return switch subject {
             case .address(let address, let number):
                 ends.contains { $0.address == "\(address)" && ($0.port == nil || $0.port == Int(number.number)) }
-            case .service(let namespace, let name, let wanted):
+            case .service(let namespace, let name, let place):
                 port.service == name && (namespace == nil || namespace == port.namespace)
-                    && (wanted == nil || wanted == port.port || ends.contains { $0.port.map(String.init) == wanted })
+                    && (place == nil || place == port.port || ends.contains { $0.port.map(String.init) == place })
             }
         }
         return isNamed || addresses.contains { address in ends.contains { $0.address == "\(address)" } }
@@ -47,7 +54,7 @@ extension MemoryFilter {
     ///
     /// - Parameter known: Services that are in the maps.
     func missing(among known: [ObjectName]) -> String? {
-        for case .service(let namespace, let name, _) in subjects {
+        for case .service(let namespace, let name, _) in subjects.map(\.subject) {
             if let missing = known.missing(name, in: namespace) { return missing }
         }
         guard subjects.isEmpty && addresses.isEmpty, let namespace else { return nil }

@@ -29,7 +29,7 @@ struct SocketsCommand: ParsableCommand {
         let sockets = try memory.sockets(of: open).filter { socket in
             (pid == nil || socket.pid == pid)
                 && filter.admits(
-                    socket.servicePort,
+                    socket.servicePort, socket.protocol,
                     ends: [(socket.vip, socket.vipPort), (socket.backend, socket.backendPort)])
         }
         try options.show(sockets, of: memory, as: "sockets", servicePort: \.servicePort) {

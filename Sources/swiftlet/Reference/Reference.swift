@@ -24,9 +24,15 @@ enum Reference: String, CaseIterable {
     }
 
     /// Each row as a head and what is said of it, in lines of at most so many columns.
-    func text(width: Int) -> String {
+    ///
+    /// - Parameter word: only the rows whose head has it, in whatever case; nil for all.
+    func text(width: Int, of word: String? = nil) -> String {
         guard let titles = rows.first else { return "" }
-        return rows.dropFirst().map { row in
+        let wanted = word?.lowercased()
+        let shown = rows.dropFirst().filter { row in
+            wanted.map { row.prefix(self == .logs ? 2 : 1).joined(separator: " ").lowercased().contains($0) } ?? true
+        }
+        return shown.map { row in
             let heads = self == .logs ? 2 : 1
             var lines = [row.prefix(heads).joined(separator: "  ")]
             for (title, cell) in zip(titles, row).dropFirst(heads) where !cell.isEmpty && cell != "–" {

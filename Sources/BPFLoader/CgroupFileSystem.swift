@@ -21,6 +21,14 @@ package enum CgroupFileSystem {
         return contains(line: text, mountedAt: root, below: cgroup)
     }
 
+    /// The cgroup of a process; nil where it has none of version 2, or may not be looked at.
+    package static func cgroup(of process: Int32) -> FilePath? {
+        guard let root = try? root(), let text = try? readText(FilePath("/proc/\(process)/cgroup")),
+            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("0::/") })
+        else { return nil }
+        return FilePath(root.string + line.dropFirst(3)).lexicallyNormalized()
+    }
+
     /// - Parameter text: what /proc says of the process; of version 2 it is the line `0::/path`.
     static func contains(line text: String, mountedAt root: FilePath, below cgroup: FilePath) -> Bool? {
         guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("0::/") }) else { return nil }

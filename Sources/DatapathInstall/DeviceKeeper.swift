@@ -241,7 +241,7 @@ package actor DeviceKeeper {
 
     private func report(_ device: DeviceSelection.Device) -> Device {
         let place = NetworkDevice(device.link)
-        var foreign: [String] = []
+        var foreign = device.link.xdpProgram.map { ["XDP program \($0) before us"] } ?? []
         if device.role != nil {
             for direction in TrafficDirection.allCases {
                 let programs = (try? DeviceQuery.programs(on: place, direction)) ?? []

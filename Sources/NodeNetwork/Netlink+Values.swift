@@ -20,6 +20,8 @@ extension NetworkLink {
             isLoopback: head.ifi_flags & UInt32(IFF_LOOPBACK) != 0,
             hasEthernetHeader: head.ifi_type == ARPHRD_ETHER,
             mtu: attributes.value(IFLA_MTU, UInt32.self) ?? 0)
+        peer = attributes.value(IFLA_LINK, UInt32.self).map(LinkIndex.init(rawValue:))
+        xdpProgram = attributes.nested(IFLA_XDP)?.value(IFLA_XDP_PROG_ID, UInt32.self).flatMap { $0 == 0 ? nil : $0 }
     }
 }
 

@@ -62,6 +62,14 @@ package struct NetworkSnapshot: Hashable, Sendable {
     package func link(named name: String) -> NetworkLink? { links.first { $0.name == name } }
     package func link(_ index: LinkIndex) -> NetworkLink? { links.first { $0.index == index } }
 
+    /// Whether a route is the default one: nothing better is known of what it leads to. A router that is this node is none.
+    package func isDefault(_ route: Route, to address: IPAddress) -> Bool {
+        let defaults = routes.defaults.filter { $0.destination.family == address.family && $0.link == route.link }
+        guard !route.isLocal, defaults.contains(where: { $0.gateway == route.gateway }) else { return false }
+        if let gateway = route.gateway { return !addresses.contains { $0.address == gateway } }
+        return routes.routes.last { $0.destination.contains(address) }?.destination.prefixLength == 0
+    }
+
     /// The addresses at which this node can be reached, loopback included; link-local ones mean nothing without a
     /// device and are left out.
     package var usableAddresses: [IPAddress] {
@@ -96,6 +104,10 @@ package struct NetworkLink: Hashable, Sendable {
     /// Whether packets begin with an Ethernet header (ARPHRD_ETHER), or with the IP header at once.
     package var hasEthernetHeader: Bool
     package var mtu: UInt32
+    /// The other end of a veth, by its number in that one's network namespace; what lies below a vlan or macvlan.
+    package var peer: LinkIndex?
+    /// A program of XDP on it, which sees packets before all others.
+    package var xdpProgram: UInt32?
 
     package init(
         index: LinkIndex, name: String, kind: String? = nil, portKind: String? = nil, master: LinkIndex? = nil,

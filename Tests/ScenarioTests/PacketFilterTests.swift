@@ -163,6 +163,77 @@ struct PacketFilterTests {
         #expect(try filter(type: "filter", [Self.pods]).diversion(of: packet, at: [.forward]) == nil)
     }
 
+    @Test(
+        "the hooks of a device are met by what comes or leaves by it",
+        arguments: [
+            ("netdev", "egress", #""veth7""#, .first, true), ("netdev", "ingress", #"["veth7","eth1"]"#, .answer, true),
+            ("inet", "ingress", #""eth0""#, .first, true), ("netdev", "ingress", #""veth7""#, .first, false),
+            ("netdev", "egress", #""eth1""#, .first, false),
+        ] as [(String, String, String, PacketFilter.Stage, Bool)])
+    func devices(family: String, hook: String, devices: String, stage: PacketFilter.Stage, isMet: Bool) throws {
+        let chain =
+            #"{"chain":{"family":"\#(family)","table":"t","name":"c","type":"filter","hook":"\#(hook)","dev":\#(devices),"policy":"accept"}}"#
+        let rule = #"{"rule":{"family":"\#(family)","table":"t","chain":"c","handle":2,"expr":[\#(Self.drop)]}}"#
+        let filter = try #require(PacketFilter(json: #"{"nftables":[\#(chain),\#(rule)]}"#))
+        var packet = PacketFilter.Packet(
+            destination: try #require(IPAddress("10.244.0.11")), port: try #require(Port(8080)), proto: .tcp,
+            inputDevice: "eth0", outputDevice: "veth7")
+        packet.stage = stage
+        let name = "\(family) t c"
+        #expect(
+            filter.verdict(on: packet, at: [.forward, .ingress, .egress])
+                == (isMet ? .drops(by: "rule 2 of chain \(name)", chain: name) : .passes))
+    }
+
+    @Test("devices that are left out of the JSON are taken from the list of chains")
+    func learned() throws {
+        let text = #"""
+            {"nftables":[
+            {"chain":{"family":"netdev","table":"f","name":"c","type":"filter","hook":"egress","policy":"accept"}},
+            {"rule":{"family":"netdev","table":"f","chain":"c","handle":3,"expr":[{"drop":null}]}}]}
+            """#
+        var filter = try #require(PacketFilter(json: text))
+        let packet = PacketFilter.Packet(
+            destination: try #require(IPAddress("10.244.0.11")), port: try #require(Port(8080)), proto: .tcp,
+            outputDevice: "veth7")
+        let rule = (title: "rule 3 of chain netdev f c", chain: "netdev f c")
+        #expect(filter.lacksDevices)
+        #expect(filter.verdict(on: packet, at: [.egress]) == .unclear(by: rule.title, chain: rule.chain))
+        for (devices, isMet) in [
+            (#"device "veth7""#, true), ("devices = { eth0, veth7 }", true), (#"device "eth0""#, false),
+        ] {
+            filter.learnDevices(
+                from:
+                    "table netdev f {\n\tchain c {\n\t\ttype filter hook egress \(devices) priority filter; policy accept;\n\t}\n}\n"
+            )
+            #expect(!filter.lacksDevices)
+            #expect(
+                filter.verdict(on: packet, at: [.egress])
+                    == (isMet ? .drops(by: rule.title, chain: rule.chain) : .passes))
+        }
+    }
+
+    @Test("of what is not tracked no state is known")
+    func untracked() throws {
+        let text = #"""
+            {"nftables":[
+            {"chain":{"family":"inet","table":"f","name":"p","type":"filter","hook":"prerouting","policy":"accept"}},
+            {"rule":{"family":"inet","table":"f","chain":"p","handle":3,"expr":[PORT,{"notrack":null}]}},
+            {"chain":{"family":"inet","table":"f","name":"c","type":"filter","hook":"forward","policy":"accept"}},
+            {"rule":{"family":"inet","table":"f","chain":"c","handle":4,"expr":[STATE,{"drop":null}]}}]}
+            """#
+        let state = Self.match(#"{"ct":{"key":"state"}}"#, #"{"set":["established","new"]}"#, op: "!=")
+        let filter = try #require(
+            PacketFilter(json: text.replacing("PORT", with: Self.port).replacing("STATE", with: state)))
+        var packet = PacketFilter.Packet(
+            destination: try #require(IPAddress("10.244.0.11")), port: try #require(Port(8080)), proto: .tcp)
+        let dropped = PacketFilter.Verdict.drops(by: "rule 4 of chain inet f c", chain: "inet f c")
+        #expect(filter.verdict(on: packet, at: [.prerouting, .forward]) == dropped)
+        #expect(filter.verdict(on: packet, at: [.forward]) == .passes)
+        packet.stage = .answer
+        #expect(filter.verdict(on: packet, at: [.prerouting, .forward]) == .passes)
+    }
+
     @Test("what is no list of rules is none")
     func unreadable() { #expect(PacketFilter(json: "Error: syntax") == nil) }
 }

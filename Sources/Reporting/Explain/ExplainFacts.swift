@@ -58,6 +58,30 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
         }
     }
 
+    /// What closes the node's side of a pod's way to an endpoint.
+    package struct Obstacle: Codable, Sendable, Hashable {
+        package enum Fault: String, Codable, Sendable, Hashable {
+            case deviceDown, notForwarding, reversePath, noWayOn, noWayBack
+            /// For the answers, which come by the endpoint's device.
+            case noWayForAnswers
+        }
+
+        package var fault: Fault
+        /// The device of the node that packets come by.
+        package var device: String
+        /// The pod's address.
+        package var client: String
+        /// Where the route back leads: `eth0 via 192.0.2.254`.
+        package var leadsBy: String?
+
+        package init(fault: Fault, device: String, client: String, leadsBy: String? = nil) {
+            self.fault = fault
+            self.device = device
+            self.client = client
+            self.leadsBy = leadsBy
+        }
+    }
+
     /// The client is below the cgroup whose sockets are translated.
     package var isClientServed: Bool?
     package var servedCgroup: String?
@@ -84,6 +108,8 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
     /// No route leads back to a client outside.
     package var hasNoWayBack: Bool?
     package var hooksAttached: Bool?
+    /// Programs of others that the client's cgroup runs on what it sends: `sd_fw_egress (id 7) at egress`.
+    package var cgroupPrograms: [String]?
     package var daemonRuns: Bool?
     /// The daemon programs nothing.
     package var onlyObserves: Bool?
@@ -102,8 +128,16 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
     package var idleDevice: String?
     /// By endpoint: where there is no way to it.
     package var ways: [String: Connect]?
+    /// By endpoint: what closes the node's side of the way of a client in a pod.
+    package var obstacles: [String: Obstacle]?
+    /// By endpoint: that the route to it is the default one, `eth0 via 192.0.2.254`.
+    package var leadsOut: [String: String]?
     /// By endpoint: what of netfilter drops packets to it.
     package var filters: [String: Filter]?
+    /// By endpoint: the rule that sends packets to it elsewhere.
+    package var diversions: [String: Filter]?
+    /// By endpoint: who listens on its port in its pod, where that could be seen.
+    package var listeners: [String: [Listeners.Listener]]?
     /// By endpoint: `10.244.0.11:8080`.
     package var connects: [String: Connect]?
     /// Where the connects were made: `in the client's network namespace`.

@@ -113,7 +113,13 @@ extension Explainer {
                     .externalIPsOff, object: object,
                     text: "\(key.address) is an external IP of \(service.name), and those are switched off")
             }
-            return notServed(key, of: service) ?? otherPort(key, of: service)
+            if let reason = notServed(key, of: service) { return reason }
+            // Of other addresses than ClusterIPs the ports that no Service has are left alone.
+            if !service.clusterIPs.contains(key.address) {
+                let own = stranger(key.address)
+                if own.code == .podAddress { return own }
+            }
+            return otherPort(key, of: service)
         }
         guard service.ports.contains(where: { $0.nodePort == key.port && $0.proto == key.proto }),
             view.nodes.values.contains(where: { $0.addresses.contains(key.address) })

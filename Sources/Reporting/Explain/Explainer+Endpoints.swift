@@ -28,7 +28,10 @@ extension Explainer {
         case .hints: "hints of " + (endpoint.endpoint.zoneHints + endpoint.endpoint.nodeHints).joined(separator: ", ")
         case .elsewhere: "on " + (endpoint.endpoint.nodeName ?? "no known node")
         case .otherPort:
-            "offers " + (route.port.offered.isEmpty ? "no port" : route.port.offered.joined(separator: ", "))
+            "offers "
+                + (route.port.offered.isEmpty
+                    ? "no port"
+                    : route.port.offered.map { $0.hasPrefix("/") ? "an unnamed port\($0)" : $0 }.joined(separator: ", "))
         case .otherFamily: "the other IP family"
         case .repeated:
             route.port.counted(inPlaceOf: endpoint).map { "listed twice, \($0.slice.name) counts" } ?? "listed twice"
@@ -41,7 +44,7 @@ extension Explainer {
     }
 
     /// ` (web-a)`, where the pod is known.
-    private func podText(of endpoint: ServiceTrace.Endpoint, _ route: Route) -> String {
+    func podText(of endpoint: ServiceTrace.Endpoint, _ route: Route) -> String {
         podName(of: endpoint, route).map { " (\($0))" } ?? ""
     }
 
@@ -91,7 +94,9 @@ extension Explainer {
         let failures = route.used.compactMap { endpoint -> Reason? in
             guard let port = endpoint.port else { return nil }
             let socket = FrontendKey.socket(endpoint.endpoint.address, port)
+            if let stray = stray(endpoint, socket, route) { return stray }
             if let outcome = facts.ways?[socket], outcome != .works { return failure(outcome, endpoint, port, route) }
+            if let obstacle = facts.obstacles?[socket] { return closed(by: obstacle, socket, endpoint, route) }
             guard let filter = facts.filters?[socket] else { return nil }
             let place = filter.process == nil ? "" : " in the client's network namespace"
             return Reason(
@@ -103,7 +108,7 @@ extension Explainer {
     }
 
     /// The first of what fails, and of how many endpoints, where it is not all of them.
-    private func joined(_ failures: [Reason], _ route: Route) -> Reason? {
+    func joined(_ failures: [Reason], _ route: Route) -> Reason? {
         guard var reason = failures.first else { return nil }
         let (count, all) = (failures.count, route.used.count)
         if count < all {
@@ -132,6 +137,7 @@ extension Explainer {
     ) -> String {
         switch outcome {
         case .works: "it answers"
+        case .refused where isListened(at: FrontendKey.socket(endpoint.endpoint.address, port)): "refused"
         case .refused: "refused: nothing listens on \(port) in \(name(of: endpoint, route)), or a rule there rejects it"
         case .timedOut: "no answer in 1 s"
         case .noRoute: "no route"
@@ -150,6 +156,12 @@ extension Explainer {
         let pod = name(of: endpoint, route)
         let socket = FrontendKey.socket(endpoint.endpoint.address, port)
         let place = socket + podText(of: endpoint, route)
+        if let diverted = diverted(outcome, socket, place) { return diverted }
+        switch outcome {
+        case .refused, .timedOut:
+            if let deaf = deaf(outcome, pod, endpoint.endpoint.address, port) { return deaf }
+        default: break
+        }
         switch outcome {
         case .refused: return nothingListens(pod, endpoint, port, route)
         case .noRoute:

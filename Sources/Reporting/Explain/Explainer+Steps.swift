@@ -60,12 +60,14 @@ extension Explainer {
         case .pod(let name) where view.pods.contains { $0.name == name && $0.isOnAddress(of: node) }: return nil
         case .process, .pod, .outside: break
         }
-        let address = frontend.key.address
+        let (address, kind) = (frontend.key.address, frontend.kind.text)
+        let other =
+            frontend.kind == .nodePort ? "the NodePort at an address of the node" : "another address of the Service"
         return Reason(
             .hostOnly, object: "Service \(route.service.name)",
             text:
-                "\(address) is the client's own loopback: the NodePort is served there for the node's own processes only",
-            remedy: "ask the ClusterIP, or the NodePort at an address of the node")
+                "\(address) is the client's own loopback: the \(kind) is served there for the node's own processes only",
+            remedy: "ask the ClusterIP, or \(other)")
     }
 
     /// Why the client's socket is left alone, and how that is changed; nil: it is not.

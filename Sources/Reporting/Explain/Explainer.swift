@@ -222,16 +222,23 @@ package struct Explainer {
     private func loop(_ route: Route) -> Reason? {
         let pairs = route.used.map { ($0.endpoint.address, $0) }
         let endpoints = Dictionary(pairs, uniquingKeysWith: { first, _ in first })
-        for service in compiler.desired.services.values where service.name != route.service.name {
-            for frontend in service.ports.flatMap(\.frontends) where frontend.kind != .nodePort {
-                guard let endpoint = endpoints[frontend.key.address],
-                    frontend.kind == .clusterIP || frontend.key.port == endpoint.port
+        for service in compiler.desired.services.values {
+            let isOwn = service.name == route.service.name
+            for frontend in service.ports.flatMap(\.frontends) where !frontend.hostOnly {
+                let key = frontend.key
+                guard let endpoint = endpoints[key.address], frontend.isLoop(to: endpoint.port, isOwn: isOwn),
+                    frontend.kind == .clusterIP || key.proto == route.port.spec.proto
                 else { continue }
-                let address = frontend.key.address
+                let place =
+                    frontend.kind == .nodePort
+                    ? "\(FrontendKey.socket(key.address, key.port)), a NodePort of Service \(service.name)"
+                    : isOwn
+                        ? "\(key.address), its Service's own address"
+                        : "\(key.address), an address of Service \(service.name)"
                 return Reason(
                     .endpointIsService, object: "EndpointSlice \(endpoint.slice)",
-                    text: "\(endpoint.slice) leads to \(address), an address of Service \(service.name): "
-                        + "nothing is translated twice")
+                    text: "\(endpoint.slice) leads to \(place): nothing is translated twice",
+                    remedy: isOwn ? "name the pods" : nil)
             }
         }
         return nil
@@ -315,6 +322,18 @@ extension Service.PortSpec {
 extension FrontendKey {
     fileprivate func isSamePlace(as other: FrontendKey) -> Bool {
         address == other.address && port == other.port && proto == other.proto
+    }
+}
+
+extension DesiredFrontend {
+    /// Whether what is sent to its address, at this port, ends there. A Service may have the address of its own endpoint, but for
+    /// a ClusterIP and a NodePort.
+    fileprivate func isLoop(to port: Port?, isOwn: Bool) -> Bool {
+        switch kind {
+        case .clusterIP: true
+        case .nodePort: key.port == port
+        default: !isOwn && key.port == port
+        }
     }
 }
 

@@ -48,6 +48,11 @@ struct FilterWalk {
         return suspect.map { .unclear(by: $0.rule, chain: $0.chain) } ?? .passes
     }
 
+    /// Whether a rule is sure to keep the packet's connection from being tracked.
+    func untracks(_ rule: PacketFilter.Rule) -> Bool {
+        rule.statements.contains { $0.statement?.name == "notrack" } && judge(rule).0 == .yes
+    }
+
     private mutating func run(_ chain: PacketFilter.Chain, isCertain: Bool, depth: Int) -> End {
         if depth > Self.deepest { return .goesOn }
         for rule in chain.rules {
@@ -157,6 +162,8 @@ struct FilterWalk {
             default: return .maybe
             }
         case "ct" where left["key"]?.text == "state":
+            // The other one of the two directions may be tracked.
+            if packet.isUntracked { return any(right) { $0.text == "untracked" ? .maybe : .no } }
             let state = packet.stage == .first ? "new" : "established"
             return any(right) { Truth($0.text == state) }
         default: return .maybe

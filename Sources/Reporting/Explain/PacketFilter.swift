@@ -6,6 +6,8 @@ package import ServiceModel
 package struct PacketFilter {
     package enum Hook: String, Sendable {
         case prerouting, input, forward, output, postrouting
+        /// Of one device: of what comes by it, and of what leaves by it.
+        case ingress, egress
     }
 
     /// Which of a connection's packets.
@@ -23,6 +25,8 @@ package struct PacketFilter {
         package var inputDevice: String?
         package var outputDevice: String?
         package var stage = Stage.first
+        /// A rule keeps the kernel from tracking its connection.
+        var isUntracked = false
 
         package init(
             source: IPAddress? = nil, destination: IPAddress, port: Port, proto: IPProtocol, inputDevice: String? = nil,
@@ -52,6 +56,8 @@ package struct PacketFilter {
         var table: String
         var family: String
         var hook: Hook?
+        /// Of ingress and egress; nil where they are not told.
+        var devices: [String]?
         var isFilter: Bool
         var dropsByPolicy: Bool
         var rules: [Rule] = []
@@ -73,7 +79,8 @@ package struct PacketFilter {
             guard let table = chain.table, let name = chain["name"]?.text else { continue }
             chains["\(table) \(name)"] = Chain(
                 name: "\(table) \(name)", table: table, family: chain["family"]?.text ?? "",
-                hook: chain["hook"]?.text.flatMap { Hook(rawValue: $0) }, isFilter: chain["type"]?.text == "filter",
+                hook: chain["hook"]?.text.flatMap { Hook(rawValue: $0) },
+                devices: chain["dev"]?.texts, isFilter: chain["type"]?.text == "filter",
                 dropsByPolicy: chain["policy"]?.text == "drop")
         }
         for rule in entries.compactMap({ $0["rule"] }) {
@@ -83,14 +90,38 @@ package struct PacketFilter {
         }
     }
 
+    /// Chains of devices that are not told: nft up to 1.0.6 leaves them out of its JSON.
+    package var lacksDevices: Bool { chains.values.contains { $0.isOfUnknownDevice } }
+
+    /// Takes the devices of chains from what `nft list chains` prints.
+    package mutating func learnDevices(from text: String) {
+        var (table, chain) = ("", "")
+        for line in text.split(separator: "\n") {
+            let words = line.split { " \t\",{};=".contains($0) }.map(String.init)
+            switch words.first {
+            case "table": table = words.dropFirst().joined(separator: " ")
+            case "chain": chain = words.dropFirst().joined(separator: " ")
+            case "type":
+                let rest = words.drop { $0 != "device" && $0 != "devices" }.dropFirst()
+                let devices = Array(rest.prefix { $0 != "priority" })
+                if !devices.isEmpty { chains["\(table) \(chain)"]?.devices = devices }
+            default: break
+            }
+        }
+    }
+
     /// What becomes of a packet that passes these hooks.
     package func verdict(on packet: Packet, at hooks: Set<Hook>) -> Verdict {
         var unclear: Verdict?
+        var packet = packet
+        packet.isUntracked = isUntracked(packet, at: hooks)
         for chain in met(by: packet, at: hooks, isFilter: true) {
             var walk = FilterWalk(packet: packet, chains: chains)
             switch walk.verdict(of: chain) {
             case .passes: break
             case .unclear(let rule, let chain): unclear = unclear ?? .unclear(by: rule, chain: chain)
+            case .drops(let rule, let name) where chain.isOfUnknownDevice:
+                unclear = unclear ?? .unclear(by: rule, chain: name)
             case .drops(let rule, let chain): return .drops(by: rule, chain: chain)
             }
         }
@@ -106,12 +137,39 @@ package struct PacketFilter {
         return nil
     }
 
+    private func isUntracked(_ packet: Packet, at hooks: Set<Hook>) -> Bool {
+        met(by: packet, at: hooks.intersection([.prerouting, .output]), isFilter: true).contains { chain in
+            let walk = FilterWalk(packet: packet, chains: chains)
+            return chain.rules.contains(where: walk.untracks)
+        }
+    }
+
     private func met(by packet: Packet, at hooks: Set<Hook>, isFilter: Bool) -> [Chain] {
-        let families = packet.destination.family == .v4 ? ["ip", "inet"] : ["ip6", "inet"]
+        let families = [packet.destination.family == .v4 ? "ip" : "ip6", "inet", "netdev"]
         return chains.values.filter { chain in
-            chain.isFilter == isFilter && families.contains(chain.family) && chain.hook.map(hooks.contains) == true
+            guard let hook = chain.hook, hooks.contains(hook) else { return false }
+            return chain.isFilter == isFilter && families.contains(chain.family)
+                && packet.passes(hook, of: chain.devices)
         }.sorted { $0.name < $1.name }
     }
+}
+
+extension PacketFilter.Packet {
+    /// Whether it comes by a device of the hook, or leaves by one. The hooks of devices that are not known are left out.
+    fileprivate func passes(_ hook: PacketFilter.Hook, of devices: [String]?) -> Bool {
+        let isAnswer = stage == .answer
+        let device: String?
+        switch hook {
+        case .ingress: device = isAnswer ? outputDevice : inputDevice
+        case .egress: device = isAnswer ? inputDevice : outputDevice
+        case .prerouting, .input, .forward, .output, .postrouting: return true
+        }
+        return device.map { devices?.contains($0) ?? true } ?? false
+    }
+}
+
+extension PacketFilter.Chain {
+    fileprivate var isOfUnknownDevice: Bool { devices == nil && (hook == .ingress || hook == .egress) }
 }
 
 /// Any JSON.
@@ -143,6 +201,8 @@ enum JSONValue: Decodable {
     subscript(_ key: String) -> JSONValue? { if case .map(let members) = self { members[key] } else { nil } }
     var text: String? { if case .text(let text) = self { text } else { nil } }
     var number: Int? { if case .number(let number) = self { number } else { nil } }
+    /// One text, or several in a list.
+    var texts: [String]? { list?.compactMap(\.text) ?? text.map { [$0] } }
     var list: [JSONValue]? { if case .list(let list) = self { list } else { nil } }
 
     /// The one member of a statement, and what it says.

@@ -3,6 +3,7 @@ import DatapathInstall
 import FoundationEssentials
 import KubernetesObjects
 import ManifestDirectory
+import NodeNetwork
 import Reporting
 import ServiceMaps
 import ServiceModel
@@ -33,7 +34,8 @@ struct ExplainCommand: ParsableCommand {
     }
 
     @Argument(
-        help: ArgumentHelp("ADDRESS:PORT, [NAMESPACE/]NAME[:PORT], or a name of DNS.", valueName: "subject"),
+        help: ArgumentHelp(
+            "ADDRESS:PORT, [NAMESPACE/]NAME[:PORT], either with /PROTOCOL, or a name of DNS.", valueName: "subject"),
         completion: .services)
     var subject: String
 
@@ -54,7 +56,7 @@ struct ExplainCommand: ParsableCommand {
     @Flag(help: "Ask for UDP.")
     var udp = false
 
-    @Flag(help: "Connect to each endpoint once (TCP, 1 s each), in the network namespace of --pid if there is one.")
+    @Flag(help: "Connect to each endpoint once (TCP, 1 s each), in the network namespace of --pid or --from.")
     var connect = false
 
     @Option(
@@ -79,13 +81,20 @@ struct ExplainCommand: ParsableCommand {
         guard [from != nil, pid != nil, outside != nil].count(where: \.self) <= 1 else {
             throw ValidationError("write one of --from, --pid and --outside")
         }
+        if let outside, outside.isLoopback || outside.isUnspecified || outside.isMulticast {
+            throw ValidationError("--outside \(outside): that is no client's address")
+        }
+        if let outside, nodeAddress.contains(outside) { throw Self.ownAddress(outside) }
         if !manifests.isEmpty, node == nil { throw ValidationError("name the node: --node NAME") }
     }
 
     func run() throws {
         let question = try question()
         let explainer = try explainer(question)
-        var look = NodeLook(pins: pins)
+        var look = NodeLook(pins: pins, podAddresses: explainer.clientAddresses(of: question))
+        if let outside, manifests.isEmpty, look.network?.addresses.contains(where: { $0.address == outside }) == true {
+            throw Self.ownAddress(outside)
+        }
         let destinations = Array(explainer.destinations(of: question).prefix(Self.mostDestinations))
         var facts = destinations.map { manifests.isEmpty ? look.facts(for: $0, question.client) : ExplainFacts() }
         let others = manifests.isEmpty && destinations.isEmpty ? look.facts(for: nil, question.client) : ExplainFacts()
@@ -97,7 +106,9 @@ struct ExplainCommand: ParsableCommand {
         if connect, let proto = destinations.map(\.port.proto).first(where: { $0 != .tcp }) {
             explanation.unseen.append("--connect asks by TCP only: no endpoint was asked by \(proto)")
         }
-        if manifests.isEmpty { NameLook(subject, pins: pins)?.complete(&explanation) }
+        if manifests.isEmpty {
+            NameLook(ExplainQuestion.Subject.parted(subject).text, pins: pins)?.complete(&explanation)
+        }
         switch output {
         case .text: print(explanation.text)
         case .json: print(try explanation.json())
@@ -111,10 +122,13 @@ struct ExplainCommand: ParsableCommand {
     private static let mostDestinations = 32
 
     private func question() throws -> ExplainQuestion {
-        guard let subject = ExplainQuestion.Subject(subject, namespace: namespace) else {
+        if let complaint = ExplainQuestion.Subject.complaint(about: subject) { throw ValidationError(complaint) }
+        let (words, proto) = ExplainQuestion.Subject.parted(subject)
+        guard let subject = ExplainQuestion.Subject(words, namespace: namespace) else {
             throw ValidationError("\(subject) is neither ADDRESS:PORT nor [NAMESPACE/]NAME[:PORT]")
         }
-        var question = ExplainQuestion(subject, proto: udp ? .udp : nil)
+        if udp, let proto, proto != .udp { throw ValidationError("write one of /\(proto) and --udp") }
+        var question = ExplainQuestion(subject, proto: proto ?? (udp ? .udp : nil))
         if let outside { question.client = .outside(outside) }
         if let pid {
             question.client = .process(pid, command: try ProcessEntry.mustRun(pid))
@@ -126,6 +140,10 @@ struct ExplainCommand: ParsableCommand {
                 ObjectName(namespace: parts.count == 2 ? parts[0] : namespace ?? "default", name: name))
         }
         return question
+    }
+
+    private static func ownAddress(_ address: IPAddress) -> ValidationError {
+        ValidationError("--outside \(address): that is an address of this node; ask without --outside")
     }
 
     private func explainer(_ question: ExplainQuestion) throws -> Explainer {

@@ -35,7 +35,13 @@ struct FilterLook {
 
     init() {
         let list = ToolRun.path(of: "nft").flatMap { try? ToolRun($0, ["nft", "-j", "list", "ruleset"], within: 10) }
-        rules = list.flatMap { PacketFilter(json: $0.output) }
+        var rules = list.flatMap { PacketFilter(json: $0.output) }
+        if rules?.lacksDevices == true, let path = ToolRun.path(of: "nft"),
+            let chains = try? ToolRun(path, ["nft", "list", "chains"], within: 10)
+        {
+            rules?.learnDevices(from: chains.output)
+        }
+        self.rules = rules
         legacy = Dictionary(uniqueKeysWithValues: IPFamily.allCases.map { ($0, Self.legacyTables($0)) })
     }
 

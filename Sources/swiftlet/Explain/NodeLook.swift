@@ -14,13 +14,20 @@ import Takeover
 /// What the node itself says to an explanation: maps, hooks, devices, the client's cgroup, and connects to endpoints.
 struct NodeLook {
     private let pins: PinOptions
-    private let daemon: DaemonReport?
+    let daemon: DaemonReport?
     private lazy var programmed = try? ProgrammedState.read(from: BPFMapStore(pins: pins.pins))
     private lazy var filter = FilterLook()
-    private lazy var network = try? NetworkSnapshot.read()
+    lazy var network = try? NetworkSnapshot.read()
+    /// Those of a pod that asks.
+    let podAddresses: [IPAddress]
+    /// A process in the network namespace of that pod, where one is seen.
+    private lazy var podProcess = podAddresses.lazy.compactMap { ProcessEntry.withAddress($0) }.first
+    /// The node's side of the client's way, where it is in a pod of this node.
+    var podSide: PodSide?
 
-    init(pins: PinOptions) {
+    init(pins: PinOptions, podAddresses: [IPAddress] = []) {
         self.pins = pins
+        self.podAddresses = podAddresses
         daemon = DaemonReport.ask(pins.pins)
     }
 
@@ -37,6 +44,9 @@ struct NodeLook {
             notePackets(of: client, to: destination, &facts)
             noteSource(of: client, to: destination, &facts)
             noteWays(of: client, to: destination, &facts)
+            notePodSide(of: client, to: destination, &facts)
+            noteStrays(to: destination, &facts)
+            noteStrangers(of: client, to: destination, &facts)
             noteFilters(of: client, to: destination, &facts)
         }
         // A daemon that only observes has programmed nothing, and is not to be blamed for it.
@@ -80,6 +90,17 @@ struct NodeLook {
         }
     }
 
+    /// A process in the client's own network namespace, where that is not the node's.
+    mutating func resident(of client: ExplainQuestion.Client, _ facts: ExplainFacts) -> Int32? {
+        switch client {
+        case .process(let pid, _): facts.isClientOfNode == false ? pid : nil
+        case .pod: podProcess.flatMap { pid in ProcessEntry.network(of: pid) == ownNetwork ? nil : pid }
+        case .node, .outside: nil
+        }
+    }
+
+    private var ownNetwork: UInt64? { daemon.flatMap { ProcessEntry.network(of: $0.pid) } }
+
     /// Whether routes lead to the endpoints, at most sixteen of them. Packets of pods and of clients outside are forwarded by
     /// the node's routes; those of a process in another network namespace are asked there.
     private mutating func noteWays(
@@ -91,10 +112,13 @@ struct NodeLook {
                 endpoints.map { (FrontendKey.socket($0.address, $0.port), RouteTrial.run($0.address, $0.port)) },
                 uniquingKeysWith: { first, _ in first })
         }
-        if case .process(let pid, _) = client, facts.isClientOfNode == false {
-            facts.ways = try? NetworkNamespace.visit(FilePath("/proc/\(pid)/ns/net"), ask)
+        if let pid = resident(of: client, facts),
+            let ways = try? NetworkNamespace.visit(FilePath("/proc/\(pid)/ns/net"), ask)
+        {
+            facts.ways = ways
             return
         }
+        if case .process = client, facts.isClientOfNode == false { return }
         facts.ways = ask()
         switch client {
         case .outside(let address): noteWayBack(to: address, from: destination, &facts)
@@ -135,7 +159,7 @@ struct NodeLook {
     }
 
     /// The device that packets of a client outside come by: the one that has the address, or leads to the client.
-    private func arrival(
+    func arrival(
         of client: ExplainQuestion.Client, at destination: Explainer.Destination, _ network: NetworkSnapshot
     ) -> NetworkLink? {
         guard case .outside(let address) = client else { return nil }
@@ -162,7 +186,7 @@ struct NodeLook {
     private mutating func noteFilters(
         of client: ExplainQuestion.Client, to destination: Explainer.Destination, _ facts: inout ExplainFacts
     ) {
-        if case .process(let pid, _) = client, facts.isClientOfNode == false {
+        if let pid = resident(of: client, facts) {
             do throws(BPFError) {
                 let own = try NetworkNamespace.visit(FilePath("/proc/\(pid)/ns/net")) { FilterLook() }
                 note(own, of: pid, destination, &facts) {
@@ -173,7 +197,7 @@ struct NodeLook {
                 facts.unseen = (facts.unseen ?? []) + ["\(what): \(error.cause)"]
             }
         }
-        let (network, isOfNode) = (network, client == .node || facts.isClientOfNode == true)
+        let (network, podSide, isOfNode) = (network, podSide, client == .node || facts.isClientOfNode == true)
         let asked = destination.frontend.key.address
         note(filter, destination, &facts) { endpoint in
             let isHere = network?.addresses.contains { $0.address == endpoint } ?? false
@@ -188,6 +212,9 @@ struct NodeLook {
                     : PacketWay(to: endpoint, at: onward, back: onward)
             if case .outside(let address) = client { way.source = address }
             way.inputDevice = isOfNode ? nil : network?.holder(of: asked)
+            if let podSide {
+                (way.source, way.inputDevice) = (podSide.address, podSide.device.name)
+            }
             way.outputDevice = isHere ? nil : network?.devices(to: endpoint).first?.name
             return way
         }
@@ -197,16 +224,19 @@ struct NodeLook {
         _ filter: FilterLook, of pid: Int32? = nil, _ destination: Explainer.Destination, _ facts: inout ExplainFacts,
         way: (IPAddress) -> PacketWay
     ) {
+        let device: Set<PacketFilter.Hook> = [.ingress, .egress]
         var unclear = filter.unseen(of: destination.frontend.key.address.family, in: pid)
         for endpoint in destination.endpoints.prefix(16) {
             let way = way(endpoint.address)
             let socket = FrontendKey.socket(endpoint.address, endpoint.port)
             var packet = way.packet(to: endpoint.port, destination.port.proto)
             if let (rule, chain) = filter.rules?.diversion(of: packet, at: way.hooks) {
-                let command = ExplainFacts.Filter(rule: rule, chain: chain, process: pid).command
-                unclear.append("where \(rule) sends packets to \(socket): see `\(command)`")
+                let found = ExplainFacts.Filter(rule: rule, chain: chain, process: pid)
+                facts.diversions = (facts.diversions ?? [:]).merging([socket: found]) { first, _ in first }
+                unclear.append("where \(rule) sends packets to \(socket): see `\(found.command)`")
             }
-            for (stage, hooks) in [(.first, way.hooks), (.later, way.hooks), (.answer, way.back)]
+            let (there, back) = (device.union(way.hooks), device.union(way.back))
+            for (stage, hooks) in [(.first, there), (.later, there), (.answer, back)]
                 as [(PacketFilter.Stage, Set<PacketFilter.Hook>)]
             {
                 packet.stage = stage
@@ -332,11 +362,14 @@ struct NodeLook {
         _ destination: Explainer.Destination, of client: ExplainQuestion.Client, noting facts: inout ExplainFacts
     ) {
         facts.connectPlace = "from this network namespace"
-        if case .process(let pid, _) = client {
+        let own: Int32? = if case .process(let pid, _) = client { pid } else { resident(of: client, facts) }
+        if let pid = own {
             do throws(BPFError) {
                 // The last thing that this thread, and this process, does in its own.
                 try NetworkNamespace.enter(FilePath("/proc/\(pid)/ns/net"))
-                facts.connectPlace = "from there"
+                facts.connectPlace =
+                    facts.cgroupPrograms == nil
+                    ? "from there" : "from the client's network namespace, by another cgroup"
             } catch {
                 facts.connectPlace = "from this network namespace, as the client's cannot be entered (\(error.cause))"
             }
@@ -347,6 +380,17 @@ struct NodeLook {
             outcomes["\(host):\(endpoint.port)"] = ConnectTrial.run(endpoint.address, endpoint.port)
         }
         facts.connects = outcomes
+        noteListeners(to: destination, &facts)
+        switch client {
+        case .outside(let address): noteAsked(instead: "\(address)", &facts)
+        case .pod(let name):
+            if facts.connectPlace != "from there" { noteAsked(instead: "pod \(name)", &facts) }
+        case .node, .process: break
+        }
+    }
+
+    private func noteAsked(instead client: String, _ facts: inout ExplainFacts) {
+        facts.unseen = (facts.unseen ?? []) + ["what the endpoints answer to \(client): --connect asks from this node"]
     }
 }
 

@@ -222,9 +222,12 @@ import Testing
         }
     }
 
+    /// With more patience than a busy machine takes.
+    private static let two = HTTPService.Limits(connections: 2, patience: .seconds(600), lifetime: .seconds(600))
+
     @Test("a connection too many closes the oldest, so slow clients keep nobody out")
     func manyConnections() async throws {
-        try await whileServing(metrics: "127.0.0.1", limits: .init(connections: 2)) { (port: UInt16) async throws in
+        try await whileServing(metrics: "127.0.0.1", limits: Self.two) { (port: UInt16) async throws in
             let slow = try await onThread { try HTTPExchange.Client(port: port) }
             let alsoSlow = try await onThread { try HTTPExchange.Client(port: port) }
             #expect(try await HTTPExchange.ask("/proxyMode", port: port).body == "ebpf")

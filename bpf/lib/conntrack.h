@@ -41,14 +41,24 @@
 
 #endif
 
-/* Room for a key, off the stack: 5.10 counts each call's in steps of 32 bytes. */
-LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, F(keys), struct F(tuple), 1);
+/*
+ * Room for two keys, off the stack: 5.10 counts each call's in steps of 32 bytes. The other one is
+ * for what ends while the first is in use.
+ */
+LB_ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, F(keys), struct F(tuple), 2);
 
 static __always_inline struct F(tuple) *F(key_room)(void)
 {
 	__u32 first = 0;
 
 	return bpf_map_lookup_elem(&F(keys), &first);
+}
+
+static __always_inline struct F(tuple) *F(other_key_room)(void)
+{
+	__u32 second = 1;
+
+	return bpf_map_lookup_elem(&F(keys), &second);
 }
 
 static __always_inline struct F(flow) *F(flow_at)(__u32 number)
@@ -183,17 +193,19 @@ static __always_inline void F(tuple_give_up)(const struct F(tuple) *key, __u32 n
 /* The tuples of a flow that this CPU is changing become free. */
 static __always_inline void F(flow_free_tuples)(const struct F(flow) *flow, __u32 number)
 {
-	struct F(tuple) key;
+	struct F(tuple) *key = F(other_key_room)();
 
-	F(flow_asked)(flow, &key);
-	F(tuple_give_up)(&key, number);
+	if (!key)
+		return;
+	F(flow_asked)(flow, key);
+	F(tuple_give_up)(key, number);
 	if (flow->path != DEPARTING) {
-		F(flow_inner)(flow, &key);
-		F(tuple_give_up)(&key, number);
+		F(flow_inner)(flow, key);
+		F(tuple_give_up)(key, number);
 	}
 	if (flow->node_port) {
-		F(flow_answers)(flow, &key);
-		F(tuple_give_up)(&key, number);
+		F(flow_answers)(flow, key);
+		F(tuple_give_up)(key, number);
 	}
 }
 

@@ -379,7 +379,6 @@ TC_GLOBAL(tc_departs, VERDICT_PASS)
 /* Reads the packet into the view. Returns false for what cannot be ours. */
 static __always_inline bool F(tc_read)(struct __sk_buff *skb, __u32 l3, struct F(view) *view)
 {
-	const bool arrives = hook_is_arrival(view->hook);
 	struct F(packet) *packet = &view->packet;
 
 	if (!F(packet_read)(skb, l3, packet))
@@ -391,8 +390,9 @@ static __always_inline bool F(tc_read)(struct __sk_buff *skb, __u32 l3, struct F
 	}
 	if (packet->tuple.protocol == PROTO_ANY)
 		return false;
-	if (packet->piece == LATER_FRAGMENT && !F(fragment_follow)(packet, !arrives)) {
-		if (arrives && F(lb_kinds)(packet->tuple.destination))
+	if (packet->piece == LATER_FRAGMENT &&
+	    !F(fragment_follow)(packet, !hook_is_arrival(view->hook))) {
+		if (hook_is_arrival(view->hook) && F(lb_kinds)(packet->tuple.destination))
 			count(COUNT_FRAGMENT_UNKNOWN);
 		return false;
 	}

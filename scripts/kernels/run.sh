@@ -47,16 +47,18 @@ check_tools() {
 	done
 }
 
-# functions OBJECT: how many programs it has, which are its global functions.
-functions() {
-	readelf --syms --wide "$build/bpf/$1.bpf.o" | awk '$4 == "FUNC" && $5 == "GLOBAL"' | wc -l
+# programs OBJECT: how many it has. What they call lies in .text.
+programs() {
+	local object=$build/bpf/$1.bpf.o text
+	text=$(readelf --sections --wide "$object" | sed -n 's/^ *\[ *\([0-9]*\)\] \.text .*/\1/p')
+	readelf --syms --wide "$object" | awk -v text="$text" '$4 == "FUNC" && $5 == "GLOBAL" && $7 != text' | wc -l
 }
 
 # Every program of the sockets' object must be loaded, and of the packets' object those for the one device towards the
 # network, in and out. Those that visit sockets to destroy them come in addition, on kernels that have what they need.
 count_expected() {
-	expected=$(($(functions sock) + 2))
-	visitors=$(functions destroy)
+	expected=$(($(programs sock) + 2))
+	visitors=$(programs destroy)
 }
 
 # Two processors, so that per-CPU maps and reuse under a reader are what they are on a node.

@@ -140,6 +140,25 @@ struct ExplainTests {
         #expect(closed.verdict.text.hasPrefix("no route leads to 10.244.0.11:8080"), "\(closed)")
     }
 
+    @Test("a rule in the endpoint's own pod is named")
+    func endpoint() throws {
+        let node = try TestNode.current
+        func run(_ command: String...) throws {
+            let outcome = try Programs.run(command, in: node.lab.pods[0].namespace.path)
+            #expect(outcome.status == .exited(0), "\(outcome)")
+        }
+        let chain = "add chain inet swl input { type filter hook input priority 0; policy accept; }"
+        try run("nft", "add table inet swl; \(chain); add rule inet swl input tcp dport 8080 drop")
+        // The pod is found by a process in it, which the lab's own is not for long.
+        try run("sh", "-c", "sleep 5 < /dev/null > /dev/null 2>&1 &")
+        let dropped = try explain("door").answer.verdict
+        try run("nft", "delete table inet swl")
+        #expect(
+            dropped.text.contains("in the endpoint's network namespace drops packets to 10.244.0.11:8080"), "\(dropped)"
+        )
+        #expect(try explain("door").answer.works)
+    }
+
     @Test("an address alone is followed, and what --connect does not ask is told")
     func address() throws {
         let (status, answer) = try explain("10.96.0.15")

@@ -35,12 +35,24 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
         package var process: Int32?
         /// What it drops: the first packet passes.
         package var stage: PacketFilter.Stage?
+        /// That network namespace is the endpoint's, not the client's.
+        package var isOfEndpoint: Bool?
 
-        package init(rule: String, chain: String, process: Int32? = nil, stage: PacketFilter.Stage? = nil) {
+        package init(
+            rule: String, chain: String, process: Int32? = nil, stage: PacketFilter.Stage? = nil,
+            isOfEndpoint: Bool? = nil
+        ) {
             self.rule = rule
             self.chain = chain
             self.process = process
             self.stage = stage
+            self.isOfEndpoint = isOfEndpoint
+        }
+
+        /// ` in the client's network namespace`; nothing of the node's.
+        package var place: String {
+            if process == nil { return "" }
+            return isOfEndpoint == true ? " in the endpoint's network namespace" : " in the client's network namespace"
         }
 
         /// What it drops, in words.
@@ -64,6 +76,8 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
             case deviceDown, notForwarding, reversePath, noWayOn, noWayBack
             /// For the answers, which come by the endpoint's device.
             case noWayForAnswers
+            /// The endpoint's pod has none.
+            case noWayFromEndpoint
         }
 
         package var fault: Fault

@@ -98,10 +98,10 @@ extension Explainer {
             if let outcome = facts.ways?[socket], outcome != .works { return failure(outcome, endpoint, port, route) }
             if let obstacle = facts.obstacles?[socket] { return closed(by: obstacle, socket, endpoint, route) }
             guard let filter = facts.filters?[socket] else { return nil }
-            let place = filter.process == nil ? "" : " in the client's network namespace"
             return Reason(
                 .filtered,
-                text: "\(filter.rule)\(place) drops \(filter.packets(at: socket))\(podText(of: endpoint, route))",
+                text:
+                    "\(filter.rule)\(filter.place) drops \(filter.packets(at: socket))\(podText(of: endpoint, route))",
                 remedy: "`\(filter.command)` shows it")
         }
         return joined(failures, route)

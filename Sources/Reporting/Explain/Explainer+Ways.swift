@@ -51,6 +51,11 @@ extension Explainer {
             return Reason(
                 .noRoute, text: way ?? "no route leads back to the client, \(client)",
                 remedy: "its own route or device is missing: see `ip route get \(client)`, and the CNI's log")
+        case .noWayFromEndpoint:
+            let pod = name(of: endpoint, route)
+            return Reason(
+                .noRoute, object: "Pod \(pod)", text: "\(pod) has no route back to \(client)",
+                remedy: "its default route is missing: see `ip route` in its network namespace, and the CNI's log")
         case .noWayForAnswers:
             return Reason(
                 .noRoute,
@@ -66,10 +71,9 @@ extension Explainer {
         guard let rule = facts.diversions?[socket], [.refused, .timedOut, .unreachable].contains(outcome) else {
             return nil
         }
-        let room = rule.process == nil ? "" : " in the client's network namespace"
         let end = outcome == .refused ? "is refused" : "is not answered"
         return Reason(
-            .filtered, text: "\(rule.rule)\(room) sends packets to \(place) elsewhere, and what it sends \(end)",
+            .filtered, text: "\(rule.rule)\(rule.place) sends packets to \(place) elsewhere, and what it sends \(end)",
             remedy: "see to what it sends them to, as a proxy is, or to the rule: `\(rule.command)`")
     }
 

@@ -94,7 +94,8 @@ extension NodeLook {
         of client: ExplainQuestion.Client, to destination: Explainer.Destination, _ facts: inout ExplainFacts
     ) {
         var unseen: [String] = []
-        if case .process(let pid, _) = client, let cgroup = CgroupFileSystem.cgroup(of: pid) {
+        let process: Int32? = if case .process(let pid, _) = client { pid } else { resident(of: client, facts) }
+        if let cgroup = process.flatMap(CgroupFileSystem.cgroup) {
             let isV4 = destination.frontend.key.address.family == .v4
             let isUDP = destination.port.proto == .udp
             let hooks: [CgroupAttachType] =

@@ -48,6 +48,7 @@ struct NodeLook {
             noteStrays(to: destination, &facts)
             noteStrangers(of: client, to: destination, &facts)
             noteFilters(of: client, to: destination, &facts)
+            noteEndpoints(of: destination, for: client, &facts)
         }
         // A daemon that only observes has programmed nothing, and is not to be blamed for it.
         guard let destination, daemon?.kubeProxyReplacement != false else { return facts }
@@ -99,7 +100,7 @@ struct NodeLook {
         }
     }
 
-    private var ownNetwork: UInt64? { daemon.flatMap { ProcessEntry.network(of: $0.pid) } }
+    var ownNetwork: UInt64? { daemon.flatMap { ProcessEntry.network(of: $0.pid) } }
 
     /// Whether routes lead to the endpoints, at most sixteen of them. Packets of pods and of clients outside are forwarded by
     /// the node's routes; those of a process in another network namespace are asked there.
@@ -212,16 +213,20 @@ struct NodeLook {
                     : PacketWay(to: endpoint, at: onward, back: onward)
             if case .outside(let address) = client { way.source = address }
             way.inputDevice = isOfNode ? nil : network?.holder(of: asked)
-            if let podSide {
+            let next = isHere ? nil : network?.devices(to: endpoint).first
+            // Between ports of one bridge packets may pass these hooks or not.
+            if let podSide, podSide.device.index != next?.index {
                 (way.source, way.inputDevice) = (podSide.address, podSide.device.name)
             }
-            way.outputDevice = isHere ? nil : network?.devices(to: endpoint).first?.name
+            way.outputDevice = next?.name
             return way
         }
     }
 
-    private func note(
-        _ filter: FilterLook, of pid: Int32? = nil, _ destination: Explainer.Destination, _ facts: inout ExplainFacts,
+    /// - Parameter pid: whose network namespace the rules are of; nil for the node's.
+    func note(
+        _ filter: FilterLook, of pid: Int32? = nil, isOfEndpoint: Bool? = nil, _ destination: Explainer.Destination,
+        _ facts: inout ExplainFacts,
         way: (IPAddress) -> PacketWay
     ) {
         let device: Set<PacketFilter.Hook> = [.ingress, .egress]
@@ -231,7 +236,8 @@ struct NodeLook {
             let socket = FrontendKey.socket(endpoint.address, endpoint.port)
             var packet = way.packet(to: endpoint.port, destination.port.proto)
             if let (rule, chain) = filter.rules?.diversion(of: packet, at: way.hooks) {
-                let found = ExplainFacts.Filter(rule: rule, chain: chain, process: pid)
+                let found = ExplainFacts.Filter(
+                    rule: rule, chain: chain, process: pid, isOfEndpoint: isOfEndpoint)
                 facts.diversions = (facts.diversions ?? [:]).merging([socket: found]) { first, _ in first }
                 unclear.append("where \(rule) sends packets to \(socket): see `\(found.command)`")
             }
@@ -242,12 +248,14 @@ struct NodeLook {
                 packet.stage = stage
                 let verdict = filter.rules?.verdict(on: packet, at: hooks) ?? .passes
                 if case .drops(let rule, let chain) = verdict {
-                    let found = ExplainFacts.Filter(rule: rule, chain: chain, process: pid, stage: stage)
+                    let found = ExplainFacts.Filter(
+                        rule: rule, chain: chain, process: pid, stage: stage, isOfEndpoint: isOfEndpoint)
                     facts.filters = (facts.filters ?? [:]).merging([socket: found]) { first, _ in first }
                     break
                 }
                 guard case .unclear(let rule, let chain) = verdict else { continue }
-                let found = ExplainFacts.Filter(rule: rule, chain: chain, process: pid, stage: stage)
+                let found = ExplainFacts.Filter(
+                    rule: rule, chain: chain, process: pid, stage: stage, isOfEndpoint: isOfEndpoint)
                 let text = "whether \(rule) drops \(found.packets(at: socket)): see `\(found.command)`"
                 if !unclear.contains(text) { unclear.append(text) }
             }

@@ -71,9 +71,15 @@ package struct Explainer {
                 found.isMeant(by: port, question.proto) && question.subject.address.map(found.isAsked(at:)) ?? true
             }
             let routes = (ports ?? []).map { Route(service: service, port: $0, question: question) }
-            guard case .outside(let client) = question.client else { return routes }
-            // A client asks the addresses of its own family, if there are some.
-            let reachable = routes.filter { $0.port.name.family == client.family }
+            // A client asks the addresses of its own families, if there are some.
+            let families: Set<IPFamily>
+            switch question.client {
+            case .outside(let client): families = [client.family]
+            case .pod(let name):
+                families = Set(view.pods.first { $0.name == name }?.addresses.map(\.family) ?? [])
+            case .node, .process: return routes
+            }
+            let reachable = routes.filter { families.contains($0.port.name.family) }
             return reachable.isEmpty ? routes : reachable
         }
         guard let key = asked(question) else { return [] }

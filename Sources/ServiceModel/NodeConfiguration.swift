@@ -107,7 +107,7 @@ extension Node {
 
 /// What the Node object said last: when it goes, or comes back without addresses, the node is still where it was (spec 56).
 package struct NodeMemory: Sendable {
-    private var known: Node?
+    package private(set) var known: Node?
 
     package init() {}
 

@@ -147,9 +147,11 @@ extension ControlPlane {
     /// Everything that is known, with a number that tells it from other states; nil before the first complete list.
     var completeState: (revision: Int, events: [ClusterEvent])? {
         guard hasCompleteList else { return nil }
-        return (
-            revision, ownSubjects.isEmpty ? state.events : state.events.filter { !ownSubjects.contains($0.subject) }
-        )
+        var events = state.events
+        if !ownSubjects.isEmpty { events.removeAll { ownSubjects.contains($0.subject) } }
+        // A Node that is gone says still where this node is.
+        if state.node(named: nodeName) == nil, let node = nodeMemory.known { events.append(.node(node)) }
+        return (revision, events)
     }
 
     /// The control plane's part of the metrics.

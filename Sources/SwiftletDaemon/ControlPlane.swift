@@ -39,7 +39,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
     /// Whether packets of pods' sockets are looked at, and which Services ask for it.
     var sourceChecks: SourceChecks
     private(set) var node: NodeConfiguration
-    private var nodeMemory = NodeMemory()
+    private(set) var nodeMemory = NodeMemory()
     let endpoints: DaemonEndpoints
     /// Tells the owner of a Service what only a person can put right.
     let warn: @Sendable (ServiceWarning) -> Void
@@ -232,6 +232,9 @@ actor ControlPlane<Store: MapStore & Sendable> {
         return .present(
             isBeingDeleted: node.isBeingDeleted, taints: node.isTaintedForDeletion ? [NodeCondition.deletionTaint] : [])
     }
+
+    /// Takes what an earlier process knew of this node, where the first list has no Node of this name (spec 56).
+    func remember(_ node: Node) { _ = nodeMemory.recall(node) }
 
     /// Of the Node object, if it was seen.
     var nodeFacts: NodeFacts { NodeFacts(state.node(named: nodeName)) }

@@ -12,7 +12,7 @@ where Batches.Element == StateBatch, Batches.AsyncIterator: SendableMetatype {
     let control: KernelControlPlane
     /// Ends after the complete list, and the group with it.
     var endsWithFirstList = false
-    /// What was known before a restart, for what is refused as it is now.
+    /// What was known before a restart, for what is refused as it is now, and for a Node that is not there.
     var lastKnown: @Sendable () async -> [ClusterEvent] = { [] }
     /// Told of the complete list, which is in the maps by then.
     var onFirstList: @Sendable (IngestSummary) async throws -> Void = { _ in }
@@ -44,9 +44,13 @@ where Batches.Element == StateBatch, Batches.AsyncIterator: SendableMetatype {
             _ = await control.ingest(batch)
             return false
         }
-        if !batch.hiddenSubjects.isEmpty {
+        let hasNode = batch.node(named: control.nodeName) != nil
+        if !batch.hiddenSubjects.isEmpty || !hasNode {
             let known = await lastKnown()
             batch.restoreHidden(from: known)
+            let node = known.lazy.compactMap { if case .node(let node) = $0 { node } else { nil } }
+                .first { [name = control.nodeName] in $0.name == name }
+            if !hasNode, let node { await control.remember(node) }
         }
         let summary = await control.ingestFirst(consume batch)
         try await onFirstList(summary)

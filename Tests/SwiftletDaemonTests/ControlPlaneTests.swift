@@ -34,6 +34,33 @@ struct ControlPlaneTests {
         #expect(after.count(.services4) == 1)
     }
 
+    /// Without any Node, NodePorts are at all addresses, public ones too.
+    @Test("spec 56: a Node that is gone when a daemon starts leaves the NodePorts where they are")
+    func remembersNode() async throws {
+        let (own, other) = try (#require(IPAddress("192.0.2.1")), #require(IPAddress("203.0.113.9")))
+        var node = Node(name: "node")
+        node.addresses = [own]
+        func start() async throws -> MemoryControlPlane {
+            let plane = try MemoryControlPlane()
+            await plane.control.setLocalAddresses([own, other], podRoutes: [], held: [])
+            return plane
+        }
+        let before = try await start()
+        _ = await before.control.ingestFirst(StateBatch(events: [.node(node)], isInitial: true))
+        let addresses = await before.control.nodePortAddresses
+        #expect(!addresses.contains(other))
+        _ = await before.control.ingest(StateBatch(events: [.nodeGone("node")]))
+        #expect(await before.control.nodePortAddresses == addresses)
+        let cached = try #require(await before.control.completeState?.events)
+        #expect(cached == [.node(node)])
+
+        let after = try await start()
+        #expect(await after.control.nodePortAddresses.contains(other))
+        await after.control.remember(node)
+        _ = await after.control.ingestFirst(StateBatch(events: [], isInitial: true))
+        #expect(await after.control.nodePortAddresses == addresses)
+    }
+
     @Test("what stays because a manifest cannot be used says so, with the manifest")
     func keeps() async throws {
         let before = try MemoryControlPlane()

@@ -59,7 +59,8 @@ struct ClusterOutageTests {
             }
             #expect(isGone, "\(answers): \(node.logText)")
             #expect(try eventually { try node.call("10.96.0.15:80", "--count", "30").pods == ["pod-2", "pod-3"] })
-            #expect(try eventually { try complaints(node) == [] })
+            // Each kind of object is asked for again after a pause of its own, of 30 s at most.
+            #expect(try eventually(within: 60_000) { try complaints(node) == [] }, "\(node.logText)")
             let report = try node.finish(load: load, now: true)
             #expect(report.ok > 0)
             #expect(report.failed == [:], "\(report)")

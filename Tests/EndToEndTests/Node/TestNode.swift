@@ -276,8 +276,9 @@ struct HeldFlows {
     }
 }
 
-/// Asks again and again; whether the answer was yes before the time was over.
-func eventually(within milliseconds: Int = 5_000, _ condition: () throws -> Bool) throws -> Bool {
+/// Asks again and again; whether the answer was yes before the time was over. A busy machine takes its time: where that is part of
+/// the promise, the test says so.
+func eventually(within milliseconds: Int = 30_000, _ condition: () throws -> Bool) throws -> Bool {
     let deadline = MonotonicClock.now + UInt64(milliseconds) * 1_000_000
     while true {
         if try condition() { return true }

@@ -140,23 +140,34 @@ struct ExplainTests {
         #expect(closed.verdict.text.hasPrefix("no route leads to 10.244.0.11:8080"), "\(closed)")
     }
 
+    /// The pod is found by a process that has its address: pods of other tests have the usual ones.
     @Test("a rule in the endpoint's own pod is named")
     func endpoint() throws {
         let node = try TestNode.current
+        let pod = node.lab.pods[0].namespace.path
         func run(_ command: String...) throws {
-            let outcome = try Programs.run(command, in: node.lab.pods[0].namespace.path)
+            let outcome = try Programs.run(command, in: pod)
             #expect(outcome.status == .exited(0), "\(outcome)")
         }
+        try run("ip", "address", "add", "10.244.0.177/24", "dev", "eth0")
+        let resident = try RunningProcess(["sleep", "120"], in: pod)
+        defer { _ = try? resident.terminate() }
+        try node.write(
+            Manifest.file(
+                Manifest.service("walled", ["10.96.0.177"], ports: ["{port: 80, targetPort: 8080}"]),
+                Manifest.slice("walled", ["10.244.0.177"])), to: "walled.yaml")
+        defer { try? node.remove("walled.yaml") }
+        #expect(try eventually { try explain("10.96.0.177:80").answer.works })
         let chain = "add chain inet swl input { type filter hook input priority 0; policy accept; }"
-        try run("nft", "add table inet swl; \(chain); add rule inet swl input tcp dport 8080 drop")
-        // The pod is found by a process in it, which the lab's own is not for long.
-        try run("sh", "-c", "sleep 5 < /dev/null > /dev/null 2>&1 &")
-        let dropped = try explain("door").answer.verdict
+        try run("nft", "add table inet swl; \(chain); add rule inet swl input ip daddr 10.244.0.177 tcp dport 8080 drop")
+        let dropped = try explain("10.96.0.177:80").answer.verdict
         try run("nft", "delete table inet swl")
         #expect(
-            dropped.text.contains("in the endpoint's network namespace drops packets to 10.244.0.11:8080"), "\(dropped)"
+            dropped.text.contains("in the endpoint's network namespace drops packets to 10.244.0.177:8080"),
+            "\(dropped)"
         )
-        #expect(try explain("door").answer.works)
+        #expect(try explain("10.96.0.177:80").answer.works)
+        try run("ip", "address", "delete", "10.244.0.177/24", "dev", "eth0")
     }
 
     @Test("an address alone is followed, and what --connect does not ask is told")

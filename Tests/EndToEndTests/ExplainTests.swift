@@ -159,7 +159,8 @@ struct ExplainTests {
         defer { try? node.remove("walled.yaml") }
         #expect(try eventually { try explain("10.96.0.177:80").answer.works })
         let chain = "add chain inet swl input { type filter hook input priority 0; policy accept; }"
-        try run("nft", "add table inet swl; \(chain); add rule inet swl input ip daddr 10.244.0.177 tcp dport 8080 drop")
+        let rule = "add rule inet swl input ip daddr 10.244.0.177 tcp dport 8080 drop"
+        try run("nft", "add table inet swl; \(chain); \(rule)")
         let dropped = try explain("10.96.0.177:80").answer.verdict
         try run("nft", "delete table inet swl")
         #expect(

@@ -11,6 +11,7 @@
 #include "lib/packet.h"
 #include "lib/range.h"
 #include "lib/tuple.h"
+#include "lib/life.h"
 #include "lib/conntrack.h"
 #include "lib/filter.h"
 #include "lib/masquerade.h"

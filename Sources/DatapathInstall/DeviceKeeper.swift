@@ -116,12 +116,14 @@ package actor DeviceKeeper {
     func reconcile() {
         // Without pins the links that are there would not be found; they are pinned again first.
         if isHeld || isSwapping || !programs.settings.pins.maps.exists { return }
-        if kept == nil { attempt("map of devices") { roles = try rolesBefore() } }
+        failures = [:]
+        defer { toldFailures = failures }
+        // Without what an earlier process chose nothing is let go: this is tried again.
+        guard kept != nil || attempt("map of devices", { roles = try rolesBefore() }) else { return }
         let selection = selection
         roles = [:]
         for device in selection.chosen { roles[device.link.index] = device.role }
         let wanted = Set(selection.chosen.map { NetworkDevice($0.link) })
-        failures = [:]
         for kind in Set(selection.chosen.map(kind)) where programs.loaded[kind] == nil { load(kind) }
         // Before a program runs on a device, the map says what lies behind it.
         _ = readLocalPorts()
@@ -139,7 +141,6 @@ package actor DeviceKeeper {
         }
         attempt("devices that went away") { try attachments.forgetVanished() }
         kept = keeping
-        toldFailures = failures
         check(selection)
         devices = selection.devices.map(report)
     }

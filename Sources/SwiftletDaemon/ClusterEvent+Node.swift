@@ -1,9 +1,8 @@
-import KubernetesObjects
 import ServiceModel
 
-extension StateBatch {
-    /// The Node object of this name, if the batch has it.
+extension [ClusterEvent] {
+    /// The Node object of this name, if it is among them.
     func node(named name: String) -> Node? {
-        events.lazy.compactMap { if case .node(let node) = $0, node.name == name { node } else { nil } }.first
+        lazy.compactMap { if case .node(let node) = $0, node.name == name { node } else { nil } }.first
     }
 }

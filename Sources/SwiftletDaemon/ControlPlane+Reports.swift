@@ -63,7 +63,10 @@ extension ControlPlane {
         report.names = names?.report
         if hasCompleteList, configuration.manifests.isEmpty, state.node(named: nodeName) == nil {
             report.risks.append(
-                "no Node is named \(nodeName): zones, Local policies and the node's addresses are not known; set --node-name"
+                nodeMemory.known == nil
+                    ? "no Node is named \(nodeName): zones, Local policies and the node's addresses are not known; set "
+                        + "--node-name"
+                    : "the Node \(nodeName) is gone: NodePorts stay at the addresses that it had, its zone is not known"
             )
         }
         report.risks += configuration.node.nodePorts.ranges.filter { range in

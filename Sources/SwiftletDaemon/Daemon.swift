@@ -236,7 +236,7 @@ extension Daemon {
         of batches: ManifestBatches, _ control: KernelControlPlane, _ hooks: Hooks
     ) async throws {
         for await batch in batches {
-            let node = NodeFacts(batch.node(named: settings.nodeName))
+            let node = NodeFacts(batch.events.node(named: settings.nodeName))
             try await hooks.attach(at: .beforeFirstWrite, node, control.state)
             control.arrived(batch)
             let summary = await control.ingestFirst(batch)

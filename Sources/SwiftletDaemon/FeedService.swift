@@ -44,13 +44,11 @@ where Batches.Element == StateBatch, Batches.AsyncIterator: SendableMetatype {
             _ = await control.ingest(batch)
             return false
         }
-        let hasNode = batch.node(named: control.nodeName) != nil
+        let hasNode = batch.events.node(named: control.nodeName) != nil
         if !batch.hiddenSubjects.isEmpty || !hasNode {
             let known = await lastKnown()
             batch.restoreHidden(from: known)
-            let node = known.lazy.compactMap { if case .node(let node) = $0 { node } else { nil } }
-                .first { [name = control.nodeName] in $0.name == name }
-            if !hasNode, let node { await control.remember(node) }
+            if !hasNode, let node = known.node(named: control.nodeName) { await control.remember(node) }
         }
         let summary = await control.ingestFirst(consume batch)
         try await onFirstList(summary)

@@ -26,6 +26,25 @@ struct ClusterOutageTests {
         return file
     }
 
+    @Test("spec 56: a Node that is gone when the daemon starts leaves the NodePorts where they were")
+    func remembersNode() throws {
+        let node = try TestNode.current
+        try node.withAPI([ClusterManifest.node] + Self.objects) { api in
+            try node.start(following: api)
+            let addresses = try #require(try node.status().daemon).nodePortAddresses
+            try api.delete("nodes", Manifest.nodeName)
+            func isGone() throws -> Bool {
+                try node.status().daemon?.risks.contains { $0.hasPrefix("the Node node-1 is gone") } == true
+            }
+            #expect(try eventually { try isGone() })
+            try node.stop()
+            // A Node that is not there is waited for, for 30 s.
+            try node.startAlone(following: api)
+            #expect(try eventually(within: 60_000) { try isGone() }, "\(node.logText)")
+            #expect(try node.status().daemon?.nodePortAddresses == addresses)
+        }
+    }
+
     @Test("while the API server is away all goes on, and what has changed meanwhile is taken over without a failure")
     func outlastsOutage() throws {
         let node = try TestNode.current

@@ -95,23 +95,28 @@ struct StatusPageTests {
         #expect(history.all.last?.time == .seconds(499))
     }
 
-    @Test("flows that found no place lately are told")
-    func refusedFlows() {
+    @Test(
+        "flows that found no place lately are told, and packets whose sockets no hook saw",
+        arguments: [
+            ("refuse_flows_full", "14 new flows were refused"),
+            ("refuse_untranslated", "14 packets to Services were refused"),
+        ])
+    func refused(counter: String, words: String) {
         let history = ActivityHistory()
         let report = StatusPage.sample(
             problems: [], services: ServiceListing(programmed: ProgrammedState(), reports: [])
         ).report
         // An old one, before the first sample, is no news.
         for (second, count) in [(0, 7), (5, 7)] as [(Int, UInt64)] {
-            history.note(.init(time: .seconds(second), counters: ["refuse_flows_full": count, "refuse_source": 9]))
+            history.note(.init(time: .seconds(second), counters: [counter: count, "refuse_source": 9]))
         }
-        #expect(history.sum(\.refusedFlows) == 0)
         #expect(report.with(history).risks == report.risks)
         for (second, count) in [(10, 19), (15, 2)] as [(Int, UInt64)] {
-            history.note(.init(time: .seconds(second), counters: ["refuse_flows_full": count]))
+            history.note(.init(time: .seconds(second), counters: [counter: count]))
         }
-        let risk = report.with(history).risks.last
-        #expect(risk?.hasPrefix("14 new flows were refused in the last 10 minutes") == true)
+        let risks = report.with(history).risks
+        #expect(risks.count == report.risks.count + 1)
+        #expect(risks.last?.hasPrefix("\(words) in the last 10 minutes") == true, "\(risks)")
     }
 }
 

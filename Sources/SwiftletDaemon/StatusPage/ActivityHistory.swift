@@ -94,8 +94,8 @@ extension DaemonReport {
         if untranslated > 0 {
             report.risks.append(
                 "\(untranslated) packets to Services were refused in the last 10 minutes, because no hook saw the sockets "
-                    + "that sent them (refuse_untranslated): who sends is outside the served cgroup, or connected before; "
-                    + "`swiftlet monitor --refused` shows them")
+                    + "that sent them (refuse_untranslated): their programs are outside the served cgroup, or connected "
+                    + "before swiftlet was loaded; `swiftlet monitor --refused` shows them")
         }
         return report
     }

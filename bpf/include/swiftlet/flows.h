@@ -218,7 +218,7 @@ struct device {
 	__u8 address6[16]; /* the same */
 	__u32 mtu;
 	enum device_role role; /* for the daemon: what the next start goes on with */
-	__u8 unused[3];
+	__u8 pad[3];
 };
 _Static_assert(sizeof(struct device) == 28, "changed layout: bump LB_MAP_VERSION");
 

@@ -10,7 +10,7 @@ extension EndpointSlice {
             name: name, serviceName: intern(labels[serviceNameLabel] ?? ""), addressType: type ?? .ipv4)
         slice.labels = labels
         slice = slice.onlyDecisive
-        slice.lastChangeTrigger = object[.metadata]?[.annotations]?.changeTrigger
+        slice.lastChangeTrigger = object[.metadata]?.asElement[.annotations]?.changeTrigger
         slice.ports = readPorts(object)
         // Names are for DNS: no address here can be a backend (spec 4).
         guard let family = slice.addressType.family else { return slice }
@@ -18,7 +18,7 @@ extension EndpointSlice {
         slice.endpoints = object.list(.endpoints).compactMap { field in
             field.element { field in
                 let endpoint = Endpoint.read(field, family: family)
-                if let endpoint, let hostname = field.text(.hostname), !hostname.isEmpty {
+                if let endpoint, let hostname = field.asOptional.text(.hostname), !hostname.isEmpty {
                     slice.hostnames[endpoint.address] = hostname
                 }
                 return endpoint
@@ -50,7 +50,7 @@ extension EndpointSlice {
 extension Field {
     /// Of annotations: the time of the change (spec 48). One that cannot be read is no reason to refuse the slice.
     fileprivate var changeTrigger: UnixTime? {
-        guard isMap, let field = self[EndpointSlice.changeTriggerAnnotation] else { return nil }
+        guard let field = self[EndpointSlice.changeTriggerAnnotation] else { return nil }
         return field.text.flatMap { UnixTime($0) }
     }
 }
@@ -68,7 +68,7 @@ extension EndpointSlice.AddressType {
 }
 
 extension Endpoint {
-    /// The first address counts (spec 5); conditions that are absent have the defaults of spec 7.
+    /// The first address counts (spec 5); conditions that are absent, or cannot be read, have the defaults of spec 7.
     static func read(_ field: Field, family: IPFamily) -> Endpoint? {
         let written = field.list(.addresses)
         guard let first = written.first else {
@@ -79,6 +79,7 @@ extension Endpoint {
         if address.family != family {
             first.report("is \(first.shown), but addressType is \(family.word)", "move it to a slice of its family")
         }
+        let field = field.asOptional
         let conditions = field[.conditions]
         let hints = field[.hints]
         let ready = conditions?.flag(.ready) ?? true
@@ -121,7 +122,7 @@ extension EndpointsObject {
         result.isExempt =
             metadata?.textMap(.labels)["endpointslice.kubernetes.io/skip-mirror"] == "true"
             || metadata?.textMap(.annotations)["control-plane.alpha.kubernetes.io/leader"] != nil
-        for field in object.list(.subsets) {
+        for field in object.list(.subsets).map(\.asElement) {
             var subset = Subset()
             for (key, isReady) in [(FieldName.addresses, true), (.notReadyAddresses, false)] {
                 for entry in field.list(key).map(\.asElement) {

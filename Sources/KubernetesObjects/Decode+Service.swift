@@ -8,7 +8,7 @@ extension ServiceObject {
         service.labels = intern(metadata?.textMap(.labels) ?? [:])
         service.annotations = (metadata?.textMap(.annotations) ?? [:]).filter { $0.key != FieldName.lastApplied }
         checkAnnotations(metadata)
-        service.created = metadata?[.creationTimestamp]?.text.flatMap { UnixTime($0) }
+        service.created = creation(metadata)
         var result = ServiceObject(service: service)
         guard let spec = object[.spec] else {
             object.reportMissing(.spec, "write the type and the ports of the Service")
@@ -21,9 +21,24 @@ extension ServiceObject {
         result.readAffinity(spec)
         result.readIngress(object.asElement[.status])
         result.limitFrontends(object)
-        let selector = intern(spec.textMap(.selector))
-        result.service.selector = selector.isEmpty ? nil : selector
+        result.service.selector = readSelector(spec).map { intern($0) }
         return result
+    }
+
+    /// One that cannot be read as a whole selects nothing: with a label less it would select pods of others.
+    private static func readSelector(_ spec: Field) -> [String: String]? {
+        spec.element { spec in
+            let selector = spec.textMap(.selector)
+            return selector.isEmpty ? nil : selector
+        }
+    }
+
+    /// When it was made; nil if that cannot be told.
+    private static func creation(_ metadata: Field?) -> UnixTime? {
+        guard let field = metadata?[.creationTimestamp], !field.isBlank, let text = field.text else { return nil }
+        if let time = UnixTime(text) { return time }
+        field.report("is \(field.shown)", "write a time like 2026-01-31T10:00:00Z, or remove it")
+        return nil
     }
 
     /// An annotation of ours with an unknown value has no effect, which must be reported.
@@ -40,6 +55,7 @@ extension ServiceObject {
     private mutating func readKind(_ spec: Field) {
         let words = ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
         service.kind = spec.asElement.choice(.type, among: words) { Service.Kind(rawValue: $0) } ?? .clusterIP
+        let spec = spec.asElement
         service.externalName = spec.text(.externalName)
         if service.kind == .externalName && (service.externalName ?? "").isEmpty {
             spec.reportMissing(.externalName, "write the DNS name that the Service stands for")
@@ -102,7 +118,7 @@ extension ServiceObject {
         service.externalPolicy = parts.choice(.externalTrafficPolicy, among: words, policy) ?? .cluster
         service.internalPolicy = parts.choice(.internalTrafficPolicy, among: words, policy) ?? .cluster
         service.publishNotReadyAddresses = parts.flag(.publishNotReadyAddresses) ?? false
-        service.loadBalancerSourceRanges = parts.list(.loadBalancerSourceRanges).compactMap(\.sourceRange)
+        service.loadBalancerSourceRanges = parts[.loadBalancerSourceRanges]?.sourceRanges ?? []
         service.healthCheckNodePort = parts.optionalPort(.healthCheckNodePort)
     }
 
@@ -171,10 +187,18 @@ extension Field {
         }
     }
 
-    /// A range of client addresses as it is written, which the model reads (spec 24). One that is none stays, because a
-    /// mistake must not admit everybody.
-    fileprivate var sourceRange: String? {
-        guard let text, !text.allSatisfy(\.isWhitespace) else { return nil }
+    /// Ranges of client addresses as they are written, which the model reads (spec 24). What is none stays, because a mistake
+    /// must not open the Service.
+    fileprivate var sourceRanges: [String] {
+        if isBlank { return [] }
+        if !isList { report("is \(shown)", "write a list") }
+        return isList ? elements.compactMap(\.sourceRange) : [isMap ? shown : text ?? shown]
+    }
+
+    private var sourceRange: String? {
+        if isNull { return nil }
+        guard let text else { return shown }
+        if text.allSatisfy(\.isWhitespace) { return nil }
         if SourceRanges.range(text) == nil { report("is \(shown)", "write a range like 192.0.2.0/24") }
         return text
     }

@@ -1,7 +1,8 @@
 import ServiceModel
 
 extension ServiceObject {
-    /// A port that cannot be used is left out, unless it was the only one.
+    /// A port that cannot be used is left out. If none is left, a mistake must not end what is served, but a protocol that is
+    /// not known here is no mistake: the Service is as it should be, and serves nothing.
     mutating func readPorts(_ spec: Field) {
         let fields = spec.list(.ports)
         var earlier = EarlierPorts()
@@ -27,7 +28,7 @@ extension ServiceObject {
             // It leads to pods of manifests only; slices have numbers of their own.
             targets.append(field.element(\.targetPort) ?? .unusable)
         }
-        if service.ports.isEmpty && !fields.isEmpty { spec.findings.refuse() }
+        if service.ports.isEmpty && fields.contains(where: { !$0.hasForeignProtocol }) { spec.findings.refuse() }
         if fields.isEmpty && !service.isHeadless && service.kind != .externalName {
             spec.reportMissing(.ports, "write at least one port")
         }
@@ -67,6 +68,12 @@ private struct EarlierPorts {
 }
 
 extension Field {
+    /// A text that names none of ours.
+    fileprivate var hasForeignProtocol: Bool {
+        guard isMap, let field = self[.protocol], !field.isBlank, let text = field.apart.text else { return false }
+        return IPProtocol(text) == nil
+    }
+
     func requiredPort(_ key: FieldName) -> Port? {
         if let field = self[key] { return field.port }
         reportMissing(key, "write a port from 1 to 65535")

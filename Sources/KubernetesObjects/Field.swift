@@ -2,14 +2,14 @@ package import ServiceModel
 
 /// What is wrong in one object, collected while it is read.
 ///
-/// What is wrong in an element that can be left out, such as one endpoint of a slice, costs the object that element; what
-/// is wrong elsewhere costs the object (spec 58).
+/// What is wrong in a field that can be unset costs that field; in an element that can be left out, such as one endpoint of a
+/// slice, that element; elsewhere the object (spec 58).
 package final class Findings {
     package struct Finding: Hashable {
         package var field: String
         package var cause: String
         package var advice: String
-        /// Only an element is left out for it.
+        /// Only an element is left out for it, or a field taken as unset.
         package var isPartial: Bool
     }
 
@@ -22,7 +22,7 @@ package final class Findings {
     private(set) var isCut = false
     /// The object cannot be used.
     package private(set) var isRefused = false
-    /// How often something was found, told or not.
+    /// How often something was found that costs an element or the object, told or not.
     fileprivate private(set) var count = 0
     private static let most = 5
 
@@ -32,8 +32,9 @@ package final class Findings {
     }
 
     /// - Parameter path: asked for only if the finding is told of, because to find it out takes a walk through the object.
-    func add(_ path: @autoclosure () -> String, _ cause: String, _ advice: String, isPartial: Bool) {
-        count += 1
+    fileprivate func add(_ path: @autoclosure () -> String, _ cause: String, _ advice: String, costing cost: Cost) {
+        let isPartial = cost != .object
+        if cost != .field { count += 1 }
         if all.count == Self.most {
             isCut = true
             // What costs the object comes before what costs an element.
@@ -51,6 +52,9 @@ package final class Findings {
     func refuse() { isRefused = true }
 }
 
+/// What a wrong value takes with it.
+private enum Cost { case object, element, field }
+
 /// A value that knows where it stands, and reports there what is wrong with it.
 ///
 /// A reader gets nil, or an empty list, both for what is absent and for what has the wrong form; the latter is
@@ -58,26 +62,28 @@ package final class Findings {
 package struct Field {
     package let findings: Findings
     private let index: Int
-    /// It can be left out of the object, and so can all that it belongs to.
-    private let isElement: Bool
+    private let cost: Cost
 
     /// The root value of a document.
     package init(_ document: Document) {
         findings = Findings(document)
         index = 0
-        isElement = false
+        cost = .object
     }
 
-    private init(_ index: Int, _ findings: Findings, isElement: Bool = false) {
+    private init(_ index: Int, _ findings: Findings, costing cost: Cost = .object) {
         self.findings = findings
         self.index = index
-        self.isElement = isElement
+        self.cost = cost
     }
 
-    private func inside(_ index: Int) -> Field { Field(index, findings, isElement: isElement) }
+    private func inside(_ index: Int) -> Field { Field(index, findings, costing: cost) }
 
     /// The same value as one that can be left out: what is wrong in it does not cost the object.
-    package var asElement: Field { Field(index, findings, isElement: true) }
+    package var asElement: Field { Field(index, findings, costing: .element) }
+
+    /// The same value as one that can be unset: what is wrong in it costs neither the object nor the element that it is in.
+    package var asOptional: Field { Field(index, findings, costing: .field) }
 
     /// Reads a value that can be left out; nil if anything is wrong in it.
     package func element<Result>(_ read: (Field) -> Result?) -> Result? {
@@ -102,12 +108,12 @@ package struct Field {
     package var shown: String { value.shown }
 
     package func report(_ cause: String, _ advice: String) {
-        findings.add(path, cause, advice, isPartial: isElement)
+        findings.add(path, cause, advice, costing: cost)
     }
 
     /// Reports something about a member, or a member of a member, that may be absent.
     package func report(_ keys: FieldName..., cause: String, advice: String) {
-        findings.add(keys.reduce(path) { Document.path($0, $1.rawValue) }, cause, advice, isPartial: isElement)
+        findings.add(keys.reduce(path) { Document.path($0, $1.rawValue) }, cause, advice, costing: cost)
     }
 
     package func report(_ key: FieldName, _ cause: String, _ advice: String) {

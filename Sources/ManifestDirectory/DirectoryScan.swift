@@ -44,7 +44,7 @@ struct DirectoryScan {
         case .missing(let number) where !SystemError(number).isAbsence && number != ELOOP:
             unreadable[path] = SystemError(number)
         case .missing: if let doubt = FileAccess.doubt(aboutLink: path) { doubts[path] = doubt }
-        case .other: break
+        case .other(let type): if let doubt = FileAccess.doubt(aboutType: type, of: path) { doubts[path] = doubt }
         }
     }
 

@@ -22,8 +22,8 @@ struct FileStamp: Hashable, Sendable {
 enum PathKind {
     case file(FileStamp)
     case directory(DirectoryIdentity)
-    /// A socket, a device, a pipe: never opened.
-    case other
+    /// A socket, a device, a pipe, by its type: never opened.
+    case other(mode_t)
     case missing(Int32)
 
     init(_ path: String) {
@@ -35,7 +35,7 @@ enum PathKind {
         switch status.st_mode & S_IFMT {
         case S_IFREG: self = .file(FileStamp(status))
         case S_IFDIR: self = .directory(DirectoryIdentity(device: UInt(status.st_dev), inode: UInt(status.st_ino)))
-        default: self = .other
+        default: self = .other(status.st_mode & S_IFMT)
         }
     }
 
@@ -59,18 +59,27 @@ struct DirectoryIdentity: Hashable, Sendable {
 
 enum FileAccess {
     /// Reads a whole file and the stamp that it had when it was opened.
-    static func read(_ path: String) -> Result<(bytes: [UInt8], stamp: FileStamp), SystemError> {
+    ///
+    /// - Parameter isManifest: it must be a regular file, and may have been replaced by a pipe since it was looked at.
+    static func read(_ path: String, isManifest: Bool = true) -> Result<(bytes: [UInt8], stamp: FileStamp), SystemError>
+    {
         let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard number >= 0 else { return .failure(SystemError(errno)) }
         let descriptor = Descriptor(adopting: number)
         var status = stat()
         guard fstat(descriptor.number, &status) == 0 else { return .failure(SystemError(errno)) }
+        if isManifest && status.st_mode & S_IFMT != S_IFREG { return .failure(SystemError(EINVAL)) }
+        guard status.st_size <= mostBytes else { return .failure(SystemError(EFBIG)) }
         do throws(Errno) {
-            return .success((try FileDescriptor(rawValue: number).rest(), FileStamp(status)))
+            let bytes = try FileDescriptor(rawValue: number).rest(atMost: mostBytes + 1)
+            return bytes.count > mostBytes ? .failure(SystemError(EFBIG)) : .success((bytes, FileStamp(status)))
         } catch {
             return .failure(SystemError(error.rawValue))
         }
     }
+
+    /// 100,000 Services with their slices have less. A file is read into memory as a whole.
+    private static let mostBytes = 256 << 20
 
     /// The names in a directory, sorted.
     static func names(in directory: String) -> Result<[String], SystemError> {
@@ -109,6 +118,19 @@ enum FileAccess {
             .doubtful, origin: path, cause: "it is not read for its name", advice: "let it end in .yaml, .yml or .json")
     }
 
+    /// What to say of a socket, device or pipe; nil unless its name is a manifest's.
+    static func doubt(aboutType type: mode_t, of path: String) -> StateProblem? {
+        guard isManifest(lastName(path)) else { return nil }
+        let word =
+            switch type {
+            case S_IFIFO: "a named pipe"
+            case S_IFSOCK: "a socket"
+            default: "a device"
+            }
+        return StateProblem(
+            .doubtful, origin: path, cause: "it is \(word), which is not read", advice: "write a regular file")
+    }
+
     /// What to say of a path that leads to no file; nil if nothing is there at all.
     static func doubt(aboutLink path: String) -> StateProblem? {
         guard isManifest(lastName(path)), isSymlink(path), case .missing(ENOENT) = PathKind(path) else { return nil }
@@ -137,6 +159,8 @@ struct SystemError: Error, Hashable {
             case ENOTDIR: "name the directory that holds the manifests"
             case ENOSPC: "raise fs.inotify.max_user_watches"
             case EACCES, EPERM: "let swiftlet read it"
+            case EFBIG: "split it: a manifest may have 256 MiB"
+            case EINVAL: "write a regular file"
             default: "check the file system"
             }
         return StateProblem(.unreadable, origin: path, cause: Errno(rawValue: number).plainText, advice: advice).hiding(

@@ -9,7 +9,7 @@ package struct SettingsFile {
     package init(_ path: String) throws(ManifestSourceError) {
         let bytes: [UInt8]
         do throws(SystemError) {
-            bytes = try FileAccess.read(path).get().bytes
+            bytes = try FileAccess.read(path, isManifest: false).get().bytes
         } catch {
             throw ManifestSourceError(
                 .read, "configuration \(path)", errno: error.number, advice: "check --config")

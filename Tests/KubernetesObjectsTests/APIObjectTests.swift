@@ -54,6 +54,15 @@ struct APIObjectTests {
             ])
     }
 
+    @Test("spec 58: source ranges that cannot be read admit no client", arguments: ["[{}]", "[[]]", "{}", #""web""#])
+    func unreadableRanges(text: String) throws {
+        let object = try read(
+            "Service",
+            #""spec": {"clusterIP": "10.96.0.15", "ports": [{"port": 80}], "loadBalancerSourceRanges": \#(text)}"#)
+        guard case .service(let service)? = object.event else { throw Missing() }
+        #expect(service.loadBalancerSourceRanges.count == 1 && object.problems.map(\.kind) == [.partial])
+    }
+
     /// What a watch says of an object with these members.
     private func read(_ kind: String, _ members: String, metadata: String = "") throws -> APIObject {
         let version = kind == "EndpointSlice" ? "discovery.k8s.io/v1" : "v1"
@@ -189,10 +198,21 @@ struct APIObjectTests {
         #expect(service.kind == .clusterIP && service.ports.map(\.proto) == [.tcp])
     }
 
+    @Test("a Service whose only port has a protocol of another age is known, and serves nothing")
+    func onlyPort() throws {
+        let object = try read(
+            "Service", #""spec": {"clusterIP": "10.96.0.15", "ports": [{"port": 443, "protocol": "QUIC"}]}"#)
+        guard case .service(let service)? = object.event else { throw Missing() }
+        #expect(service.clusterIPs.map(\.description) == ["10.96.0.15"] && service.ports.isEmpty)
+        #expect(object.problems.map(\.kind) == [.partial])
+    }
+
     @Test("a Service with no usable port or ClusterIP is refused, and what costs it is told before what does not")
     func refused() throws {
         let port = try read("Service", #""spec": {"clusterIP": "10.96.0.15", "ports": [{"port": 0}]}"#)
         #expect(port.event == nil && port.problems.map(\.kind) == [.invalid])
+        let address = try read("Service", #""spec": {"clusterIP": "10.96.0", "ports": [{"port": 80}]}"#)
+        #expect(address.event == nil && address.problems.map(\.kind) == [.invalid])
         let externals = (0..<9).map { "\"x\($0)\"" }.joined(separator: ",")
         let many = try read(
             "Service", #""spec": {"clusterIPs": ["None", "10.96.0.1"], "externalIPs": [\#(externals)]}"#)

@@ -53,7 +53,7 @@ let serviceMistakes: [Mistake] = [
     Mistake("ports[0].port is missing; write a port from 1 to 65535", spec: "ports: [{name: a}]"),
     Mistake("ports is missing; write at least one port", spec: "clusterIP: 10.96.0.15"),
     Mistake("ports is a map; write a list", spec: "ports: {port: 80}, clusterIP: None"),
-    Mistake("ports[0].protocol is ICMP; write TCP, UDP or SCTP", spec: "ports: [{port: 80, protocol: ICMP}]"),
+    Mistake("ports[0].protocol is ICMP; write TCP, UDP or SCTP", spec: "ports: [{port: 80, protocol: ICMP}]").partial,
     Mistake(
         "ports[1].port repeats 80/TCP of spec.ports[0]; write each port once",
         spec: "ports: [{name: a, port: 80}, {name: b, port: 80}]"
@@ -96,7 +96,8 @@ let serviceMistakes: [Mistake] = [
          spec: {ports: [{port: 80}]}}
         """
     ).partial,
-    Mistake("externalName is missing; write the DNS name that the Service stands for", spec: "type: ExternalName"),
+    Mistake("externalName is missing; write the DNS name that the Service stands for", spec: "type: ExternalName")
+        .partial,
     Mistake(
         "clusterIP is 10.96.0.300, which is no IP address; write an IPv4 or IPv6 address",
         spec: "clusterIP: 10.96.0.300, ports: [{port: 80}]"),
@@ -146,11 +147,24 @@ let serviceMistakes: [Mistake] = [
         "publishNotReadyAddresses is \"true\"; write true or false",
         spec: "publishNotReadyAddresses: 'true', ports: [{port: 80}]"
     ).partial,
-    Mistake("selector is app; write a map with keys and values", spec: "selector: app, ports: [{port: 80}]"),
+    Mistake("selector is app; write a map with keys and values", spec: "selector: app, ports: [{port: 80}]").partial,
     Mistake(
         "ports[0].name is \"H\\n\", which is not a valid name; write at most 63 of a-z, 0-9 and '-', "
             + "with a letter or digit at both ends",
         spec: #"ports: [{name: "H\n", port: 80}]"#),
+    Mistake("selector.app is a list; write a text", spec: "selector: {app: [web], tier: a}, ports: [{port: 80}]")
+        .partial,
+    Mistake(
+        "loadBalancerSourceRanges is 10.0.0.0/8; write a list",
+        spec: "loadBalancerSourceRanges: 10.0.0.0/8, ports: [{port: 80}]"
+    ).partial,
+    Mistake(
+        "cannot use Service default/web in f.yaml (document 1): metadata.creationTimestamp is today; "
+            + "write a time like 2026-01-31T10:00:00Z, or remove it",
+        """
+        {apiVersion: v1, kind: Service, metadata: {name: web, creationTimestamp: today}, spec: {ports: [{port: 80}]}}
+        """
+    ).partial,
 ]
 
 let otherMistakes: [Mistake] = [

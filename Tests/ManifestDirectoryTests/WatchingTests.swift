@@ -111,6 +111,31 @@ struct WatchingTests {
         await reader.wait { $0.problems.isEmpty }
     }
 
+    @Test("what is no regular file, or too large, has one line, and is never waited for")
+    func otherFiles() throws {
+        try directory.write(Self.service("web"), to: "web.yaml")
+        let path = directory.path
+        #expect(mkfifo(path + "/pipe.yaml", 0o600) == 0)
+        for (name, target) in [("zero.yaml", "/dev/zero"), ("null.json", "/dev/null")] {
+            try FileManager.default.createSymbolicLink(atPath: "\(path)/\(name)", withDestinationPath: target)
+        }
+        try FileManager.default.createDirectory(atPath: path + "/folder.yaml", withIntermediateDirectories: false)
+        try directory.write(Self.service("api"), to: "folder.yaml/api.yaml")
+        try directory.write("", to: "huge.yaml")
+        #expect(truncate(path + "/huge.yaml", 1 << 30) == 0)
+        let start = ContinuousClock.now
+        let (events, problems) = ManifestLoader.load(directories: [path])
+        #expect(ContinuousClock.now - start < .seconds(5))
+        #expect(events.count == 2)
+        #expect(
+            Set(problems.map(\.description)) == [
+                "look at \(path)/pipe.yaml: it is a named pipe, which is not read; write a regular file",
+                "look at \(path)/zero.yaml: it is a device, which is not read; write a regular file",
+                "look at \(path)/null.json: it is a device, which is not read; write a regular file",
+                "cannot read \(path)/huge.yaml: file too large; split it: a manifest may have 256 MiB",
+            ])
+    }
+
     @Test("a change waits for no period in which directories are looked over")
     func latency() async throws {
         var reader = try Reader(directory)

@@ -244,6 +244,69 @@ struct TakeoverRefusalTests {
         try node.start()
     }
 
+    /// With the places of another tool, and with the same places once more.
+    @Test(
+        "a second takeover that fails midway leaves the first one's saved rules whole",
+        arguments: [KubeProxyRules.Tool.nft, .iptablesNFT])
+    func keepsFirstArchive(first: KubeProxyRules.Tool) throws {
+        let node = try node
+        let rules = try KubeProxyRules(first, in: node.lab.node.path)
+        defer { try? rules.clear() }
+        let original = try rules.everything()
+        #expect(try node.swiftlet("takeover").status == .exited(0))
+        let name = URL(fileURLWithPath: node.runDirectory).lastPathComponent
+        let archive = "/run/swiftlet-takeover/\(name)"
+        let saved = try contents(archive)
+        #expect(saved.keys.contains("SHA256SUMS") && saved.count == 3)
+
+        // A kube-proxy that runs again, with another or the same tool, and a tool that fails at the second place.
+        for family in IPVersion.allCases { try rules.restore(TakenServices.iptables(family), family, .iptablesNFT) }
+        let again = try rules.everything()
+        let failed = try takeOver(failingAt: "ip6tables-nft-restore")
+        #expect(failed.status == .exited(1) && failed.output.contains("out of order"), "\(failed)")
+        // Rules that are back keep connections themselves.
+        let own = { (lines: [String]) in lines.filter { !$0.contains("SWIFTLET-TAKEOVER") } }
+        #expect(own(try rules.everything()) == own(again))
+        #expect(try contents(archive) == saved)
+
+        if first == .iptablesNFT { #expect(try node.swiftlet("takeover").status == .exited(0)) }
+        let back = try node.swiftlet("takeover", "--rollback")
+        #expect(back.status == .exited(0) && back.output.contains("put back the rules in"), "\(back)")
+        #expect(try Set(original).subtracting(rules.everything()) == [])
+    }
+
+    /// The files of a directory.
+    private func contents(_ directory: String) throws -> [String: String] {
+        let names = try FileManager.default.contentsOfDirectory(atPath: directory)
+        return Dictionary(
+            uniqueKeysWithValues: try names.map {
+                ($0, try String(contentsOfFile: "\(directory)/\($0)", encoding: .utf8))
+            })
+    }
+
+    /// Runs it with a tool that takes every script that it is to check, and fails at the first that it is to apply.
+    private func takeOver(failingAt tool: String) throws -> Outcome {
+        let node = try node
+        let tools = "\(node.directory)/tools"
+        try FileManager.default.createDirectory(atPath: tools, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: tools) }
+        let script = """
+            #!/bin/sh
+            case "$*" in *--test*) exec /usr/sbin/\(tool) "$@" ;; esac
+            mkdir \(tools)/failed 2>/dev/null || exec /usr/sbin/\(tool) "$@"
+            echo "out of order" >&2
+            exit 1
+            """
+        try script.write(toFile: "\(tools)/\(tool)", atomically: true, encoding: .utf8)
+        #expect(chmod("\(tools)/\(tool)", 0o700) == 0)
+        return try Programs.run(
+            [
+                "env", "PATH=\(tools):/usr/sbin:/usr/bin:/sbin:/bin", Programs.swiftlet, "takeover", "--bpf-root",
+                node.bpfRoot,
+            ],
+            in: node.lab.node.path)
+    }
+
     @Test("saved rules that are damaged are not put back; finished, there is nothing to put back")
     func checksArchive() throws {
         let node = try node

@@ -54,7 +54,8 @@ extension DatapathKeeper {
         try BPFFileSystem.makeDirectories(pins.next)
         let larger = try SocketDatapath(
             build: build, pins: pins, capacities: capacities, features: features,
-            hostNetnsCookie: try NetworkNamespace.cookie(), sockets: settings.sockets)
+            hostNetnsCookie: try NetworkNamespace.cookie(), sockets: settings.sockets,
+            hasPodDevices: settings.packets.podInterfaces.areNamed)
         reached("loaded larger maps")
         return larger
     }

@@ -21,9 +21,12 @@ package struct SocketDatapath: ~Copyable {
     ///
     /// Maps that exist keep their size, whatever the capacities say: their entries are in use. The counters of
     /// backends are made anew when counting is switched on or off.
+    ///
+    /// - Parameter hasPodDevices: programs at tc may be on devices of pods.
     package init(
         build: DatapathBuild = .own, pins: DatapathPins, capacities: MapCapacities, features: KernelFeatures,
-        hostNetnsCookie: UInt64?, sockets: SocketService = .full, atLeast sizes: [String: Int] = [:]
+        hostNetnsCookie: UInt64?, sockets: SocketService = .full, hasPodDevices: Bool = false,
+        atLeast sizes: [String: Int] = [:]
     ) throws(BPFError) {
         try BPFFileSystem.makeDirectories(pins.maps)
         try BPFFileSystem.makeDirectories(pins.links)
@@ -34,7 +37,7 @@ package struct SocketDatapath: ~Copyable {
             has_set_retval: features.has(.setReturnValueInSocketAddress) ? 1 : 0,
             has_multipath: features.has(.multipathSockets) ? 1 : 0, count_backends: capacities.countsBackends ? 1 : 0,
             host_only: sockets == .host ? 1 : 0, map_version: UInt32(build.version),
-            only_protocol: sockets.protocolAlone?.rawValue ?? 0, pad: (0, 0, 0),
+            only_protocol: sockets.protocolAlone?.rawValue ?? 0, has_pod_devices: hasPodDevices ? 1 : 0, pad: (0, 0),
             tick: 0, first_tick: 0)
         config.setTicks(try? TickClock.measure())
         try object.setInitialValue(of: ".rodata.config", to: config)

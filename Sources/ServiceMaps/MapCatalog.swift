@@ -23,6 +23,12 @@ package enum MapCatalog {
         .init(.socketVIPs, .lruHash, sock_vip_key.self, sock_vip.self, .programs(UInt32(LB_SOCK_VIPS)), .socketVIPs),
         .init(.socketGuards, .socketStorage, Int32.self, guards.self, .sockets, .socketGuards),
         .init(
+            .partedVIPs, .lruHash, parted_vip_key.self, parted_vip.self, .programs(UInt32(LB_PARTED_VIPS)),
+            .partedVIPs),
+        .init(
+            .packetWays, .lruHash, packet_way_key.self, packet_way.self, .programs(UInt32(LB_PACKET_WAYS)),
+            .packetWays),
+        .init(
             .boundPorts, .lruHash, bound_port_key.self, bound_port.self, .programs(UInt32(LB_BOUND_PORTS)),
             .boundPorts),
         .init(
@@ -111,6 +117,12 @@ extension MapDescription.Words {
     fileprivate static let socketGuards = Self(
         purpose: "a pod's socket to the backends that only some sources may send to",
         units: "the connection's, and \(LB_GUARDS - 1) of datagrams", writer: "datapath", lifetime: "the socket's")
+    fileprivate static let partedVIPs = Self(
+        purpose: "VIPs that a pod's UDP socket leaves to the packets, since it has their endpoint by another VIP",
+        units: "the key has the socket's port", writer: "datapath", lifetime: "until newer ones need the room")
+    fileprivate static let packetWays = Self(
+        purpose: "network namespaces to whether programs at tc see their packets", units: "ns of CLOCK_MONOTONIC",
+        writer: "datapath", lifetime: "until newer ones need the room")
     fileprivate static let boundPorts = Self(
         purpose: "port that a TCP socket was bound to, and backend, to the socket that has both",
         units: "time in ns of CLOCK_MONOTONIC", writer: "datapath",

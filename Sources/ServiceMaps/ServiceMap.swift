@@ -17,6 +17,8 @@ package enum ServiceMap: String, Sendable, Hashable, CaseIterable, CustomStringC
     case socketFlows = "sock_flows"
     case socketVIPs = "sock_vips"
     case socketGuards = "sock_guards"
+    case partedVIPs = "parted_vips"
+    case packetWays = "packet_ways"
     case boundPorts = "bound_ports"
     case leftCgroups = "left_cgroups"
     case leftDepths = "left_depths"

@@ -85,6 +85,9 @@ package struct PodInterfaceChoice: Sendable, Hashable {
     }
 
     var settings: [String] { (isAutomatic ? ["auto"] : []) + patterns.settings }
+
+    /// Whether some may be chosen.
+    package var areNamed: Bool { isAutomatic || !patterns.included.isEmpty }
 }
 
 /// How a packet goes on that was given its endpoint.

@@ -44,7 +44,8 @@ extension Daemon {
             do throws(BPFError) {
                 return try SocketDatapath(
                     build: build, pins: handOver.own, capacities: try capacities(handOver), features: features,
-                    hostNetnsCookie: try NetworkNamespace.cookie(), sockets: settings.sockets, atLeast: handOver.sizes)
+                    hostNetnsCookie: try NetworkNamespace.cookie(), sockets: settings.sockets,
+                    hasPodDevices: settings.packets.podInterfaces.areNamed, atLeast: handOver.sizes)
             } catch {
                 if let said = error.log { log.debug("the kernel's log", metadata: ["log": "\(said)"]) }
                 throw error

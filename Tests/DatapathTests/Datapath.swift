@@ -7,9 +7,11 @@ struct Datapath: ~Copyable {
     let object: LoadedBPFObject
 
     /// Loads an object that `make bpf` compiled, such as `select.bpf.o`.
-    init(_ name: String) throws {
+    init(_ name: String, change: (inout datapath_config) -> Void = { _ in }) throws {
         let object = try BPFObject(name: name, bytes: CompiledObject.bytes(of: name))
-        if name != "empty.bpf.o" { try object.setInitialValue(of: ".rodata.config", to: datapath_config.ofThisKernel) }
+        var config = datapath_config.ofThisKernel
+        change(&config)
+        if name != "empty.bpf.o" { try object.setInitialValue(of: ".rodata.config", to: config) }
         let loaded = try object.load()
         if loaded.mapNames.contains("vip_filter") { try Self.flood(loaded.map(named: "vip_filter"), with: .max) }
         self.object = loaded

@@ -124,6 +124,21 @@ static __noinline int F(tc_is_owned)(struct __sk_buff *skb, const struct F(tuple
 	return F(tuple_is_tracked)(skb, tuple);
 }
 
+/*
+ * Whether the client's socket has left this VIP to the packets, since it speaks to the same backend
+ * by another one (see parted.h): that backend must see another port.
+ */
+static __noinline int F(tuple_is_parted)(const struct F(tuple) *tuple)
+{
+	struct parted_vip_key key = {
+		.port = tuple->destination_port,
+		.client = tuple->source_port,
+	};
+
+	F(address_widen)(key.address, tuple->destination);
+	return parted_is_seen(&key, FAMILY);
+}
+
 static __always_inline void F(flow_fill)(struct F(flow) *flow, const struct F(tuple) *tuple,
 					 const struct F(choice) *choice, __u64 now)
 {
@@ -223,6 +238,9 @@ static __always_inline enum counter F(flow_begin_of)(struct __sk_buff *skb, stru
 	view->to.path = choice->path;
 	view->to.tuple.protocol = view->packet.tuple.protocol;
 	if (choice->path == FORWARDED) {
+		if (view->hook == POD_IN && view->packet.tuple.protocol == UDP &&
+		    F(tuple_is_parted)(&view->packet.tuple))
+			flow->inner_port = 0;
 		reason = F(flow_take_port)(skb, number, INNER);
 		F(flow_translate)(flow, &view->to);
 		if (reason == COUNT_FORWARD && F(tc_may_redirect)(skb))

@@ -96,7 +96,8 @@ static __noinline enum counter F(masq_address)(const __u8 *backend, __u32 ifinde
 
 /*
  * The port to try for a tuple of the flow. What the kernel sees of the client keeps the client's
- * port if that is free; it is the client's address, so any other will do. 0: try again.
+ * port if that is free, and was not given up; it is the client's address, so any other will do.
+ * 0: try again.
  */
 static __always_inline __u32 F(port_to_try)(const struct F(flow) *flow, __u32 place, __u32 try)
 {
@@ -104,7 +105,7 @@ static __always_inline __u32 F(port_to_try)(const struct F(flow) *flow, __u32 pl
 	__u16 port = random;
 
 	if (place == INNER && !try)
-		return flow->client_port;
+		return flow->inner_port;
 	if (place == ANSWERS && try < MASQ_TRIES)
 		port = masq_port(random);
 	return port < MASQ_FIRST || lb_may_be_node_port(port) ? 0 : port;

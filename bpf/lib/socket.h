@@ -362,6 +362,24 @@ static __always_inline bool F(sock_goes_on)(struct bpf_sock_addr *ctx, enum ctx_
 }
 
 /*
+ * Whether the packets are to tell this VIP's answers from those of another one of the socket. They
+ * would choose anew: who has a backend, or affinity, keeps it, unless it is the only one.
+ */
+static __always_inline bool F(sock_is_parted)(struct bpf_sock_addr *ctx,
+					      const struct service *service,
+					      const struct known_flow *known,
+					      const struct peer *vip, const struct F(slot) *slot)
+{
+	struct peer backend = {};
+
+	if (!config.has_pod_devices ||
+	    (service->count > 1 && (known->backend_id || service->affinity_seconds)))
+		return false;
+	peer_fill(&backend, slot->address, ADDRESS_SIZE, slot->port);
+	return flow_is_parted(ctx, vip, &backend, FAMILY);
+}
+
+/*
  * Where a datagram to a frontend goes that serves: to the backend that the socket has there, while
  * it serves (spec 31), or to a new one.
  */
@@ -394,6 +412,8 @@ static __always_inline enum counter F(sock_lead)(struct bpf_sock_addr *ctx, enum
 		owns = flows_own(ctx, flows);
 	if (reason == COUNT_FORWARD && !F(sock_is_connected)(ctx, &vip, service, slot))
 		reason = F(sock_select)(ctx, service, netns, flows, slot);
+	if (changes && is_forward(reason) && F(sock_is_parted)(ctx, service, &known, &vip, slot))
+		reason = COUNT_PASS_HOST_ONLY;
 	if (is_forward(reason) && !goes_on && !F(sock_guard)(ctx, service, slot, flows, true))
 		reason = COUNT_REFUSE_SOURCE;
 	if (!changes)

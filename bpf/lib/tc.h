@@ -11,6 +11,7 @@
 #include "lib/packet.h"
 #include "lib/range.h"
 #include "lib/tuple.h"
+#include "lib/parted.h"
 #include "lib/life.h"
 #include "lib/conntrack.h"
 #include "lib/filter.h"
@@ -67,6 +68,8 @@ static __always_inline bool F(tc_find_asked)(struct F(view) *view, __u64 now)
 		return false;
 	}
 	F(flow_follow)(flow, false, view->tcp_flags, now);
+	if (flow->inner_port != flow->client_port && flow->protocol == UDP && view->hook == POD_IN)
+		F(tuple_is_parted)(&view->packet.tuple);
 	return true;
 }
 

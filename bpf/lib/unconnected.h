@@ -11,6 +11,7 @@
 #ifndef LIB_UNCONNECTED_H
 #define LIB_UNCONNECTED_H
 
+#include "lib/parted.h"
 #include "lib/wayback.h"
 
 /* How long a thread waits for another one to have chosen, in ns, and how often it looks. */
@@ -289,6 +290,40 @@ static __always_inline bool flow_is_taken(struct bpf_sock_addr *ctx, struct flow
 		return false;
 	more = sock_vip_find(bpf_get_socket_cookie(ctx), backend, true);
 	return more && more->port;
+}
+
+/*
+ * Whether a datagram to a VIP is left to the packets, because its backend answers this socket as
+ * another VIP and its flow gets another port there. Static, for its stack.
+ */
+static __noinline int flow_is_parted(struct bpf_sock_addr *ctx, const struct peer *vip,
+				     const struct peer *backend, __u32 family)
+{
+	struct packet_way_key way = {.family = family};
+	struct parted_vip_key key = {.port = vip->port};
+	struct parted_vip own = {};
+	struct parted_vip *known;
+	struct peer other = {};
+	struct flows *flows;
+
+	if (!ctx->sk)
+		return 0;
+	flows = bpf_sk_storage_get(&sock_flows, ctx->sk, NULL, 0);
+	if (!flows || !flow_vip(ctx, flows, backend, &other) ||
+	    peer_is(&other, (const __u8 *)vip->address, vip->port))
+		return 0;
+	own.netns_cookie = bpf_get_netns_cookie(ctx);
+	if (is_host_netns(own.netns_cookie, bpf_get_netns_cookie(NULL)))
+		return 0;
+	way.netns_cookie = own.netns_cookie;
+	if (!way_is_open(&way, bpf_ktime_get_ns()))
+		return 0;
+	key.client = ctx->sk->src_port;
+	__builtin_memcpy(key.address, vip->address, 16);
+	known = bpf_map_lookup_elem(&parted_vips, &key);
+	if (!known || known->netns_cookie != own.netns_cookie)
+		bpf_map_update_elem(&parted_vips, &key, &own, BPF_ANY);
+	return 1;
 }
 
 #endif

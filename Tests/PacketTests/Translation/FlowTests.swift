@@ -1,3 +1,4 @@
+import BPFLoader
 import CDatapath
 import Glibc
 import NetworkLab
@@ -70,6 +71,44 @@ extension TranslationTests {
             try lab.replace([moved])
             let verdict = try lab.run(.udp(family.outside(), route.frontend), .wireIn)
             #expect(try verdict.packet.destination == moved.endpoint(family))
+        }
+
+        @Test(
+            "a VIP that a pod's socket left to the packets gets a port of its own, and the socket hears that they came",
+            arguments: Family.allCases)
+        func parts(family: Family) throws {
+            let lab = try TranslationLab.current
+            let (left, usual) = (
+                TestService(transport: .udp), TestService(name: "other", number: 16, transport: .udp, nodePort: 30_081)
+            )
+            try lab.serve([left, usual])
+            let client = family.pod(77)
+            var key = parted_vip_key()
+            let vip = left.frontend(.clusterIP, family)
+            fill(&key.address, (vip.isV4 ? [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff] : []) + vip.address)
+            (key.port, key.client) = (vip.port, client.port)
+            let way = packet_way_key(netns_cookie: 7, family: family == .v4 ? 4 : 6, pad: (0, 0, 0, 0, 0, 0, 0))
+            let ways = try lab.map("packet_ways")
+            try lab.map("parted_vips").update(key, to: parted_vip(netns_cookie: 7))
+
+            var seen: UInt64 = 0
+            var ports: Set<UInt16> = []
+            for _ in 0..<3 {
+                try ways.update(way, to: packet_way(left: 1, seen: 0))
+                let question = try lab.run(.udp(client, vip), .podIn).packet
+                #expect(question.destination == left.endpoint(family))
+                ports.insert(question.source.port)
+                let last = try ways.lookup(way, as: packet_way.self)?.seen ?? 0
+                #expect(last > seen, "each says so")
+                seen = last
+                let answer = try lab.run(.udp(left.endpoint(family), question.source), .podOut).packet
+                #expect(answer.source == vip)
+                #expect(answer.destination == client)
+            }
+            #expect(ports.count == 1 && !ports.contains(client.port))
+            let other = try lab.run(.udp(client, usual.frontend(.clusterIP, family)), .podIn).packet
+            #expect(other.source == client, "what no socket left keeps its port")
+            _ = try lab.map("parted_vips").delete(key)
         }
 
         /// Spec 59: as the kernel's connection tracking sees it.

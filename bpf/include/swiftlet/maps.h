@@ -397,6 +397,45 @@ _Static_assert(sizeof(struct sock_vip) == 28, "changed layout: bump LB_MAP_VERSI
 
 #define LB_SOCK_VIPS 32768 /* two entries for a VIP: 64 sockets with 256 VIPs each */
 
+/* ---- parted_vips: LRU_HASH, (port, VIP) -> the namespace of the socket that leaves it to tc ---
+ */
+
+/*
+ * VIPs of unconnected UDP sockets of pods that lead to an endpoint which answers the socket as
+ * another VIP already. The flow of such a one gets another port at tc. The hook does not know the
+ * socket's address yet; that another pod's flow gets another port, too, does no harm.
+ */
+struct parted_vip_key {
+	__u8 address[16]; /* the VIP's, IPv4 as ::ffff:a.b.c.d */
+	__u16 port;	  /* the VIP's */
+	__u16 client;	  /* the socket's port */
+	__u8 pad[4];
+};
+_Static_assert(sizeof(struct parted_vip_key) == 24, "changed layout: bump LB_MAP_VERSION");
+
+struct parted_vip {
+	__u64 netns_cookie;
+};
+
+#define LB_PARTED_VIPS 1024 /* they matter until their flow has begun */
+
+/* ---- packet_ways: LRU_HASH, namespace -> whether a program at tc sees its packets ------------ */
+
+struct packet_way_key {
+	__u64 netns_cookie;
+	__u8 family; /* 4 or 6 */
+	__u8 pad[7];
+};
+_Static_assert(sizeof(struct packet_way_key) == 16, "changed layout: bump LB_MAP_VERSION");
+
+struct packet_way {
+	__u64 left; /* when a datagram was left to the packets; all before it were seen */
+	__u64 seen; /* when one was seen last; both in ns of CLOCK_MONOTONIC, 0: never */
+};
+_Static_assert(sizeof(struct packet_way) == 16, "changed layout: bump LB_MAP_VERSION");
+
+#define LB_PACKET_WAYS 1024
+
 /* ---- bound_ports: LRU_HASH, (namespace, port, backend) -> the socket that has all three ------ */
 
 /*
@@ -579,7 +618,8 @@ struct datapath_config {
 	__u8 host_only;		 /* leave pods' sockets alone: tc translates what they send */
 	__u32 map_version;	 /* LB_MAP_VERSION of this build, so that an object names it */
 	__u8 only_protocol;	 /* enum ip_protocol whose sockets are served; 0: all */
-	__u8 pad[3];
+	__u8 has_pod_devices;	 /* programs may be on pods' devices */
+	__u8 pad[2];
 	__u32 tick;	  /* ns of a jiffy; 0: they cannot be gone by */
 	__u64 first_tick; /* what CLOCK_MONOTONIC would have been at jiffy 0, modulo 2^64 */
 };

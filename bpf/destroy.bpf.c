@@ -4,8 +4,8 @@
  * need kernel 6.5 and stand in an object of their own, which older kernels never see.
  *
  * A socket is ours to destroy if its way back says so: if connect gave it a backend that is listed
- * as gone, and the kernel says that it is connected there still. Whoever connected to that address
- * by himself has no way back and is never touched.
+ * as gone, and the kernel says that it is connected there still. A socket that connected to that
+ * address directly has no way back and is never touched.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_endian.h>

@@ -8,7 +8,7 @@ import SystemPackage
 /// by its priority, its handle and the first letters of its program's name; one that has only the first two is
 /// another program's, and is neither replaced nor removed.
 package struct ClsactFilter: Hashable, Sendable {
-    /// Behind those who insist on being early, who take 1 and the like, and before those to whom the kernel gave a
+    /// Behind filters that insist on being early, with 1 and the like, and before those that the kernel gave a
     /// priority, which it counts down from 49152.
     package static let priority: UInt16 = 50
     /// "SWL".

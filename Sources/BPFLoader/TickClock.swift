@@ -11,7 +11,7 @@ package struct TickClock: BitwiseCopyable, Sendable {
     /// What the clock would have been, modulo 2^64, when the count was 0.
     package let start: UInt64
 
-    /// Compares the two. The offset holds as long as the kernel runs, whoever asks.
+    /// Compares the two. The offset is the same for all processes as long as the kernel runs.
     ///
     /// - Throws: where the kernel has no `bpf_jiffies64` (5.6), or counts ticks by a timer of its own instead of this
     ///   clock (no high-resolution timers): the two would drift apart.

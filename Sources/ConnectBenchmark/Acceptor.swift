@@ -4,7 +4,7 @@ import Synchronization
 
 /// The pod's process: a thread that waits in accept(2) and closes what it gets.
 ///
-/// A connect to a real listener pays for waking it up, so a queue that nobody waits at would flatter every path and
+/// A connect to a real listener pays for waking it up, so a queue without a waiting process would flatter every path and
 /// make small differences look large.
 package struct Acceptor: ~Copyable {
     /// A class because the thread and this owner share it.

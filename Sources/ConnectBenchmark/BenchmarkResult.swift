@@ -58,7 +58,7 @@ package struct Machine: Codable, Sendable, Equatable {
     /// This machine.
     package static var current: Machine {
         Machine(
-            // What follows the version names a build, which tells nobody anything.
+            // What follows the version names a build, which says nothing about the machine.
             kernel: String(read("/proc/sys/kernel/osrelease").prefix { $0 != "-" }), processor: processorName,
             processors: ProcessInfo.processInfo.activeProcessorCount)
     }

@@ -68,7 +68,7 @@ package struct ConnectBenchmark {
     }
 
     /// The frontends of that many services, for a datapath to program: ClusterIPs in 198.18.0.0/15, the range that is
-    /// set aside for benchmarks, so that they are nobody's. Rule sets get the same.
+    /// set aside for benchmarks, so that no host has them. Rule sets get the same.
     package static func frontends(_ services: Int) -> [SocketAddress] { RuleService.frontends(services) }
 
     // MARK: Steps
@@ -227,6 +227,6 @@ struct CgroupVisit: ~Copyable {
 
     init() throws(LabError) { home = try Cgroup.current() }
 
-    // There is nobody to tell, and the cgroups that we made hand their processes up when they go.
+    // An error could not be reported, and the cgroups that we made hand their processes up when they go.
     deinit { try? Cgroup.enter(home) }
 }

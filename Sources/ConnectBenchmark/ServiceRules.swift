@@ -14,7 +14,7 @@ package struct RuleService: Sendable {
     package var nodePort: UInt16?
     package var externalIPs: [String] = []
     package var loadBalancerIPs: [String] = []
-    /// Who may use the load balancer's addresses; everybody if there are none.
+    /// The clients that may use the load balancer's addresses; empty: all.
     package var sourceRanges: [String] = []
     /// With the external policy Local, the endpoints on this node; nil with the policy Cluster.
     package var localEndpoints: [SocketAddress]?

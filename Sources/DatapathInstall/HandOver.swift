@@ -88,7 +88,7 @@ package struct HandOver: Sendable {
     /// What the control plane writes. Shared as a whole or not at all: a process that writes half of them would pull the rug
     /// from under the other version's programs.
     private static let written = Set(MapCatalog.all.filter(\.isState).map(\.map))
-    /// Who has which number. Everything that the datapath remembers speaks in these numbers.
+    /// The maps that hand out numbers. Everything that the datapath remembers refers to them.
     private static let numbering: [ServiceMap] = [.servicePorts, .backends4, .backends6]
     /// Their size is a constant of the programs.
     private static let sizedByPrograms = Set(MapCatalog.all.filter { $0.size.isOfPrograms }.map(\.map))
@@ -168,8 +168,8 @@ package struct HandOver: Sendable {
         }
     }
 
-    /// A pin with the name of one of our maps is opened only if it is that map: otherwise it is put aside, where it is
-    /// nobody's, and a new map is made.
+    /// A pin with the name of one of our maps is opened only if it is that map: otherwise it is put aside, where no
+    /// program uses it, and a new map is made.
     private func setAsideStrangeMaps(_ layouts: [ServiceMap: MapLayout]) throws -> Bool {
         var isLacking = false
         for (map, layout) in layouts where own.map(map.rawValue).exists {

@@ -8,8 +8,8 @@ import SystemCalls
 /// not let a second one in. The kernel drops it with the process.
 ///
 /// It is a socket in the kernel's own name space of names, called after the directory's inode: bpffs has no files that can be
-/// locked, and a descriptor of the directory would keep it from being unmounted. Anybody may take such a name, so that
-/// one who is neither root nor the directory's owner does not count.
+/// locked, and a descriptor of the directory would keep it from being unmounted. Any process may take such a name, so a
+/// holder that is neither root nor the directory's owner does not count.
 package struct RootLock: ~Copyable, Sendable {
     private let descriptor: Int32
 
@@ -50,7 +50,7 @@ package struct RootLock: ~Copyable, Sendable {
         return credentials.process
     }
 
-    /// The kernel's `struct ucred`, which Glibc shows to those only who ask for GNU's extensions.
+    /// The kernel's `struct ucred`, which Glibc declares only with GNU's extensions.
     private struct PeerCredentials {
         var process: Int32 = 0
         var user: UInt32 = 0

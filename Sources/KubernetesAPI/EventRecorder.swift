@@ -26,7 +26,7 @@ package struct ServiceWarning: Sendable, Hashable {
     }
 }
 
-/// Writes Kubernetes Events, few of them, and never makes anybody wait.
+/// Writes Kubernetes Events, few of them, and never makes the caller wait.
 ///
 /// A class because recording and posting share its counts.
 package final class EventRecorder: Sendable {

@@ -4,7 +4,7 @@ package struct InClusterConfiguration {
 
     /// The connection of the pod's service account.
     ///
-    /// The address is the one of Service `default/kubernetes`, which whoever replaces kube-proxy must make work first:
+    /// The address is the one of Service `default/kubernetes`, which a replacement of kube-proxy must make work first:
     /// name the API servers with `--apiserver` where nothing else translates it.
     /// - Parameter addresses: used instead of the environment's if there are any.
     package static func connection(

@@ -2,8 +2,8 @@ import NIOCore
 import NIOSSL
 import ServiceModel
 
-/// Whom an API server's certificate must be for: the name or the address that it was configured with (RFC 6125), and never
-/// the address that a connection happens to lead to, which whoever answers for DNS chooses.
+/// What an API server's certificate must be issued for: the name or the address that it was configured with (RFC 6125), and
+/// never the address that a connection happens to lead to, which a DNS server chooses.
 enum ServerName: Sendable, Hashable, CustomStringConvertible {
     case name(String)
     case address(IPAddress)

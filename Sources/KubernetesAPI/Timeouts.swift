@@ -15,8 +15,8 @@ package struct Timeouts: Sendable, Hashable {
     /// A watch is asked to end after a time between this and twice this, so that the watches of many nodes spread over
     /// the API servers again.
     package var watch = Duration.seconds(300)
-    /// For how much longer than it was to last a watch may be silent. Bookmarks come about once a minute, but nobody
-    /// promises them before one has come.
+    /// For how much longer than it was to last a watch may be silent. Bookmarks come about once a minute, but are
+    /// not promised before one has come.
     package var watchGrace = Duration.seconds(15)
     /// For how long a watch may be silent where bookmarks come, which is once a minute.
     package var bookmarks = Duration.seconds(180)

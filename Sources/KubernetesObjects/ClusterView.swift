@@ -179,7 +179,7 @@ package struct PodView: Sendable, Hashable {
     package var isTerminating = false
     /// `CrashLoopBackOff`, `ImagePullBackOff`: why a container does not run.
     package var waitingReason: String?
-    /// A condition of `readinessGates` that nobody has set to True.
+    /// A condition of `readinessGates` that is not True.
     package var openGate: String?
 
     package var isOver: Bool { phase == "Succeeded" || phase == "Failed" }

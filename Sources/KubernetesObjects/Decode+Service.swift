@@ -139,7 +139,7 @@ extension ServiceObject {
         }
     }
 
-    /// One object of a megabyte could ask for millions of frontends: what anybody may write is left out first.
+    /// One object of a megabyte could ask for millions of frontends: what a user may write is left out first.
     private mutating func limitFrontends(_ object: Field) {
         let advice = "make several Services, each with fewer ports or addresses"
         func cause(_ count: Int) -> String? {

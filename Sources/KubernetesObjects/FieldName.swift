@@ -15,7 +15,7 @@ package enum FieldName: String, CaseIterable, Sendable {
     case sessionAffinityConfig, spec, state, status, subdomain, subsets, taints, targetPort, targetRef, terminating,
         timeoutSeconds, type, waiting, zone
 
-    /// The keys below it are anybody's choice.
+    /// The keys below it are the author's choice.
     package var hasFreeKeys: Bool {
         switch self {
         case .labels, .annotations, .selector: true

@@ -9,7 +9,7 @@ package struct JSONReader {
         case everything
         /// Those whose key is a `FieldName`. Of two members with one key the first counts.
         case known
-        /// All, in a map whose keys anybody may choose, such as `labels`. Of two members with one key the last counts.
+        /// All, in a map with free keys, such as `labels`. Of two members with one key the last counts.
         case free
     }
 

@@ -28,13 +28,13 @@ extension Field {
     }
 }
 
-/// What a Service says of how its endpoints are to be chosen, which only who writes its slices reads.
+/// What a Service says of how its endpoints are to be chosen, which only the writer of its slices reads.
 package enum TopologyWords {
     private static let distributions = ["PreferClose", "PreferSameZone", "PreferSameNode"]
     private static let modes = ["Auto", "auto", "Disabled", "disabled"]
     private static let annotations = ["topology-mode", "topology-aware-hints"].map { "service.kubernetes.io/\($0)" }
 
-    /// Words that are none of those that are known. Modes with a domain are somebody's own.
+    /// Words that are none of those that are known. Modes with a domain belong to other controllers.
     package static func unknown(in service: Field) -> [(path: String, word: String, advice: String)] {
         var found: [(path: String, word: String, advice: String)] = []
         if let field = service[.spec]?["trafficDistribution"], !field.isBlank, let word = field.text,

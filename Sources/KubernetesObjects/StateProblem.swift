@@ -17,7 +17,7 @@ package struct StateProblem: Sendable, Hashable, CustomStringConvertible {
         case duplicate
         /// What is used as it is written, or passed over, and was probably not meant so.
         case doubtful
-        /// A VIP:port or a NodePort that two Services claim; both objects stay, the model decides who is served.
+        /// A VIP:port or a NodePort that two Services claim; both objects stay, the model decides which is served.
         case conflict
     }
 

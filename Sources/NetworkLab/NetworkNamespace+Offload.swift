@@ -3,7 +3,7 @@ import Glibc
 
 extension NetworkNamespace {
     /// Makes the kernel write full checksums into what it sends through a device, and send no packet that is larger than
-    /// the device's MTU. A veth device would pass unfinished packets on, and who looks at them would see nothing wrong.
+    /// the device's MTU. A veth device would pass unfinished packets on, and a test that looks at them would see nothing wrong.
     package func completeChecksums(of device: String) throws { try setOffload(false, of: device) }
 
     /// Leaves checksums and the cutting of large packets to a device, or not.

@@ -30,7 +30,7 @@ struct DeviceQuestion {
         if let verdict = verdictOnPodInterface(link) { return verdict }
         if let pattern = named.exclusion(of: link.name) { return (nil, .isTakenOut(pattern: pattern)) }
         let naming = named.inclusion(of: link.name)
-        // Its packets are the master's, who would count and translate them again. Who writes out its name means it.
+        // Its packets are the master's, where they would be counted and translated again. A name that is written out counts.
         if naming != link.name, let master = masterThatTakesPackets(of: link) { return (nil, .isPort(of: master)) }
         if let naming { return (.outside, .namedAsDevice(pattern: naming)) }
         if !named.included.isEmpty { return (nil, .isNotNamed) }
@@ -44,7 +44,7 @@ struct DeviceQuestion {
             if let exclusion { return (nil, .isTakenOut(pattern: exclusion)) }
             return (.pods, .namedAsPodInterface(pattern: pattern))
         }
-        // What was only found is not taken from who has named it.
+        // What was only found does not overrule a name that is written out.
         guard exclusion == nil, named.inclusion(of: link.name) != link.name else { return nil }
         return found[link.index].map { (.pods, $0) }
     }

@@ -50,7 +50,7 @@ package final class HealthCheckPorts: Service {
     private let connections: ConnectionQueue
     private let onListening: @Sendable (UInt16) -> Void
 
-    /// Descriptors are left for the rest of the process, whoever connects to however many ports.
+    /// Descriptors are left for the rest of the process, however many clients connect to however many ports.
     ///
     /// - Parameters:
     ///   - limit: on how many addresses it listens at most.

@@ -113,7 +113,7 @@ extension Socket {
         return true
     }
 
-    /// Writes so many bytes, whatever they are; `false` when nobody takes them.
+    /// Writes so many bytes, whatever they are; `false` when the peer takes no more.
     fileprivate func giveAll(_ count: Int, _ buffer: [UInt8]) -> Bool {
         var left = count
         while left > 0 {

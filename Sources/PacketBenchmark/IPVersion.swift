@@ -22,7 +22,7 @@ package enum IPVersion: String, CaseIterable, Codable, Sendable, CodingKeyRepres
         [UInt8(number / 100), UInt8((number / 10 % 10) << 4 | number % 10)]
     }
 
-    /// A client that nobody knows, from a range that is set aside for benchmarks or documentation.
+    /// An unknown client, from a range that is set aside for benchmarks or documentation.
     func stranger(_ network: Int, _ last: Int, port: UInt16 = 0) -> SocketAddress {
         switch self {
         case .v4: SocketAddress(address: [198, 18, UInt8(network), UInt8(last)], port: port)

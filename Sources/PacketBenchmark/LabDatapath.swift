@@ -7,7 +7,7 @@ import SystemPackage
 
 /// The programs at tc, with maps that the control plane's own writer fills: the datapath as a whole, without the daemon.
 ///
-/// A class because those who attach its programs and those who fill its maps share it.
+/// A class because the code that attaches its programs and the code that fills its maps share it.
 package final class LabDatapath: Sendable {
     private let programs: [String: LoadedProgram]
     private let maps: [String: OpenMap]

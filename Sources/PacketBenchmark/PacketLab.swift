@@ -82,7 +82,7 @@ final class PacketLab {
         _ node: borrowing NetworkLab.NetworkNamespace, _ beyond: borrowing NetworkLab.NetworkNamespace
     ) throws {
         try node.connect("eth0", to: beyond, "far")
-        // That of the benchmark's frames: one for another host is nobody's.
+        // That of the benchmark's frames: the kernel drops one for another host.
         try node.ip(lines: ["link set eth0 address 02:00:00:00:00:01"])
         try node.set("ipv4/ip_forward", to: "1")
         try node.set("ipv6/conf/all/forwarding", to: "1")

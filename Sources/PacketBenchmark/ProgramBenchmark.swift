@@ -95,8 +95,8 @@ struct ProgramBenchmark {
     /// First packets, each from a client that was never there. With room, the table is emptied before each portion.
     private func timeFirst(_ packet: PacketKind, _ family: IPVersion, _ lab: PacketLab) throws -> Double {
         // A network of their own: one after the other has each address of it.
-        let anyone = family.stranger(3, 0, port: 0)
-        let opening = TCPFrame(.opening, from: anyone, to: lab.services.nodePort(family))
+        let stranger = family.stranger(3, 0, port: 0)
+        let opening = TCPFrame(.opening, from: stranger, to: lab.services.nodePort(family))
         let isFull = packet == .firstWhenFull
         if isFull {
             let clients = lab.newClients(lab.mostFlows, family)
@@ -111,7 +111,7 @@ struct ProgramBenchmark {
             if packet == .firstDeparting {
                 _ = try lab.time(.undoAndWireIn, opening, repeats: count, from: clients)
                 let endpoint = PacketLab.endpoints(family)[0]
-                let inner = TCPFrame(.opening, from: anyone, to: endpoint)
+                let inner = TCPFrame(.opening, from: stranger, to: endpoint)
                 // The table was empty: the flows have their places in a row.
                 let flow = try lab.flow(from: inner.source(ofClient: clients), to: endpoint)
                 sum +=

@@ -1,8 +1,8 @@
 import CSelect
 import NetworkLab
 
-/// A TCP segment in an Ethernet frame, as long as the test programs want it. Its checksums are not right: who only
-/// corrects them by a difference does not look.
+/// A TCP segment in an Ethernet frame, as long as the test programs want it. Its checksums are wrong: a program that
+/// only corrects them by a difference does not look.
 struct TCPFrame {
     enum Kind: UInt8 {
         case opening = 0x02  // SYN
@@ -58,7 +58,7 @@ struct TCPFrame {
 
     private static func big(_ number: UInt16) -> [UInt8] { [UInt8(number >> 8), UInt8(number & 0xff)] }
 
-    /// Who sends a frame, and to whom, as a program left it.
+    /// Source and destination of a frame, as a program left it.
     static func ends(of bytes: [UInt8]) -> (source: SocketAddress, destination: SocketAddress) {
         let isV4 = bytes[12] == 0x08
         let size = isV4 ? 4 : 16

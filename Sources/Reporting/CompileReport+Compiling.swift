@@ -98,7 +98,7 @@ private struct FrontendReasons {
         let explainer = Explainer(view: view, node: node)
         for service in Set(open.keys.map(\.service)) {
             for (port, reason) in explainer.emptiness(of: service) where open[port] != nil {
-                // Who writes slices need not write pods.
+                // Manifests with slices need no pods.
                 let isGuess = reason.code == .noPods && open[port]?.port.emptyReason == .selectorMatchesNothing
                 if !isGuess { ofPods[port] = reason }
             }

@@ -58,7 +58,7 @@ extension CompileReport.Frontend {
 
 extension CompileReport.SourceRanges {
     fileprivate var text: String {
-        ranges.isEmpty ? "nobody" : (ranges + (admitsVIP ? ["the VIP"] : [])).joined(separator: ", ")
+        ranges.isEmpty ? "no client" : (ranges + (admitsVIP ? ["the VIP"] : [])).joined(separator: ", ")
     }
 }
 

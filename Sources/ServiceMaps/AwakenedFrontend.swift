@@ -34,7 +34,7 @@ extension Mirror {
         return awakened(key, entry, name)
     }
 
-    /// Those of service ports that have got source ranges: who was refused may be admitted now.
+    /// Those of service ports that have got source ranges: a client that was refused may be admitted now.
     mutating func reportWidened() {
         if widened.isEmpty { return }
         let known = Set(awakened)

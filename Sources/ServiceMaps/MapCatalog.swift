@@ -93,7 +93,7 @@ extension MapDescription.Words {
         units: "two bits for addresses with all but the last byte equal, then one for each port",
         lifetime: "as long as the map: bits are never cleared")
     fileprivate static let nodePorts = Self(
-        purpose: "NodePorts that no other listener may take", units: "the service id of one who serves it",
+        purpose: "NodePorts that no other listener may take", units: "the id of a service that has it",
         lifetime: "as long as the Service")
     fileprivate static let names = Self(
         purpose: "service id to the names that people use", units: "family is 4 or 6",
@@ -138,7 +138,7 @@ extension MapDescription.Words {
         units: "the key is the flow's number; last_seen in ns of CLOCK_MONOTONIC", writer: "datapath",
         lifetime: "until it is over and is looked at, or the room is needed")
     fileprivate static let tuples = Self(
-        purpose: "who owns a tuple: the number of the flow", units: "up to \(LB_TUPLES_PER_FLOW) a flow",
+        purpose: "the owner of a tuple: the number of its flow", units: "up to \(LB_TUPLES_PER_FLOW) a flow",
         writer: "datapath", lifetime: "the flow's")
     fileprivate static let flowHands = Self(
         purpose: "where each CPU looks for a place for a new flow", units: "key 0 is IPv4's, 1 is IPv6's",

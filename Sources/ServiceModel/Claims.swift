@@ -21,7 +21,7 @@ package struct Conflict: Sendable, Hashable, Comparable, CustomStringConvertible
 
 /// Which of several Services has a frontend: the least of these (spec 25).
 ///
-/// What the API server or a controller assigns goes before what anybody may write into `externalIPs`; then the older Service
+/// What the API server or a controller assigns goes before what a user may write into `externalIPs`; then the older Service
 /// goes first, so that a newcomer takes nothing from the others, then the first by name.
 package struct ClaimPrecedence: Sendable, Hashable, Comparable {
     package enum Title: Int, Sendable, Hashable {

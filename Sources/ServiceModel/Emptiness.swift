@@ -76,7 +76,7 @@ package struct Emptiness {
             return Reason(
                 .notReady, object: "EndpointSlice \(slice)", text: text,
                 remedy: "write conditions.ready: true in EndpointSlice \(slice), as publishNotReadyAddresses asks of "
-                    + "who writes it")
+                    + "its writer")
         }
         return Reason(
             .notReady, object: object, text: text,

@@ -75,7 +75,7 @@ extension IPAddress {
 
 extension IPAddress {
     /// A load balancer's or an external IP: loopback is each network namespace's own, so that it is served for the node's
-    /// at most, and what names nobody, many, or whoever is on a link is no address of a Service (spec 60).
+    /// at most, and an unspecified, multicast or link-local address is no address of a Service (spec 60).
     var mayBeFrontend: Bool { !isUnspecified && !isMulticast && !isLinkLocal }
 
     /// The API accepts no other address for an endpoint: on loopback each client would ask itself.

@@ -10,7 +10,7 @@ package struct Configuration: Sendable, Hashable {
     package var manifests: [String] = []
     /// How to reach a cluster, if that is where the Services come from.
     package var cluster = ClusterAccess()
-    /// What is chosen for this node: its name, NodePort addresses, who is local, what is served.
+    /// What is chosen for this node: its name, NodePort addresses, what is local, what is served.
     package var node: NodeSettings
     /// Where the last known state is kept; nil: nowhere.
     package var stateDirectory: FilePath? = Configuration.defaultStateDirectory

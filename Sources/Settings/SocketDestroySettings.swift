@@ -2,7 +2,7 @@ package import ManifestDirectory
 
 /// What becomes of sockets whose backend is gone.
 package struct SocketDestroySettings: Sendable, Hashable {
-    /// Whose are destroyed: everybody's, those in the node's own network namespace, or nobody's.
+    /// Which are destroyed: all, those in the node's own network namespace, or none.
     package var whose = SocketService.full
     /// How many a second at most.
     package var perSecond: UInt32 = 5_000

@@ -26,7 +26,7 @@ package enum Orphans {
         return Array(Set(records.filter { !known.contains($0.backend_id) }.map(RemovedBackend.init)))
     }
 
-    /// The frontends at which sockets of UDP wait. They may serve since nobody looked.
+    /// The frontends at which sockets of UDP wait. They may serve since the last look.
     package static func awaited(_ paths: DatapathPaths) throws -> [AwakenedFrontend] {
         Array(Set(try records(paths).filter { $0.backend_id == 0 }.map(AwakenedFrontend.init)))
     }

@@ -10,7 +10,7 @@ internal import SystemPackage
 /// which the hooks choose a backend that serves.
 ///
 /// A destroyed UDP socket says EDESTADDRREQ for ever, which a program that looks at no error never learns. Here it is
-/// destroyed, so that who waits or looks is told as before, and connected again at once. Connected by hand, a socket
+/// destroyed, so that a program that waits or looks is told as before, and connected again at once. Connected by hand, a socket
 /// that waits at a VIP for an endpoint loses nothing at all.
 package final class SocketReviver: Sendable {
     private let wayBack: WayBack

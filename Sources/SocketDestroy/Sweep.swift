@@ -50,7 +50,7 @@ package struct Sweep: Sendable {
         _ gone: [RemovedBackend], awakened: [AwakenedFrontend] = [], permits: Int,
         found: @escaping @Sendable (SocketCounts, _ namespaces: Int) -> Void
     ) async -> Outcome {
-        // Of TCP nobody waits who has a way back: a connect is refused at once. Who may have to wait on is not destroyed.
+        // No TCP socket with a way back waits: its connect is refused at once. One that may have to wait on is not destroyed.
         let all =
             gone
             + awakened.filter { $0.service.proto == .udp && $0.servesAll }.map(RemovedBackend.init(waitingAt:))

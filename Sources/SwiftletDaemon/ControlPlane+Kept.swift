@@ -95,7 +95,7 @@ extension ControlPlane {
     private func snapshot(
         of text: String
     ) -> (state: ClusterState, subjects: [ObjectName], kept: [ServedReport.Kept])? {
-        // Before a complete list the maps know of all that they have, and nobody else.
+        // Before a complete list only the maps know what they have.
         let early = hasCompleteList ? [] : writer?.unconfirmedServices ?? []
         if knowsNothing && early.isEmpty { return nil }
         let inMaps = Set(keptInMaps + early)

@@ -4,8 +4,8 @@ import Reporting
 import ServiceModel
 import Settings
 
-/// What only pods tell of service ports without endpoints. Manifests may define pods; in a cluster they are looked at when
-/// somebody asks, and not here.
+/// What only pods tell of service ports without endpoints. Manifests may define pods; in a cluster they are looked at on
+/// demand, and not here.
 extension ControlPlane {
     private static var pause: Duration { .seconds(5) }
 

@@ -85,7 +85,8 @@ package enum ControlClient {
             .flatMap { try? ReportCoding.decoder().decode([HookProbe.Outcome].self, from: $0) }?.first
     }
 
-    /// Asks for a close look at `NAMESPACE/NAME` or an address, perhaps with `@NAMESPACE/POD` of who asks behind it, for which the daemon asks the API server.
+    /// Asks for a close look at `NAMESPACE/NAME` or an address, for which the daemon asks the API server; `@NAMESPACE/POD` behind it
+    /// names the client.
     package static func ask(look subject: String, at directory: RunDirectory) -> Data? {
         ask(path: lookPrefix + subject, at: directory, within: 30)
     }

@@ -1,7 +1,7 @@
 import DatapathInstall
 import ServiceLifecycle
 
-/// Looks after the kernel's part from time to time: neither an unmounted file system nor a removed link tells anybody.
+/// Looks after the kernel's part from time to time: neither an unmounted file system nor a removed link is announced.
 struct MendService: ServiceLifecycle.Service {
     let keeper: DatapathKeeper
     let control: KernelControlPlane

@@ -66,7 +66,7 @@ extension ControlPlane {
     }
 
     /// What an explanation of `NAMESPACE/NAME`, `*/NAME` of any namespace, `ADDRESS` or `ADDRESS:PORT` is to look at;
-    /// `@NAMESPACE/POD` behind it is who asks.
+    /// `@NAMESPACE/POD` behind it names the client.
     func subject(of text: String) -> CloseLook.Subject {
         let sides = text.split(separator: "@", maxSplits: 1).map(String.init)
         let client = sides.count == 2 ? sides[1].split(separator: "/").map(String.init) : []

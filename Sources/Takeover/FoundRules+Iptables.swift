@@ -64,7 +64,7 @@ extension FoundRules {
     }
 
     /// The kernel follows connections only as long as a rule asks for them; those that were translated are in the
-    /// table nat. This chain has such a rule, and nobody
+    /// table nat. This chain has such a rule, and no rule
     /// jumps to it: built-in chains are left to those whose rules they hold.
     enum Keeper {
         static let chain = "SWIFTLET-TAKEOVER"

@@ -4,8 +4,8 @@ import SystemCalls
 
 /// The rules that were removed, on disk: for each place a script of its tool, and `SHA256SUMS` over them.
 ///
-/// The scripts can be used by hand: `nft -f FILE`, `iptables-nft-restore --noflush FILE`. Who puts them back is root, so
-/// nobody else may have a hand in them: directory and files are the caller's own, and no link is followed.
+/// The scripts can be used by hand: `nft -f FILE`, `iptables-nft-restore --noflush FILE`. Root runs them, so no
+/// other user may be able to change them: directory and files are the caller's own, and no link is followed.
 package struct RuleArchive: Sendable {
     package let directory: FilePath
 

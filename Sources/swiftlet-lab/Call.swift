@@ -47,7 +47,7 @@ struct FlowArguments: ParsableArguments {
 
 struct Call: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Connect and say who answered.",
+        abstract: "Connect and print the backend that answered.",
         discussion: """
             JSON: {"target", "protocol", "attempts": [{"result", "stage", "pod", "peer", "source", "local", "client",
             "microseconds"}], "summary": {"ok": N, "failed": {"ECONNREFUSED": N}, "spread": {"pod-1": N}, "clients": N}}
@@ -111,7 +111,7 @@ struct Call: ParsableCommand {
             attempts.append(attempt)
             if sameSocket { shared = flow } else if !finish { flow?.reset() }
         }
-        // A call that the signal cut short says nothing of who answers.
+        // A call that the signal cut short says nothing about backends.
         if Interruption.isRequested, attempts.last?.result == "EINTR" { attempts.removeLast() }
         return attempts
     }

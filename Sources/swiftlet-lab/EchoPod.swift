@@ -33,7 +33,7 @@ final class EchoPod {
 
     init() throws { ready = try ReadinessSet() }
 
-    /// - Parameter name: what whoever asks there is told.
+    /// - Parameter name: what clients are told there.
     func listen(_ kind: Socket.Kind, on address: SocketAddress, as name: String) throws {
         let member = Member(try Socket.bound(kind, to: address), kind == .tcp ? .listener : .datagrams, name)
         try add(member)

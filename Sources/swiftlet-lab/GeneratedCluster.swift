@@ -32,7 +32,7 @@ struct GeneratedCluster: ExpressibleByArgument, Hashable {
             store.put(
                 ClusterObjects.service("service-\(number)", ip: vip(number), padding: 200), slice(number, first: nil))
         }
-        // Nobody watches from before; and a history that is kept would be searched for each change.
+        // No client watches from an earlier version; and a history that is kept would be searched for each change.
         store.compact()
     }
 

@@ -76,7 +76,7 @@ struct Load: ParsableCommand {
     }
 }
 
-/// How a connection of a load ends: who closes first has it in TIME_WAIT for a minute.
+/// How a connection of a load ends: the end that closes first has it in TIME_WAIT for a minute.
 enum Closing: String, ExpressibleByArgument, CaseIterable {
     case reset
     case client

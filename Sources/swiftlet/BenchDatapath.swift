@@ -50,7 +50,7 @@ final class BenchDatapath: BenchmarkDatapath {
     }
 
     deinit {
-        // There is nobody left to tell; `swiftlet cleanup --bpf-root` names what stays.
+        // An error cannot be reported here; `swiftlet cleanup --bpf-root` names what stays.
         _ = try? Cleanup(bpfRoot: root).run()
     }
 

@@ -124,7 +124,7 @@ static __always_inline int F(answer_send)(struct __sk_buff *skb, const struct F(
 	return send_back(skb, packet->l3, hook);
 }
 
-/* What TCP says where nobody listens. */
+/* What TCP says where no socket listens. */
 static __noinline int F(answer_reset)(struct __sk_buff *skb, const struct F(packet) *packet,
 				      enum hook hook)
 {

@@ -4,7 +4,7 @@
  * is one, the backend, the ports, the way. After lib/view.h.
  */
 
-/* An address of the Service range that no Service has is nobody's: drop (spec 28). */
+/* An address of the Service range that no Service has: drop (spec 28). */
 static __always_inline bool F(is_unallocated)(const struct F(packet) *packet)
 {
 	struct FX(vip, _key) key;

@@ -4,7 +4,7 @@
  * a new one. After lib/tuple.h and lib/life.h.
  *
  * A flow is one record in an array; its tuples are keys that lead to it. Nothing is evicted by the
- * kernel: who needs a place looks at the next few, takes one that is free or whose flow is over,
+ * kernel: a new flow looks at the next few places, takes one that is free or whose flow is over,
  * and otherwise one whose connection has ended or is none yet. An established flow is never
  * taken. So flows are collected at the rate at which they begin, with or without a control plane.
  */
@@ -188,7 +188,7 @@ __noinline int F(flow_end)(__u32 number, __u32 turn)
 	return 0;
 }
 
-/* Takes the place for a new flow, if nobody was faster. */
+/* Takes the place for a new flow, unless another CPU was faster. */
 static __always_inline bool F(flow_take)(struct F(flow) *flow, __u32 number)
 {
 	__u8 state = FLOW_CHANGING;

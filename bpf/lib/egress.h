@@ -104,7 +104,7 @@ static __always_inline bool F(guard_holds)(struct __sk_buff *skb, const struct g
 }
 
 /*
- * The record of who must allow the source of a packet, or NULL. Without a port, which is behind
+ * The record that must allow the source of a packet, or NULL. Without a port, which is behind
  * headers that are not read here, the address alone tells.
  */
 static __always_inline struct guard *F(guard_for)(struct __sk_buff *skb, struct guards *guards,

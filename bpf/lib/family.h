@@ -2,7 +2,7 @@
 /*
  * IPv4 and IPv6 come from one text: a file that is written with these macros is included once with
  * FAMILY 4 and once with FAMILY 6. F(slots) is then slots4 or slots6, FX(service, _key) is
- * service4_key or service6_key. Such files do not include each other: who uses them does.
+ * service4_key or service6_key. Such files do not include each other: their users do.
  */
 #define FAMILY_CAT(a, b, c)    a##b##c
 #define FAMILY_EXPAND(a, b, c) FAMILY_CAT(a, b, c)

@@ -156,7 +156,7 @@ static __noinline enum icmp_kind F(icmp_read)(struct __sk_buff *skb, struct F(pa
 	return packet->tuple.protocol == PROTO_ANY ? ICMP_OTHER : kind;
 }
 
-/* The quoted TCP or UDP checksum, if it is there: kept true, although nobody can check it. */
+/* The quoted TCP or UDP checksum, if it is there: kept true, although no receiver can check it. */
 static __always_inline __u32 F(icmp_rewrite_check)(struct __sk_buff *skb, __u32 offset,
 						   __u64 difference)
 {

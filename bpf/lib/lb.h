@@ -127,7 +127,7 @@ static __always_inline bool F(lb_source_allowed)(const struct service *service, 
 
 /*
  * Whether a remembered backend may still be used through this frontend; if so, fills the slot. For
- * who has a flow there it is enough that the backend is in the map: UDP's are for as long as they
+ * an existing flow it is enough that the backend is in the map: UDP's are for as long as they
  * serve (spec 31, 32). For a new connection it must be one of those that are chosen from.
  */
 static __always_inline bool F(lb_usable)(const struct service *service, __u32 backend_id,
@@ -202,8 +202,8 @@ static __always_inline enum counter F(lb_affine)(const struct service *service, 
 	backend_id = known ? lb_affinity_backend(known, fresh.seal) : 0;
 
 	/*
-	 * Another CPU may have noted a later use than ours: the difference would be huge. Who has
-	 * got the entry since it was found has used it just now as well.
+	 * Another CPU may have noted a later use than ours: the difference would be huge. If
+	 * another client got the entry since, it has been used just now as well.
 	 */
 	if (known && backend_id && fresh.last_use < known->last_use + timeout &&
 	    F(lb_usable)(service, backend_id, false, slot)) {

@@ -112,7 +112,7 @@ static __always_inline __u32 F(port_to_try)(const struct F(flow) *flow, __u32 pl
 }
 
 /*
- * Gives the flow a tuple with a port, if nobody has it: no flow that lives or has been closed for
+ * Gives the flow a tuple with a port, if it is free: no flow that lives or has been closed for
  * less than TIME_WAIT, no socket of the node, no connection that the kernel tracks. 0, -EEXIST, or
  * another error. Not static: the verifier walks it once, and not for each try.
  */
@@ -144,7 +144,7 @@ __noinline int F(masq_try)(struct __sk_buff *skb, __u32 number, __u32 place, __u
 		return error;
 	/*
 	 * A listener has no peer yet, and the backend's port is none that it calls from; it may be
-	 * the backend itself. A datagram to a port of the node is for whoever has the port.
+	 * the backend itself. A datagram to a port of the node is for the socket that has it.
 	 */
 	claim = F(tuple_socket)(skb, key);
 	if (claim != SOCKET_HAS_PEER && !(claim && place == ANSWERS && key->protocol == UDP) &&
@@ -181,7 +181,7 @@ __noinline int F(flow_take_port)(struct __sk_buff *skb, __u32 number, __u32 plac
 
 /*
  * Gives a flow that has no answer yet another port at this place, and leaves the one that it had: a
- * connection has that in the backend's eyes which began before anybody here looked (spec 52). The
+ * connection has that in the backend's eyes which began before this program looked (spec 52). The
  * client's next SYN takes the new one.
  */
 __noinline int F(flow_step_aside)(struct __sk_buff *skb, __u32 number, __u32 place)

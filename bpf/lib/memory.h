@@ -155,7 +155,7 @@ __noinline __u32 sock_sent_to(struct bpf_sock_addr *ctx, __u64 first, __u64 seco
 	return known.backend_id;
 }
 
-/* A datagram goes to somebody who is no VIP: if that is a VIP's backend, it answers as itself. */
+/* A datagram goes to an address that is no VIP: if it is a VIP's backend, it answers as itself. */
 static __always_inline void sock_speaks_directly(struct bpf_sock_addr *ctx, enum ctx_form form)
 {
 	struct flows *flows = sock_known_flows(ctx);

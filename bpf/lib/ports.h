@@ -79,7 +79,7 @@ static __always_inline void F(bound_port_fill)(struct bound_port_key *key, const
 
 /*
  * Notes a socket of TCP that is bound to a port and goes straight to an address, perhaps a backend.
- * Nobody hears of its end, so that the note stays until others need its place: what it costs is
+ * No hook sees its end, so the note stays until another socket needs its place: what it costs is
  * that a VIP leads to another backend. Static, for its stack.
  */
 static __noinline int F(port_note)(struct bpf_sock_addr *ctx, const struct FX(service, _key) *peer)

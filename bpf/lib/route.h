@@ -7,7 +7,7 @@
 #ifndef LIB_ROUTE_H
 #define LIB_ROUTE_H
 
-/* What an IPv6 network carries at least: said when nobody knows better. */
+/* What an IPv6 network carries at least: said when the route's is unknown. */
 #define LB_SMALLEST_MTU 1280
 
 #define VLAN_TAG 4

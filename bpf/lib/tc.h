@@ -60,7 +60,7 @@ static __always_inline bool F(tc_find_asked)(struct F(view) *view, __u64 now)
 	if (view->is_icmp)
 		return true;
 	if (!F(flow_goes_on)(flow, is_syn)) {
-		/* The backend may be in TIME_WAIT: nobody else gets what it knows the client by. */
+		/* The backend may be in TIME_WAIT: no other flow gets the tuple that it knows. */
 		if (flow->state == FLOW_CLOSING)
 			F(tuple_give_up)(&view->packet.tuple, view->to.number);
 		else
@@ -229,7 +229,7 @@ static __always_inline enum verdict F(tc_arrives_of)(struct __sk_buff *skb, stru
 
 TC_GLOBAL(tc_arrives, VERDICT_PASS)
 
-/* What leaves for a ClusterIP although nobody has translated it is answered here (spec 28). */
+/* What leaves for a ClusterIP untranslated is answered here (spec 28). */
 static __always_inline enum verdict F(tc_leaves)(struct F(view) *view)
 {
 	struct FX(vip, _key) key;
@@ -253,7 +253,7 @@ static __always_inline bool F(tc_may_refuse)(const struct F(view) *view)
 /*
  * Whether a departing packet that has the tuple of this flow is of it. One of a masqueraded flow
  * has been translated on arrival, and says so: a client that goes straight to the backend may have
- * the same ports, and how that connection began nobody may have seen (spec 51, 52). A refusal is
+ * the same ports, and its beginning may not have been seen (spec 51, 52). A refusal is
  * the node's own. Where notes get lost on the way through the node, as the flow's first packet
  * showed, what was forwarded is of the flow: a pod on a macvlan device sends by here without
  * arriving.
@@ -294,8 +294,8 @@ static __always_inline struct F(flow) *F(tc_find_half)(struct __sk_buff *skb, st
 
 /*
  * Whether this is the first packet of a flow whose backend sees the client, and leaves by the
- * device that it came from: a pod on macvlan is there, for example. Nobody here sees what both say
- * to each other past the node, and no flow may have the ports of that (spec 52).
+ * device that it came from: a pod on macvlan is there, for example. No program here sees what both
+ * say to each other past the node, and no flow may have the ports of that (spec 52).
  */
 static __always_inline bool F(tc_turns_back)(const struct __sk_buff *skb,
 					     const struct F(view) *view, const struct F(flow) *flow)
@@ -406,7 +406,7 @@ static __always_inline bool F(tc_read)(struct __sk_buff *skb, __u32 l3, struct F
 		view->is_first =
 			(view->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
 	}
-	/* The stack drops what nobody can have sent, and answers nobody. */
+	/* The stack drops packets from an impossible sender without an answer. */
 	if (F(is_no_sender)(packet->tuple.source))
 		view->is_first = false;
 	view->kinds = F(flow_kinds)(packet->tuple.destination, packet->tuple.destination_port);

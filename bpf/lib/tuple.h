@@ -99,9 +99,9 @@ static __noinline int F(tuple_socket)(struct __sk_buff *skb, const struct F(tupl
 }
 
 /*
- * Whether the kernel tracks a connection whose packets have this tuple, and somebody is at its
- * other end: this is an answer, or has been answered. Without the kernel's function (5.18) nobody
- * knows.
+ * Whether the kernel tracks a connection whose packets have this tuple, and its other
+ * end is alive: this is an answer, or has been answered. Without the kernel's function (5.18) that
+ * is not known.
  */
 static __noinline int F(tuple_is_tracked)(struct __sk_buff *skb, const struct F(tuple) *tuple)
 {

@@ -69,7 +69,7 @@ static __always_inline void peer_of_halves(struct peer *peer, __u64 first, __u64
 	peer->port = port;
 }
 
-/* Without a port a record is nobody's: another thread never takes half of it for a whole one. */
+/* Without a port a record is free: another thread never takes half of it for a whole one. */
 static __always_inline void wayback_fill(struct origin *origin, __u32 service_id, __u32 backend_id,
 					 const struct peer *vip, const struct peer *backend)
 {
@@ -85,8 +85,8 @@ static __always_inline void wayback_fill(struct origin *origin, __u32 service_id
 }
 
 /*
- * Takes what nobody owns. The adds are atomic but return nothing (fetching ones need kernel 5.12):
- * of several that come at once none, or one, reads 1.
+ * Takes a place without an owner. The adds are atomic but return nothing (fetching ones need
+ * kernel 5.12): of several that come at once none, or one, reads 1.
  */
 static __always_inline bool wayback_own(__u32 *owners)
 {

@@ -150,7 +150,7 @@ package struct ExplainFacts: Codable, Sendable, Hashable {
     package var filters: [String: Filter]?
     /// By endpoint: the rule that sends packets to it elsewhere.
     package var diversions: [String: Filter]?
-    /// By endpoint: who listens on its port in its pod, where that could be seen.
+    /// By endpoint: the listeners on its port in its pod, where they could be seen.
     package var listeners: [String: [Listeners.Listener]]?
     /// By endpoint: `10.244.0.11:8080`.
     package var connects: [String: Connect]?

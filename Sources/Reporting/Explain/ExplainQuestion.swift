@@ -132,7 +132,7 @@ extension ExplainQuestion.Subject {
         return (String(text[..<slash]), proto)
     }
 
-    /// Why a text can be asked of nobody; nil where it can.
+    /// Why a text is no question; nil where it is one.
     package static func complaint(about text: String) -> String? {
         let text = parted(text).text
         if text.firstRange(of: "://") != nil || IPAddress(text) != nil { return nil }

@@ -340,7 +340,7 @@ extension Explainer {
     /// A Service without a frontend for this client.
     func noDoor(_ route: Route) -> Reason {
         let service = route.service
-        // Loopback is nobody's address outside.
+        // No client outside reaches loopback.
         let conflicts = conflicts(of: service).filter { !route.isOutside || !$0.frontend.address.isLoopback }
         if let conflict = conflicts.first { return held(conflict) }
         let object = "Service \(service.name)"

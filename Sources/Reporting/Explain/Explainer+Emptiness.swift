@@ -66,7 +66,7 @@ extension Explainer {
         return nil
     }
 
-    /// Pods are ready, and their slices have not followed. Without a selector nobody makes them follow.
+    /// Pods are ready, and their slices have not followed. Without a selector no controller makes them follow.
     private func lagging(_ route: Route) -> Reason? {
         let left = route.port.endpoints.filter { route.fate($0) == .notReady }
         guard told(route).contradiction == nil, let selector = route.service.selector, let first = left.first,

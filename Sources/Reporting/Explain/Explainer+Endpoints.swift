@@ -178,7 +178,7 @@ extension Explainer {
         case .unreachable:
             return Reason(
                 .noRoute, object: "Pod \(pod)",
-                text: "\(place) is unreachable: a route says so, or nobody on the link has the address",
+                text: "\(place) is unreachable: a route says so, or no host on the link has the address",
                 remedy: "see `ip route get \(endpoint.endpoint.address)`, and the pod's device")
         case .noClientPort:
             return Reason(

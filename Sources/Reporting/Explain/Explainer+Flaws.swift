@@ -87,7 +87,7 @@ private enum Lack {
     case everything
     /// Endpoints that are ready.
     case readiness
-    /// Somebody who listens on the target port.
+    /// A process that listens on the target port.
     case listener
 
     /// Nil for what something else has caused than how an object is written.

@@ -77,7 +77,7 @@ extension Explainer {
             remedy: "see to what it sends them to, as a proxy is, or to the rule: `\(rule.command)`")
     }
 
-    /// Somebody listens on the port in the pod, and is not met.
+    /// A process listens on the port in the pod, and the connect does not reach it.
     func deaf(_ outcome: ExplainFacts.Connect, _ pod: String, _ address: IPAddress, _ port: Port) -> Reason? {
         guard let all = facts.listeners?[FrontendKey.socket(address, port)], !all.isEmpty else { return nil }
         let heard = all.filter { listener in

@@ -1,11 +1,11 @@
 package import ServiceModel
 
-/// Who listens on a TCP port in a network namespace, by `/proc/PID/net/tcp` and `tcp6`.
+/// The listeners on a TCP port in a network namespace, by `/proc/PID/net/tcp` and `tcp6`.
 package struct Listeners: Sendable {
     package struct Listener: Codable, Sendable, Hashable {
         /// `0.0.0.0`, `127.0.0.1`, `::` …
         package var address: String
-        /// Connections that nobody has accepted yet.
+        /// Connections that the process has not accepted yet.
         package var waiting: Int
 
         package init(address: String, waiting: Int = 0) {

@@ -23,7 +23,7 @@ struct OwnedDirectory {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw failure("look at", path) }
         guard status.st_uid != owner.user else { return isNew }
-        // From within: while the directory is not the owner's yet, nobody can put anything there.
+        // From within: while the directory is still root's, no other user can put anything there.
         try handOver(contentsOf: descriptor, path)
         guard fchown(descriptor, owner.user, owner.group) == 0 else { throw failure("give away", path) }
         return true

@@ -22,7 +22,7 @@ struct ClientRecord: Equatable {
     var result: String
     /// The call that failed, or `-`.
     var stage = "-"
-    /// Who answered, as `pod-1:9000`, or `-`.
+    /// The backend that answered, as `pod-1:9000`, or `-`.
     var backend = "-"
     /// The client's own end, or `-`.
     var local = "-"

@@ -136,7 +136,7 @@ final class FrontendMaps {
         withUnsafeBytes(of: address) { Array($0) }
     }
 
-    /// Nil when the run was freed while it was read, or when clients may still stay with somebody else.
+    /// Nil when the run was freed while it was read, or when clients may still stay with another backend.
     private func shown(
         by entry: service, _ backends: Backends.Family, slot: (UInt32) throws -> [UInt8]?
     ) throws -> Shown? {

@@ -55,10 +55,10 @@ struct ServiceHistory {
         }
     }
 
-    /// Forgets what nobody who began after this moment can have met.
+    /// Forgets what no call that began after this moment can have met.
     mutating func forget(before time: UInt64) { versions.removeAll { $0.forgottenAt < time } }
 
-    /// What somebody may have met who asked and was answered between these moments.
+    /// What a call may have met that began and ended between these moments.
     ///
     /// - Parameter remembered: for a flow that has met a version before.
     func states(from start: UInt64, to end: UInt64, remembered: Bool = false) -> [State] {

@@ -1,4 +1,4 @@
-/// Services that nobody calls, and that need more room the more there are: the maps grow while others are called.
+/// Services that no client calls, and that need more room the more there are: the maps grow while others are called.
 struct SoakCrowd {
     static let file = "crowd.yaml"
     /// How often it grows. Maps do not become smaller again, so that comes to an end.

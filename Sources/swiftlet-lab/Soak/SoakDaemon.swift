@@ -103,7 +103,7 @@ struct SoakDaemon {
         let wasReady = readySince != nil
         readySince = nil
         fatalWrite = nil
-        // Changes happen meanwhile that nobody sees.
+        // Changes happen meanwhile that no daemon sees.
         phase = .absent(startAt: now + UInt64(Int.random(in: 0...300, using: &random)) * 1_000_000)
         let disturbance = Disturbance.allCases[Int.random(in: 0..<Disturbance.allCases.count, using: &random)]
         switch disturbance {

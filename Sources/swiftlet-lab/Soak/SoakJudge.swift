@@ -38,7 +38,7 @@ struct SoakJudge {
     private(set) var failureCount = 0
     private let services: [SoakService]
     private let frontends: [String: (service: Int, frontend: SoakService.Frontend)]
-    /// Who answered last on a flow, and when it was asked.
+    /// The backend that answered last on a flow, and when it was asked.
     private var last: [FlowKey: (backend: String, start: UInt64)] = [:]
     /// From where outside datagrams were sent to which frontend.
     private var asked: Set<String> = []
@@ -77,7 +77,7 @@ struct SoakJudge {
 
     mutating func judge(_ record: ClientRecord, from place: Place) {
         guard let (number, frontend) = frontends["\(record.isUDP) \(record.target)"] else {
-            return fail("a client tells of \(record.target), which is nobody's")
+            return fail("a client tells of \(record.target), which no frontend has")
         }
         let proto = record.isUDP ? "UDP" : "TCP"
         let kind = "\(frontend.kind.rawValue)/\(frontend.address.isV4 ? "IPv4" : "IPv6")/\(proto)"
@@ -124,7 +124,7 @@ struct SoakJudge {
             // connect() of a UDP socket sends nothing and is not refused: it meets the routes to the VIP, of which there may
             // be none.
             case .serving: record.result == "ECONNREFUSED" || (record.isUDP && record.result == "ENETUNREACH")
-            // Nobody listens on a node's port, and no route leads to an address that is nobody's. A ClusterIP refuses
+            // No process listens on a node's port, and no route leads to an address without a host. A ClusterIP refuses
             // other ports while one of its frontends is there (spec 28).
             case .absent where frontend.kind == .nodePort: record.result == "ECONNREFUSED"
             case .absent where frontend.kind == .clusterIP && states.count > 1:

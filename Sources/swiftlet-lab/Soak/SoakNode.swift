@@ -12,7 +12,7 @@ final class SoakNode {
     static let initialRoom = 64
     /// Of a process of the node that is no Service's.
     static let listenerPort: UInt16 = 39_900
-    /// This program, also for those who start it by way of another one.
+    /// This program, also where another one starts it.
     private static let lab =
         (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "swiftlet-lab"
 
@@ -88,7 +88,7 @@ final class SoakNode {
 
     // MARK: Manifests
 
-    /// Puts a manifest in its place by renaming, so that nobody reads half of it; nil removes it.
+    /// Puts a manifest in its place by renaming, so that the daemon never reads half of it; nil removes it.
     func write(_ text: String?, to file: String) throws {
         guard let text else { return try FileManager.default.removeItem(atPath: "\(manifests)/\(file)") }
         let draft = "\(directory)/draft-\(file)"
@@ -190,6 +190,6 @@ final class SoakProcess: Sendable {
 
     var isRunning: Bool { child.withLock { $0.isRunning() } }
 
-    /// Asks it to end; whoever reads sees the end.
+    /// Asks it to end; its reader sees the end.
     func askToEnd() { kill(pid, SIGTERM) }
 }

@@ -72,7 +72,7 @@ final class SoakRun {
             services.filter { fates.contains($0.fate) }.flatMap { service in
                 service.frontends.filter { frontend in
                     guard frontend.isUDP == isUDP, inside || frontend.isForOutside else { return false }
-                    // The kernel limits how often it tells a host outside that an address is nobody's.
+                    // The kernel limits how often it tells a host outside that an address is unreachable.
                     return inside || service.fate != .comesAndGoes || (frontend.kind == .nodePort && !isUDP)
                 }.map(\.address)
             }.shuffled(using: &random)
@@ -180,7 +180,7 @@ final class SoakRun {
     private func look() throws {
         guard !changedAt.isEmpty else { return }
         for (number, shown) in try shown() {
-            // Whoever begins after this moment meets what was just read, or something newer.
+            // A call that begins after this moment meets what was just read, or something newer.
             judge.saw(shown, of: number, at: MonotonicClock.now)
         }
         let now = MonotonicClock.now
@@ -299,7 +299,7 @@ final class SoakReader {
         }
     }
 
-    /// A client that nobody has asked to end would be read for ever.
+    /// A client that is not asked to end would be read for ever.
     deinit { client.askToEnd() }
 
     func join() { thread = nil }

@@ -111,7 +111,7 @@ private struct ServedLook {
         subjects.formUnion(inMaps)
     }
 
-    /// Whether nobody else need be asked whether there is such a Service.
+    /// Whether the daemon alone can tell that there is such a Service.
     func serves(_ question: ExplainQuestion, on node: NodeConfiguration) -> Bool {
         let isNamed = view.events.contains { event in
             if case .service(let service) = event { asked.contains(service.name) } else { false }

@@ -4,7 +4,7 @@ import ServiceModel
 import SystemCalls
 import SystemPackage
 
-/// Who listens in the pods that a connect was not answered by.
+/// The listeners in pods that did not answer a connect.
 extension NodeLook {
     mutating func noteListeners(to destination: Explainer.Destination, _ facts: inout ExplainFacts) {
         for endpoint in destination.endpoints.prefix(16) {

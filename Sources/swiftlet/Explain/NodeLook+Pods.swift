@@ -89,7 +89,7 @@ extension NodeLook {
         }
     }
 
-    /// Programs of others on the way, of which nobody knows what they do with a packet.
+    /// Programs of others on the way, whose effect on a packet is unknown.
     mutating func noteStrangers(
         of client: ExplainQuestion.Client, to destination: Explainer.Destination, _ facts: inout ExplainFacts
     ) {

@@ -33,7 +33,7 @@ struct gone_sockets {
 /* ---- destroy_order: ARRAY with one entry, what the next walk over the sockets is to do --------
  */
 
-/* Zero is harmless, as is a map that nobody has written. */
+/* Zero is harmless, and so is a map that was never written. */
 LB_ENUM destroy_mode{
 	DESTROY_NOTHING = 0,
 	DESTROY_COUNT = 1, /* find, and leave alone */

@@ -12,7 +12,7 @@
 /* ---- flows4/6: ARRAY, number -> a flow ------------------------------------------------------- */
 
 LB_ENUM flow_state{
-	FLOW_FREE = 0,	      /* the place is nobody's */
+	FLOW_FREE = 0,	      /* the place is free */
 	FLOW_NEW = 1,	      /* the backend has not answered yet */
 	FLOW_ANSWERED = 2,    /* it has; TCP: it awaits the ACK; UDP: for less than 2 s */
 	FLOW_ESTABLISHED = 3, /* both have been heard, and go on */
@@ -95,7 +95,8 @@ struct flow6 {
 };
 _Static_assert(sizeof(struct flow6) == 104, "changed layout: bump LB_MAP_VERSION");
 
-/* ---- tuples4/6: HASH, who owns a tuple -> the number of the flow ------------------------------
+/* ---- tuples4/6: HASH, a tuple -> the number of the flow that owns it
+ * ------------------------------
  */
 
 /* Which of a flow's tuples it is. A tuple has one owner in each place: it is inserted, or taken. */
@@ -261,7 +262,7 @@ struct tc_config {
 	__u8 pad[3];
 	struct range4 cluster4[LB_RANGES]; /* inside, as for spec 18 */
 	struct range4
-		service4[LB_RANGES]; /* ClusterIPs: an address of nobody is dropped (spec 28) */
+		service4[LB_RANGES]; /* ClusterIPs: one without a Service is dropped (spec 28) */
 	struct range6 cluster6[LB_RANGES];
 	struct range6 service6[LB_RANGES];
 };

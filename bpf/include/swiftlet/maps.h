@@ -38,8 +38,8 @@ LB_ENUM ip_protocol{
 };
 
 /*
- * Who asks. Under an external Local policy clients outside the node see another backend set than
- * pods and the node itself (spec 14, 18); such a frontend has an entry for each scope.
+ * Where the client is. Under an external Local policy clients outside the node see another backend
+ * set than pods and the node itself (spec 14, 18); such a frontend has an entry for each scope.
  */
 LB_ENUM lb_scope{
 	FROM_NODE = 0,	  /* sockets and pods of this node */
@@ -323,7 +323,7 @@ _Static_assert(sizeof(struct affinity) == 16, "changed layout: bump LB_MAP_VERSI
  */
 struct origin {
 	__u64 cookie; /* of the socket that owns the place; 0: none */
-	__u32 owners; /* 1: taken. Only who raised it from 0 may write */
+	__u32 owners; /* 1: taken. Only the socket that raised it from 0 may write */
 	__u32 service_id;
 	__u32 backend_id;
 	__u16 vip_port;
@@ -501,7 +501,7 @@ _Static_assert(sizeof(struct left_depths) == 16, "changed layout: bump LB_MAP_VE
 	X(REFUSE_RACED)		   /* the entry was reused again and again while it was read */    \
 	X(REFUSE_BAD_SLOT)	   /* the slot belongs to another service: must stay 0 */          \
 	X(REFUSE_BIND)		   /* a listener on a NodePort of ours */                          \
-	X(REFUSE_UNALLOCATED)	   /* tc: an address of the Service range that nobody has */       \
+	X(REFUSE_UNALLOCATED)	   /* tc: an address of the Service range without a Service */     \
 	X(REFUSE_NO_PORT)	   /* tc: no free port of the node for one more flow */            \
 	X(REFUSE_NO_ADDRESS)	   /* tc: the device towards the backend has no node address */    \
 	X(REFUSE_NO_ROUTE)	   /* tc: no route for what must be sent on at once */             \

@@ -69,6 +69,19 @@ final class APISession: Sendable {
         addresses.broke(answer.address, startedAt: answer.startedAt, at: time.now(), time.chance)
     }
 
+    /// Leaves an address, by its URL, whose answers lead nowhere.
+    ///
+    /// - Parameter isWell: it is as good as the others for other requests.
+    func leave(_ server: String, isWell: Bool = false) {
+        guard hasOthers, let index = connection.addresses.indices.first(where: { url($0) == server }) else { return }
+        let now = time.now()
+        if isWell {
+            addresses.pass(index, at: now)
+        } else {
+            addresses.broke(index, startedAt: now, at: now, time.chance)
+        }
+    }
+
     /// Sends a request, when an address may be asked, and gives the answer if it is a good one.
     ///
     /// A 401 gets new credentials and a second chance at once.
@@ -157,9 +170,10 @@ final class APISession: Sendable {
         guard !Task.isCancelled else { throw .cancelled(request.action, url(0)) }
         let bytes = body.map { Array($0.readableBytesView) } ?? []
         let code = Int(response.status.code)
+        let told = APIObjectReader(origin: "").status(bytes)
         var status =
-            APIObjectReader(origin: "").status(bytes)
-            ?? APIStatus(code: code, reason: response.status.reasonPhrase, message: firstWords(of: bytes))
+            told ?? APIStatus(code: code, reason: response.status.reasonPhrase, message: firstWords(of: bytes))
+        status.isForeign = told == nil
         if let after = response.headers.first(name: "retry-after").flatMap({ Int($0) }) {
             status.retryAfterSeconds = after
         }

@@ -14,7 +14,7 @@ extension APIStatus {
         case 401: "check the token or client certificate: it may have expired"
         case 403:
             "grant a ClusterRole with apiGroups: [\"\(request.resource.group)\"], "
-                + "resources: [\"\(request.resource.plural)\"], verbs: [\"\(request.verb)\"]"
+                + "resources: [\"\(request.resource.plural)\"], verbs: [\(request.verb.needed)]"
         case 404: "check the URL; Kubernetes 1.21 or newer is needed"
         case 429: "it is asked again later"
         case 500...: "look into the API server's log; it is asked again"
@@ -30,12 +30,17 @@ extension APIStatus {
     var isBehind: Bool { message.contains("Too large resource version") }
 }
 
+extension APIRequest.Verb {
+    /// Verbs to grant: after a list comes a watch.
+    fileprivate var needed: String { self == .list || self == .watch ? "\"list\", \"watch\"" : "\"\(self)\"" }
+}
+
 /// What a refusal says of the API server.
 extension APIStatus {
     /// Another one may be well: this one is broken or has too much to do, accepts no credentials, or is something in front
     /// of an API server.
     var isSick: Bool {
-        code >= 500 && !isBehind || [401, 404, 429].contains(code) || (300..<400).contains(code)
+        isForeign || code >= 500 && !isBehind || [401, 404, 429].contains(code) || (300..<400).contains(code)
     }
 }
 

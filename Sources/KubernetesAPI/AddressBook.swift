@@ -50,6 +50,13 @@ final class AddressBook: Sendable {
         state.withLock { $0.entries[index].backoff.reset() }
     }
 
+    /// Asks the next one from now on, although this one works.
+    func pass(_ index: Int, at now: Duration) {
+        state.withLock { state in
+            if state.current == index, let next = state.free(after: index, at: now) { state.current = next }
+        }
+    }
+
     /// - Parameter startedAt: when the request began. Of several that one break fails, only the first one counts.
     func broke(_ index: Int, startedAt: Duration, at now: Duration, _ chance: () -> Double) {
         state.withLock { state in

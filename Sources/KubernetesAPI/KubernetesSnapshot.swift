@@ -53,7 +53,9 @@ extension APISession {
                 case .unreachable, .interrupted, .silent: continue
                 case .malformed where hasOthers: continue
                 case .status(let status) where status.isSick && hasOthers: continue
-                case .status(let status) where status.isExpired: pageSize *= 2
+                case .status(let status) where status.isExpired:
+                    pageSize = min(pageSize * 2, ResourceFollower.longestPage)
+                    try await pause(.milliseconds(100), "list \(selection.resource.plural)")
                 case .status(let status) where status.code == 429:
                     let wait = max(.seconds(1), status.wait(atMost: timeouts.retryAfter))
                     try await pause(wait, "list \(selection.resource.plural)")

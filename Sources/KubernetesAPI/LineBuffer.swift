@@ -3,7 +3,7 @@ import NIOCore
 /// Cuts the pieces in which a watch arrives into lines: an object may be larger than a piece, and a piece may hold many.
 struct LineBuffer {
     /// Far more than an object may have in etcd.
-    static let longest = 64 << 20
+    static let longest = 16 << 20
 
     private var pending = ByteBuffer()
     /// How much of `pending` is known to have no line's end.

@@ -84,8 +84,10 @@ extension APISession {
                 request.query += start.query(pageSize: pageSize)
             }
             let page = try await page(request, of: selection.kind, bounds, note)
+            let known = listing.objects.count
             listing.add(page)
             bounds.objects += page.objects.count
+            bounds.idlePages = listing.objects.count > known ? 0 : bounds.idlePages + 1
             continuation = page.continuation
         } while continuation != nil
         return listing
@@ -136,8 +138,13 @@ private struct ListBounds {
     /// Far more than a cluster has of one kind.
     private static let most = 1_000_000
 
+    /// A page without a new object may be; so many in a row go on for ever.
+    private static let mostIdlePages = 10
+
     /// Those that have come.
     var objects: Int
+    /// Those in a row that brought no new object.
+    var idlePages = 0
     let deadline: Duration
 
     /// - Parameter count: of objects that came after those.
@@ -145,6 +152,7 @@ private struct ListBounds {
         if objects + count > Self.most {
             throw SyntaxError(cause: "the list has more than \(Self.most) objects and goes on")
         }
+        if idlePages > Self.mostIdlePages { throw SyntaxError(cause: "the list goes on without new objects") }
         if now > deadline { throw SyntaxError(cause: "the list does not end") }
     }
 }

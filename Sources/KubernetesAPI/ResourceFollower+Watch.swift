@@ -93,8 +93,9 @@ extension ResourceFollower {
             isProgress = true
         }
         guard !lines.isTooLong else {
+            session.broke(answer, isTransport: false)
             throw KubernetesError(
-                .malformed, request.action, url, cause: "a line is longer than 64 MiB", advice: "it is asked again")
+                .malformed, request.action, url, cause: "a line is longer than 16 MiB", advice: "it is asked again")
         }
         return isProgress
     }

@@ -29,11 +29,14 @@ actor ResourceFollower {
     var backoff = Backoff()
     /// Answers since the last watch that told something.
     private var refusals = 0
+    /// How often in a row all was to begin anew.
+    private var renewals = 0
     private var reported: StateProblem?
     /// When the last byte of the current answer came.
     var lastByteAt = Duration.zero
 
     static let usualPageSize = 500
+    static let longestPage = 1 << 16
     /// So many refusals in a row make even a position doubtful that the API server does not complain of.
     private static let doubtAfter = 4
 
@@ -73,6 +76,7 @@ actor ResourceFollower {
     func noteProgress() {
         backoff.reset()
         refusals = 0
+        renewals = 0
         outages.regain(name)
         settle(nil)
     }
@@ -105,10 +109,12 @@ actor ResourceFollower {
             return recover(from: status, error)
         case .streamStatus(let status):
             position = nil
+            noteRenewal(at: error.subject)
             return max(backoff.afterAnswer(time.chance), wait(after: status))
         case .otherHistory:
             position = nil
             mustBeConsistent = true
+            noteRenewal(at: error.subject)
             return backoff.afterAnswer(time.chance)
         case .malformed, .interrupted, .silent:
             doubt()
@@ -131,12 +137,15 @@ actor ResourceFollower {
             // A list that was refused is asked of etcd; before that, one from memory will do.
             mustBeConsistent = mustBeConsistent || status.isBehind || position == nil
             position = nil
-            pageSize = min(pageSize * 2, 1 << 16)
+            pageSize = min(pageSize * 2, Self.longestPage)
+            noteRenewal(at: error.subject)
             return max(backoff.afterAnswer(time.chance), wait(after: status))
         }
         doubt()
         if [403, 404].contains(status.code), !(status.isSick && session.hasOthers) {
             settle(error.problem(about: name))
+            // It may be refused by this one only.
+            session.leave(error.subject, isWell: true)
             return session.timeouts.refusal * (1 + time.chance()) / 2
         }
         return max(backoff.next(time.chance), wait(after: status))
@@ -144,13 +153,22 @@ actor ResourceFollower {
 
     /// An API server that does not know the field selector of a list can do without it.
     private func isAboutFields(_ status: APIStatus?) -> Bool {
-        status?.code == 400 && selection.fields != nil && selection.isFieldSelectorDispensable && position == nil
+        status?.code == 400 && status?.isForeign == false && selection.fields != nil
+            && selection.isFieldSelectorDispensable && position == nil
     }
 
     /// What the API server asks for, within bounds. One that is sick is not waited for where there is another one.
     private func wait(after status: APIStatus) -> Duration {
         if status.isSick && session.hasOthers { return .zero }
         return status.wait(atMost: session.timeouts.retryAfter)
+    }
+
+    /// An API server whose lists and watches end early again and again is left for the next one.
+    private func noteRenewal(at server: String) {
+        renewals += 1
+        guard renewals >= Self.doubtAfter else { return }
+        renewals = 0
+        session.leave(server)
     }
 
     private func doubt() {

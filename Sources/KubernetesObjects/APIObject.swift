@@ -50,6 +50,8 @@ package struct APIStatus: Error, Sendable, Hashable, CustomStringConvertible {
     package var reason: String
     package var message: String
     package var retryAfterSeconds: Int?
+    /// It did not come as a `Status`: a proxy in front of the API server said it.
+    package var isForeign = false
 
     package init(code: Int, reason: String = "", message: String = "", retryAfterSeconds: Int? = nil) {
         self.code = code
@@ -59,7 +61,7 @@ package struct APIStatus: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     package var description: String {
-        let words = [reason, message].filter { !$0.isEmpty }.joined(separator: ": ")
-        return words.isEmpty ? "status \(code)" : "status \(code): \(words)"
+        let head = reason.isEmpty ? "status \(code)" : "\(code) \(reason)"
+        return message.isEmpty || message == reason ? head : "\(head): \(message)"
     }
 }

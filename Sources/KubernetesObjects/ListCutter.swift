@@ -5,7 +5,7 @@
 /// they are read; what stands round them is in `envelope`, with an empty list in their place.
 package struct ListCutter: Sendable {
     /// Far more than an object may have in etcd.
-    private static let longestItem = 64 << 20
+    private static let longestItem = 16 << 20
     /// Kind, version, and how the list goes on.
     private static let longestEnvelope = 1 << 20
 
@@ -63,7 +63,7 @@ package struct ListCutter: Sendable {
             }
         }
         if start < bytes.count { keep(bytes[start...], &start) }
-        guard item.count <= Self.longestItem else { throw SyntaxError(cause: "an item is longer than 64 MiB") }
+        guard item.count <= Self.longestItem else { throw SyntaxError(cause: "an item is longer than 16 MiB") }
         guard envelope.count <= Self.longestEnvelope else {
             throw SyntaxError(cause: "what is round the items is too long")
         }

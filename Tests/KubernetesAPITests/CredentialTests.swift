@@ -160,9 +160,22 @@ struct CredentialTests {
             let error = await failure { try await snapshot(world.connection) }
             #expect(
                 error?.description
-                    == "cannot list endpointslices \(world.server.url): status 403: Forbidden: endpointslices is forbidden; "
+                    == "cannot list endpointslices \(world.server.url): 403 Forbidden: endpointslices is forbidden; "
                     + "grant a ClusterRole with apiGroups: [\"discovery.k8s.io\"], resources: [\"endpointslices\"], "
-                    + "verbs: [\"list\"]")
+                    + "verbs: [\"list\", \"watch\"]")
+        }
+    }
+
+    @Test("a list that expires again and again ends with that")
+    func expires() async throws {
+        try await World.with { world in
+            world.server.inject(
+                .status(410, reason: "Expired", message: "too old"), into: .init(.list, "services"), times: 10_000)
+            let error = await failure {
+                try await KubernetesSource.snapshot(
+                    world.connection, nodeName: nil, within: .seconds(20), timeouts: .patient, time: FastTime().keeper)
+            }
+            #expect(error?.cause == "410 Expired: too old")
         }
     }
 

@@ -76,7 +76,9 @@ struct FailOverTests {
         ("nobody is known", .status(401, reason: "Unauthorized")), ("no answer", .stall),
         ("come back in an hour", .status(503, reason: "ServiceUnavailable", retryAfter: 3600)),
         ("too much to do for an hour", .status(429, reason: "TooManyRequests", retryAfter: 3600)),
-        ("elsewhere", .body(302, "")), ("nothing known by this name", .body(404, "404 page not found")),
+        ("a proxy's 400", .body(400, "<html>")), ("a proxy's 403", .body(403, "<html>")),
+        ("nothing but Gone", .status(410, reason: "Expired")), ("elsewhere", .body(302, "")),
+        ("nothing known by this name", .body(404, "404 page not found")),
     ]
 
     @Test("one that is sick is left for the next one within seconds", arguments: FailOverTests.sicknesses)
@@ -105,23 +107,45 @@ struct FailOverTests {
         }
     }
 
-    @Test("one whose list does not end is left for the next one")
-    func endless() async throws {
+    @Test(
+        "one whose list does not end is left for the next one",
+        arguments: [
+            (Fault.endless, 300, "the list goes on without new objects"),
+            (.drips(.milliseconds(1)), 5, "the list does not end"),
+        ])
+    func endless(fault: Fault, seconds: Int, cause: String) async throws {
         try await World.with { first in
             let options = TestAPIServer.Options(
                 certificate: try first.certificates.make("second", serial: 2, names: ["IP:127.0.0.1"]))
-            first.server.inject(.endless, into: .init(.list, "services"), times: 100)
-            first.server.inject(.endless, into: .init(.page, "services"), times: 5_000)
+            first.server.inject(fault, into: .init(.list, "services"), times: 100)
+            first.server.inject(fault, into: .init(.page, "services"), times: 5_000)
             try await TestAPIServer.with(options, store: first.store) { second in
                 let connection = first.connection.with(
                     addresses: first.connection.addresses + [try APIAddress(second.url)])
                 var timeouts = Timeouts()
-                timeouts.list = .seconds(5)
+                timeouts.list = .seconds(seconds)
                 try await Following.with(connection, timeouts: timeouts) { following in
                     try await following.untilEqual(to: first.store)
                     #expect(second.observation.requests.contains { $0.verb == .list && $0.resource == "services" })
                     let error = try #require(following.source.statistics.resources["services"]?.lastError)
-                    #expect(error.contains("the list does not end; check that it is a Kubernetes API server"))
+                    #expect(error.contains("\(cause); check that it is a Kubernetes API server"), "\(error)")
+                }
+            }
+        }
+    }
+
+    @Test("one that forbids what the next one allows is left for it, after a while")
+    func forbidden() async throws {
+        try await World.with { first in
+            let options = TestAPIServer.Options(
+                certificate: try first.certificates.make("second", serial: 2, names: ["IP:127.0.0.1"]))
+            first.server.inject(.status(403, reason: "Forbidden"), into: .init(.list, "endpointslices"), times: 1000)
+            try await TestAPIServer.with(options, store: first.store) { second in
+                let connection = first.connection.with(
+                    addresses: first.connection.addresses + [try APIAddress(second.url)])
+                try await Following.with(connection) { following in
+                    try await following.untilEqual(to: first.store)
+                    #expect(following.time.sleeps.contains { $0 >= .seconds(15) })
                 }
             }
         }

@@ -283,7 +283,7 @@ struct APIObjectTests {
         }
         #expect(reader.status(Array(status.utf8)) == expected)
         #expect(reader.status(Array("<html>".utf8)) == nil)
-        #expect("\(expected)" == "status 410: Expired: too old")
+        #expect("\(expected)" == "410 Expired: too old")
     }
 
     @Test(

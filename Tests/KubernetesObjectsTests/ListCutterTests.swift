@@ -60,6 +60,17 @@ struct ListCutterTests {
         #expect(try APIObjectReader(origin: "x").listPage(Array(envelope.utf8)).objects.count == 3)
     }
 
+    @Test("an item longer than any object is refused while it comes")
+    func longItem() throws {
+        var cutter = ListCutter()
+        try Array(#"{"items":[{"metadata":{"name":""#.utf8).withUnsafeBytes { try cutter.add($0) { _ in } }
+        let part = [UInt8](repeating: 97, count: 1 << 20)
+        let error = #expect(throws: SyntaxError.self) {
+            for _ in 0..<20 { try part.withUnsafeBytes { try cutter.add($0) { _ in } } }
+        }
+        #expect(error?.cause == "an item is longer than 16 MiB")
+    }
+
     @Test("a long list takes the room of one item")
     func room() throws {
         var cutter = ListCutter()

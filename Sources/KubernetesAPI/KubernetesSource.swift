@@ -68,33 +68,11 @@ package struct KubernetesSource: Sendable {
         gate.complete(.node)
     }
 
-    /// The batches, the complete list first; for one reader. A slow reader gets several merged into one.
-    package func batches() -> KubernetesBatches { KubernetesBatches(mailbox: mailbox) }
+    /// What it tells; for one reader.
+    package var batches: StateBatches { StateBatches(in: mailbox) }
 
     /// What was done so far.
     package var statistics: SourceStatistics {
         SourceStatistics(resources: board.all, isSynchronized: gate.isOpen)
-    }
-}
-
-/// The batches of a `KubernetesSource`.
-package struct KubernetesBatches: AsyncSequence, Sendable {
-    fileprivate let mailbox: BatchMailbox
-
-    package struct AsyncIterator: AsyncIteratorProtocol {
-        fileprivate let mailbox: BatchMailbox
-        fileprivate var signals: AsyncStream<Void>.AsyncIterator
-
-        /// The next batch; nil when the source or the task has ended.
-        package mutating func next(isolation actor: isolated (any Actor)?) async -> StateBatch? {
-            while await signals.next(isolation: actor) != nil {
-                if let batch = mailbox.take() { return batch }
-            }
-            return nil
-        }
-    }
-
-    package func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(mailbox: mailbox, signals: mailbox.signals.makeAsyncIterator())
     }
 }

@@ -53,31 +53,6 @@ package final class ManifestSource: Sendable {
         _ = send(stopSignal.number, [0], 1, Int32(MSG_NOSIGNAL))
     }
 
-    /// The batches, the complete list first; for one reader. A slow reader gets several merged into one.
-    package func batches() -> ManifestBatches { ManifestBatches(source: self) }
-
-    fileprivate func iterator() -> ManifestBatches.AsyncIterator {
-        ManifestBatches.AsyncIterator(source: self, mailbox: mailbox, signals: mailbox.signals.makeAsyncIterator())
-    }
-}
-
-/// The batches of a `ManifestSource`, which lives at least as long as they are read.
-package struct ManifestBatches: AsyncSequence, Sendable {
-    fileprivate let source: ManifestSource
-
-    package struct AsyncIterator: AsyncIteratorProtocol {
-        fileprivate let source: ManifestSource
-        fileprivate let mailbox: BatchMailbox
-        fileprivate var signals: AsyncStream<Void>.AsyncIterator
-
-        /// The next batch; nil when the source was stopped or the task was cancelled.
-        package mutating func next(isolation actor: isolated (any Actor)?) async -> StateBatch? {
-            while await signals.next(isolation: actor) != nil {
-                if let batch = mailbox.take() { return batch }
-            }
-            return nil
-        }
-    }
-
-    package func makeAsyncIterator() -> AsyncIterator { source.iterator() }
+    /// What it tells; for one reader.
+    package var batches: StateBatches { StateBatches(in: mailbox, of: self) }
 }

@@ -3,7 +3,7 @@ package enum IPFamily: UInt8, Sendable, Hashable, CaseIterable, Comparable {
     case v4 = 4
     case v6 = 6
 
-    package static func < (left: IPFamily, right: IPFamily) -> Bool { left.rawValue < right.rawValue }
+    @inlinable package static func < (left: IPFamily, right: IPFamily) -> Bool { left.rawValue < right.rawValue }
 }
 
 /// An IPv4 or IPv6 address, a value of 17 bytes that is compared byte by byte.
@@ -39,7 +39,7 @@ package struct IPAddress: Sendable, Hashable {
 
 extension IPAddress: Comparable {
     /// IPv4 before IPv6, then numerically.
-    package static func < (left: IPAddress, right: IPAddress) -> Bool {
+    @inlinable package static func < (left: IPAddress, right: IPAddress) -> Bool {
         (left.family, left.high, left.low) < (right.family, right.high, right.low)
     }
 }

@@ -110,7 +110,7 @@ package struct Daemon: Sendable {
                 try ManifestSource(
                     directories: settings.manifests, nodePorts: settings.packets.nodePortRange.closedRange)
             }
-            let batches = source.batches()
+            let batches = source.batches
             try await programFirst(of: batches, control, hooks)
             await control.grow()
             try await hooks.attach(at: .afterFirstList, control.nodeFacts, control.state)
@@ -233,7 +233,7 @@ extension Daemon {
 extension Daemon {
     /// Programs the complete list, which comes first.
     private func programFirst(
-        of batches: ManifestBatches, _ control: KernelControlPlane, _ hooks: Hooks
+        of batches: StateBatches, _ control: KernelControlPlane, _ hooks: Hooks
     ) async throws {
         for await batch in batches {
             let node = NodeFacts(batch.events.node(named: settings.nodeName))
@@ -272,7 +272,7 @@ extension Daemon {
         _ connection: APIConnection, _ fallback: StateCacheFallback?
     ) -> [any ServiceLifecycle.Service] {
         let feed = FeedService(
-            batches: asked.source.batches(), control: control, endsWithFirstList: settings.initOnly,
+            batches: asked.source.batches, control: control, endsWithFirstList: settings.initOnly,
             lastKnown: { [settings, log] in
                 guard let directory = settings.stateDirectory else { return [] }
                 let node = settings.nodeName
@@ -285,8 +285,8 @@ extension Daemon {
                 try await hooks.attach(at: .afterFirstList, control.nodeFacts, control.state)
                 await control.settleSourceChecks(by: hooks.keeper)
                 await hooks.keeper?.devices.follow(control.state)
-                await sockets?.rouseAwaited()
                 sayReady(control.endpoints)
+                await sockets?.rouseAwaited()
             })
         var parts: [any ServiceLifecycle.Service] = [asked, feed]
         if let fallback, !settings.initOnly {

@@ -1,14 +1,11 @@
-import KubernetesAPI
 import KubernetesObjects
-import ManifestDirectory
 import ServiceLifecycle
 import enum ServiceModel.ClusterEvent
 import SystemCalls
 
 /// Feeds batches to the control plane, one after the other.
-struct FeedService<Batches: AsyncSequence & Sendable>: Service
-where Batches.Element == StateBatch, Batches.AsyncIterator: SendableMetatype {
-    let batches: Batches
+struct FeedService: Service {
+    let batches: StateBatches
     let control: KernelControlPlane
     /// Ends after the complete list, and the group with it.
     var endsWithFirstList = false
@@ -18,22 +15,14 @@ where Batches.Element == StateBatch, Batches.AsyncIterator: SendableMetatype {
     var onFirstList: @Sendable (IngestSummary) async throws -> Void = { _ in }
 
     func run() async throws {
-        // What comes is counted when it comes, and merged while the control plane is busy.
-        let mailbox = BatchMailbox()
-        try await withThrowingTaskGroup { group in
-            group.addTask {
-                defer { mailbox.close() }
-                for try await batch in batches.cancelOnGracefulShutdown() {
-                    control.arrived(batch)
-                    mailbox.leave(batch)
-                }
-            }
-            for await _ in mailbox.signals {
-                guard let batch = mailbox.take() else { continue }
+        batches.note { [control] in control.arrived($0) }
+        try await withGracefulShutdownHandler {
+            var next = batches.makeAsyncIterator()
+            while let batch = await next.next() {
                 if try await feed(consume batch) { break }
             }
-            group.cancelAll()
-            try await group.waitForAll()
+        } onGracefulShutdown: {
+            batches.end()
         }
     }
 

@@ -49,7 +49,7 @@ final class Following: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await source.run() }
             group.addTask {
-                for await batch in source.batches() { following.take(batch) }
+                for await batch in source.batches { following.take(batch) }
             }
             let outcome = await Result { try await body(following) }
             group.cancelAll()

@@ -8,7 +8,7 @@ import Testing
 /// The state that the batches of a source come to, waited for with a bound.
 private struct Reader: ~Copyable {
     let source: ManifestSource
-    private var batches: ManifestBatches.AsyncIterator
+    private var batches: StateBatches.AsyncIterator
     private(set) var ports: [String: UInt16] = [:]
     private(set) var gone: Set<String> = []
     private(set) var slices: Set<String> = []
@@ -17,7 +17,7 @@ private struct Reader: ~Copyable {
 
     init(_ directories: [String]) throws {
         source = try ManifestSource(directories: directories)
-        batches = source.batches().makeAsyncIterator()
+        batches = source.batches.makeAsyncIterator()
     }
 
     init(_ directory: TemporaryDirectory) throws { try self.init([directory.path]) }
@@ -433,7 +433,7 @@ struct WatchingTests {
         for _ in 0..<50 {
             let source = try ManifestSource(directories: [directory.path])
             source.stop()
-            for await _ in source.batches() {}
+            for await _ in source.batches {}
         }
         // The stream ends a little before the thread does.
         for _ in 0..<200 where try descriptors() > before + 20 { try await Task.sleep(for: .milliseconds(5)) }

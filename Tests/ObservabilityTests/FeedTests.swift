@@ -24,19 +24,19 @@ struct FeedTests {
         let endpoints = DaemonEndpoints(settings, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let control = KernelControlPlane(
             settings, writer: nil, localAddresses: [], endpoints: endpoints, log: Logger(label: "test"))
-        let (batches, source) = AsyncStream.makeStream(of: StateBatch.self)
+        let mailbox = BatchMailbox()
         let (begun, begin) = AsyncStream.makeStream(of: Void.self)
         let end = DispatchSemaphore(value: 0)
         try await withThrowingTaskGroup { group in
             group.addTask { await control.work(until: end, begin) }
             for await _ in begun { break }
-            group.addTask { try await FeedService(batches: batches, control: control).run() }
-            source.yield(StateBatch(events: [.nodeGone("other")], isInitial: true))
+            group.addTask { try await FeedService(batches: StateBatches(in: mailbox), control: control).run() }
+            mailbox.leave(StateBatch(events: [.nodeGone("other")], isInitial: true))
             while endpoints.sync.statistics.nodes.pending == 0 { try await Task.sleep(for: .milliseconds(5)) }
             #expect(endpoints.sync.statistics.lastSynced == nil)
             end.signal()
             while endpoints.sync.statistics.nodes.pending > 0 { try await Task.sleep(for: .milliseconds(5)) }
-            source.finish()
+            mailbox.close()
             try await group.waitForAll()
         }
         #expect(endpoints.sync.statistics.nodes.seen == 1)

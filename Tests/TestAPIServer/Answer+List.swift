@@ -30,12 +30,23 @@ extension Answer {
             server.store.state.withLock { $0.listings["\(request.resource)@\(page.version)"] = items }
             metadata["continue"] = .text("\(page.version)-0")
         }
+        try await send(200, body(metadata, page.items), faults)
+    }
+
+    /// What a warm API server has at hand: no more than copying.
+    private func body(_ metadata: JSON, _ items: [StoredObject]) -> [UInt8] {
         let (kind, apiVersion) = Self.kind(of: request.resource)
-        var body = Array(#"{"kind":"\#(kind)List","apiVersion":"\#(apiVersion)","metadata":"#.utf8)
-        body += metadata.bytes + Array(#","items":["#.utf8)
-        body += page.items.map(\.item).joined(separator: [UInt8(ascii: ",")])
+        let head = Array(#"{"kind":"\#(kind)List","apiVersion":"\#(apiVersion)","metadata":"#.utf8) + metadata.bytes
+        var body: [UInt8] = []
+        body.reserveCapacity(items.reduce(head.count + 16) { $0 + $1.item.count + 1 })
+        body += head
+        body += Array(#","items":["#.utf8)
+        for (index, object) in items.enumerated() {
+            if index > 0 { body.append(UInt8(ascii: ",")) }
+            body += object.item
+        }
         body += Array("]}".utf8)
-        try await send(200, body, faults)
+        return body
     }
 
     private struct Page {
@@ -53,9 +64,9 @@ extension Answer {
             let name = "\(request.resource)@\(version)"
             var all: [StoredObject]
             if token == nil {
-                all = (state.objects[request.resource] ?? [:]).values
-                    .filter { selection.contains($0) && request.namespace.map($0.namespace.elementsEqual) ?? true }
-                    .sorted { $0.key < $1.key }
+                let namespace = request.namespace
+                all = state.inOrder(request.resource)
+                    .filter { selection.contains($0) && namespace.map($0.namespace.elementsEqual) ?? true }
             } else {
                 guard let kept = state.listings[name] else { return nil }
                 all = kept

@@ -55,7 +55,7 @@ struct Change: Sendable {
 /// The objects of a cluster with their history, like an etcd.
 package final class ObjectStore: Sendable {
     struct State {
-        var version: UInt64 = 100
+        var version: UInt64
         var objects: [String: [String: StoredObject]] = [:]
         var history: [Change] = []
         /// What came before this version cannot be watched any more.
@@ -63,6 +63,17 @@ package final class ObjectStore: Sendable {
         /// The lists of which pages were handed out, by their version.
         var listings: [String: [StoredObject]] = [:]
         var bookmarks = 0
+        /// All objects of a resource in the order of their keys, as they were at a version.
+        private var sorted: [String: (version: UInt64, objects: [StoredObject])] = [:]
+
+        init(version: UInt64 = 100) { self.version = version }
+
+        mutating func inOrder(_ resource: String) -> [StoredObject] {
+            if let kept = sorted[resource], kept.version == version { return kept.objects }
+            let objects = (objects[resource] ?? [:]).values.sorted { $0.key < $1.key }
+            sorted[resource] = (version, objects)
+            return objects
+        }
     }
 
     let state = Mutex(State())
@@ -117,6 +128,8 @@ package final class ObjectStore: Sendable {
             state.compacted = state.version
             state.history = []
             state.listings = [:]
+            // Like an API server that has been asked before.
+            for resource in state.objects.keys { _ = state.inOrder(resource) }
         }
     }
 
@@ -147,6 +160,6 @@ package final class ObjectStore: Sendable {
 
     /// All objects of a resource, in the order of their keys.
     package func objects(_ resource: String) -> [StoredObject] {
-        state.withLock { state in (state.objects[resource] ?? [:]).values.sorted { $0.key < $1.key } }
+        state.withLock { $0.inOrder(resource) }
     }
 }

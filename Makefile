@@ -54,6 +54,13 @@ $(BPF_OUT)/tc_untracked.bpf.o: bpf/tc.bpf.c $(BPF_HEADERS)
 	@mkdir -p $(@D)
 	$(BPF_CLANG) $(BPF_CFLAGS) -DLB_UNTRACKED -c $< -o $@
 
+# Those of sockets for kernels that let a program read their structures.
+bpf: $(BPF_OUT)/sock_cast.bpf.o
+
+$(BPF_OUT)/sock_cast.bpf.o: bpf/sock.bpf.c $(BPF_HEADERS)
+	@mkdir -p $(@D)
+	$(BPF_CLANG) $(BPF_CFLAGS) -DLB_CAST -c $< -o $@
+
 # The same programs with the next version of the map layout: tests hand over between the two.
 OTHER_VERSION := $(shell awk '/define LB_MAP_VERSION/ { print $$3 + 1 }' bpf/include/swiftlet/maps.h)
 bpf: $(BPF_OUT)/other/sock.bpf.o $(BPF_OUT)/other/tc.bpf.o

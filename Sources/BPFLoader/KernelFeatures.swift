@@ -8,6 +8,7 @@ package enum KernelFeature: CaseIterable, Hashable, Sendable {
     case networkNamespaceCookieOfSocket
     case socketStorage
     case multipathSockets
+    case readableSockets
     case coarseClock
     case connectionTracking
     case batchOperations
@@ -25,6 +26,7 @@ package enum KernelFeature: CaseIterable, Hashable, Sendable {
         case .networkNamespaceCookieOfSocket: "SO_NETNS_COOKIE"
         case .socketStorage: "socket storage in connect and sendmsg hooks"
         case .multipathSockets: "bpf_skc_to_mptcp_sock in connect hooks"
+        case .readableSockets: "bpf_rdonly_cast"
         case .coarseClock: "bpf_jiffies64, on ticks of high-resolution timers"
         case .connectionTracking: "bpf_skb_ct_lookup in programs at tc"
         case .batchOperations: "map batch operations"
@@ -45,6 +47,7 @@ package enum KernelFeature: CaseIterable, Hashable, Sendable {
         case .networkNamespaceCookieOfSocket: "5.14"
         case .socketStorage: "5.3"
         case .multipathSockets: "5.19"
+        case .readableSockets: "6.2"
         case .coarseClock: "5.6"
         case .connectionTracking: "5.18"
         case .batchOperations: "5.6"

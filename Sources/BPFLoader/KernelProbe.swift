@@ -34,6 +34,8 @@ enum KernelProbe {
             try loadSocketAddress([
                 .load(1, from: 1, offset: socketOffset), .call(BPF_FUNC_skc_to_mptcp_sock), .set(0, to: 1), .exit,
             ])
+        case .readableSockets:
+            guard KernelFunction.exists("bpf_rdonly_cast") else { throw lacks("bpf_rdonly_cast") }
         case .coarseClock:
             _ = try TickClock.measure()
         case .connectionTracking:

@@ -6,6 +6,8 @@ package struct DatapathBuild: Sendable {
     enum Part: String, CaseIterable {
         /// The cgroup socket hooks.
         case sockets = "sock.bpf.o"
+        /// The same where the kernel's structures can be read.
+        case castSockets = "sock_cast.bpf.o"
         /// The programs at tc.
         case packets = "tc.bpf.o"
         /// The same where the kernel's connection tracking cannot be asked.
@@ -31,7 +33,7 @@ package struct DatapathBuild: Sendable {
         let config = try object.initialValue(of: ".rodata.config", as: datapath_config.self)
         self.init(
             version: Int(config.map_version),
-            files: [.sockets: sockets, .packets: packets, .untrackedPackets: packets])
+            files: [.sockets: sockets, .castSockets: sockets, .packets: packets, .untrackedPackets: packets])
     }
 
     func object(_ part: Part) throws(BPFError) -> BPFObject {
@@ -39,6 +41,7 @@ package struct DatapathBuild: Sendable {
         let bytes =
             switch part {
             case .sockets: swiftlet_sock_object()
+            case .castSockets: swiftlet_sock_cast_object()
             case .packets: swiftlet_tc_object()
             case .untrackedPackets: swiftlet_tc_untracked_object()
             }

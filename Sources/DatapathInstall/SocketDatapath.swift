@@ -30,7 +30,7 @@ package struct SocketDatapath: ~Copyable {
     ) throws(BPFError) {
         try BPFFileSystem.makeDirectories(pins.maps)
         try BPFFileSystem.makeDirectories(pins.links)
-        var object = try build.object(.sockets)
+        var object = try build.object(features.has(.readableSockets) ? .castSockets : .sockets)
         try Self.prepare(&object, pins: pins, capacities: capacities, atLeast: sizes)
         var config = datapath_config(
             host_netns_cookie: hostNetnsCookie ?? 0,

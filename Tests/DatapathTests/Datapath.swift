@@ -118,6 +118,11 @@ struct Datapath: ~Copyable {
     }
 }
 
+extension Datapath {
+    /// The socket hooks that are installed on this kernel.
+    static var sockets: String { Kernel.features?.has(.readableSockets) == true ? "sock_cast.bpf.o" : "sock.bpf.o" }
+}
+
 extension datapath_config {
     /// The settings that the control plane writes on this kernel.
     static var ofThisKernel: datapath_config {

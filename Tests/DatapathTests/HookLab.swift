@@ -23,12 +23,12 @@ struct HookLab: ~Copyable {
         init(_ link: consuming CgroupLink) { self.link = link }
     }
 
-    init(change: (inout datapath_config) -> Void = { _ in }) throws {
+    init(_ object: String = Datapath.sockets, change: (inout datapath_config) -> Void = { _ in }) throws {
         let namespace = try NetworkLab.NetworkNamespace("hooks")
         try namespace.ip(lines: Self.backendAddresses.map { "address add \($0) dev lo" })
         let cgroup = try Cgroup("hooks", below: Cgroup.current())
         try Self.write("threaded", to: "\(cgroup.path)/cgroup.type")
-        let datapath = try Datapath("sock.bpf.o", change: change)
+        let datapath = try Datapath(object, change: change)
         links = try Self.attach(datapath.object, to: FilePath(cgroup.path))
         self.datapath = datapath
         self.cgroup = cgroup

@@ -13,14 +13,16 @@ extension KernelTests {
                 "tst_select4": 500, "tst_select6": 700, "tst_usable4": 100, "tst_usable6": 120, "tst_source4": 50,
                 "tst_source6": 120,
             ],
-            "sock.bpf.o": [
-                "swl_connect4": 26_500, "swl_connect6": 47_500, "swl_sendmsg4": 90_000, "swl_sendmsg6": 104_000,
-                "swl_recvmsg4": 1750, "swl_recvmsg6": 1750, "swl_getpeername4": 150, "swl_getpeername6": 200,
-                "swl_sock_release": 40,
-                "swl_bind4": 410, "swl_bind6": 930, "swl_egress": 6100,
-            ],
+            "sock.bpf.o": sockets, "sock_cast.bpf.o": sockets,
             "tc.bpf.o": packets,
             "tc_untracked.bpf.o": packets,
+        ]
+
+        private static let sockets = [
+            "swl_connect4": 26_500, "swl_connect6": 47_500, "swl_sendmsg4": 90_000, "swl_sendmsg6": 104_000,
+            "swl_recvmsg4": 1750, "swl_recvmsg6": 1750, "swl_getpeername4": 150, "swl_getpeername6": 200,
+            "swl_sock_release": 40,
+            "swl_bind4": 410, "swl_bind6": 930, "swl_egress": 6100,
         ]
 
         private static let packets = [

@@ -148,9 +148,10 @@ extension KernelTests {
             _ = consume backend
         }
 
-        @Test("multipath TCP goes the same way", arguments: [ClientForm.ip4, .ip6])
-        func carriesMultipath(form: ClientForm) throws {
-            let lab = try HookLab()
+        @Test(
+            "multipath TCP goes the same way", arguments: [ClientForm.ip4, .ip6], Set(["sock.bpf.o", Datapath.sockets]))
+        func carriesMultipath(form: ClientForm, object: String) throws {
+            let lab = try HookLab(object)
             try lab.datapath.serve(frontend(form, .tcp), backends: 1)
             let backend = try lab.backend(pod(form), .tcp)
             let descriptor = try lab.inside {

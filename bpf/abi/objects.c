@@ -8,6 +8,10 @@ static const unsigned char sock_object[] __attribute__((aligned(8))) = {
 #embed "../../build/bpf/sock.bpf.o"
 };
 
+static const unsigned char sock_cast_object[] __attribute__((aligned(8))) = {
+#embed "../../build/bpf/sock_cast.bpf.o"
+};
+
 static const unsigned char tc_object[] __attribute__((aligned(8))) = {
 #embed "../../build/bpf/tc.bpf.o"
 };
@@ -27,6 +31,11 @@ static const unsigned char empty_object[] __attribute__((aligned(8))) = {
 struct bpf_object_bytes swiftlet_sock_object(void)
 {
 	return (struct bpf_object_bytes){sock_object, sizeof(sock_object)};
+}
+
+struct bpf_object_bytes swiftlet_sock_cast_object(void)
+{
+	return (struct bpf_object_bytes){sock_cast_object, sizeof(sock_cast_object)};
 }
 
 struct bpf_object_bytes swiftlet_tc_object(void)

@@ -6,16 +6,9 @@
 #include "lib/count.h"
 #include "lib/ctx.h"
 #include "lib/guard.h"
+#include "lib/multipath.h"
 #include "lib/unconnected.h"
 #include "lib/wayback.h"
-
-/* The connection whose subflow this socket is, or NULL: a socket of its own, as nearly all are. */
-static __always_inline struct mptcp_sock *sock_multipath(struct bpf_sock_addr *ctx)
-{
-	if (!config.has_multipath || !ctx->sk || ctx->protocol != IPPROTO_TCP)
-		return NULL;
-	return bpf_skc_to_mptcp_sock(ctx->sk);
-}
 
 /* Where a connected socket's record goes: its place, or storage of its own when that is taken. */
 static __always_inline struct origin *sock_origin_of(struct bpf_sock_addr *ctx)

@@ -13,6 +13,9 @@ struct bpf_object_bytes {
 /* The cgroup socket hooks: sock.bpf.c. */
 struct bpf_object_bytes swiftlet_sock_object(void);
 
+/* The same where the kernel's structures can be read: see lib/multipath.h. */
+struct bpf_object_bytes swiftlet_sock_cast_object(void);
+
 /* The programs at tc: tc.bpf.c. */
 struct bpf_object_bytes swiftlet_tc_object(void);
 

@@ -129,6 +129,58 @@ struct GoneBackendTests {
         #expect(try node.status().draining.isEmpty)
     }
 
+    @Test("an endpoint that serves keeps its flows, whoever gets new ones and whatever its port is called")
+    func stillServes() throws {
+        let node = try TestNode.current
+        try node.write(
+            Manifest.node.replacingOccurrences(
+                of: "metadata: {name: \(Manifest.nodeName)}",
+                with: "metadata: {name: \(Manifest.nodeName), labels: {topology.kubernetes.io/zone: a}}"),
+            to: "node.yaml")
+        defer { try? node.write(Manifest.node, to: "node.yaml") }
+        try start(node)
+        defer { _ = try? node.stop() }
+        let held = try Held(node)
+        let unconnected = try node.hold("10.96.0.40:53", "--udp", "--unconnected", "--connections", "5", from: .pod(2))
+        func expectKept(_ what: String) throws {
+            usleep(1_000_000)
+            try held.expect(udp: "ok", annotated: "ok", what)
+            for _ in 0..<2 { #expect(Set(try unconnected.send().map(\.pod)) == ["pod-1"], "\(what)") }
+            #expect(try node.status().daemon?.sockets?.destroyed.values.allSatisfy { $0 == 0 } != false, "\(what)")
+        }
+        func newcomers() throws -> Set<String> {
+            try node.call("10.96.0.41:80", "--count", "9", from: .pod(2)).pods
+        }
+        try expectKept("before")
+
+        let renamed = Self.services([Manifest.pods4[0]]).replacingOccurrences(of: "name: dns,", with: "name: domain,")
+            .replacingOccurrences(of: "name: web,", with: "name: http,")
+        try node.write(renamed, to: "gone.yaml")
+        #expect(try eventually { try node.services().services.contains { "\($0)".contains("domain") } })
+        try expectKept("renamed ports")
+
+        var hinted = Self.services(Array(Manifest.pods4[...1]))
+        for (pod, zone) in zip(Manifest.pods4, ["b", "a"]) {
+            hinted = hinted.replacingOccurrences(
+                of: "{addresses: [\"\(pod)\"]}",
+                with: "{addresses: [\"\(pod)\"], zone: \(zone), hints: {forZones: [{name: \(zone)}]}}")
+        }
+        try node.write(hinted, to: "gone.yaml")
+        #expect(try eventually { try newcomers() == ["pod-2"] }, "the hints count")
+        try expectKept("zone hints")
+
+        let local = Self.services(Array(Manifest.pods4[...1]))
+            .replacingOccurrences(of: "  clusterIPs:", with: "  internalTrafficPolicy: Local\n  clusterIPs:")
+            .replacingOccurrences(
+                of: "{addresses: [\"\(Manifest.pods4[1])\"]}",
+                with: "{addresses: [\"\(Manifest.pods4[1])\"], nodeName: \(Manifest.nodeName)}")
+        try node.write(Self.services(Array(Manifest.pods4[...1])), to: "gone.yaml")
+        #expect(try eventually { try newcomers() == ["pod-1", "pod-2"] })
+        try node.write(local, to: "gone.yaml")
+        #expect(try eventually { try newcomers() == ["pod-2"] }, "the policy counts")
+        try expectKept("policy Local")
+    }
+
     @Test("a Service that is removed takes its sockets along")
     func removed() throws {
         let node = try TestNode.current

@@ -153,6 +153,19 @@ extension Serving {
                 #expect(try node.bind(30053, "--udp", at: place) == "ok")
             }
         }
+
+        @Test("the kernel may give a NodePort's number to who asks for any port", arguments: ["::", "0.0.0.0"])
+        func anyPort(address: String) throws {
+            let node = try TestNode.current
+            // No other number is left.
+            try node.lab.node.set("ipv4/ip_local_port_range", to: "30080 30080")
+            let tcp = Result { try node.bind(0, "--address", address) }
+            try node.lab.node.set("ipv4/ip_local_port_range", to: "30053 30053")
+            let udp = Result { try node.bind(0, "--udp", "--address", address) }
+            try node.lab.node.set("ipv4/ip_local_port_range", to: "32768 60999")
+            #expect(try tcp.get() == "ok")
+            #expect(try udp.get() == "ok")
+        }
     }
 }
 

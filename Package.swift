@@ -190,9 +190,10 @@ let package = Package(
         .target(
             name: "SwiftletDaemon",
             dependencies: [
-                "BPFLoader", "CCapabilities", "CDatapath", "DatapathInstall", "KubernetesAPI", "KubernetesObjects",
-                "ManifestDirectory", "DNSMessage", "NameServer", "NodeNetwork", "Observability", "Reporting",
-                "ServiceMaps", "ServiceModel", "ServiceNames", "Settings", "SocketDestroy", "SystemCalls", "Takeover",
+                "BPFLoader", "CCapabilities", "CDatapath", "DNSMessage", "DatapathInstall", "KubernetesAPI",
+                "KubernetesObjects", "ManifestDirectory", "NameServer", "NodeNetwork", "Observability", "Reporting",
+                "ServiceMaps", "ServiceModel", "ServiceNames", "Settings", "SocketDestroy", "SystemCalls",
+                "Takeover",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -201,12 +202,21 @@ let package = Package(
             ],
             swiftSettings: strict),
 
-        // MARK: Benchmarks and their networks
+        // MARK: Benchmarks, and the networks and API servers of the lab
 
         .target(
             name: "NetworkLab",
             dependencies: [
                 "CNetworkLab", "SystemCalls", .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+        // An API server that speaks the real protocol over TLS, and errs on demand.
+        .target(
+            name: "LabAPIServer",
+            dependencies: [
+                "NetworkLab", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             swiftSettings: strict),
         .target(
@@ -241,28 +251,19 @@ let package = Package(
         .executableTarget(
             name: "swiftlet-lab",
             dependencies: [
-                "BPFLoader", "CDatapath", "ConnectBenchmark", "DatapathInstall", "NetworkLab", "PacketBenchmark",
-                "ServiceModel", "Settings", "SwiftletDaemon", "SystemCalls", "TestAPIServer",
+                "BPFLoader", "CDatapath", "ConnectBenchmark", "DatapathInstall", "LabAPIServer", "NetworkLab",
+                "PacketBenchmark", "ServiceModel", "Settings", "SwiftletDaemon", "SystemCalls",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
 
-        // MARK: Test kits
+        // MARK: Test kit
 
         .target(
             name: "TestKit",
             dependencies: ["BPFLoader", "CDatapath", "NetworkLab", "ServiceMaps", "ServiceModel"],
             path: "Tests/TestKit", swiftSettings: strict),
-        // An API server that speaks the real protocol over TLS, and errs on demand.
-        .target(
-            name: "TestAPIServer",
-            dependencies: [
-                "NetworkLab", .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
-            ],
-            path: "Tests/TestAPIServer", swiftSettings: strict),
 
         // MARK: Tests without privileges
 
@@ -278,7 +279,9 @@ let package = Package(
         // Objects in, compile report out: a folder of plain files for each rule.
         .testTarget(
             name: "ScenarioTests",
-            dependencies: ["ManifestDirectory", "KubernetesObjects", "Reporting", "ServiceModel", "TestKit"],
+            dependencies: [
+                "KubernetesObjects", "ManifestDirectory", "Reporting", "ServiceModel", "TestKit",
+            ],
             exclude: ["README.md", "Faults", "Scenarios", "Schema"], swiftSettings: strict),
         .testTarget(
             name: "ServiceMapsTests",
@@ -294,9 +297,10 @@ let package = Package(
         .testTarget(
             name: "KubernetesAPITests",
             dependencies: [
-                "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NetworkLab", "ServiceModel",
-                "TestAPIServer",
-                .product(name: "NIOCore", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
+                "KubernetesAPI", "KubernetesObjects", "LabAPIServer", "ManifestDirectory", "NetworkLab",
+                "ServiceModel",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         // The command line and the files of kube-proxy.
@@ -324,8 +328,8 @@ let package = Package(
         .testTarget(
             name: "ObservabilityTests",
             dependencies: [
-                "BPFLoader", "KubernetesAPI", "KubernetesObjects", "NetworkLab", "Observability", "ServiceMaps",
-                "ServiceModel", "DatapathInstall", "Settings", "SwiftletDaemon", "TestKit",
+                "BPFLoader", "DatapathInstall", "KubernetesAPI", "KubernetesObjects", "NetworkLab", "Observability",
+                "ServiceMaps", "ServiceModel", "Settings", "SwiftletDaemon", "TestKit",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "SystemPackage", package: "swift-system"),
@@ -342,8 +346,8 @@ let package = Package(
         .testTarget(
             name: "FuzzTests",
             dependencies: [
-                "DNSMessage", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory", "NameServer", "ServiceModel",
-                "ServiceNames", "DatapathInstall", "Settings", "SwiftletDaemon", "TestKit",
+                "DNSMessage", "DatapathInstall", "KubernetesAPI", "KubernetesObjects", "ManifestDirectory",
+                "NameServer", "ServiceModel", "ServiceNames", "Settings", "SwiftletDaemon", "TestKit",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             exclude: ["Corpus"], swiftSettings: strict),
@@ -376,8 +380,8 @@ let package = Package(
         .testTarget(
             name: "SocketDestroyTests",
             dependencies: [
-                "BPFLoader", "CDatapath", "CNamespaces", "NetworkLab", "ServiceMaps", "ServiceModel", "Settings",
-                "SocketDestroy", "DatapathInstall", "SwiftletDaemon", "TestKit",
+                "BPFLoader", "CDatapath", "CNamespaces", "DatapathInstall", "NetworkLab", "ServiceMaps",
+                "ServiceModel", "Settings", "SocketDestroy", "SwiftletDaemon", "TestKit",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
@@ -393,9 +397,9 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "BPFLoader", "CDatapath", "ConnectBenchmark", "KubernetesObjects", "ManifestDirectory", "NetworkLab",
-                "PacketBenchmark", "ServiceMaps", "ServiceModel", "TestAPIServer", "TestKit", "swiftlet",
-                "swiftlet-lab",
+                "BPFLoader", "CDatapath", "ConnectBenchmark", "KubernetesObjects", "LabAPIServer",
+                "ManifestDirectory", "NetworkLab", "PacketBenchmark", "ServiceMaps", "ServiceModel", "TestKit",
+                "swiftlet", "swiftlet-lab",
             ],
             swiftSettings: strict),
     ]

@@ -40,7 +40,7 @@ package struct BPFError: Error, Sendable {
     private static func usualAdvice(for cause: Errno) -> String? {
         switch cause {
         case .notPermitted, .permissionDenied: "grant CAP_BPF and CAP_NET_ADMIN"
-        case .tooManyOpenFiles: "raise the limit of open files"
+        case .tooManyOpenFiles, .tooManyOpenFilesInSystem: cause.remedy(or: "")
         case .noMemory: "free memory, or raise the memory limit of this cgroup"
         default: nil
         }

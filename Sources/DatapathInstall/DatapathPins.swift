@@ -114,7 +114,7 @@ enum DirectoryListing {
             if error == .noSuchFileOrDirectory { return [] }
             throw InstallError(
                 FailureCode(errno: error.rawValue, otherwise: .noBPFFS),
-                "cannot read \(directory): \(error.plainText); run as root")
+                "cannot read \(directory): \(error.plainText); \(error.remedy(or: "run as root"))")
         }
     }
 }

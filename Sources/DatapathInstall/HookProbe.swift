@@ -53,13 +53,13 @@ package enum HookProbe {
 
     /// Moves this process into a cgroup.
     package static func join(_ cgroup: String) throws(InstallError) {
-        let file = open(cgroup + "/cgroup.procs", O_WRONLY | O_CLOEXEC)
-        guard file >= 0, write(file, "0", 1) == 1 else {
+        do throws(Errno) {
+            try SystemFile.write("0", to: FilePath(cgroup + "/cgroup.procs"))
+        } catch {
             throw InstallError(
-                FailureCode(errno: errno, otherwise: .attachRefused),
-                "cannot join cgroup \(cgroup): \(Errno.last.plainText); run as root")
+                FailureCode(errno: error.rawValue, otherwise: .attachRefused),
+                "cannot join cgroup \(cgroup): \(error.plainText); \(error.remedy(or: "run as root"))")
         }
-        close(file)
     }
 
     /// The child's part: joins the cgroup and connects.

@@ -112,7 +112,8 @@ struct PluginProcess: ~Copyable {
 
     private static func read(_ descriptor: CInt) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 16_384)
-        let count = Glibc.read(descriptor, &bytes, bytes.count)
+        var count = Glibc.read(descriptor, &bytes, bytes.count)
+        while count < 0 && errno == EINTR { count = Glibc.read(descriptor, &bytes, bytes.count) }
         return count > 0 ? Array(bytes[..<count]) : []
     }
 }

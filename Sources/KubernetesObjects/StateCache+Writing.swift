@@ -1,4 +1,6 @@
 import Glibc
+import SystemCalls
+import SystemPackage
 package import ServiceModel
 
 extension StateCache {
@@ -109,12 +111,10 @@ struct CacheFile {
     }
 
     func write(_ bytes: [UInt8]) throws(SystemFailure) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor.number, $0.baseAddress, $0.count) }
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { throw SystemFailure(number: count < 0 ? errno : ENOSPC) }
-            rest = rest.dropFirst(count)
+        do throws(Errno) {
+            try FileDescriptor(rawValue: descriptor.number).write(all: bytes)
+        } catch {
+            throw SystemFailure(number: error.rawValue)
         }
     }
 

@@ -23,7 +23,7 @@ package struct NetworkError: Error, Hashable, Sendable, CustomStringConvertible 
         advice =
             switch cause {
             case .notPermitted, .permissionDenied: "run as root, or grant CAP_NET_ADMIN"
-            case .tooManyOpenFiles: "raise the limit of open files"
+            case .tooManyOpenFiles, .tooManyOpenFilesInSystem: cause.remedy(or: "")
             case .addressFamilyNotSupported, .protocolNotSupported: "allow netlink sockets (AF_NETLINK) in the sandbox"
             default: nil
             }

@@ -1,5 +1,7 @@
 import CNetworkLab
 import Glibc
+import SystemCalls
+import SystemPackage
 
 /// Owner of one open file descriptor; it is closed when its owner goes.
 package struct Descriptor: ~Copyable, Sendable {
@@ -19,13 +21,10 @@ package struct Descriptor: ~Copyable, Sendable {
 
     /// Writes all of the text.
     package func write(_ text: String) throws(LabError) {
-        let bytes = Array(text.utf8)
-        var sent = 0
-        while sent < bytes.count {
-            let count = bytes[sent...].withUnsafeBytes { Glibc.write(rawValue, $0.baseAddress, $0.count) }
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { throw LabError("write", "descriptor \(rawValue)") }
-            sent += count
+        do throws(Errno) {
+            try FileDescriptor(rawValue: rawValue).write(all: Array(text.utf8))
+        } catch {
+            throw LabError("write", "descriptor \(rawValue)", errno: error.rawValue)
         }
     }
 

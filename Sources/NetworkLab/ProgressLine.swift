@@ -1,4 +1,6 @@
 import Glibc
+import SystemCalls
+import SystemPackage
 
 /// A line on a terminal that says how far long work is, each in place of the one before. Where standard error is no
 /// terminal, nothing.
@@ -30,6 +32,6 @@ package enum ProgressLine {
     }
 
     private static func put(_ text: String) {
-        _ = Array(text.utf8).withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        try? FileDescriptor.standardError.write(all: Array(text.utf8))
     }
 }

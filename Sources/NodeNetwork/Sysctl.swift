@@ -41,12 +41,11 @@ package struct SysctlTree: Hashable, Sendable {
     }
 
     func set(_ setting: Sysctl, to value: String) throws(NetworkError) {
-        let descriptor = open(path(of: setting), O_WRONLY | O_CLOEXEC)
-        let subject = "\(setting.name) to \(value)"
-        guard descriptor >= 0 else { throw NetworkError(.set, subject) }
-        defer { close(descriptor) }
-        let text = Array(value.utf8)
-        guard write(descriptor, text, text.count) == text.count else { throw NetworkError(.set, subject) }
+        do throws(Errno) {
+            try SystemFile.write(value, to: FilePath(path(of: setting)))
+        } catch {
+            throw NetworkError(.set, "\(setting.name) to \(value)", error)
+        }
     }
 
     private func path(of setting: Sysctl) -> String { ([root] + setting.path).joined(separator: "/") }

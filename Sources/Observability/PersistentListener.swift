@@ -1,6 +1,8 @@
 import Glibc
 import Logging
 import NIOCore
+import SystemCalls
+import SystemPackage
 
 /// Listens for as long as its task lives. A port that is taken is a problem that is reported and tried again; it
 /// ends nothing.
@@ -34,8 +36,9 @@ struct PersistentListener: Sendable {
                 }
                 pause = pauses.first
             } catch {
-                let advice = error.code == EADDRINUSE ? "stop that process or change" : "check"
-                tell("cannot listen on \(address) for \(purpose()): \(await error.explained()); \(advice) \(setting)")
+                let verb = error.code == EADDRINUSE ? "stop that process or change" : "check"
+                let advice = Errno(rawValue: error.code).remedy(or: "\(verb) \(setting)")
+                tell("cannot listen on \(address) for \(purpose()): \(await error.explained()); \(advice)")
             }
             guard await problems.wait(pause, for: address) else { break }
             pause = min(pause * 2, pauses.last)

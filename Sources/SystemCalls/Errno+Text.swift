@@ -10,6 +10,15 @@ extension Errno {
         self == .notSupportedByKernel ? "not supported by this kernel" : description.uncapitalized
     }
 
+    /// What to do where the number alone tells it; otherwise what the caller knows.
+    package func remedy(or usual: String) -> String {
+        switch self {
+        case .tooManyOpenFiles: "raise the limit of open files"
+        case .tooManyOpenFilesInSystem: "raise fs.file-max"
+        default: usual
+        }
+    }
+
     /// The reason of the C library call that just failed.
     package static var last: Errno { Errno(rawValue: errno) }
 }

@@ -29,6 +29,14 @@ package enum SystemFile {
         }
     }
 
+    /// Writes into a file that is there, such as a setting of the kernel, in one call.
+    package static func write(_ text: String, to path: FilePath) throws(Errno) {
+        try rethrowing {
+            let file = try FileDescriptor.open(path, .writeOnly, options: .closeOnExec)
+            try file.closeAfter { try file.write(all: Array(text.utf8)) }
+        }
+    }
+
     package static func text(of path: FilePath, atMost limit: Int = .max) throws(Errno) -> String {
         String(decoding: try bytes(of: path, atMost: limit), as: UTF8.self)
     }
@@ -95,6 +103,11 @@ extension FilePath {
 }
 
 extension FileDescriptor {
+    /// Writes all bytes, however many calls that takes.
+    package func write(all bytes: [UInt8]) throws(Errno) {
+        try rethrowing { _ = try writeAll(bytes) }
+    }
+
     /// All bytes from where it is.
     package func rest(atMost limit: Int = .max) throws(Errno) -> [UInt8] {
         try rethrowing {

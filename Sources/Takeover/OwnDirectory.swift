@@ -55,13 +55,7 @@ struct OwnDirectory: ~Copyable {
             let number = openat(descriptor, draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
             guard number >= 0 else { throw Errno.last }
             defer { close(number) }
-            var rest = Array(text.utf8)[...]
-            while !rest.isEmpty {
-                let count = rest.withUnsafeBytes { Glibc.write(number, $0.baseAddress, $0.count) }
-                if count < 0 && errno == EINTR { continue }
-                guard count > 0 else { throw Errno.last }
-                rest = rest.dropFirst(count)
-            }
+            try FileDescriptor(rawValue: number).write(all: Array(text.utf8))
             guard fsync(number) == 0, renameat(descriptor, draft, descriptor, name) == 0, fsync(descriptor) == 0 else {
                 throw Errno.last
             }
@@ -81,14 +75,10 @@ struct OwnDirectory: ~Copyable {
                 "use", "\(path.appending(name))", cause: "it is no file that only this user can write",
                 advice: "start kube-proxy, which writes its rules anew")
         }
-        var bytes: [UInt8] = []
-        var part = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let count = Glibc.read(number, &part, part.count)
-            if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw Self.failure("read", path.appending(name)) }
-            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
-            bytes += part[..<count]
+        do throws(Errno) {
+            return String(decoding: try FileDescriptor(rawValue: number).rest(), as: UTF8.self)
+        } catch {
+            throw TakeoverError("read", "\(path.appending(name))", cause: error.plainText)
         }
     }
 

@@ -78,12 +78,10 @@ private final class MemoryFile {
         guard descriptor >= 0 else {
             throw TakeoverError("run", subject, cause: Errno.last.plainText)
         }
-        var rest = Array(text.utf8)[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { throw TakeoverError("run", subject, cause: Errno.last.plainText) }
-            rest = rest.dropFirst(count)
+        do throws(Errno) {
+            try FileDescriptor(rawValue: descriptor).write(all: Array(text.utf8))
+        } catch {
+            throw TakeoverError("run", subject, cause: error.plainText)
         }
         lseek(descriptor, 0, SEEK_SET)
     }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import FoundationEssentials
 import NetworkLab
-import TestAPIServer
+import LabAPIServer
 
 struct APIServer: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -44,11 +44,11 @@ struct APIServer: AsyncParsableCommand {
         if let objects { try store.putFiles(of: objects) }
         if let generate { generate.fill(store) }
         let certificates = tls ? try TestCertificates() : nil
-        var options = TestAPIServer.Options()
+        var options = LabAPIServer.Options()
         let client = try certificates?.make("client", serial: 2)
         options.certificate = try certificates?.make("localhost", serial: 1, names: ["IP:127.0.0.1"])
         options.clientAuthority = certificates?.authority
-        try await TestAPIServer.with(options, store: store) { [generate] server in
+        try await LabAPIServer.with(options, store: store) { [generate] server in
             let hello = JSON.object([
                 ("url", .string(server.url)), ("authority", .optional(certificates?.authority)),
                 ("certificate", .optional(client?.certificate)), ("key", .optional(client?.key)),
@@ -70,7 +70,7 @@ struct APIServer: AsyncParsableCommand {
 
 /// What the lines of standard input ask for.
 private struct ClusterCommands {
-    let server: TestAPIServer
+    let server: LabAPIServer
     let generated: GeneratedCluster?
 
     func obey(_ line: String) async {

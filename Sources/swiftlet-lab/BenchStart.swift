@@ -2,7 +2,7 @@ import ArgumentParser
 import FoundationEssentials
 import Glibc
 import NetworkLab
-import TestAPIServer
+import LabAPIServer
 
 struct BenchStart: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -53,7 +53,7 @@ struct BenchStart: AsyncParsableCommand {
         let store = ObjectStore()
         store.put(ClusterObjects.node(MeasuredDaemon.nodeName, address: "127.0.0.1"))
         cluster.fill(store)
-        return try await TestAPIServer.with(store: store) { server in
+        return try await LabAPIServer.with(store: store) { server in
             // What blocks has a thread of its own: the API server needs those of the pool.
             let (results, outcome) = AsyncStream.makeStream(of: Result<StartReport, any Error>.self)
             let thread = try LabThread.start {
@@ -67,7 +67,7 @@ struct BenchStart: AsyncParsableCommand {
         }
     }
 
-    private func measure(_ cluster: GeneratedCluster, _ server: TestAPIServer) throws -> StartReport {
+    private func measure(_ cluster: GeneratedCluster, _ server: LabAPIServer) throws -> StartReport {
         let signals = Interruption.catchSignals()
         defer { withExtendedLifetime(signals) {} }
         var daemon = try MeasuredDaemon(
@@ -95,7 +95,7 @@ struct BenchStart: AsyncParsableCommand {
 
     /// One endpoint of one slice gets another address; the Services take turns, far from each other.
     private func time(
-        change number: Int, of service: Int, _ cluster: GeneratedCluster, _ server: TestAPIServer,
+        change number: Int, of service: Int, _ cluster: GeneratedCluster, _ server: LabAPIServer,
         _ frontends: borrowing PinnedFrontends
     ) throws -> Double {
         let vip = cluster.vip(service)

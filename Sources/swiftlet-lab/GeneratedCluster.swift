@@ -1,5 +1,5 @@
 import ArgumentParser
-import TestAPIServer
+import LabAPIServer
 
 /// A cluster of Services that differ in nothing but their numbers, each with one slice.
 struct GeneratedCluster: ExpressibleByArgument, Hashable {

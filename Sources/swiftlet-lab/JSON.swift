@@ -1,5 +1,6 @@
 import Glibc
 import SystemCalls
+import SystemPackage
 
 /// A JSON value whose objects keep the order in which they were written.
 enum JSON {
@@ -31,12 +32,6 @@ enum JSON {
 enum Output {
     /// Writes one line to standard output at once: the reader of the pipe waits for it.
     static func line(_ text: String) {
-        let bytes = Array((text + "\n").utf8)
-        var sent = 0
-        while sent < bytes.count {
-            let count = bytes[sent...].withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-            guard count > 0 else { return }
-            sent += count
-        }
+        try? FileDescriptor.standardOutput.write(all: Array((text + "\n").utf8))
     }
 }

@@ -1,6 +1,6 @@
 import Foundation
 import NetworkLab
-import TestAPIServer
+import LabAPIServer
 import Testing
 
 /// `swiftlet diff` on a node that follows a cluster: manifests as people keep them, without what the API server fills in.

@@ -1,6 +1,6 @@
 import Foundation
 import NetworkLab
-import TestAPIServer
+import LabAPIServer
 import TestKit
 import Testing
 

@@ -1,6 +1,6 @@
 import Foundation
 import NetworkLab
-import TestAPIServer
+import LabAPIServer
 import Testing
 
 /// The Services of a cluster, from its API server to a connect.

@@ -1,6 +1,6 @@
 import Foundation
 import NetworkLab
-import TestAPIServer
+import LabAPIServer
 import Testing
 
 @Suite("debuginfo", .tags(.endToEnd), .endToEnd, .node(pods: 1, starts: false))

@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 import NetworkLab
-import TestAPIServer
+import LabAPIServer
 import TestKit
 import Testing
 

@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import KubernetesObjects
 import ServiceModel
-import TestAPIServer
+import LabAPIServer
 import Testing
 
 @testable import KubernetesAPI

@@ -1,6 +1,6 @@
 import Logging
 import ServiceModel
-import TestAPIServer
+import LabAPIServer
 import Testing
 
 @testable import KubernetesAPI

@@ -1,6 +1,6 @@
 import KubernetesObjects
 import ServiceModel
-import TestAPIServer
+import LabAPIServer
 import Testing
 
 @testable import KubernetesAPI
@@ -10,10 +10,10 @@ struct FailOverTests {
     @Test("the next one takes over, and keeps its place while it works")
     func failOver() async throws {
         try await World.with { first in
-            var options = TestAPIServer.Options(
+            var options = LabAPIServer.Options(
                 certificate: try first.certificates.make("second", serial: 2, names: ["IP:127.0.0.1"]))
             options.refusesFutureVersions = true
-            try await TestAPIServer.with(options, store: first.store) { second in
+            try await LabAPIServer.with(options, store: first.store) { second in
                 let connection = first.connection.with(
                     addresses: first.connection.addresses + [try APIAddress(second.url)])
                 try await Following.with(connection) { following in
@@ -84,12 +84,12 @@ struct FailOverTests {
     @Test("one that is sick is left for the next one within seconds", arguments: FailOverTests.sicknesses)
     func sick(fault: (name: String, fault: Fault)) async throws {
         try await World.with { first in
-            let options = TestAPIServer.Options(
+            let options = LabAPIServer.Options(
                 certificate: try first.certificates.make("second", serial: 2, names: ["IP:127.0.0.1"]))
             for resource in ["services", "endpointslices"] {
                 first.server.inject(fault.fault, into: .init(.list, resource), times: 1000)
             }
-            try await TestAPIServer.with(options, store: first.store) { second in
+            try await LabAPIServer.with(options, store: first.store) { second in
                 let connection = first.connection.with(
                     addresses: first.connection.addresses + [try APIAddress(second.url)])
                 // As in earnest, but for what a busy machine may need for the second one.
@@ -115,11 +115,11 @@ struct FailOverTests {
         ])
     func endless(fault: Fault, seconds: Int, cause: String) async throws {
         try await World.with { first in
-            let options = TestAPIServer.Options(
+            let options = LabAPIServer.Options(
                 certificate: try first.certificates.make("second", serial: 2, names: ["IP:127.0.0.1"]))
             first.server.inject(fault, into: .init(.list, "services"), times: 100)
             first.server.inject(fault, into: .init(.page, "services"), times: 5_000)
-            try await TestAPIServer.with(options, store: first.store) { second in
+            try await LabAPIServer.with(options, store: first.store) { second in
                 let connection = first.connection.with(
                     addresses: first.connection.addresses + [try APIAddress(second.url)])
                 var timeouts = Timeouts()
@@ -137,10 +137,10 @@ struct FailOverTests {
     @Test("one that forbids what the next one allows is left for it, after a while")
     func forbidden() async throws {
         try await World.with { first in
-            let options = TestAPIServer.Options(
+            let options = LabAPIServer.Options(
                 certificate: try first.certificates.make("second", serial: 2, names: ["IP:127.0.0.1"]))
             first.server.inject(.status(403, reason: "Forbidden"), into: .init(.list, "endpointslices"), times: 1000)
-            try await TestAPIServer.with(options, store: first.store) { second in
+            try await LabAPIServer.with(options, store: first.store) { second in
                 let connection = first.connection.with(
                     addresses: first.connection.addresses + [try APIAddress(second.url)])
                 try await Following.with(connection) { following in

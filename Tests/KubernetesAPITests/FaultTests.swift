@@ -1,7 +1,7 @@
 import KubernetesAPI
 import KubernetesObjects
 import ServiceModel
-import TestAPIServer
+import LabAPIServer
 import Testing
 
 /// Each fault meets a source that follows, and then everything changes a little: what is told must end up equal to what the

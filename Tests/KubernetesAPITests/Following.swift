@@ -3,7 +3,7 @@ import KubernetesObjects
 import Logging
 import ServiceModel
 import Synchronization
-import TestAPIServer
+import LabAPIServer
 import Testing
 
 /// A source that follows a server, and what its batches build.

@@ -1,7 +1,7 @@
 import KubernetesAPI
 import KubernetesObjects
 import ServiceModel
-import TestAPIServer
+import LabAPIServer
 import Testing
 
 @Suite("following a cluster over TLS", .timeLimit(.minutes(1)))

@@ -1,7 +1,7 @@
 import KubernetesAPI
 import KubernetesObjects
 import ServiceModel
-import TestAPIServer
+import LabAPIServer
 import Testing
 
 @Suite("listing anew", .timeLimit(.minutes(1)))

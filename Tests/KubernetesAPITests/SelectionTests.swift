@@ -1,7 +1,7 @@
 import KubernetesAPI
 import KubernetesObjects
 import ServiceModel
-import TestAPIServer
+import LabAPIServer
 import Testing
 
 @Suite("what is asked for", .timeLimit(.minutes(1)))

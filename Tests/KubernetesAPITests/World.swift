@@ -1,9 +1,9 @@
 import KubernetesAPI
-import TestAPIServer
+import LabAPIServer
 
 /// A server with TLS and a few objects, and how it is reached.
 struct World {
-    let server: TestAPIServer
+    let server: LabAPIServer
     let certificates: TestCertificates
     var connection: APIConnection
 
@@ -20,16 +20,16 @@ struct World {
 
     /// Runs the body beside a server that holds the objects.
     static func with(
-        objects: [JSON] = World.objects, _ change: (inout TestAPIServer.Options) -> Void = { _ in },
+        objects: [JSON] = World.objects, _ change: (inout LabAPIServer.Options) -> Void = { _ in },
         _ body: (World) async throws -> Void
     ) async throws {
         let certificates = try TestCertificates()
         let own = try certificates.make("server", serial: 1, names: ["IP:127.0.0.1", "DNS:api.test"])
-        var options = TestAPIServer.Options(certificate: own)
+        var options = LabAPIServer.Options(certificate: own)
         change(&options)
         let store = ObjectStore()
         store.put(objects)
-        try await TestAPIServer.with(options, store: store) { server in
+        try await LabAPIServer.with(options, store: store) { server in
             let connection = APIConnection(
                 addresses: [try APIAddress(server.url)], authority: .file(certificates.authority))
             try await body(World(server: server, certificates: certificates, connection: connection))

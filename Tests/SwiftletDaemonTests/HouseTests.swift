@@ -58,6 +58,12 @@ struct HouseTests {
         for (target, arrows) in package { #expect(drawn[target] == arrows, "\(target)") }
     }
 
+    @Test("what is in Sources depends on no test kit")
+    func kits() throws {
+        let package = try Self.packageTargets()
+        for (target, arrows) in package { #expect(arrows.subtracting(package.keys) == [], "\(target)") }
+    }
+
     @Test("settings know no map and no program")
     func settings() throws {
         for file in try Self.sources("Settings") {
@@ -82,6 +88,16 @@ struct HouseTests {
     func lab() throws {
         let users = try Self.sources("swiftlet-lab").filter { $0.text.contains("import SwiftletDaemon\n") }.map(\.name)
         #expect(users == ["OtherBuild.swift"])
+    }
+
+    @Test("bytes are written in one place: a call that a signal interrupts is made again")
+    func writing() throws {
+        let targets = try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: "Sources").path)
+        let loop = #/\b(Glibc\.)?write\(\w+(\.\w+)?, \$0\.baseAddress/#
+        let files = try targets.flatMap { target in
+            try Self.sources(target).filter { $0.text.contains(loop) }.map { "\(target)/\($0.name)" }
+        }
+        #expect(files == [])
     }
 
     @Test("processes are started in one place")

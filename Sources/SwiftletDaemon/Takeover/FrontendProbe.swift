@@ -46,7 +46,9 @@ package enum FrontendProbe {
     static func run(_ targets: [Target], cgroup: FilePath) -> [Outcome] {
         let child = cgroup.appending("swiftlet-probe-\(getpid())")
         guard child.withPlatformString({ mkdir($0, 0o755) }) == 0 else {
-            return targets.map { _ in .failed("cannot create \(child): \(Errno.last.plainText); run as root") }
+            let cause = Errno.last
+            let text = "cannot create \(child): \(cause.plainText); \(cause.remedy(or: "run as root"))"
+            return targets.map { _ in .failed(text) }
         }
         defer { _ = child.withPlatformString { rmdir($0) } }
         let arguments = ["swiftlet", "probe-frontends", "--cgroup", child.string] + targets.map(\.description)

@@ -1,4 +1,6 @@
 import Glibc
+import SystemCalls
+import SystemPackage
 
 /// A terminal that gives keys one by one and shows one page; as it was before when this goes.
 struct KeyTerminal: ~Copyable {
@@ -42,17 +44,15 @@ struct KeyTerminal: ~Copyable {
         let milliseconds = max(0, Int32(clamping: Int64(duration / .milliseconds(1))))
         guard poll(&keys, 1, milliseconds) > 0 else { return nil }
         var byte: UInt8 = 0
+        let count = read(STDIN_FILENO, &byte, 1)
+        if count < 0 && errno == EINTR { return nil }
         // The end of the input is a wish to end.
-        guard read(STDIN_FILENO, &byte, 1) == 1 else { return "q" }
+        guard count == 1 else { return "q" }
         return Character(UnicodeScalar(byte))
     }
 
     private static func put(_ text: String) {
-        var rest = Array(text.utf8)[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-            guard count > 0 else { return }
-            rest = rest.dropFirst(count)
-        }
+        // A terminal that is gone is noticed by what reads it.
+        try? FileDescriptor.standardOutput.write(all: Array(text.utf8))
     }
 }

@@ -1,6 +1,6 @@
 import Foundation
 import NetworkLab
-import TestAPIServer
+import LabAPIServer
 import TestKit
 
 /// `swiftlet-lab apiserver`, on 127.0.0.1 of a node's namespace.

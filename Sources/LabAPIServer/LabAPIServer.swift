@@ -7,7 +7,7 @@ import Synchronization
 /// An API server for tests and benchmarks: it speaks the real protocol, over TLS, on 127.0.0.1, and errs on demand.
 ///
 /// It knows lists with pages and selectors, watches with bookmarks and initial events, expired history, and Events.
-package final class TestAPIServer: Sendable {
+package final class LabAPIServer: Sendable {
     package struct Options: Sendable {
         /// Nil: plain HTTP.
         package var certificate: TestCertificates.Pair?
@@ -56,9 +56,9 @@ package final class TestAPIServer: Sendable {
     /// Runs the body beside a server, which ends with it.
     package static func with<Result>(
         _ options: Options = Options(), store: ObjectStore = ObjectStore(),
-        _ body: (TestAPIServer) async throws -> Result
+        _ body: (LabAPIServer) async throws -> Result
     ) async throws -> Result {
-        let server = TestAPIServer(options, store: store, port: try ReservedPort())
+        let server = LabAPIServer(options, store: store, port: try ReservedPort())
         try await server.start()
         do {
             let result = try await body(server)

@@ -4,14 +4,14 @@ import Synchronization
 
 /// The answer to one request, with what is to go wrong with it.
 struct Answer {
-    let server: TestAPIServer
+    let server: LabAPIServer
     let request: RecordedRequest
     private let channel: any Channel
 
     /// The connection is closed: nobody hears the rest.
     struct Closed: Error {}
 
-    init(_ server: TestAPIServer, _ channel: any Channel, _ request: RecordedRequest) {
+    init(_ server: LabAPIServer, _ channel: any Channel, _ request: RecordedRequest) {
         self.server = server
         self.channel = channel
         self.request = request

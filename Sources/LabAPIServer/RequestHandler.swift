@@ -8,11 +8,11 @@ final class RequestHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
-    private let server: TestAPIServer
+    private let server: LabAPIServer
     private var request: RecordedRequest?
     private var answering: Task<Void, Never>?
 
-    init(_ server: TestAPIServer) { self.server = server }
+    init(_ server: LabAPIServer) { self.server = server }
 
     func channelActive(context: ChannelHandlerContext) {
         let channel = context.channel

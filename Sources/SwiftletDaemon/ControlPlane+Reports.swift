@@ -17,26 +17,30 @@ import SystemPackage
 extension ControlPlane {
     func reportConflicts() {
         let conflicts = Set(compiler.conflicts)
+        var lines = LogRun(log, .warning)
         for conflict in conflicts.subtracting(reportedConflicts).sorted() {
-            log.warning("two Services claim one frontend", metadata: ["conflict": "\(conflict)"])
+            lines.add("two Services claim one frontend", metadata: ["conflict": "\(conflict)"])
             warn(
                 ServiceWarning(
                     service: conflict.service, reason: "FrontendConflict", action: "Programming",
                     note: Reason(.conflict, text: "\(conflict)").note))
         }
+        lines.end()
         reportedConflicts = conflicts
     }
 
     /// Each failure is logged when it appears, not at every retry. One that growing helps against is none yet.
     func reportFailures(_ report: ApplyReport) {
+        var lines = LogRun(log, .error)
         for failure in explained(report.failures) where reportedFailures.insert(failure) {
-            log.error("a Service is not programmed", metadata: ["cause": "\(failure)"])
+            lines.add("a Service is not programmed", metadata: ["cause": "\(failure)"])
             guard let service = failure.port?.service else { continue }
             warn(
                 ServiceWarning(
                     service: service, reason: "NotProgrammed", action: "Programming",
                     note: failure.reason.note, isOfNode: true))
         }
+        lines.end()
         if writer?.isPending != true { reportedFailures = ReportedFailures() }
     }
 

@@ -168,15 +168,19 @@ actor ControlPlane<Store: MapStore & Sendable> {
 
     /// - Returns: what is new, and which Services have not been programmed for it.
     private func take(_ batch: consuming StateBatch) -> (events: [ClusterEvent], dirty: Set<ObjectName>) {
+        var lines = LogRun(log, .warning)
         for problem in batch.problems where problems.insert(problem).inserted {
-            log.warning(problem.kind.logLine, metadata: ["problem": "\(problem)"])
+            lines.add(problem.kind.logLine, metadata: ["problem": "\(problem)"])
         }
+        lines.end()
         if !batch.passedOver.isEmpty {
             log.info("passed over", metadata: ["kinds": "\(batch.passedOver.joined(separator: ", "))"])
         }
+        var resolved = LogRun(log, .info)
         for problem in batch.resolved where problems.remove(problem) != nil {
-            log.info("a problem is gone", metadata: ["problem": "\(problem)"])
+            resolved.add("a problem is gone", metadata: ["problem": "\(problem)"])
         }
+        resolved.end()
         if let kept = batch.kept { keptByManifests = kept }
         let events = withoutNamesakes(batch.isInitial ? wholeList(batch) : batch.events, isWhole: batch.isInitial)
         if !events.isEmpty {
@@ -383,13 +387,15 @@ actor ControlPlane<Store: MapStore & Sendable> {
         let own = Set(localAddresses)
         let hasNodePorts = changes.upserts.contains { !$0.nodePorts.isEmpty }
         let listening = hasNodePorts ? ListeningPorts.tcp() : []
+        var lines = LogRun(log, .warning)
         for service in changes.upserts {
             let doubts = service.doubts(onNodeWith: own, listening: listening)
             for doubt in doubts where doubtful[service.name] != doubts {
-                log.warning(StateProblem.Kind.doubtful.logLine, metadata: ["problem": "\(doubt)"])
+                lines.add(StateProblem.Kind.doubtful.logLine, metadata: ["problem": "\(doubt)"])
             }
             doubtful[service.name] = doubts.isEmpty ? nil : doubts
         }
+        lines.end()
     }
 
     private func updateHealthChecks(_ changes: DesiredChanges) {

@@ -63,7 +63,9 @@ struct ReferenceTests {
             #expect(code.contains(message.trimmingCharacters(in: .whitespaces)), "\(message)")
         }
         let page = Reference.logs.rows.dropFirst().map { $0[1] }.joined(separator: "\n")
-        let logged = code.matches(of: #/\blog\.(?:info|notice|warning|error)\(\s*"([^"\\]+)"/#).map { String($0.1) }
+        let logged = code.matches(
+            of: #/\b(?:log\.(?:info|notice|warning|error)|(?:lines|resolved)\.add)\(\s*"([^"\\]+)"/#
+        ).map { String($0.1) }
         #expect(logged.count > 40)
         for message in Set(logged) {
             let begin = message.split(separator: ";")[0]

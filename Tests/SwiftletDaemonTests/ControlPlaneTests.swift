@@ -170,6 +170,15 @@ struct ControlPlaneTests {
         #expect(await plane.control.pendingPorts == 0 && plane.count(.services4) == 4)
     }
 
+    @Test("thousands of failures are some lines of the log, and the number of the others")
+    func fewLines() async throws {
+        let plane = try MemoryControlPlane(services: 4)
+        _ = await plane.control.ingestFirst(try Objects.list(0..<104))
+        let lines = plane.lines.all.filter { !$0.hasPrefix("programmed") }
+        #expect(lines.count { $0.hasPrefix("a Service is not programmed cause=") } == LogRun.most)
+        #expect(lines.last == "and more of the same line=a Service is not programmed more=\(100 - LogRun.most)")
+    }
+
     @Test("changes pass between the portions in which thousands of ports are tried again")
     func portions() async throws {
         let plane = try MemoryControlPlane(services: 4)

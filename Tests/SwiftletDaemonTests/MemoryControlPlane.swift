@@ -9,6 +9,31 @@ import Testing
 @testable import ServiceMaps
 @testable import SwiftletDaemon
 
+/// Lines of a log, kept.
+final class LoggedLines: Sendable {
+    private let kept = Mutex<[String]>([])
+
+    var all: [String] { kept.withLock { $0 } }
+
+    func add(_ line: String) { kept.withLock { $0.append(line) } }
+}
+
+private struct LineHandler: LogHandler {
+    let lines: LoggedLines
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.info
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let values = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        lines.add(([event.message.description] + values).joined(separator: " "))
+    }
+}
+
 /// A control plane on maps in memory, and a clock that stands until it is told to go.
 final class MemoryControlPlane: Sendable {
     let control: ControlPlane<FakeStore>
@@ -16,6 +41,8 @@ final class MemoryControlPlane: Sendable {
     private let current: Mutex<FakeStore>
     private let moment = Mutex(Duration.zero)
     let warnings = Mutex<[ServiceWarning]>([])
+    /// What it has logged.
+    let lines = LoggedLines()
     let buried = Mutex<[RemovedBackend]>([])
     /// The capacities that maps were made with which took the place of smaller ones.
     let growths = Mutex<[MapCapacities]>([])
@@ -37,7 +64,8 @@ final class MemoryControlPlane: Sendable {
         var settings = Configuration(nodeName: "node")
         settings.kubeProxyReplacement = true
         settings.names = names
-        let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let lines = lines
+        let log = Logger(label: "test") { _ in LineHandler(lines: lines) }
         let endpoints = DaemonEndpoints(settings, log: log)
         self.endpoints = endpoints
         current = Mutex(store)

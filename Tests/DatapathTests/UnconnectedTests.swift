@@ -71,6 +71,38 @@ extension KernelTests {
             }
         }
 
+        @Test("that is connected to its VIP once more keeps its backend (spec 31)", arguments: ClientForm.allCases)
+        func isConnectedAgain(form: ClientForm) throws {
+            let lab = try HookLab()
+            try serve(lab, form, vip: 10, service: 1, first: 0, backends: [1, 2], firstID: 1)
+            let first = try lab.backend(pod(form, 1), .udp)
+            let second = try lab.backend(pod(form, 2), .udp)
+            try first.setTimeout(milliseconds: 50)
+            try second.setTimeout(milliseconds: 50)
+            func answerer() -> Int? {
+                if (try? first.answer()) != nil { return 1 }
+                return (try? second.answer()) != nil ? 2 : nil
+            }
+            for isBound in [false, true] {
+                let client = try lab.client(form, .udp)
+                let any = try #require(SocketAddress(host: form == .ip4 ? "0.0.0.0" : "::", port: 4_321))
+                if isBound { try client.bind(to: any) }
+                try client.connect(to: vip(form, 10))
+                try client.send([1])
+                let backend = answerer()
+                #expect(try client.receive().bytes == [1])
+                for number in UInt8(2)...12 {
+                    // What was bound keeps its port when it is disconnected, and is the same client.
+                    if isBound { try client.disconnect() }
+                    try client.connect(to: vip(form, 10))
+                    try client.send([number])
+                    #expect(answerer() == backend)
+                    #expect(try client.receive().bytes == [number])
+                    #expect(try client.peerName() == vip(form, 10))
+                }
+            }
+        }
+
         @Test("stays with its backend while that serves", arguments: ClientForm.allCases)
         func staysWithBackend(form: ClientForm) throws {
             let lab = try HookLab()

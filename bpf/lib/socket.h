@@ -196,8 +196,9 @@ static __always_inline int F(sock_apart)(struct bpf_sock_addr *ctx, const struct
 }
 
 /*
- * Whether a UDP socket that has sent to the VIP before is connected there: it keeps its backend, as
- * the port and the VIP are the same (spec 31). One without a port has sent nothing.
+ * Whether a UDP socket that has sent to the VIP before, or was connected there, is connected to it:
+ * it keeps its backend, as the port and the VIP are the same (spec 31). One without a port has sent
+ * nothing.
  */
 static __always_inline bool F(sock_has_sent)(struct bpf_sock_addr *ctx,
 					     const struct FX(service, _key) *key,
@@ -210,6 +211,9 @@ static __always_inline bool F(sock_has_sent)(struct bpf_sock_addr *ctx,
 		return false;
 	peer_fill(&vip, key->address, ADDRESS_SIZE, key->port);
 	backend_id = sock_sent_to(ctx, peer_half(&vip, 0), peer_half(&vip, 2), vip.port);
+	if (!backend_id)
+		backend_id =
+			sock_connected_to(ctx, peer_half(&vip, 0), peer_half(&vip, 2), vip.port);
 	return backend_id && F(lb_usable)(service, backend_id, true, slot);
 }
 

@@ -59,7 +59,9 @@ struct KubeProxyRules {
         for family in IPVersion.allCases {
             for tool in [Tool.iptablesNFT, .iptablesLegacy] {
                 lines.append("\(tool.rawValue) \(family)")
-                lines += try Command.run([name(family, tool, "save")], in: namespace).split(separator: "\n")
+                // A warning about tables of the other kind would stand in the middle of a line.
+                lines += try Command.run(["sh", "-c", "\(name(family, tool, "save")) 2>/dev/null"], in: namespace)
+                    .split(separator: "\n")
                     .filter { !$0.hasPrefix("#") }.map(String.init)
             }
         }

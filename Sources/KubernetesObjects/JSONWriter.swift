@@ -1,6 +1,8 @@
+import SystemCalls
+
 /// Writes JSON without white space into a buffer.
 ///
-/// What it writes is YAML too: the characters that YAML takes for line breaks, or refuses, are escaped.
+/// What it writes is YAML too.
 package struct JSONWriter {
     package private(set) var bytes: [UInt8] = []
     private var needsComma = false
@@ -67,26 +69,7 @@ package struct JSONWriter {
         if needsComma { bytes.append(UInt8(ascii: ",")) }
     }
 
-    private mutating func append(quoted text: String) {
-        bytes.append(UInt8(ascii: "\""))
-        for scalar in text.unicodeScalars {
-            switch scalar.value {
-            case 0x22, 0x5C: bytes.append(contentsOf: [UInt8(ascii: "\\"), UInt8(scalar.value)])
-            case 0..<0x20, 0x7F..<0xA0, 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF: append(escaped: scalar.value)
-            case 0..<0x80: bytes.append(UInt8(scalar.value))
-            default: bytes.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
-            }
-        }
-        bytes.append(UInt8(ascii: "\""))
-    }
-
-    private mutating func append(escaped unit: UInt32) {
-        mark("\\u")
-        for shift in [12, 8, 4, 0] as [UInt32] {
-            let digit = UInt8(unit >> shift & 0xF)
-            bytes.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
-        }
-    }
+    private mutating func append(quoted text: String) { JSONText.append(quoted: text, to: &bytes) }
 }
 
 /// Members that are left out where there is nothing to say.

@@ -116,7 +116,9 @@ struct ConfigurationTests {
 
     private static let oddCharacters: Configuration = {
         var settings = Configuration(nodeName: "here")
-        settings.manifests = ["/one", "/two: # no comment", "/a \"quoted\" \\ name\u{7}"]
+        settings.manifests = [
+            "/one", "/two: # no comment", "/a \"quoted\" \\ name\u{7}", "/two\u{85}lines\u{2028}\u{FEFF}\u{9F}",
+        ]
         settings.node.nodePorts = .primaryAndWithin(["192.0.2.0/24"].compactMap(CIDR.init))
         settings.syncPeriod = .milliseconds(1500)
         return settings

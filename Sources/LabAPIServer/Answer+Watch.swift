@@ -127,7 +127,7 @@ struct WatchStream: Sendable {
 
     // MARK: Events
 
-    /// What a change is to those who see only the selected objects; nil if it is nothing.
+    /// What a change is to a client that sees only the selected objects; nil if it is nothing.
     private func event(for change: Change) -> (type: String, object: JSON)? {
         let object = change.now ?? change.before
         guard let object, object.resource == answer.request.resource else { return nil }

@@ -8,7 +8,7 @@ struct Answer {
     let request: RecordedRequest
     private let channel: any Channel
 
-    /// The connection is closed: nobody hears the rest.
+    /// The connection is closed: the client does not get the rest.
     struct Closed: Error {}
 
     init(_ server: LabAPIServer, _ channel: any Channel, _ request: RecordedRequest) {

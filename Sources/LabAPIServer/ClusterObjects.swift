@@ -1,4 +1,4 @@
-/// Kubernetes objects as the API server has them, with what nobody needs and real objects have.
+/// Kubernetes objects as the API server has them, with the fields that real objects have and no proxy needs.
 package enum ClusterObjects {
     package static func service(
         _ name: String, namespace: String = "default", ip: String, port: Int = 80, labels: [String: JSON] = [:],

@@ -13,7 +13,7 @@ package final class LabAPIServer: Sendable {
         package var certificate: TestCertificates.Pair?
         /// Whose client certificates are wanted; nil: none are.
         package var clientAuthority: String?
-        /// Nil: anybody may ask.
+        /// Nil: any client may ask.
         package var tokens: Set<String>?
         package var knownFields: Set<String> = [
             "metadata.name", "metadata.namespace", "spec.clusterIP", "spec.type", "status.podIP",

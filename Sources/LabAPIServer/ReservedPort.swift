@@ -1,6 +1,6 @@
 import Glibc
 
-/// A port of 127.0.0.1 that stays ours while nobody listens on it: it is bound, and only the listener listens.
+/// A port of 127.0.0.1 that stays ours while no process listens on it: it is bound, and only the listener listens.
 final class ReservedPort: Sendable {
     let number: Int
     private let descriptor: CInt

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Tells everybody who waits that something changed.
+/// Wakes all waiting tasks: something changed.
 final class Signal: Sendable {
     private struct State {
         var next = 0

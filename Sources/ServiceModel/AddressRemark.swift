@@ -3,7 +3,7 @@ package struct AddressRemark: Sendable, Hashable {
     package enum Cause: Sendable, Hashable {
         /// A ClusterIP that a device of the node holds, as NodeLocal DNSCache does: the program that listens there answers.
         case heldByDevice
-        /// Unspecified, multicast or link-local (spec 60).
+        /// Unspecified, broadcast, multicast or link-local (spec 60).
         case noFrontend
         /// Loopback is each network namespace's own (spec 60).
         case loopback
@@ -19,7 +19,7 @@ package struct AddressRemark: Sendable, Hashable {
         case .heldByDevice:
             "\(kind.text) \(address) is left to what listens there: a device of this node holds the address"
         case .noFrontend:
-            "\(kind.text) \(address) is not served: an unspecified, multicast or link-local address leads to no Service"
+            "\(kind.text) \(address) is not served: an unspecified, broadcast, multicast or link-local address leads to no Service"
         case .loopback:
             "\(kind.text) \(address) is served for the node's own sockets only: loopback is each network namespace's own"
         }

@@ -56,6 +56,9 @@ extension IPAddress {
     /// `0.0.0.0` or `::`.
     package var isUnspecified: Bool { high == 0 && low == 0 }
 
+    /// `255.255.255.255` (RFC 919).
+    package var isBroadcast: Bool { family == .v4 && low == 0xffff_ffff }
+
     /// `224.0.0.0/4` or `ff00::/8`.
     package var isMulticast: Bool {
         switch family {
@@ -75,9 +78,11 @@ extension IPAddress {
 
 extension IPAddress {
     /// A load balancer's or an external IP: loopback is each network namespace's own, so that it is served for the node's
-    /// at most, and an unspecified, multicast or link-local address is no address of a Service (spec 60).
-    var mayBeFrontend: Bool { !isUnspecified && !isMulticast && !isLinkLocal }
+    /// at most, and an unspecified, broadcast, multicast or link-local address is no address of a Service (spec 60).
+    var mayBeFrontend: Bool { !isVague && !isBroadcast }
 
     /// The API accepts no other address for an endpoint: on loopback each client would ask itself.
-    package var mayBeEndpoint: Bool { mayBeFrontend && !isLoopback }
+    package var mayBeEndpoint: Bool { !isVague && !isLoopback }
+
+    private var isVague: Bool { isUnspecified || isMulticast || isLinkLocal }
 }

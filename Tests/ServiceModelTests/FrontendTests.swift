@@ -140,7 +140,7 @@ struct FrontendTests {
 
     @Test(
         "spec 60: what names nobody, many or a link is no frontend, and is told of",
-        arguments: ["0.0.0.0", "224.0.0.1", "169.254.1.1"])
+        arguments: ["0.0.0.0", "255.255.255.255", "224.0.0.1", "169.254.1.1"])
     func noFrontend(address: String) throws {
         let odd = try #require(IPAddress(address))
         let service = Service.make("api", .loadBalancer) {

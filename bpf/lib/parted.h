@@ -15,7 +15,7 @@
 /* How long a datagram that was left may be on its way to the program, and how long until the next
  * trial where it was not seen; in ns. */
 #define WAY_PATIENCE 5000000ull
-#define WAY_RETRY    60000000000ull
+#define WAY_RETRY    600000000000ull
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

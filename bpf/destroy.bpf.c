@@ -35,10 +35,11 @@ struct {
 } gone_backends SEC(".maps");
 
 /*
- * Connects of TCP that wait for a Service which has come, by their sockets' cookies, and whether
- * they were ended. They were begun before the Service was there, and have no way back.
+ * Sockets that wait for a Service which has come, by their cookies, and whether they were ended.
+ * Connects of TCP were begun before the Service was there, and have no way back. UDP's have one
+ * that names no backend.
  */
-LB_HASH(waiting_connects, __u64, __u64);
+LB_HASH(waiting_sockets, __u64, __u64);
 
 LB_ARRAY(BPF_MAP_TYPE_ARRAY, destroy_order, struct destroy_order, 1);
 
@@ -116,9 +117,24 @@ static __always_inline void socket_visit(struct sock_common *sk, enum ip_protoco
 static __always_inline void connect_visit(struct sock_common *sk)
 {
 	__u64 cookie = bpf_get_socket_cookie(sk);
-	__u64 *ended = bpf_map_lookup_elem(&waiting_connects, &cookie);
+	__u64 *ended = bpf_map_lookup_elem(&waiting_sockets, &cookie);
 
 	if (ended && !*ended && !bpf_sock_destroy(sk))
+		*ended = 1;
+}
+
+static __always_inline void datagram_visit(struct sock_common *sk)
+{
+	__u64 cookie = bpf_get_socket_cookie(sk);
+	__u64 *ended = bpf_map_lookup_elem(&waiting_sockets, &cookie);
+	struct origin *origin;
+	struct peer peer = {};
+
+	if (!ended || *ended || !socket_peer(sk, &peer))
+		return;
+	/* Led to a backend since it was listed, or connected elsewhere. */
+	origin = socket_origin(sk, &peer);
+	if (origin && !origin->backend_id && !bpf_sock_destroy(sk))
 		*ended = 1;
 }
 
@@ -127,8 +143,10 @@ int swl_visit_udp(struct bpf_iter__udp *ctx)
 {
 	struct sock_common *sk = (struct sock_common *)ctx->udp_sk;
 
-	if (sk)
-		socket_visit(sk, UDP);
+	if (!sk)
+		return 0;
+	socket_visit(sk, UDP);
+	datagram_visit(sk);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 package import BPFLoader
 internal import CDatapath
 package import ServiceMaps
-internal import ServiceModel
+package import ServiceModel
 import Synchronization
 
 /// Destroys sockets by an iterator of BPF: the kernel walks its sockets itself.
@@ -28,7 +28,7 @@ package final class IteratorDestroyer: SocketDestroyer {
         let bytes = swiftlet_destroy_object()
         let object = try BPFObject(
             name: "destroy.bpf.o", bytes: UnsafeRawBufferPointer(start: bytes.start, count: bytes.size))
-        let used = ["sock_origin", "sock_spill", "gone_backends", "destroy_order", "waiting_connects"]
+        let used = ["sock_origin", "sock_spill", "gone_backends", "destroy_order", "waiting_sockets"]
         for map in object.mapNames where !used.contains(map) { try object.leaveOut(map: map) }
         try object.reuse(BPFMap(pinnedAt: paths.origin), as: "sock_origin")
         try object.reuse(BPFMap(pinnedAt: paths.spill), as: "sock_spill")
@@ -37,7 +37,7 @@ package final class IteratorDestroyer: SocketDestroyer {
         let tcp = try BPFIterator(loaded.program(named: "swl_visit_tcp"))
         let gone = try loaded.map(named: "gone_backends")
         let order = try loaded.map(named: "destroy_order")
-        let waiting = try loaded.map(named: "waiting_connects")
+        let waiting = try loaded.map(named: "waiting_sockets")
         lister = try NetlinkDestroyer(paths)
         self.udp = udp
         self.tcp = tcp
@@ -98,27 +98,35 @@ package final class IteratorDestroyer: SocketDestroyer {
         return try result.get()
     }
 
-    /// For which `waiting_connects` has room.
-    private static let mostConnects = 1_024
+    /// For which `waiting_sockets` has room.
+    private static let mostWaiting = 1_024
 
-    package func endConnects(_ cookies: [UInt64], in view: NamespaceView) throws(BPFError) -> Int? {
+    package func endWaiting(
+        _ cookies: [UInt64], of proto: IPProtocol, in view: NamespaceView
+    ) throws(BPFError) -> Int? {
         var (ended, rest) = (0, cookies[...])
         while !rest.isEmpty {
-            let part = Array(rest.prefix(Self.mostConnects))
+            let part = Array(rest.prefix(Self.mostWaiting))
             rest = rest.dropFirst(part.count)
-            ended += try end(part, view)
+            ended += try end(part, of: proto, view)
         }
         return ended
     }
 
-    private func end(_ cookies: [UInt64], _ view: NamespaceView) throws(BPFError) -> Int {
+    private func end(
+        _ cookies: [UInt64], of proto: IPProtocol, _ view: NamespaceView
+    ) throws(BPFError) -> Int {
         let result = order.withLock { order -> Result<Int, BPFError> in
             do throws(BPFError) {
                 // The same walk looks for backends that are gone.
                 try order.map.update(UInt32(0), to: destroy_order())
                 defer { _ = waiting.deleteBatch(keys: cookies) }
                 try waiting.updateBatch(keys: cookies, values: cookies.map { _ in UInt64(0) }).check()
-                try view.run(tcp)
+                switch proto {
+                case .udp: try view.run(udp)
+                case .tcp: try view.run(tcp)
+                case .sctp: break
+                }
                 var ended = 0
                 for cookie in cookies where try waiting.lookup(cookie) == UInt64(1) { ended += 1 }
                 return .success(ended)
@@ -167,16 +175,5 @@ extension destroy_order {
             mode = DESTROY_SOCKETS
             permits = UInt32(clamping: count)
         }
-    }
-}
-
-extension ip_protocol {
-    fileprivate init(_ proto: IPProtocol) {
-        self =
-            switch proto {
-            case .tcp: TCP
-            case .udp: UDP
-            case .sctp: SCTP
-            }
     }
 }

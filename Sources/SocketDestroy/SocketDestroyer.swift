@@ -1,4 +1,5 @@
 package import ServiceMaps
+package import ServiceModel
 
 /// Finds and destroys the sockets that are connected to backends which are gone, in one network namespace.
 ///
@@ -17,15 +18,15 @@ package protocol SocketDestroyer: Sendable {
         _ gone: [RemovedBackend], _ order: DestroyOrder, in view: NamespaceView
     ) throws -> [RemovedBackend: SocketCounts]
 
-    /// Ends connects of TCP that wait for an answer.
+    /// Ends sockets that wait: connects of TCP without an answer, and sockets of UDP that are recorded as waiting at a VIP.
     ///
-    /// - Parameter cookies: the kernel's numbers of their sockets.
+    /// - Parameter cookies: the kernel's numbers for them.
     /// - Returns: how many it has ended; nil if it needs to know more than that.
-    func endConnects(_ cookies: [UInt64], in view: NamespaceView) throws -> Int?
+    func endWaiting(_ cookies: [UInt64], of proto: IPProtocol, in view: NamespaceView) throws -> Int?
 }
 
 extension SocketDestroyer {
-    package func endConnects(_ cookies: [UInt64], in view: NamespaceView) -> Int? { nil }
+    package func endWaiting(_ cookies: [UInt64], of proto: IPProtocol, in view: NamespaceView) -> Int? { nil }
 
     /// In the network namespace of the calling thread.
     package func walk(_ gone: [RemovedBackend], _ order: DestroyOrder) throws -> [RemovedBackend: SocketCounts] {

@@ -14,13 +14,13 @@ internal import SystemPackage
 /// that waits at a VIP for an endpoint loses nothing at all.
 package final class SocketReviver: Sendable {
     private let wayBack: WayBack
-    private let cgroup: FilePath
+    private let paths: DatapathPaths
     private let leftCgroups: BPFMap
 
     /// Opens the maps of the datapath.
     package init(_ paths: DatapathPaths) throws(BPFError) {
         wayBack = try WayBack(pins: paths)
-        cgroup = paths.cgroup
+        self.paths = paths
         leftCgroups = try BPFMap(pinnedAt: paths.leftCgroups)
     }
 
@@ -34,6 +34,9 @@ package final class SocketReviver: Sendable {
         let vip: (address: [UInt8], port: UInt16)
         /// Its program must be told: what it sent to that backend is lost.
         let wasServed: Bool
+        /// The frontend at which it is recorded to wait, if that leaves no socket to wait on: then it is ended where it
+        /// cannot be connected anew, so that its program opens another one.
+        let mayEndFor: AwakenedFrontend?
     }
 
     // MARK: Finding
@@ -43,7 +46,7 @@ package final class SocketReviver: Sendable {
         _ gone: [RemovedBackend], _ awakened: [AwakenedFrontend], in view: NamespaceView
     ) throws -> [Stuck] {
         let places = Places(gone, awakened)
-        var served = try ServedCgroups(below: cgroup, without: leftCgroups)
+        var served = try ServedCgroups(below: paths.cgroup, without: leftCgroups)
         var stuck: [Stuck] = []
         for proto in [IPProtocol.udp, .tcp] where places.concern(proto) {
             guard let transport = Transport(reviving: proto) else { continue }
@@ -61,6 +64,13 @@ package final class SocketReviver: Sendable {
             }
         }
         return stuck
+    }
+
+    /// Of sockets that waited and could not be connected anew, those that may be ended: their frontends lead somewhere
+    /// still. An endpoint may have come and gone since they were roused, and then they wait rightly.
+    func mayBeEnded(_ waiting: [Stuck]) -> [Stuck] {
+        let leading = Set(waiting.compactMap(\.mayEndFor)).filter(paths.lead)
+        return waiting.filter { $0.mayEndFor.map(leading.contains) ?? false }
     }
 
     // MARK: Reviving
@@ -163,7 +173,7 @@ private struct Places {
             guard let record = records.first(where: { $0.names(backend) }) else { continue }
             let vip = (withUnsafeBytes(of: record.vip) { Array($0) }, record.vip_port)
             return SocketReviver.Stuck(
-                socket: socket, place: backend, proto: proto, vip: vip, wasServed: true)
+                socket: socket, place: backend, proto: proto, vip: vip, wasServed: true, mayEndFor: nil)
         }
         guard let frontend = awakened[place] else { return nil }
         let waiting = RemovedBackend(waitingAt: frontend)
@@ -171,7 +181,8 @@ private struct Places {
         // A connect of TCP that has been given its answer, or has not asked twice, is none that waits for us.
         guard isRecorded || frontend.isClusterIP, proto == .udp || socket.repeats > 0 else { return nil }
         return SocketReviver.Stuck(
-            socket: socket, place: waiting, proto: proto, vip: (place.address, place.port), wasServed: false)
+            socket: socket, place: waiting, proto: proto, vip: (place.address, place.port), wasServed: false,
+            mayEndFor: isRecorded && frontend.servesAll && proto == .udp ? frontend : nil)
     }
 }
 

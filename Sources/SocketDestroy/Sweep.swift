@@ -50,10 +50,9 @@ package struct Sweep: Sendable {
         _ gone: [RemovedBackend], awakened: [AwakenedFrontend] = [], permits: Int,
         found: @escaping @Sendable (SocketCounts, _ namespaces: Int) -> Void
     ) async -> Outcome {
-        // No TCP socket with a way back waits: its connect is refused at once. One that may have to wait on is not destroyed.
-        let all =
-            gone
-            + awakened.filter { $0.service.proto == .udp && $0.servesAll }.map(RemovedBackend.init(waitingAt:))
+        // No TCP socket with a way back waits: its connect is refused at once.
+        let waited = awakened.filter { $0.service.proto == .udp && $0.servesAll }
+        let all = gone + waited.map(RemovedBackend.init(waitingAt:))
         guard !gone.isEmpty || !awakened.isEmpty else { return Outcome() }
         do throws(ThreadError) {
             var (outcome, places, lender) = try await OwnThread.run { count(all, gone, awakened) }
@@ -61,7 +60,7 @@ package struct Sweep: Sendable {
             if outcome.counts.total.found > 0 { found(outcome.counts.total, places.count) }
             let (withSockets, sameLender) = (places, lender)
             let destroyed = try await OwnThread.run {
-                destroy(all, gone, awakened, in: withSockets, lender: sameLender, permits: permits)
+                destroy(gone, awakened, in: withSockets, lender: sameLender, permits: permits)
             }
             outcome.counts = destroyed.counts
             outcome.failure = outcome.failure ?? destroyed.failure
@@ -108,8 +107,8 @@ package struct Sweep: Sendable {
     }
 
     private func destroy(
-        _ all: [RemovedBackend], _ gone: [RemovedBackend], _ awakened: [AwakenedFrontend], in places: [Place],
-        lender: LentNamespaces?, permits: Int
+        _ gone: [RemovedBackend], _ awakened: [AwakenedFrontend], in places: [Place], lender: LentNamespaces?,
+        permits: Int
     ) -> Outcome {
         var left = permits
         let holders = SocketHolders(
@@ -119,11 +118,11 @@ package struct Sweep: Sendable {
             if case .lent(let lender, let inode) = view {
                 // Once destroyed a socket says no more where it led: it is listed just before, whatever was then.
                 let stuck = list(gone, awakened, in: view)
-                var counts = try destroyer.walk(all, .destroy(permits: left), in: view)
+                var counts = try destroyer.walk(gone, .destroy(permits: left), in: view)
                 left -= counts.total.destroyed
                 let connects = stuck.filter { $0.proto == .tcp }.prefix(max(0, left))
                 if let first = connects.first {
-                    let ended = try end(connects, in: view)
+                    let ended = try end(connects, of: .tcp, in: view)
                     left -= ended
                     counts[first.place, default: .init()] += SocketCounts(found: ended, destroyed: ended)
                 }
@@ -131,31 +130,59 @@ package struct Sweep: Sendable {
                 if again.revived > 0, let first = stuck.first(where: { $0.proto == .udp }) {
                     counts[first.place, default: .init()] += again
                 }
+                // What has been connected anew waits no more.
+                let cookies = Set(stuck.filter { $0.mayEndFor != nil }.map(\.socket.cookie))
+                let missed = cookies.isEmpty ? [] : list([], awakened, in: view)
+                let given = try endMissed(
+                    missed.filter { cookies.contains($0.socket.cookie) }, permits: left, in: view)
+                left -= given.total.destroyed
+                counts.merge(given) { $0 + $1 }
                 return counts
             }
-            var counts = revive(stuck[path] ?? [], holders, permits: left)
+            var (counts, missed) = revive(stuck[path] ?? [], holders, permits: left)
             left -= counts.total.destroyed
-            let ended = try destroyer.walk(all, .destroy(permits: left))
+            let ended = try destroyer.walk(gone, .destroy(permits: left))
             left -= ended.total.destroyed
             counts.merge(ended) { $0 + $1 }
+            let given = try endMissed(missed, permits: left, in: view)
+            left -= given.total.destroyed
+            counts.merge(given) { $0 + $1 }
             return counts
         }
     }
 
-    /// Connects of TCP that wait in a namespace that another process lends.
-    private func end(_ connects: ArraySlice<SocketReviver.Stuck>, in view: NamespaceView) throws -> Int {
-        if let ended = try destroyer.endConnects(connects.map(\.socket.cookie), in: view) { return ended }
-        guard let transport = Transport(reviving: .tcp) else { return 0 }
+    /// Ends sockets of UDP that waited and could not be connected anew. Only those that were seen to wait: others may wait
+    /// rightly by now, for a Service that has lost its endpoints again.
+    private func endMissed(
+        _ missed: [SocketReviver.Stuck], permits: Int, in view: NamespaceView
+    ) throws -> [RemovedBackend: SocketCounts] {
+        var counts: [RemovedBackend: SocketCounts] = [:]
+        let all = (reviver?.mayBeEnded(missed) ?? []).prefix(max(0, permits))
+        for (place, sockets) in Dictionary(grouping: all, by: \.place) {
+            let ended = try end(sockets[...], of: .udp, in: view)
+            if ended > 0 { counts[place] = SocketCounts(found: ended, destroyed: ended) }
+        }
+        return counts
+    }
+
+    /// Sockets that wait, of one protocol.
+    private func end(
+        _ waiting: ArraySlice<SocketReviver.Stuck>, of proto: IPProtocol, in view: NamespaceView
+    ) throws -> Int {
+        if let ended = try destroyer.endWaiting(waiting.map(\.socket.cookie), of: proto, in: view) { return ended }
+        guard let transport = Transport(reviving: proto) else { return 0 }
         let diagnosis = try view.diagnosis()
-        return connects.count {
+        return waiting.count {
             if case .destroyed = diagnosis.destroy($0.socket, transport) { true } else { false }
         }
     }
 
+    /// - Returns: what it did, and the sockets that it could not connect.
     private func revive(
         _ stuck: [SocketReviver.Stuck], _ holders: SocketHolders, permits: Int
-    ) -> [RemovedBackend: SocketCounts] {
+    ) -> ([RemovedBackend: SocketCounts], missed: [SocketReviver.Stuck]) {
         var counts: [RemovedBackend: SocketCounts] = [:]
+        var missed: [SocketReviver.Stuck] = []
         var left = permits
         func add(_ socket: SocketReviver.Stuck, _ done: SocketCounts) {
             counts[socket.place] = (counts[socket.place] ?? SocketCounts()) + done
@@ -166,10 +193,11 @@ package struct Sweep: Sendable {
             case .revived:
                 add(socket, SocketCounts(found: 1, destroyed: socket.wasServed ? 1 : 0, revived: 1))
             case .destroyed: add(socket, SocketCounts(found: 1, destroyed: 1))
-            case .gone, .failed, nil: break
+            case .failed: missed.append(socket)
+            case .gone, nil: break
             }
         }
-        return counts
+        return (counts, missed)
     }
 
     /// How often it is tried: afterwards it is no longer known where a socket led.

@@ -65,7 +65,7 @@ final class DestroyLab {
         writer = try ServiceMapWriter(store: BPFMapStore(pins: pins), grace: RCUGracePeriod(), capacities: capacities)
         paths = DatapathPaths(
             origin: pins.map("sock_origin"), spill: pins.map("sock_spill"), leftCgroups: pins.map("left_cgroups"),
-            cgroup: FilePath(cgroup.path))
+            services4: pins.map("services4"), services6: pins.map("services6"), cgroup: FilePath(cgroup.path))
         let left = try Cgroup("left", below: cgroup.path)
         try Self.write("threaded", to: "\(left.path)/cgroup.type")
         try LeftCgroupMaps { map throws(BPFError) in try BPFMap(pinnedAt: pins.map(map.rawValue)) }.write(
@@ -187,6 +187,11 @@ final class DestroyLab {
         }
     }
 
+    /// Ends sockets of UDP that wait in the first namespace.
+    func end(_ cookies: [UInt64]) throws -> Int? {
+        try inside(0, of: .stranger) { try IteratorDestroyer(paths).endWaiting(cookies, of: .udp, in: .thread) }
+    }
+
     func destroyer(_ mechanism: DestroyMechanism) throws -> any SocketDestroyer {
         switch mechanism {
         case .bpf: try IteratorDestroyer(paths)
@@ -227,6 +232,14 @@ final class Client: Sendable {
     }
 
     var isConnected: Bool { (try? socket.peerName()) != nil }
+
+    /// The kernel's number for the socket.
+    var cookie: UInt64 {
+        var (cookie, length) = (UInt64(0), socklen_t(MemoryLayout<UInt64>.size))
+        let option: CInt = 57  // SO_COOKIE, which Glibc's module leaves out
+        getsockopt(socket.rawValue, SOL_SOCKET, option, &cookie, &length)
+        return cookie
+    }
 
     /// Whether the kernel tells within this time that the connection is over.
     func waitForHangUp(seconds: Int) -> Bool {

@@ -92,6 +92,64 @@ extension KernelTests {
             }
         }
 
+        @Test(
+            "an endpoint that comes and goes leaves them waiting, and new ones too", arguments: DestroyMechanism.present
+        )
+        func flaps(by mechanism: DestroyMechanism) async throws {
+            let lab = try DestroyLab()
+            let sweep = try lab.sweep(mechanism, revives: true)
+            for (family, form) in Self.forms {
+                let service = TestService(label: "\(family)-\(form)", family: family)
+                try lab.serve(service, by: [])
+                let waiting = try lab.connect(service.address, family: form)
+                try lab.serve(service, by: [1])
+                let awakened = lab.awakened
+                try #require(!awakened.isEmpty)
+                let served = try lab.connect(service.address, family: form)
+                let gone = try lab.serve(service, by: [])
+                let late = try lab.connect(service.address, family: form)
+                // Roused since a moment ago, and empty again: all that is pending is looked at twice.
+                for _ in 0..<2 {
+                    let outcome = await sweep.run(gone, awakened: awakened, permits: 100) { _, _ in }
+                    #expect(outcome.failure == nil)
+                }
+                for (name, socket) in [("waiting", waiting), ("served", served), ("late", late)] {
+                    #expect(socket.isConnected, "\(name), \(family), \(form)")
+                    #expect(socket.takeError() == (name == "served" ? ECONNABORTED : 0), "\(name)")
+                }
+                try lab.serve(service, by: [2])
+                let outcome = await sweep.run([], awakened: lab.awakened, permits: 100) { _, _ in }
+                #expect(outcome.counts.total == SocketCounts(found: 3, revived: 3))
+                let backend = try lab.backend(.udp, service.pod(2))
+                for socket in [waiting, served, late] {
+                    try socket.socket.send([1])
+                    try answer(backend)
+                    #expect(try socket.socket.receive().bytes == [1])
+                }
+                try lab.remove(service)
+            }
+        }
+
+        @Test("only who waits for a backend is ended for it", .enabled(if: IteratorDestroyer.isPossible, "kernel 6.5"))
+        func endsWaiting() async throws {
+            let lab = try DestroyLab()
+            for (family, form) in Self.forms {
+                let service = TestService(label: "\(family)-\(form)", family: family)
+                try lab.serve(service, by: [])
+                let (waiting, unnamed) = (
+                    try lab.connect(service.address, family: form), try lab.connect(service.address, family: form)
+                )
+                try lab.serve(service, by: [1])
+                let served = try lab.connect(service.address, family: form)
+                let direct = try lab.connect(service.pod(1), family: form)
+                let cookies = [waiting, served, direct].map(\.cookie)
+                #expect(try lab.end(cookies) == 1)
+                #expect(waiting.takeError() == ECONNABORTED)
+                for other in [unnamed, served, direct] { #expect(other.takeError() == 0 && other.isConnected) }
+                try lab.remove(service)
+            }
+        }
+
         @Test("a Service that comes after its client serves it", arguments: DestroyMechanism.present, Self.forms)
         func isLate(by mechanism: DestroyMechanism, form: (IPFamily, ClientFamily)) async throws {
             let lab = try DestroyLab()

@@ -58,7 +58,9 @@ extension DatapathPaths {
     init(_ pins: DatapathPins, _ cgroup: FilePath) {
         self.init(
             origin: pins.map(ServiceMap.socketOrigin.rawValue), spill: pins.map(ServiceMap.socketSpill.rawValue),
-            leftCgroups: pins.map(ServiceMap.leftCgroups.rawValue), cgroup: cgroup)
+            leftCgroups: pins.map(ServiceMap.leftCgroups.rawValue),
+            services4: pins.map(ServiceMap.services4.rawValue), services6: pins.map(ServiceMap.services6.rawValue),
+            cgroup: cgroup)
     }
 }
 

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import Glibc
 import KubernetesObjects
+import Logging
 import NIOCore
 import NIOHTTP1
 
@@ -27,13 +28,13 @@ final class APISession: Sendable {
     private let clients: [HTTPClient]
 
     /// The session must be shut down.
-    init(_ connection: APIConnection, requests: RequestBoard, time: Timekeeper, timeouts: Timeouts) {
+    init(_ connection: APIConnection, requests: RequestBoard, time: Timekeeper, timeouts: Timeouts, log: Logger?) {
         self.connection = connection
         self.requests = requests
         self.time = time
         self.timeouts = timeouts
         addresses = AddressBook(count: connection.addresses.count)
-        keeper = IdentityKeeper(connection, wallClock: time.wallClock)
+        keeper = IdentityKeeper(connection, time, log: log)
         clients = connection.addresses.map { address in
             HTTPClient(
                 eventLoopGroupProvider: .singleton,
@@ -45,9 +46,9 @@ final class APISession: Sendable {
     /// Runs the body with a session that is shut down when the body is done.
     static func with<Result>(
         _ connection: APIConnection, requests: RequestBoard, time: Timekeeper, timeouts: Timeouts,
-        _ body: (APISession) async -> Result
+        log: Logger? = nil, _ body: (APISession) async -> Result
     ) async -> Result {
-        let session = APISession(connection, requests: requests, time: time, timeouts: timeouts)
+        let session = APISession(connection, requests: requests, time: time, timeouts: timeouts, log: log)
         let result = await body(session)
         for client in session.clients {
             // Nothing runs any more; what it may complain of is that it is shut down already.

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Logging
 import NIOCore
 import NIOSSL
 
@@ -18,18 +19,23 @@ struct Identity: Sendable {
 actor IdentityKeeper {
     /// A credential that ends sooner than this is not used for a request any more.
     private static let margin = 30.0
+    /// A plugin that runs for longer is told of, though it may run on.
+    private static let pluginPatience = Duration.seconds(5)
 
     private let connection: APIConnection
-    private let wallClock: @Sendable () -> Double
+    private let time: Timekeeper
+    private let log: Logger?
     private var made: (material: Material, tls: TLSConfiguration)?
     private var answer: PluginCredential?
     private(set) var pluginRuns = 0
     private var isRunning = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
-    init(_ connection: APIConnection, wallClock: @escaping @Sendable () -> Double) {
+    /// - Parameter log: is told of a plugin that takes its time.
+    init(_ connection: APIConnection, _ time: Timekeeper, log: Logger? = nil) {
         self.connection = connection
-        self.wallClock = wallClock
+        self.time = time
+        self.log = log
     }
 
     /// The identity for a request that is about to be sent.
@@ -80,17 +86,28 @@ actor IdentityKeeper {
         guard let plugin = connection.credentials.plugin else { return nil }
         // One run for all the requests that wait for it.
         while isRunning { await withCheckedContinuation { waiting.append($0) } }
-        if let answer, answer.expires.map({ $0 - Self.margin > wallClock() }) ?? true { return answer }
+        if let answer, answer.expires.map({ $0 - Self.margin > time.wallClock() }) ?? true { return answer }
         isRunning = true
         defer {
             isRunning = false
             for continuation in waiting { continuation.resume() }
             waiting = []
         }
+        async let _: Void = tellIfSlow(plugin)
         let fresh = try await plugin.run()
         pluginRuns += 1
         answer = fresh
         return fresh
+    }
+
+    private func tellIfSlow(_ plugin: CredentialPlugin) async {
+        do { try await time.sleep(Self.pluginPatience) } catch { return }
+        log?.warning(
+            "waiting for the credential plugin",
+            metadata: [
+                "command": "\(plugin.command)", "since": "\(Self.pluginPatience)", "atMost": "\(plugin.timeout)",
+                "advice": "run it by hand; it must not ask anything",
+            ])
     }
 
     // MARK: TLS

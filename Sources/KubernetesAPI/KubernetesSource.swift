@@ -44,7 +44,7 @@ package struct KubernetesSource: Sendable {
         for warning in connection.warnings {
             log.warning("the connection is not safe", metadata: ["reason": "\(warning)"])
         }
-        await APISession.with(connection, requests: requests, time: time, timeouts: timeouts) { session in
+        await APISession.with(connection, requests: requests, time: time, timeouts: timeouts, log: log) { session in
             await withDiscardingTaskGroup { group in
                 let outages = OutageLog(now: time.now, log: log)
                 for selection in selections {

@@ -9,7 +9,10 @@ struct LineBuffer {
     /// How much of `pending` is known to have no line's end.
     private var searched = 0
 
-    var isTooLong: Bool { pending.readableBytes > Self.longest }
+    var isTooLong: Bool { unfinished > Self.longest }
+
+    /// So many bytes of the next line are here.
+    var unfinished: Int { pending.readableBytes }
 
     mutating func append(_ piece: ByteBuffer) {
         if pending.readableBytes == 0 {

@@ -24,10 +24,17 @@ extension ResourceFollower {
         // A watch that has lasted for a moment is one, though a quiet cluster tells nothing for a minute.
         async let _: Void = noteLasting()
         let startedAt = time.now()
-        let patience = length + session.timeouts.watchGrace
-        let pulse = Pulse(time, patience: seesBookmarks ? min(patience, session.timeouts.bookmarks) : patience)
-        try await session.whileNotSilent(pulse, answer, request) {
-            try await self.read(answer, pulse, request)
+        let pulse = Pulse(
+            time, patience: min(length + session.timeouts.watchGrace, session.timeouts.bookmarks))
+        do throws(KubernetesError) {
+            try await session.whileNotSilent(pulse, answer, request) {
+                try await self.read(answer, pulse, request)
+            }
+        } catch  where error.kind == .silent && !seesBookmarks && !session.hasOthers {
+            // An API server without a watch cache sends no bookmarks: a new watch from the same version loses nothing.
+            noteProgress()
+            board.update(name) { $0.restarts[.silent, default: 0] += 1 }
+            return
         }
         guard time.now() - startedAt >= .seconds(1) else {
             throw KubernetesError(
@@ -47,14 +54,22 @@ extension ResourceFollower {
 
     private func read(_ answer: APIAnswer, _ pulse: Pulse, _ request: APIRequest) async throws {
         var lines = LineBuffer()
+        var speed = LineSpeed(portion: session.timeouts.portion)
         // Equal texts are shared for as long as the watch lasts, and not for longer.
         let reader = APIObjectReader(origin: session.url(answer.address))
         for try await piece in answer.body {
             lines.append(piece)
             // A byte now and then is no sign of life.
-            guard try take(&lines, reader, request, answer) else { continue }
-            pulse.beat()
-            if seesBookmarks { pulse.expect(within: session.timeouts.bookmarks) }
+            if try take(&lines, reader, request, answer) {
+                pulse.beat()
+                speed.beginLine()
+            }
+            guard !speed.isDrip(lines.unfinished, at: session.time.now()) else {
+                session.broke(answer)
+                throw KubernetesError(
+                    .silent, request.action, session.url(answer.address), cause: "an event comes in drips",
+                    advice: "another connection is made")
+            }
         }
     }
 

@@ -24,7 +24,7 @@ actor ResourceFollower {
     var pageSize = ResourceFollower.usualPageSize
     /// The next list must not come from an API server's memory.
     var mustBeConsistent = false
-    /// A bookmark has come: the next ones will.
+    /// A bookmark has come: they are sent here.
     var seesBookmarks = false
     var backoff = Backoff()
     /// Answers since the last watch that told something.

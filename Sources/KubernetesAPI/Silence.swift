@@ -4,10 +4,12 @@ import Synchronization
 /// When an answer was last heard of.
 final class Pulse: Sendable {
     private let last: Mutex<Duration>
+    private let patience: Duration
     private let now: @Sendable () -> Duration
 
+    /// - Parameter patience: for how long nothing needs to come, at most.
     init(_ time: Timekeeper, patience: Duration) {
-        self.patience = Mutex(patience)
+        self.patience = patience
         now = time.now
         last = Mutex(time.now())
     }
@@ -19,14 +21,8 @@ final class Pulse: Sendable {
 
     var silence: Duration { now() - last.withLock { $0 } }
 
-    /// For how long nothing needs to come, at most.
-    private let patience: Mutex<Duration>
-
-    /// Something comes at least so often, it turns out.
-    func expect(within limit: Duration) { patience.withLock { $0 = min($0, limit) } }
-
     /// How long it is still to be waited for.
-    var rest: Duration { patience.withLock { $0 } - silence }
+    var rest: Duration { patience - silence }
 }
 
 extension APISession {

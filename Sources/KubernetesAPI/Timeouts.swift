@@ -6,7 +6,7 @@ package struct Timeouts: Sendable, Hashable {
     package var answer = Duration.seconds(60)
     /// The same where another API server may be asked: this one is not waited for any longer.
     package var answerBesideOthers = Duration.seconds(10)
-    /// For each 4 KiB of a list.
+    /// For each 4 KiB of a list, and of an event of a watch.
     package var portion = Duration.seconds(10)
     /// For a whole list, all of its pages.
     package var list = Duration.seconds(300)
@@ -15,10 +15,9 @@ package struct Timeouts: Sendable, Hashable {
     /// A watch is asked to end after a time between this and twice this, so that the watches of many nodes spread over
     /// the API servers again.
     package var watch = Duration.seconds(300)
-    /// For how much longer than it was to last a watch may be silent. Bookmarks come about once a minute, but are
-    /// not promised before one has come.
+    /// For how much longer than it was to last a watch may be silent.
     package var watchGrace = Duration.seconds(15)
-    /// For how long a watch may be silent where bookmarks come, which is once a minute.
+    /// For how long a watch may be silent: bookmarks come once a minute.
     package var bookmarks = Duration.seconds(180)
     /// Over so much time the nodes of a cluster spread an Event that all of them have to write.
     package var eventSpread = Duration.seconds(3)

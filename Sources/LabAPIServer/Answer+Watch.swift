@@ -50,6 +50,8 @@ struct WatchStream: Sendable {
     private var heldEvents = 0
     private var mergedEvents = 1
     private var end: (after: Int, WatchEnd)?
+    /// After each byte.
+    private var drip: Duration?
     private var sent = 0
 
     private var store: ObjectStore { answer.server.store }
@@ -64,6 +66,7 @@ struct WatchStream: Sendable {
             switch fault {
             case .merged(let count): mergedEvents = count
             case .breaks(let after, let end): self.end = (after, end)
+            case .drips(let pause): drip = pause
             default: break
             }
         }
@@ -171,7 +174,10 @@ struct WatchStream: Sendable {
     private mutating func flush() async throws {
         if held.isEmpty { return }
         answer.server.noteWrite()
-        for piece in pieces.cut(held) { try await answer.sendPiece(piece) }
+        for piece in pieces.cut(held) {
+            try await answer.sendPiece(piece)
+            if let drip { try await Task.sleep(for: drip) }
+        }
         held = []
         heldEvents = 0
     }

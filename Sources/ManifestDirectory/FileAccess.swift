@@ -58,6 +58,10 @@ struct DirectoryIdentity: Hashable, Sendable {
 }
 
 enum FileAccess {
+    static func isEmpty(_ path: String) -> Bool {
+        if case .file(let stamp) = PathKind(path) { stamp.size == 0 } else { false }
+    }
+
     /// Reads a whole file and the stamp that it had when it was opened.
     ///
     /// - Parameter isManifest: it must be a regular file, and may have been replaced by a pipe since it was looked at.

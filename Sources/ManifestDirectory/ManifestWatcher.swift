@@ -7,6 +7,9 @@ import Glibc
 struct ManifestWatcher: ~Copyable {
     /// How long a file that is being written is left alone when its writer neither writes on nor closes it.
     private static let patience = Duration.milliseconds(200)
+    /// The same for one that is empty: its writer has made room for what it is still about to fetch, as
+    /// `kubectl get -o yaml > file` does.
+    private static let emptyPatience = Duration.seconds(10)
     /// A directory's files are deleted before it is: while only removals come, they are not acted on yet.
     private static let removalPatience = Duration.milliseconds(500)
     /// How often a directory that is hidden is looked for: nothing tells of it, since what held it may be gone as well.
@@ -24,6 +27,7 @@ struct ManifestWatcher: ~Copyable {
     private var burst = QuietPeriod()
     private var stale: Set<String> = []
     private var written: Set<String> = []
+    /// Files that are being written, and until when they are left alone.
     private var inFlux: [String: ContinuousClock.Instant] = [:]
     private var hasOverflown = false
     private var removals = QuietPeriod(quiet: removalPatience, longest: .seconds(2))
@@ -45,7 +49,7 @@ struct ManifestWatcher: ~Copyable {
         mailbox.leave(tree.load())
         while waitForNews() {
             takeNotices()
-            takeFiles(after: Self.patience)
+            takeFiles()
             search()
             compare()
             if !stale.isEmpty && burst.end == nil { burst.noteChange(at: clock.now) }
@@ -66,7 +70,7 @@ struct ManifestWatcher: ~Copyable {
         ]
         let deadlines = [
             burst.end, removals.end,
-            inFlux.values.min().map { $0 + Self.patience },
+            inFlux.values.min(),
             tree.hidden.isEmpty ? nil : clock.now + Self.searchInterval, nextComparison,
         ]
         let timeOut = deadlines.compactMap { $0 }.min().map { milliseconds(until: $0) } ?? -1
@@ -107,7 +111,9 @@ struct ManifestWatcher: ~Copyable {
             inFlux = [:]
         }
         for path in notice.settled { inFlux[path] = nil }
-        for path in notice.inFlux { inFlux[path] = now }
+        for path in notice.inFlux {
+            inFlux[path] = now + (FileAccess.isEmpty(path) ? Self.emptyPatience : Self.patience)
+        }
         stale.formUnion(notice.stale)
         written.subtract(notice.inFlux)
         written.formUnion(notice.written)
@@ -115,9 +121,9 @@ struct ManifestWatcher: ~Copyable {
     }
 
     /// Gives up waiting for writers that keep a file open: what is there is read.
-    private mutating func takeFiles(after patience: Duration) {
+    private mutating func takeFiles() {
         let now = clock.now
-        for (path, since) in inFlux where since + patience <= now {
+        for (path, end) in inFlux where end <= now {
             inFlux[path] = nil
             written.insert(path)
             burst.noteChange(at: now)

@@ -223,12 +223,34 @@ struct CredentialTests {
             """)
         let end = try #require(secondsSince1970("2030-01-01T00:00:00Z"))
         for (moment, runs) in [(end - 31, 1), (end - 29, 2)] {
-            let keeper = IdentityKeeper(connection, wallClock: { moment })
+            let keeper = IdentityKeeper(
+                connection, Timekeeper(ContinuousClock(), wallClock: { moment }, chance: { 0 }))
             _ = try await keeper.identity()
             _ = try await keeper.identity()
             let count = await keeper.pluginRuns
             #expect(count == runs)
         }
+    }
+
+    @Test("a plugin that takes its time is told of, and may go on", .timeLimit(.minutes(1)))
+    func slowPlugin() async throws {
+        let folder = try Folder()
+        var connection = APIConnection(addresses: [try APIAddress("https://127.0.0.1")])
+        connection.credentials.plugin = try folder.plugin(
+            """
+            while [ ! -e "$0.go" ]; do sleep 0.1; done
+            echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"t"}}'
+            """)
+        let lines = LogLines()
+        // Ten seconds of its time are one of ours.
+        let keeper = IdentityKeeper(connection, FastTime().keeper, log: lines.log)
+        async let identity = keeper.identity()
+        while lines.all.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
+        try folder.write("plugin.go", "")
+        #expect(try await identity.authorization == "Bearer t")
+        #expect(lines.all.count == 1)
+        #expect(lines.all.first?.contains("waiting for the credential plugin") == true)
+        #expect(lines.all.first?.contains("command=/") == true)
     }
 
     static let brokenPlugins: [(String, String)] = [

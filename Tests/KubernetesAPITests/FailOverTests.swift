@@ -70,6 +70,44 @@ struct FailOverTests {
         }
     }
 
+    @Test("a watch whose event comes in drips is left for another server's")
+    func drips() async throws {
+        var timeouts = Timeouts.patient
+        timeouts.portion = .seconds(5)
+        try await World.with { first in
+            let options = LabAPIServer.Options(
+                certificate: try first.certificates.make("second", serial: 2, names: ["IP:127.0.0.1"]))
+            first.server.inject(.drips(.milliseconds(20)), into: .init(.watch, "services"), times: 100)
+            try await LabAPIServer.with(options, store: first.store) { [timeouts] second in
+                let connection = first.connection.with(
+                    addresses: first.connection.addresses + [try APIAddress(second.url)])
+                try await Following.with(connection, timeouts: timeouts) { following in
+                    await first.untilWatched(by: following)
+                    first.store.put(ClusterObjects.service("new", ip: "10.96.1.1", padding: 10_000))
+                    try await following.untilEqual(to: first.store)
+                    #expect(following.source.statistics.resources["services"]?.restarts[.silent] ?? 0 > 0)
+                    #expect(second.observation.requests.contains { $0.verb == .watch })
+                }
+            }
+        }
+    }
+
+    @Test("a line must come on by 4 KiB, or end, in each portion of time")
+    func speed() {
+        var speed = LineSpeed(portion: .seconds(10))
+        let pieces: [(bytes: Int, second: Int, isDrip: Bool)] = [
+            (0, 0, false), (1, 100, false), (2, 109, false), (4097, 110, false), (4098, 120, false), (4099, 121, true),
+            (0, 122, false), (1, 150, false), (2, 161, true),
+        ]
+        for piece in pieces {
+            let isDrip = speed.isDrip(piece.bytes, at: .seconds(piece.second))
+            #expect(isDrip == piece.isDrip, "\(piece)")
+        }
+        speed.beginLine()
+        let isDrip = speed.isDrip(3, at: .seconds(162))
+        #expect(!isDrip, "of the next line")
+    }
+
     static let sicknesses: [(String, Fault)] = [
         ("a refusal whose body stalls", .stalledBody(503)), ("a list whose body stalls", .stalledBody(200)),
         ("a list that comes in drips", .drips(.milliseconds(50))), ("HTML", .body(200, "<html>sign in</html>")),

@@ -143,19 +143,21 @@ struct RelistTests {
         }
     }
 
-    @Test("where bookmarks come, a watch that says nothing is not believed for long")
-    func silence() async throws {
+    @Test(
+        "a watch that says nothing is not believed for long, whether bookmarks come or not", arguments: [true, false])
+    func silence(withBookmarks: Bool) async throws {
         var timeouts = Timeouts.patient
         timeouts.bookmarks = .seconds(5)
         try await World.with { world in
-            world.server.inject(.breaks(after: 1, .stall), into: .init(.watch, "services"))
+            world.server.inject(.breaks(after: withBookmarks ? 1 : 0, .stall), into: .init(.watch, "services"))
             try await Following.with(world.connection, timeouts: timeouts) { following in
                 await world.untilWatched(by: following)
-                world.store.sendBookmarks()
+                if withBookmarks { world.store.sendBookmarks() }
                 await world.server.until { $0.requests.count(where: { $0.verb == .watch }) >= 3 }
                 world.store.put(ClusterObjects.service("new", ip: "10.96.1.1"))
                 try await following.untilEqual(to: world.store)
                 #expect(following.source.statistics.resources["services"]?.restarts[.silent] ?? 0 > 0)
+                #expect(world.server.observation.requests.count(where: { $0.verb == .list }) == 2)
             }
         }
     }

@@ -360,6 +360,8 @@ struct WatchingTests {
         await reader.waitForPorts(["web": 80])
         let file = try #require(FileHandle(forWritingAtPath: directory.path + "/web.yaml"))
         try file.truncate(atOffset: 0)
+        // `kubectl get -o yaml > web.yaml` asks the API server between the two.
+        try await Task.sleep(for: .milliseconds(600))
         // Another change makes the source look while the first file is empty.
         try directory.write(Manifests.service("api", ip: "10.96.0.16"), to: "api.yaml")
         await reader.waitForPorts(["web": 80, "api": 80])

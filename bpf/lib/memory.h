@@ -6,15 +6,21 @@
 #include "lib/count.h"
 #include "lib/ctx.h"
 #include "lib/guard.h"
+#include "lib/kernel_socket.h"
 #include "lib/multipath.h"
 #include "lib/unconnected.h"
 #include "lib/wayback.h"
 
-/* Where a connected socket's record goes: its place, or storage of its own when that is taken. */
+/*
+ * Where a connected socket's record goes: its place, or storage of its own when that is taken, or
+ * when nothing would tell the hooks to give it back.
+ */
 static __always_inline struct origin *sock_origin_of(struct bpf_sock_addr *ctx)
 {
-	struct origin *origin = wayback_claim(bpf_get_socket_cookie(ctx));
+	struct origin *origin = NULL;
 
+	if (!sock_is_kernels(ctx->sk))
+		origin = wayback_claim(bpf_get_socket_cookie(ctx));
 	if (origin || !ctx->sk)
 		return origin;
 	return bpf_sk_storage_get(&sock_spill, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);

@@ -15,8 +15,10 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cache=${KERNEL_CACHE:-$root/build/kernels}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-# What the tests insert into a kernel; IPv6 and cgroup BPF are built in.
-modules=(veth dummy sch_ingress cls_bpf)
+# What the tests insert into a kernel, in this order; IPv6 and cgroup BPF are built in. The lower line is NFS: what
+# one kernel has as a module another one has built in, or not at all.
+modules=(veth dummy sch_ingress cls_bpf
+	netfs fscache dns_resolver sunrpc auth_rpcgss grace lockd nfs_acl nfs_ssc nfs_localio nfs nfsv4 nfsd)
 
 version=${1:-}
 case $version in
@@ -128,10 +130,10 @@ download_packages() {
 }
 
 extract() {
-	local deb module file
+	local deb module file name
 	local patterns=('*boot/vmlinuz-*' '*/vmlinuz')
 	for module in "${modules[@]}"; do patterns+=("*/$module.ko*"); done
-	rm -rf "$downloads/tree"
+	rm -rf "$downloads/tree" "$kernel/modules"
 	mkdir -p "$downloads/tree" "$kernel/modules"
 	for deb in "$downloads"/*.deb; do
 		# tar fails on a pattern that one of the packages does not have; what counts is checked below.
@@ -143,17 +145,18 @@ extract() {
 		exit 1
 	}
 	cp "$file" "$kernel/bzImage"
-	for module in "${modules[@]}"; do
-		file=$(find "$downloads/tree" -type f -name "$module.ko*" | head -n 1)
+	for module in "${!modules[@]}"; do
+		file=$(find "$downloads/tree" -type f -name "${modules[module]}.ko*" | head -n 1)
+		name=$(printf '%s/modules/%02d-%s.ko' "$kernel" "$module" "${modules[module]}")
 		case $file in
-		*.ko) cp "$file" "$kernel/modules/$module.ko" ;;
-		*.ko.xz) xz -dc "$file" >"$kernel/modules/$module.ko" ;;
-		*.ko.zst) zstd -qdc "$file" >"$kernel/modules/$module.ko" ;;
+		*.ko) cp "$file" "$name" ;;
+		*.ko.xz) xz -dc "$file" >"$name" ;;
+		*.ko.zst) zstd -qdc "$file" >"$name" ;;
 		esac
 	done
 }
 
-if [ -s "$kernel/release" ]; then
+if [ -s "$kernel/release" ] && [ "$(cat "$kernel/wanted" 2>/dev/null)" = "${modules[*]}" ]; then
 	echo "kernel $version: $(<"$kernel/release") is in $kernel"
 	exit 0
 fi
@@ -166,6 +169,7 @@ download_packages
 bytes=$(cat "$downloads"/*.deb | wc -c)
 extract
 rm -rf "$downloads"
+echo "${modules[*]}" >"$kernel/wanted"
 echo "$release" >"$kernel/release.new"
 mv "$kernel/release.new" "$kernel/release"
 echo "kernel $version: fetched $release from $(find_mirror) $suite ($((bytes / 1000000)) MB) into $kernel"

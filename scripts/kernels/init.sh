@@ -163,9 +163,10 @@ status_answers() {
 	[ "$status" = 0 ] || [ "$status" = 3 ]
 }
 
+# start_swiftlet CGROUP
 start_swiftlet() {
 	swiftlet run --kube-proxy-replacement=true --manifests /manifests --hostname-override kernel-test \
-		--metrics-per-backend true --cgroup-root "$node_cgroup" --set-sysctls \
+		--metrics-per-backend true --cgroup-root "$1" --set-sysctls \
 		>/tmp/swiftlet.log 2>&1 &
 	daemon=$!
 	if ! wait_until 60 status_answers; then
@@ -393,6 +394,8 @@ show_logs() {
 	dmesg 2>/dev/null | grep -i -E 'bug:|oops|warning:|call trace' | tail -n 20 | sed 's/^/     /'
 }
 
+# shellcheck source=scripts/kernels/nfs.sh
+. /lib/nfs.sh
 mount_filesystems
 expected=${swiftlet_programs:-0}
 kernel_before 6 5 || expected=$((expected + ${swiftlet_visitors:-0}))
@@ -400,7 +403,7 @@ say "kernel $(uname -r), $(nproc) CPUs, up after $(uptime_seconds) s"
 insert_modules
 set_up_network
 start_pods
-start_swiftlet
+start_swiftlet "$node_cgroup"
 count_programs
 if [ "$programs" -gt 0 ]; then
 	call_cluster_ips
@@ -412,6 +415,7 @@ if [ "$programs" -gt 0 ]; then
 	call_bystanders
 	count_backends
 	report_status
+	call_nfs
 fi
 if dmesg 2>/dev/null | grep -q -E 'BUG:|Oops|WARNING:'; then fail "the kernel warns: see the log"; fi
 show_logs

@@ -68,6 +68,7 @@ mkdir -p "$tree"/{bin,dev,etc,lib/modules,lib/shared,proc,run,sys,tmp,usr/bin,ma
 cp -L "$busybox" "$tree/bin/busybox"
 ln -s busybox "$tree/bin/sh"
 install -m 755 "$here/init.sh" "$tree/init"
+install -m 644 "$here/nfs.sh" "$tree/lib/nfs.sh"
 cp -RL "$manifests/." "$tree/manifests/"
 find "$modules" -name '*.ko' -exec cp {} "$tree/lib/modules/" \;
 for program in "${programs[@]}"; do add_program "$program"; done

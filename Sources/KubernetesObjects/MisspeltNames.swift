@@ -10,16 +10,54 @@ extension Field {
     ]
     private static let known = FieldName.allCases.map(\.rawValue) + unread
 
+    /// What stands below a field of a Service, an EndpointSlice or an Endpoints object.
+    private static let levels: [FieldName: [String]] = [
+        .metadata: [
+            "annotations", "clusterName", "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp",
+            "finalizers", "generateName", "generation", "labels", "managedFields", "name", "namespace",
+            "ownerReferences", "resourceVersion", "selfLink", "uid",
+        ],
+        .spec: [
+            "allocateLoadBalancerNodePorts", "clusterIP", "clusterIPs", "externalIPs", "externalName",
+            "externalTrafficPolicy", "healthCheckNodePort", "internalTrafficPolicy", "ipFamilies", "ipFamilyPolicy",
+            "loadBalancerClass", "loadBalancerIP", "loadBalancerSourceRanges", "ports", "publishNotReadyAddresses",
+            "selector", "sessionAffinity", "sessionAffinityConfig", "trafficDistribution", "type",
+        ],
+        .ports: ["appProtocol", "error", "name", "nodePort", "port", "protocol", "targetPort"],
+        .sessionAffinityConfig: ["clientIP"],
+        .clientIP: ["timeoutSeconds"],
+        .status: ["conditions", "loadBalancer"],
+        .loadBalancer: ["ingress"],
+        .ingress: ["hostname", "ip", "ipMode", "ports"],
+        .endpoints: [
+            "addresses", "conditions", "deprecatedTopology", "hints", "hostname", "nodeName", "targetRef", "zone",
+        ],
+        .conditions: [
+            "lastTransitionTime", "message", "observedGeneration", "ready", "reason", "serving", "status",
+            "terminating", "type",
+        ],
+        .hints: ["forNodes", "forZones"],
+        .forZones: ["name"],
+        .forNodes: ["name"],
+        .subsets: ["addresses", "notReadyAddresses", "ports"],
+        .addresses: ["hostname", "ip", "nodeName", "targetRef"],
+        .notReadyAddresses: ["hostname", "ip", "nodeName", "targetRef"],
+    ]
+    private static let top = [
+        "addressType", "apiVersion", "endpoints", "kind", "metadata", "ports", "spec", "status", "subsets",
+    ]
+
     /// Each field that is none of Kubernetes', as its path and the advice what to write, a few of them.
     package func unknownFields(atMost most: Int = 5) -> [(path: String, advice: String)] {
         var found: [(path: String, advice: String)] = []
-        var rest = [self]
-        while let field = rest.popLast(), found.count < most {
+        var rest: [(field: Field, names: [String])] = [(self, Self.top)]
+        while let (field, names) = rest.popLast(), found.count < most {
             for member in field.memberKeys {
                 if let name = member.name {
-                    if !name.hasFreeKeys, !name.isReference { rest.append(member.value) }
+                    if name.hasFreeKeys || name.isReference { continue }
+                    rest.append((member.value, Self.levels[name] ?? Self.known))
                 } else if !Self.unread.contains(member.text), found.count < most {
-                    let advice = Self.known.nearest(to: member.text).map { "write \($0)" } ?? "remove it"
+                    let advice = names.nearest(to: member.text).map { "write \($0)" } ?? "remove it"
                     found.append((member.path, advice))
                 }
             }

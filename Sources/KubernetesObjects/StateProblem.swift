@@ -38,6 +38,8 @@ package struct StateProblem: Sendable, Hashable, CustomStringConvertible {
     package var advice: String
     /// What is not known as it is now, for this problem.
     package var hides = HiddenObjects.none
+    /// Names that stand in what cannot be read as far as to know what it defines; nil if none can be made out.
+    package var names: [String]?
 
     package init(
         _ kind: Kind, origin: String, document: Int? = nil, object: String? = nil, field: String? = nil,
@@ -85,9 +87,10 @@ package struct StateProblem: Sendable, Hashable, CustomStringConvertible {
 
 extension StateProblem {
     /// The same problem, for which something is not known as it is now.
-    package func hiding(_ objects: HiddenObjects) -> StateProblem {
+    package func hiding(_ objects: HiddenObjects, naming names: [String]? = nil) -> StateProblem {
         var problem = self
         problem.hides = objects
+        problem.names = names
         return problem
     }
 

@@ -49,7 +49,7 @@ struct ManifestParser: Sendable {
                     StateProblem(
                         .unparsable, origin: file, document: document.number, cause: error.text,
                         advice: "correct the \(language)"
-                    ).hiding(.anything))
+                    ).hiding(.anything, naming: document.names))
                 parsed.isComplete = false
             }
         }
@@ -59,9 +59,11 @@ struct ManifestParser: Sendable {
     private func documents(_ bytes: [UInt8], file: String) -> [ManifestDocument] {
         guard file.hasSuffix(".json") else { return readYAML(bytes) }
         if bytes.allSatisfy({ [0x20, 0x09, 0x0A, 0x0D].contains($0) }) { return [] }
-        return [
-            ManifestDocument(number: 1, content: Result { () throws(SyntaxError) in try JSONReader.document(bytes) })
-        ]
+        do throws(SyntaxError) {
+            return [ManifestDocument(number: 1, content: .success(try JSONReader.document(bytes)))]
+        } catch {
+            return [ManifestDocument(number: 1, content: .failure(error), names: StateProblem.names(in: bytes))]
+        }
     }
 
     private func read(_ content: Document, document: Int, file: String, into parsed: inout ParsedFile) {
@@ -85,7 +87,7 @@ struct ManifestParser: Sendable {
             for key in [FieldName.apiVersion, .kind] where field[key] == nil {
                 field.reportMissing(key, "write what the object is")
             }
-            parsed.add(field.findings, document: document, file: file)
+            parsed.add(field.findings, document: document, file: file, naming: field.apart.names)
             return
         }
         if kind.hasSuffix("List"), let items = field[.items] {
@@ -114,7 +116,8 @@ struct ManifestParser: Sendable {
 
     private func read(_ field: Field, kind: ObjectKind, document: Int, file: String, into parsed: inout ParsedFile) {
         guard let key = reader.key(of: field, kind: kind) else {
-            parsed.add(field.findings, document: document, file: file, object: kind.word)
+            parsed.add(
+                field.findings, document: document, file: file, object: kind.word, naming: field.apart.names)
             return
         }
         let content = reader.object(field, key: key)
@@ -187,11 +190,20 @@ private struct TypeName {
     var kind: String
 }
 
+extension Field {
+    /// Its own name, and that of the Service that it would belong to.
+    fileprivate var names: [String] {
+        let metadata = self[.metadata]
+        return [metadata?[.name]?.text, metadata?[.labels]?["kubernetes.io/service-name"]?.text].compactMap(\.self)
+    }
+}
+
 extension ParsedFile {
     fileprivate mutating func add(
-        _ findings: Findings, document: Int, file: String, object: String? = nil
+        _ findings: Findings, document: Int, file: String, object: String? = nil, naming names: [String] = []
     ) {
-        problems += StateProblem.all(findings, origin: file, document: document, object: object, hiding: .anything)
+        let all = StateProblem.all(findings, origin: file, document: document, object: object)
+        problems += all.map { $0.hiding(.anything, naming: names) }
         if findings.isRefused { isComplete = false }
     }
 }

@@ -5,6 +5,8 @@ struct ManifestDocument {
     /// Counted from 1.
     var number: Int
     var content: Result<Document, SyntaxError>
+    /// Names that stand in one that is broken.
+    var names: [String]?
 }
 
 /// Reads a YAML text of several documents. A document that is broken leaves the others untouched.
@@ -31,7 +33,10 @@ private func appendDocuments(
             documents.append(ManifestDocument(number: documents.count + 1, content: .success(document)))
         } catch {
             let located = SyntaxError(line: error.line.map { $0 + chunk.firstLine }, cause: error.cause)
-            documents.append(ManifestDocument(number: documents.count + 1, content: .failure(located)))
+            documents.append(
+                ManifestDocument(
+                    number: documents.count + 1, content: .failure(located),
+                    names: StateProblem.names(in: buffer[chunk.range])))
             return
         }
     }

@@ -38,9 +38,14 @@ extension ControlPlane {
     /// What may define a Service that only the maps have.
     private func cause(of name: ObjectName) -> String {
         let own = problems.filter { $0.hides.service == name }
-        let refused = (own.isEmpty ? problems.filter(\.isRefusal) : own).map(\.shortStatement).sorted()
-        guard let first = refused.first else { return "what may define it cannot be used" }
-        return refused.count == 1 ? first : "\(first); \(refused.count - 1) more such problems are in `swiftlet status`"
+        let likely = own.isEmpty ? problems.suspects(for: name.name) : Array(own)
+        let isNamed = !own.isEmpty || likely.contains { $0.names != nil }
+        let refused = likely.isEmpty ? problems.filter { $0.hides == .anything } : likely
+        let statements = Set(refused.map(\.shortStatement)).sorted()
+        guard let first = statements.first else { return "what may define it cannot be used" }
+        if statements.count == 1 { return first }
+        if !isNamed { return refused.countStatement }
+        return "\(first); \(statements.count - 1) more such problems are in `swiftlet status`"
     }
 
     /// A line for each cause, with the first few Services.

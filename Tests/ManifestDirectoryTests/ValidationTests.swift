@@ -288,6 +288,12 @@ let doubts: [Mistake] = [
         "apiVersion: v1\nkind: Service\nmetadata: {name: web, labels: {wizardry: a}, ownerReferences: [{x: 1}]}\n"
             + "spec: {ports: [{port: 80, wizardry: 1}], ipFamilyPolicy: SingleStack}"),
     Mistake(
+        "look at Service default/web in f.yaml (document 1): a is no field that is known; remove it",
+        "a: 1\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}"),
+    Mistake(
+        "look at Service default/web in f.yaml (document 1): spec.addresse is no field that is known; remove it",
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {addresse: x, ports: [{port: 80}]}"),
+    Mistake(
         "look at Service default/web in f.yaml (document 1): spec.trafficDistribution is PreferCloze; "
             + "write PreferClose, PreferSameZone or PreferSameNode",
         "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"

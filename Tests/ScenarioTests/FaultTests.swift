@@ -18,7 +18,7 @@ struct FaultTests {
 
     @Test("all of them are there, and each reason is of the catalogue")
     func complete() throws {
-        #expect(Fault.all.count == 183)
+        #expect(Fault.all.count == 186)
         for fault in Fault.all {
             let explanation = try fault.explanation()
             let code = try #require(ReasonCode(rawValue: explanation.verdict.code))

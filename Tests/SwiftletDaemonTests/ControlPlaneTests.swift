@@ -96,6 +96,25 @@ struct ControlPlaneTests {
         #expect(await early.control.served("default/web-0")?.kept.map(\.cause) == ["no complete list has come yet"])
     }
 
+    @Test("what names a Service is why it is kept; of many that do not, the number is told")
+    func suspects() async throws {
+        func broken(_ file: String, _ names: [String]?) -> StateProblem {
+            StateProblem(.unparsable, origin: "/m/\(file).yaml", cause: "no YAML", advice: "correct it")
+                .hiding(.anything, naming: names)
+        }
+        let before = try MemoryControlPlane()
+        _ = await before.control.ingestFirst(try Objects.list(0..<2))
+        let after = try MemoryControlPlane(before.store)
+        let problems = [broken("a", nil), broken("b", ["other"]), broken("c", ["x", "web-1"]), broken("d", nil)]
+        _ = await after.control.ingestFirst(StateBatch(problems: problems, isInitial: true))
+        let lines = await after.control.keptLines
+        #expect(
+            lines == [
+                "default/web-1 is kept from before: /m/c.yaml cannot be parsed",
+                "default/web-0 is kept from before: 2 manifests cannot be used",
+            ])
+    }
+
     @Test("what a Service is served by is handed over whole, and of others the slices are not")
     func served() async throws {
         let plane = try MemoryControlPlane()

@@ -26,7 +26,7 @@ extension Explainer {
                 ? $0.kind == .nodePort || $0.kind == .loadBalancer
                 : $0.clusterIPs.isEmpty && !$0.isHeadless && $0.kind != .externalName
         }
-        return (nameless ?? unread).map { Reason($0, after: reason.text) } ?? reason
+        return nameless.map { Reason($0, after: reason.text) } ?? unread(naming: nil, after: reason.text) ?? reason
     }
 
     /// An address that a Service names where it does not count.
@@ -321,7 +321,7 @@ extension Explainer {
         }
         let near = services.map(\.name.name).nearest(to: name)
         let meant = near.map { "; did you mean \($0)?" } ?? ""
-        if near == nil, let unread { return Reason(unread, after: "no Service \(wanted)") }
+        if near == nil, let unread = unread(naming: name, after: "no Service \(wanted)") { return unread }
         return Reason(
             .noSuchService, object: "Service \(wanted)", text: "no Service \(wanted)\(meant)",
             remedy: near == nil ? "`swiftlet services` lists all" : "")

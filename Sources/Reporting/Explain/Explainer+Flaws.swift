@@ -16,8 +16,8 @@ extension Explainer {
                 reason.code, object: reason.object, text: "\(reason.text); \(Reason.kept(kept))",
                 remedy: ReasonCode.keptFromBefore.entry.remedy)
         }
-        guard lack == .everything, let unread else { return reason }
-        return Reason(unread, after: "\(service.name) has no endpoints")
+        guard lack == .everything else { return reason }
+        return unread(naming: service.name.name, after: "\(service.name) has no endpoints") ?? reason
     }
 
     /// That something of a Service is as it was before.
@@ -58,8 +58,18 @@ extension Explainer {
         }?.problem
     }
 
-    /// A file of which it is not known what it defines.
-    var unread: StateProblem? { view.problems.first { $0.hides == .anything && $0.object?.hasPrefix("Pod ") != true } }
+    /// That it is not known what a file defines, where this may be why something is missing.
+    ///
+    /// - Parameter name: of what is missing; nil if it is an address.
+    func unread(naming name: String?, after lead: String) -> Reason? {
+        let unread = view.problems.filter { $0.hides == .anything && $0.object?.hasPrefix("Pod ") != true }
+        let suspects = name.map(unread.suspects) ?? unread.filter { $0.names != [] }
+        guard let first = suspects.first else { return nil }
+        if suspects.count == 1 || name != nil && first.names != nil { return Reason(first, after: lead) }
+        return Reason(
+            .refusedObject, text: "\(lead); \(suspects.countStatement)",
+            remedy: "`swiftlet status` says what to correct")
+    }
 }
 
 extension Reason {

@@ -123,8 +123,8 @@ actor IdentityKeeper {
         if let made, made.material == material { return made.tls }
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12
-        // A peer dropped for silence will not complete the TLS shutdown: wait briefly.
-        tls.shutdownTimeout = .seconds(1)
+        // A peer that is sick will not complete the TLS shutdown, and a stop has a second for all it does.
+        tls.shutdownTimeout = .milliseconds(200)
         tls.certificateVerification = connection.verifiesCertificate ? .fullVerification : .none
         if let authority = material.authority {
             tls.trustRoots = .certificates(try certificates(authority, connection.authority))

@@ -7,7 +7,7 @@ import Logging
 ///
 /// What is written at any moment is whole for connects, and a start completes what an earlier process left.
 struct StopDeadline: ~Copyable {
-    private static let patience = DispatchTimeInterval.milliseconds(900)
+    private static let patience = DispatchTimeInterval.milliseconds(700)
     private let sources: [any DispatchSourceSignal]
 
     /// - Parameter exitCode: of a process that ends so.

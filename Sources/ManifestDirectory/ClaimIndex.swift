@@ -13,7 +13,22 @@ struct ClaimIndex {
                 ?? "NodePort \(port)/\(proto)"
         }
 
-        static func < (left: Claim, right: Claim) -> Bool { left.description < right.description }
+        /// NodePorts last.
+        static func < (left: Claim, right: Claim) -> Bool {
+            switch (left.address, right.address) {
+            case (let one?, let other?): (one, left.port, left.proto) < (other, right.port, right.proto)
+            case (nil, nil): (left.port, left.proto) < (right.port, right.proto)
+            case (let one, _): one != nil
+            }
+        }
+    }
+
+    /// What a Service claims and does not get: the first of it, and how much more there is.
+    struct Lost {
+        var service: ObjectName
+        var claim: Claim
+        var holder: ObjectName
+        var more = 0
     }
 
     /// The Services of one claim, of which there is almost always one.
@@ -35,12 +50,21 @@ struct ClaimIndex {
         for claim in after.subtracting(before) { add(claim, of: name) }
     }
 
-    /// Each claim of more than one Service, and these in the order in which the model serves them (spec 25).
-    var conflicts: [(claim: Claim, services: [ObjectName])] {
-        contested.sorted().map { claim in
-            guard case .many(let names) = claimants[claim] else { return (claim, []) }
-            return (claim, names.compactMap { services[$0]?.precedence(for: claim.address) }.sorted().map(\.service))
+    /// Of each Service that goes without something, in the order in which the model serves them (spec 25).
+    var conflicts: [Lost] {
+        var lost: [ObjectName: Lost] = [:]
+        for claim in contested {
+            guard case .many(let names) = claimants[claim] else { continue }
+            let claims = names.compactMap { services[$0]?.precedence(for: claim.address) }.sorted().map(\.service)
+            for service in claims.dropFirst() {
+                let known = lost[service]
+                lost[service] = Lost(service: service, claim: claim, holder: claims[0])
+                guard let known else { continue }
+                if known.claim < claim { lost[service] = known }
+                lost[service]?.more = known.more + 1
+            }
         }
+        return lost.values.sorted { $0.service < $1.service }
     }
 
     private mutating func add(_ claim: Claim, of name: ObjectName) {

@@ -215,16 +215,15 @@ extension ManifestState {
                         cause: "\(owner) defines it already", advice: "keep one of them"))
             }
         }
-        for (claim, services) in claims.conflicts {
-            guard let first = services.first else { continue }
-            for service in services.dropFirst() {
-                let key = ObjectKey(kind: .service, name: service)
-                guard let file = owners[key]?.file else { continue }
-                all.append(
-                    StateProblem(
-                        .conflict, origin: file, document: document(of: key, in: file), object: "\(key)",
-                        cause: "\(claim) is also claimed by Service \(first)", advice: "change one of them"))
-            }
+        for lost in claims.conflicts {
+            let key = ObjectKey(kind: .service, name: lost.service)
+            guard let file = owners[key]?.file else { continue }
+            let more = lost.more == 0 ? "" : ", and \(lost.more) more of them by others"
+            all.append(
+                StateProblem(
+                    .conflict, origin: file, document: document(of: key, in: file), object: "\(key)",
+                    cause: "\(lost.claim) is also claimed by Service \(lost.holder)\(more)",
+                    advice: "change one of them"))
         }
         return all + doubts()
     }

@@ -19,6 +19,25 @@ package struct Conflict: Sendable, Hashable, Comparable, CustomStringConvertible
     }
 }
 
+extension Collection<Conflict> {
+    /// A line for each Service, in the order of the first ones: a Service may ask for thousands of addresses.
+    package var lines: [(service: ObjectName, text: String)] {
+        var order: [Conflict] = []
+        var counts: [ObjectName: Int] = [:]
+        for conflict in self {
+            let count = counts[conflict.service, default: 0]
+            if count == 0 { order.append(conflict) }
+            counts[conflict.service] = count + 1
+        }
+        return order.map { first in
+            let more = counts[first.service, default: 1] - 1
+            let verb = more == 1 ? "is" : "are"
+            let rest = more == 0 ? "" : "; \(more) more of its frontends \(verb) held, too"
+            return (first.service, "\(first)\(rest)")
+        }
+    }
+}
+
 /// Which of several Services has a frontend: the least of these (spec 25).
 ///
 /// What the API server or a controller assigns goes before what a user may write into `externalIPs`; then the older Service
@@ -65,6 +84,8 @@ struct Claims: Sendable {
     private var holders = CompactDictionary<FrontendKey, Claim>()
     /// The others, sorted; hardly any key has some.
     private var waiting: [FrontendKey: [Claim]] = [:]
+    /// Another number whenever `conflicts` may have changed.
+    private(set) var revision = 0
 
     func holder(of key: FrontendKey) -> ObjectName? { holders[key.claimed]?.service }
 
@@ -102,6 +123,7 @@ struct Claims: Sendable {
     }
 
     private mutating func setClaims(_ claims: [Claim], of key: FrontendKey, by service: ObjectName) -> ObjectName? {
+        revision += 1
         let before = holders[key]?.service
         let after = claims.first?.service
         holders[key] = claims.first

@@ -15,6 +15,9 @@ package struct Compiler: Sendable {
     /// Frontends that a Service asks for and another one holds, sorted (spec 25).
     package var conflicts: [Conflict] { claims.conflicts }
 
+    /// Another number whenever they may have changed.
+    package var conflictsRevision: Int { claims.revision }
+
     /// Compiles the dirty Services, and all of them if the node's configuration is another one than last time.
     ///
     /// The cost is that of the dirty Services and of those that lose a frontend to them or get one from them.

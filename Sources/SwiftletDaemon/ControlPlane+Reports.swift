@@ -16,14 +16,16 @@ import SystemPackage
 
 extension ControlPlane {
     func reportConflicts() {
+        if compiler.conflictsRevision == reportedConflictsRevision { return }
+        reportedConflictsRevision = compiler.conflictsRevision
         let conflicts = Set(compiler.conflicts)
         var lines = LogRun(log, .warning)
-        for conflict in conflicts.subtracting(reportedConflicts).sorted() {
-            lines.add("two Services claim one frontend", metadata: ["conflict": "\(conflict)"])
+        for (service, text) in conflicts.subtracting(reportedConflicts).sorted().lines {
+            lines.add("two Services claim one frontend", metadata: ["conflict": "\(text)"])
             warn(
                 ServiceWarning(
-                    service: conflict.service, reason: "FrontendConflict", action: "Programming",
-                    note: Reason(.conflict, text: "\(conflict)").note))
+                    service: service, reason: "FrontendConflict", action: "Programming",
+                    note: Reason(.conflict, text: text).note))
         }
         lines.end()
         reportedConflicts = conflicts
@@ -61,7 +63,7 @@ extension ControlPlane {
         }
         report.firstWithoutBackends = firstWithoutBackends
         report.problems =
-            problems.filter(\.isRefusal).map(\.description).sorted() + compiler.conflicts.map(\.description)
+            problems.filter(\.isRefusal).map(\.description).sorted() + compiler.conflicts.lines.map(\.text)
             + attention.values.sorted() + endpoints.problems.all + (names?.problems ?? [])
             + keptLines
         report.names = names?.report
@@ -83,11 +85,15 @@ extension ControlPlane {
         return report
     }
 
-    /// Of manifests, as things are now: a program that listened on a NodePort may have ended.
-    private var doubts: [String] {
-        if configuration.manifests.isEmpty { return [] }
-        let own = Set(localAddresses)
+    /// As things are now: a program that listened on a NodePort may have ended. All the rest an API server checks; in a
+    /// cluster a cache of DNS may own a ClusterIP, on purpose.
+    var doubts: [String] {
         let listening = servesNodePorts ? ListeningPorts.tcp() : []
+        if configuration.manifests.isEmpty {
+            if listening.isEmpty { return [] }
+            return compiler.desired.services.values.flatMap { $0.doubts(onNodeWith: [], listening: listening) }.sorted()
+        }
+        let own = Set(localAddresses)
         let across = ServiceDoubts(state)
         return compiler.desired.services.values.flatMap { service in
             service.doubts(onNodeWith: own, listening: listening)
@@ -235,10 +241,10 @@ extension ServiceReport {
                     name: port.name.port, protocol: "\(port.name.proto)", family: Int(port.name.family.rawValue),
                     reason: reason?.text, reasonCode: reason?.code.rawValue, remark: remark?.text,
                     remarkCode: remark?.code.rawValue,
-                    addressProblems: conflicts.filter { service.asks($0.frontend, of: port.name) }.map(\.description)
+                    addressProblems: conflicts.filter { service.asks($0.frontend, of: port.name) }.lines.map(\.text)
                         + remarks.filter { $0.address.family == port.name.family }.map(\.text))
             },
-            problems: conflicts.map(\.description) + remarks.map(\.text) + others)
+            problems: conflicts.lines.map(\.text) + remarks.map(\.text) + others)
     }
 }
 

@@ -71,6 +71,7 @@ actor ControlPlane<Store: MapStore & Sendable> {
     var podsSeen: (revision: Int, at: ContinuousClock.Instant)?
     private var withheld = WithheldServices()
     var reportedConflicts: Set<Conflict> = []
+    var reportedConflictsRevision = 0
     var reportedFailures = ReportedFailures()
     private(set) var lastEventAt: Date?
     /// An element when there is something to free: changes do not wait for a grace period.

@@ -258,6 +258,14 @@ let otherMistakes: [Mistake] = [
         "cannot give Service default/web2 in f.yaml (document 2) all that it claims: "
             + "NodePort 30080/TCP is also claimed by Service default/web; change one of them",
         Manifests.documents(nodePort("web", "10.96.0.15"), nodePort("web2", "10.96.0.16"))),
+    Mistake(
+        "cannot give Service default/web2 in f.yaml (document 2) all that it claims: 10.96.0.1:80/TCP is also claimed by "
+            + "Service default/web, and 2 more of them by others; change one of them",
+        Manifests.documents(
+            "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+                + "spec: {clusterIP: 10.96.0.1, externalIPs: [10.96.0.3, 10.96.0.2], ports: [{port: 80}]}",
+            "apiVersion: v1\nkind: Service\nmetadata: {name: web2}\n"
+                + "spec: {clusterIP: 10.96.0.9, externalIPs: [10.96.0.2, 10.96.0.1, 10.96.0.3], ports: [{port: 80}]}")),
     // A ClusterIP is never lost to an external IP, whatever the names (spec 25).
     Mistake(
         "cannot give Service default/a in f.yaml (document 1) all that it claims: "

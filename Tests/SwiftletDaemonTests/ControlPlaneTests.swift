@@ -1,3 +1,4 @@
+import Glibc
 import KubernetesAPI
 import KubernetesObjects
 import Observability
@@ -261,6 +262,58 @@ struct ControlPlaneTests {
         #expect(plane.warnings.withLock { $0.map(\.service) } == [Objects.name(1)])
         #expect(plane.count(.services4) == 4)
     }
+
+    @Test("a Service that loses thousands of addresses has one line, in the log, in status and in its Event")
+    func manyConflicts() async throws {
+        let plane = try MemoryControlPlane()
+        let shared = (0..<100).map { IPAddress(v4: 0xc633_6400 + UInt32($0)) }
+        let both = try (0..<2).flatMap { try Objects.service($0) { $0.externalIPs = shared } }
+        _ = await plane.control.ingestFirst(StateBatch(events: both, isInitial: true))
+        let line =
+            "default/web-1 cannot have 198.51.100.0:80/TCP: default/web-0 holds it; 99 more of its frontends are held, too"
+        let logged = plane.lines.all.filter { $0.hasPrefix("two Services claim one frontend") }
+        #expect(logged == ["two Services claim one frontend conflict=\(line)"])
+        #expect(plane.warnings.withLock { $0.count } == 1)
+        #expect(await plane.control.serviceReports().map(\.problems) == [[], [line]])
+        #expect(await plane.control.compiler.conflicts.lines.map(\.text) == [line])
+    }
+
+    @Test("a NodePort on which a program listens is named from an API server, too")
+    func listening() async throws {
+        let plane = try MemoryControlPlane()
+        let listener = try Listener()
+        let address = IPAddress(v4: 0xc000_0201)
+        await plane.control.setLocalAddresses([address], podRoutes: [], held: [])
+        let port = try Objects.port(Int(listener.port))
+        let events = try Objects.service(0) { service in
+            service.kind = .nodePort
+            service.ports[0].nodePort = port
+        }
+        _ = await plane.control.ingestFirst(StateBatch(events: events, isInitial: true))
+        let doubts = await plane.control.doubts
+        #expect(doubts.count == 1 && doubts[0].contains("listens on its NodePort \(port)"), "\(doubts)")
+    }
+}
+
+/// A TCP socket that listens on a port which the kernel chooses.
+private struct Listener: ~Copyable {
+    let port: UInt16
+    private let descriptor: Int32
+
+    init() throws {
+        let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        try #require(listen(number, 1) == 0)
+        var address = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(number, $0, &length) }
+        }
+        try #require(status == 0)
+        descriptor = number
+        port = UInt16(bigEndian: address.sin_port)
+    }
+
+    deinit { close(descriptor) }
 }
 
 extension ControlPlane {

@@ -205,7 +205,7 @@ package struct Explainer {
         steps.append(.init(text: policy(route)))
         steps.append(.init(text: endpointsTitle(route), endpoints: endpoints(route)))
         steps += keptSteps(route.service)
-        steps += conflicts(of: route.service).map { .init(text: $0.description) }
+        steps += conflicts(of: route.service).lines.map { .init(text: $0.text) }
         steps += remarks(on: route.service).map { .init(text: $0) }
         steps += ServiceDoubts(state).of(route.service).map { .init(text: $0) }
         if let maps = facts.maps {

@@ -7,16 +7,20 @@ package struct AwakenedFrontend: Sendable, Hashable {
     package var service: ServicePortName
     /// A ClusterIP is an address of no device: a socket that is connected to it without us waits for this Service.
     package var isClusterIP: Bool
+    /// At another address somebody may have been before the Service: only a socket that has heard nothing there waits for it.
+    package var takesSilent: Bool
     /// False: some of the sockets that wait there may be refused still. They wait on.
     package var servesAll: Bool
 
     package init(
-        address: IPAddress, port: UInt16, service: ServicePortName, isClusterIP: Bool, servesAll: Bool = true
+        address: IPAddress, port: UInt16, service: ServicePortName, isClusterIP: Bool, takesSilent: Bool = false,
+        servesAll: Bool = true
     ) {
         self.address = address
         self.port = port
         self.service = service
         self.isClusterIP = isClusterIP
+        self.takesSilent = takesSilent
         self.servesAll = servesAll
     }
 }
@@ -37,7 +41,7 @@ extension Mirror {
     /// Those of service ports that have got source ranges: a client that was refused may be admitted now.
     mutating func reportWidened() {
         if widened.isEmpty { return }
-        let known = Set(awakened)
+        let known = Set(awakened.map(\.recordedOnly))
         for id in widened.sorted() {
             guard let record = records[id], let name = record.name else { continue }
             let restricted = record.frontends.filter(\.entry.isRestricted)
@@ -51,13 +55,21 @@ extension Mirror {
         guard key.scope == .fromNode, entry.action == .balance, !entry.leavesSockets else { return nil }
         return AwakenedFrontend(
             address: key.address, port: key.port.number, service: name, isClusterIP: entry.kind == .clusterIP,
+            takesSilent: entry.kind != .clusterIP && name.proto == .udp,
             servesAll: !entry.isRestricted)
     }
 
     /// Only UDP waits where it was refused, and has a record of that.
     private func widened(_ key: FrontendKey, _ entry: ServiceEntry, _ name: ServicePortName) -> AwakenedFrontend? {
-        guard name.proto == .udp, var frontend = awakened(key, entry, name) else { return nil }
-        frontend.isClusterIP = false
+        name.proto == .udp ? awakened(key, entry, name)?.recordedOnly : nil
+    }
+}
+
+extension AwakenedFrontend {
+    /// The same for those alone that are recorded to wait there.
+    fileprivate var recordedOnly: Self {
+        var frontend = self
+        (frontend.isClusterIP, frontend.takesSilent) = (false, false)
         return frontend
     }
 }

@@ -34,6 +34,8 @@ package final class SocketReviver: Sendable {
         let vip: (address: [UInt8], port: UInt16)
         /// Its program must be told: what it sent to that backend is lost.
         let wasServed: Bool
+        /// It is not recorded to wait, and whom it has heard where it is may be somebody else.
+        let mustBeSilent: Bool
         /// The frontend at which it is recorded to wait, if that leaves no socket to wait on: then it is ended where it
         /// cannot be connected anew, so that its program opens another one.
         let mayEndFor: AwakenedFrontend?
@@ -57,7 +59,7 @@ package final class SocketReviver: Sendable {
                 guard let found = places.stuck(socket, proto, records) else { continue }
                 // Without a record only its cgroup tells that the hooks would have led it.
                 if found.wasServed || records.contains(where: { $0.names(found.place) })
-                    || socket.cgroup.map({ served.contain($0) }) ?? true
+                    || socket.cgroup.map({ served.contain($0) }) ?? !found.mustBeSilent
                 {
                     stuck.append(found)
                 }
@@ -94,6 +96,10 @@ package final class SocketReviver: Sendable {
             guard case .destroyed = diagnosis.destroy(stuck.socket, transport) else { return .gone }
             // Its program was faster than we are, and has connected it by itself.
             if Self.isConnected(copy.rawValue) { return .destroyed }
+            SocketSilence.begin(copy.rawValue)
+        } else {
+            if stuck.mustBeSilent, !SocketSilence.lasts(copy.rawValue) { return .gone }
+            Self.freeSource(copy.rawValue)
         }
         let isConnected = Self.connect(copy.rawValue, to: stuck.vip, isV4: stuck.socket.family == UInt8(AF_INET))
         guard isConnected else { return stuck.wasServed ? .destroyed : .failed }
@@ -112,6 +118,19 @@ package final class SocketReviver: Sendable {
         return withUnsafeMutablePointer(to: &peer) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(socket, $0, &length) == 0 }
         }
+    }
+
+    /// Lets the next connect choose the source, where the earlier one has chosen one that leads out of no node: a loopback
+    /// address, by a frontend that is one. What its program was bound to stays.
+    static func freeSource(_ socket: CInt) {
+        var local = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let isKnown = withUnsafeMutablePointer(to: &local) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) == 0 }
+        }
+        guard isKnown, local.isLoopback else { return }
+        var nobody = sockaddr(sa_family: sa_family_t(AF_UNSPEC), sa_data: sockaddr().sa_data)
+        _ = Glibc.connect(socket, &nobody, socklen_t(MemoryLayout<sockaddr>.size))
     }
 
     static func connect(_ socket: CInt, to vip: (address: [UInt8], port: UInt16), isV4: Bool) -> Bool {
@@ -154,7 +173,7 @@ private struct Places {
         }
         for frontend in awakened {
             let place = Place(address: frontend.address.wide, port: frontend.port, proto: frontend.service.proto)
-            self.awakened[place] = frontend
+            self.awakened[place] = frontend.joined(self.awakened[place])
         }
     }
 
@@ -173,15 +192,19 @@ private struct Places {
             guard let record = records.first(where: { $0.names(backend) }) else { continue }
             let vip = (withUnsafeBytes(of: record.vip) { Array($0) }, record.vip_port)
             return SocketReviver.Stuck(
-                socket: socket, place: backend, proto: proto, vip: vip, wasServed: true, mayEndFor: nil)
+                socket: socket, place: backend, proto: proto, vip: vip, wasServed: true, mustBeSilent: false,
+                mayEndFor: nil)
         }
         guard let frontend = awakened[place] else { return nil }
         let waiting = RemovedBackend(waitingAt: frontend)
         let isRecorded = records.contains { $0.names(waiting) }
         // A connect of TCP that has been given its answer, or has not asked twice, is none that waits for us.
-        guard isRecorded || frontend.isClusterIP, proto == .udp || socket.repeats > 0 else { return nil }
+        let isTaken =
+            isRecorded || frontend.isClusterIP || (frontend.takesSilent && !records.contains { $0.leads(socket) })
+        guard isTaken, proto == .udp || socket.repeats > 0 else { return nil }
         return SocketReviver.Stuck(
             socket: socket, place: waiting, proto: proto, vip: (place.address, place.port), wasServed: false,
+            mustBeSilent: !isRecorded && !frontend.isClusterIP,
             mayEndFor: isRecorded && frontend.servesAll && proto == .udp ? frontend : nil)
     }
 }
@@ -195,6 +218,43 @@ extension RemovedBackend {
 
     /// Whether it stands for a backend that was waited for; no backend has this number.
     package var isAwaited: Bool { id == BackendID(0) }
+}
+
+extension AwakenedFrontend {
+    /// One that was roused twice, for different sockets.
+    fileprivate func joined(_ other: Self?) -> Self {
+        guard let other else { return self }
+        var both = self
+        both.isClusterIP = isClusterIP || other.isClusterIP
+        both.takesSilent = takesSilent || other.takesSilent
+        both.servesAll = servesAll && other.servesAll
+        return both
+    }
+}
+
+extension sockaddr_storage {
+    /// 127.0.0.0/8, ::1, or the former as an IPv6 socket has it.
+    fileprivate var isLoopback: Bool {
+        withUnsafeBytes(of: self) { bytes in
+            switch CInt(ss_family) {
+            case AF_INET: return bytes[4] == 127
+            case AF_INET6:
+                let address = Array(bytes[8..<24])
+                let zeros = [UInt8](repeating: 0, count: 10)
+                return address == zeros + [0, 0, 0, 0, 0, 1]
+                    || (address.starts(with: zeros + [0xff, 0xff]) && address[12] == 127)
+            default: return false
+            }
+        }
+    }
+}
+
+extension origin {
+    /// Whether it says how a socket came to where it is connected.
+    fileprivate func leads(_ socket: ConnectedSocket) -> Bool {
+        service_id != 0 && port == socket.peerPort
+            && withUnsafeBytes(of: address) { $0.elementsEqual(socket.peer) }
+    }
 }
 
 extension SocketReviver.Outcome {

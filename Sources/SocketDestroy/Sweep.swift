@@ -266,6 +266,6 @@ extension swl_socket {
         withUnsafeMutableBytes(of: &vip) { $0.copyBytes(from: stuck.vip.address) }
         port = stuck.vip.port
         is_v4 = stuck.socket.family == UInt8(AF_INET) ? 1 : 0
-        waits = stuck.wasServed ? 0 : 1
+        waits = stuck.wasServed ? 0 : stuck.mustBeSilent ? 2 : 1
     }
 }

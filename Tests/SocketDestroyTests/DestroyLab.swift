@@ -155,6 +155,12 @@ final class DestroyLab {
         return try backend(.tcp, address)
     }
 
+    /// A host at a Service's VIP: somebody who was there before it, or comes when it goes.
+    func host(at service: TestService) throws -> Client {
+        try namespaces[0].namespace.addAddress("\(service.vipAddress)/\(service.family == .v4 ? 32 : 128)", to: "lo")
+        return try backend(.udp, service.address)
+    }
+
     /// Sets a sysctl of the first namespace.
     func set(_ sysctl: String, to value: Int) throws {
         try inside(0, of: .stranger) { try Self.write("\(value)", to: "/proc/sys/\(sysctl)") }
@@ -256,12 +262,17 @@ struct TestService {
     var proto = IPProtocol.udp
     var family = IPFamily.v4
     var targetPort = 8080
+    var kind = DesiredFrontend.Kind.clusterIP
+    /// Its VIP is an address of the loopback.
+    var isAtLoopback = false
 
     var name: ObjectName { ObjectName(namespace: "default", name: label) }
     var address: SocketAddress { SocketAddress(address: vipAddress.bytes, port: UInt16(port)) }
 
-    private var vipAddress: IPAddress {
-        family == .v4 ? IPAddress(v4: 0x0a60_0000 | UInt32(vip)) : IPAddress(v6: 0xfd00_0010_0096_0000, UInt64(vip))
+    var vipAddress: IPAddress {
+        if isAtLoopback { return family == .v4 ? IPAddress(v4: 0x7f00_0001) : IPAddress(v6: 0, 1) }
+        return family == .v4
+            ? IPAddress(v4: 0x0a60_0000 | UInt32(vip)) : IPAddress(v6: 0xfd00_0010_0096_0000, UInt64(vip))
     }
 
     private func podAddress(_ number: UInt8) -> IPAddress {
@@ -288,7 +299,7 @@ struct TestService {
                     backends: (active + ending).sorted { $0.address < $1.address },
                     frontends: [
                         DesiredFrontend(
-                            key: FrontendKey(address: vipAddress, port: port, proto: proto), kind: .clusterIP,
+                            key: FrontendKey(address: vipAddress, port: port, proto: proto), kind: kind,
                             action: active.isEmpty ? .reject : .balance, policy: .cluster)
                     ])
             ])

@@ -130,6 +130,95 @@ extension KernelTests {
             }
         }
 
+        @Test(
+            "a Service at a load balancer's address serves who has heard nothing there, and comes back for its own",
+            arguments: DestroyMechanism.present, Self.forms)
+        func isLateElsewhere(by mechanism: DestroyMechanism, form: (IPFamily, ClientFamily)) async throws {
+            let lab = try DestroyLab()
+            let service = TestService(family: form.0, kind: .loadBalancer)
+            let host = try lab.host(at: service)
+            let sweep = try lab.sweep(mechanism, revives: true)
+            func ask(_ client: Client, _ backend: Client) throws {
+                try client.socket.send([1])
+                try answer(backend)
+                #expect(try client.socket.receive().bytes == [1])
+            }
+            let guest = try lab.connect(service.address, family: form.1)
+            try ask(guest, host)
+            let (silent, sender) = (
+                try lab.connect(service.address, family: form.1), try lab.connect(service.address, family: form.1)
+            )
+            try sender.socket.send([7])
+            #expect(try host.socket.receive().bytes == [7])
+            let stranger = try lab.connect(service.address, of: .stranger, family: form.1)
+            // A datagram of a mapped one names its address to the hooks, which lead it to the Service.
+            let guests = form.1 == .mapped ? [stranger] : [guest, stranger]
+
+            let backend = try lab.backend(.udp, service.pod(2))
+            for round in 1...2 {
+                try lab.serve(service, by: [2])
+                for look in 1...2 {
+                    let outcome = await sweep.run([], awakened: lab.awakened, permits: 100) { _, _ in }
+                    let served = look == 1 ? SocketCounts(found: 2, revived: 2) : SocketCounts()
+                    #expect(outcome.counts.total == served, "round \(round)")
+                }
+                for client in [silent, sender] {
+                    try ask(client, backend)
+                    #expect(client.takeError() == 0)
+                    #expect(try client.socket.peerName().unmapped == service.address)
+                }
+                for client in guests { try ask(client, host) }
+                // They worked until it went, and are led back to the VIP.
+                let gone = try lab.remove(service)
+                let outcome = await sweep.run(gone, permits: 100) { _, _ in }
+                #expect(outcome.counts.total == SocketCounts(found: 2, destroyed: 2, revived: 2))
+                for client in [silent, sender] { #expect(client.takeError() == ECONNABORTED && client.isConnected) }
+            }
+            if form.1 == .mapped { return }
+            // One of them speaks with the host while there is no Service: that goes on, too.
+            try ask(silent, host)
+            try lab.serve(service, by: [2])
+            let outcome = await sweep.run([], awakened: lab.awakened, permits: 100) { _, _ in }
+            #expect(outcome.counts.total == SocketCounts(found: 1, revived: 1))
+            try ask(sender, backend)
+            try ask(silent, host)
+            try ask(guest, host)
+        }
+
+        @Test(
+            "a source that a loopback address gave is chosen anew for a backend elsewhere",
+            arguments: DestroyMechanism.present, Self.forms)
+        func choosesSource(by mechanism: DestroyMechanism, form: (IPFamily, ClientFamily)) async throws {
+            let lab = try DestroyLab()
+            let sweep = try lab.sweep(mechanism, revives: true)
+            let service = TestService(family: form.0, kind: .nodePort, isAtLoopback: true)
+            let early = try lab.connect(service.address, family: form.1)
+            try lab.serve(service, by: [])
+            let waiting = try lab.connect(service.address, family: form.1)
+            #expect(try waiting.socket.localName().unmapped.address == service.address.address)
+            for pod in UInt8(2)...3 {
+                try lab.serve(service, by: [pod])
+                let outcome = await sweep.run([], awakened: lab.awakened, permits: 100) { _, _ in }
+                #expect(outcome.failure == nil)
+                let backend = try lab.backend(.udp, service.pod(pod))
+                let fresh = try lab.connect(service.address, family: form.1)
+                let source = try fresh.socket.localName().address
+                for client in [early, waiting] {
+                    #expect(try client.socket.localName().address == source)
+                    try client.socket.send([1])
+                    try answer(backend)
+                    #expect(try client.socket.receive().bytes == [1])
+                }
+                // It is lost, they wait at the loopback once more.
+                let gone = try lab.serve(service, by: [])
+                _ = await sweep.run(gone, permits: 100) { _, _ in }
+                for client in [early, waiting] {
+                    #expect(client.takeError() == ECONNABORTED)
+                    #expect(try client.socket.peerName().unmapped == service.address)
+                }
+            }
+        }
+
         @Test("only who waits for a backend is ended for it", .enabled(if: IteratorDestroyer.isPossible, "kernel 6.5"))
         func endsWaiting() async throws {
             let lab = try DestroyLab()

@@ -25,7 +25,7 @@ struct swl_socket {
 	unsigned char vip[16]; /* IPv4 as ::ffff:a.b.c.d */
 	unsigned short port;
 	unsigned char is_v4;
-	unsigned char waits; /* 1: it is connected to the VIP; 0: it is not connected */
+	unsigned char waits; /* 1: it is connected to the VIP; 2: so, and must be silent; 0: not */
 	unsigned int pad;
 };
 

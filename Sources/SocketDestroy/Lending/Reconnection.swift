@@ -39,6 +39,13 @@ struct Reconnection {
     }
 
     private func connect(_ copy: FileDescriptor, _ wanted: swl_socket) -> Bool {
+        switch wanted.waits {
+        case 0: SocketSilence.begin(copy.rawValue)
+        case 1: SocketReviver.freeSource(copy.rawValue)
+        default:
+            guard SocketSilence.lasts(copy.rawValue) else { return false }
+            SocketReviver.freeSource(copy.rawValue)
+        }
         let address = withUnsafeBytes(of: wanted.vip) { Array($0) }
         return SocketReviver.connect(copy.rawValue, to: (address, wanted.port), isV4: wanted.is_v4 != 0)
     }

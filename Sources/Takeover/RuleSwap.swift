@@ -69,7 +69,8 @@ package struct RuleSwap: Sendable {
         }
     }
 
-    /// Puts back what was removed, and forgets it.
+    /// Puts back what was removed, and forgets it. What was not needed stays saved, until `finish`: whose rules are there now
+    /// is not known.
     package func rollback() throws(TakeoverError) -> [RulePlace: Restored] {
         var outcome: [RulePlace: Restored] = [:]
         // All of them, before anything is changed.
@@ -83,7 +84,7 @@ package struct RuleSwap: Sendable {
                 outcome[place] = .putBack
             }
         }
-        try archive.remove()
+        try archive.restore(scripts.filter { outcome[$0.key] == .wereThere })
         return outcome
     }
 

@@ -20,11 +20,14 @@ package struct ToolRun: Sendable {
         return directories.lazy.map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
     }
 
+    /// Told of a tool that takes long, and for how many seconds more it is waited for.
+    @TaskLocal package static var waiting: (@Sendable (_ tool: String, _ seconds: Int) -> Void)?
+
     /// Runs a program with these arguments, the first of which is its name.
     ///
     /// - Parameter seconds: how long it may take before it is killed.
     package init(
-        _ path: String, _ arguments: [String], input: String = "", within seconds: Int = 60
+        _ path: String, _ arguments: [String], input: String = "", within seconds: Int = 30
     ) throws(TakeoverError) {
         let subject = arguments.joined(separator: " ")
         let streams = try [input, "", ""].map { text throws(TakeoverError) in try MemoryFile(text, for: subject) }
@@ -57,15 +60,23 @@ package struct ToolRun: Sendable {
 
     private static func wait(for child: pid_t, _ subject: String, within seconds: Int) throws(TakeoverError) -> Int32 {
         var status: Int32 = 0
-        for _ in 0..<(seconds * 500) {
+        let start = ContinuousClock.now
+        var isTold = false
+        while start.duration(to: .now) < .seconds(seconds) {
             let ended = waitpid(child, &status, WNOHANG)
             if ended == child { return status }
             guard ended == 0 || errno == EINTR else { break }
+            if !isTold && start.duration(to: .now) > .seconds(1) {
+                waiting?(subject, seconds - 1)
+                isTold = true
+            }
             usleep(2_000)
         }
         kill(child, SIGKILL)
         ChildExit.wait(for: child)
-        throw TakeoverError("run", subject, cause: "it still ran after \(seconds) seconds")
+        throw TakeoverError(
+            "run", subject, cause: "it still ran after \(seconds) seconds",
+            advice: "try it by hand: it may wait for another program that holds its lock")
     }
 }
 

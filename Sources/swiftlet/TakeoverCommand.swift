@@ -53,6 +53,13 @@ struct TakeoverCommand: ParsableCommand {
     }
 
     func run() throws {
+        @Sendable func tell(_ tool: String, _ seconds: Int) {
+            Terminal.write(error: "waiting for \(tool) … (at most \(seconds) seconds more)")
+        }
+        try ToolRun.$waiting.withValue(tell) { try carryOut() }
+    }
+
+    private func carryOut() throws {
         if rollback { return try putBack() }
         if finish { return try forget() }
         let plan = try takeover.plan()
@@ -87,10 +94,14 @@ struct TakeoverCommand: ParsableCommand {
     }
 
     private func putBack() throws {
+        let archive = pins.runDirectory.archive
         for (place, outcome) in try takeover.rollback().sorted(by: { "\($0.key)" < "\($1.key)" }) {
             switch outcome {
             case .putBack: print("put back the rules in \(place)")
-            case .wereThere: print("rules of kube-proxy are in \(place) already: left as they are")
+            case .wereThere:
+                print(
+                    "rules of kube-proxy are in \(place) already: left as they are; those that were removed stay saved in "
+                        + "\(archive.file(of: place)), until `swiftlet takeover --finish`")
             }
         }
         print("swiftlet goes on to serve; stop it, and run `swiftlet cleanup`, to leave Services to kube-proxy")

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import Takeover
 import Testing
 
@@ -26,6 +27,18 @@ struct ToolRunTests {
     func streams() throws {
         let run = try ToolRun("/bin/sh", ["sh", "-c", "cat; echo sorry >&2; exit 3"], input: "text")
         #expect(run.output == "text" && run.complaint == "sorry\n" && run.exitCode == 3)
+    }
+
+    @Test("a tool that hangs is told of while it is waited for, and is killed")
+    func hangs() throws {
+        let told = Mutex<[String]>([])
+        let error = try #require(throws: TakeoverError.self) {
+            try ToolRun.$waiting.withValue({ tool, seconds in told.withLock { $0.append("\(tool) \(seconds)") } }) {
+                _ = try ToolRun("/bin/sleep", ["sleep", "100"], within: 2)
+            }
+        }
+        #expect(error.description.contains("sleep 100: it still ran after 2 seconds"), "\(error)")
+        #expect(told.withLock { $0 } == ["sleep 100 1"])
     }
 
     @Test("a program that is not there is named with the reason")

@@ -53,7 +53,7 @@ package enum FrontendProbe {
         defer { _ = child.withPlatformString { rmdir($0) } }
         let arguments = ["swiftlet", "probe-frontends", "--cgroup", child.string] + targets.map(\.description)
         do throws(TakeoverError) {
-            let run = try ToolRun("/proc/self/exe", arguments)
+            let run = try ToolRun("/proc/self/exe", arguments, within: 60)
             let lines = run.output.split(separator: "\n").map { Outcome(line: $0) }
             guard lines.count == targets.count else {
                 return targets.map { _ in .failed("the probe ended early: \(run.complaint)") }

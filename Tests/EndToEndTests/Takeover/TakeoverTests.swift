@@ -323,6 +323,12 @@ struct TakeoverRefusalTests {
         #expect(damaged.status == .exited(1) && damaged.output.contains("its checksum is another"), "\(damaged)")
         #expect(try rules.ownCount() == 0)
         try saved.write(toFile: file, atomically: true, encoding: .utf8)
+        // Where kube-proxy has written rules meanwhile, what was saved stays.
+        for family in IPVersion.allCases { try rules.restore(TakenServices.iptables(family), family, .iptablesNFT) }
+        let unneeded = try node.swiftlet("takeover", "--rollback")
+        #expect(unneeded.status == .exited(0) && unneeded.output.contains("stay saved in \(file)"), "\(unneeded)")
+        #expect(try String(contentsOfFile: file, encoding: .utf8) == saved)
+        try rules.clear()
         #expect(try node.swiftlet("takeover", "--finish").status == .exited(0))
         #expect(try rules.everything().allSatisfy { !$0.contains("SWIFTLET") })
         #expect(try node.swiftlet("takeover", "--rollback").status == .exited(1))

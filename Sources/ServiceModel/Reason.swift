@@ -128,7 +128,8 @@ extension ReasonCode {
                 "look at what listens there; take the address from the device to have the Service answer")
         case .noFrontendAddress:
             .init(
-                "Service", "unspecified, broadcast, multicast and link-local addresses lead to no Service", "write another address"
+                "Service", "unspecified, broadcast, multicast and link-local addresses lead to no Service",
+                "write another address"
             )
         case .conflict:
             .init(

@@ -2,9 +2,10 @@ extension Collection<String> {
     /// The word that was probably meant; nil if none is near. Of one letter nothing can be said.
     package func nearest(to word: String) -> String? {
         let wanted = Array(word.lowercased().utf8)
+        if wanted.count < 2 { return nil }
         let distances = map { (word: $0, distance: editDistance(Array($0.lowercased().utf8), wanted)) }
         guard let best = distances.min(by: { $0.distance < $1.distance }) else { return nil }
-        return best.distance <= Swift.min(Swift.max(2, wanted.count / 3), wanted.count / 2) ? best.word : nil
+        return best.distance <= Swift.min(Swift.max(2, wanted.count / 3), (wanted.count + 1) / 2) ? best.word : nil
     }
 }
 

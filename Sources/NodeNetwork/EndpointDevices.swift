@@ -52,7 +52,9 @@ package struct EndpointDevices: Hashable, Sendable {
     /// - Parameter endpoints: those of all Services.
     package init(of endpoints: consuming [Endpoint], in network: NetworkSnapshot) {
         // A large cluster has 100,000 of them: no table of addresses is built, and none of routes asked for each.
-        endpoints.sort { ($0.address, $0.place.rawValue) < ($1.address, $1.place.rawValue) }
+        endpoints.sort {
+            $0.address == $1.address ? $0.place.rawValue < $1.place.rawValue : $0.address < $1.address
+        }
         let own = Set(network.addresses.map(\.address))
         let virtual = Set(network.links.filter { Self.kindsOfPods.contains($0.kind ?? "") }.map(\.index))
         var walk = network.routes.walk

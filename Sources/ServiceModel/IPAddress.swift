@@ -3,7 +3,7 @@ package enum IPFamily: UInt8, Sendable, Hashable, CaseIterable, Comparable {
     case v4 = 4
     case v6 = 6
 
-    @inlinable package static func < (left: IPFamily, right: IPFamily) -> Bool { left.rawValue < right.rawValue }
+    package static func < (left: IPFamily, right: IPFamily) -> Bool { left.rawValue < right.rawValue }
 }
 
 /// An IPv4 or IPv6 address, a value of 17 bytes that is compared byte by byte.
@@ -38,9 +38,14 @@ package struct IPAddress: Sendable, Hashable {
 }
 
 extension IPAddress: Comparable {
-    /// IPv4 before IPv6, then numerically.
+    /// IPv4 before IPv6, then numerically. Many are sorted in other modules: no tuple, whose `<` would ask for a witness.
     @inlinable package static func < (left: IPAddress, right: IPAddress) -> Bool {
-        (left.family, left.high, left.low) < (right.family, right.high, right.low)
+        switch (left.family, right.family) {
+        case (.v4, .v6): true
+        case (.v6, .v4): false
+        case (.v4, .v4): left.low < right.low
+        case (.v6, .v6): left.high == right.high ? left.low < right.low : left.high < right.high
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 import CMemoryFile
 import Glibc
+import Synchronization
 import SystemCalls
 import SystemPackage
 
@@ -20,8 +21,14 @@ package struct ToolRun: Sendable {
         return directories.lazy.map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
     }
 
-    /// Told of a tool that takes long, and for how many seconds more it is waited for.
-    @TaskLocal package static var waiting: (@Sendable (_ tool: String, _ seconds: Int) -> Void)?
+    package typealias Listener = @Sendable (_ tool: String, _ seconds: Int) -> Void
+
+    private static let listener = Mutex<Listener?>(nil)
+
+    /// - Parameter listener: told of a tool that takes long, and for how many seconds more it is waited for.
+    package static func tellOfWaiting(_ listener: @escaping Listener) {
+        Self.listener.withLock { $0 = listener }
+    }
 
     /// Runs a program with these arguments, the first of which is its name.
     ///
@@ -67,7 +74,7 @@ package struct ToolRun: Sendable {
             if ended == child { return status }
             guard ended == 0 || errno == EINTR else { break }
             if !isTold && start.duration(to: .now) > .seconds(1) {
-                waiting?(subject, seconds - 1)
+                listener.withLock { $0 }?(subject, seconds - 1)
                 isTold = true
             }
             usleep(2_000)

@@ -53,13 +53,9 @@ struct TakeoverCommand: ParsableCommand {
     }
 
     func run() throws {
-        @Sendable func tell(_ tool: String, _ seconds: Int) {
+        ToolRun.tellOfWaiting { tool, seconds in
             Terminal.write(error: "waiting for \(tool) … (at most \(seconds) seconds more)")
         }
-        try ToolRun.$waiting.withValue(tell) { try carryOut() }
-    }
-
-    private func carryOut() throws {
         if rollback { return try putBack() }
         if finish { return try forget() }
         let plan = try takeover.plan()

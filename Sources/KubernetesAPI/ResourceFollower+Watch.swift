@@ -67,7 +67,7 @@ extension ResourceFollower {
             guard !speed.isDrip(lines.unfinished, at: session.time.now()) else {
                 session.broke(answer)
                 throw KubernetesError(
-                    .silent, request.action, session.url(answer.address), cause: "an event comes in drips",
+                    .interrupted, request.action, session.url(answer.address), cause: "an event comes in drips",
                     advice: "another connection is made")
             }
         }

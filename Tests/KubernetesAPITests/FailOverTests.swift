@@ -85,7 +85,7 @@ struct FailOverTests {
                     await first.untilWatched(by: following)
                     first.store.put(ClusterObjects.service("new", ip: "10.96.1.1", padding: 10_000))
                     try await following.untilEqual(to: first.store)
-                    #expect(following.source.statistics.resources["services"]?.restarts[.silent] ?? 0 > 0)
+                    #expect(following.source.statistics.resources["services"]?.restarts[.interrupted] ?? 0 > 0)
                     #expect(second.observation.requests.contains { $0.verb == .watch })
                 }
             }

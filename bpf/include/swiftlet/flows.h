@@ -95,9 +95,7 @@ struct flow6 {
 };
 _Static_assert(sizeof(struct flow6) == 104, "changed layout: bump LB_MAP_VERSION");
 
-/* ---- tuples4/6: HASH, a tuple -> the number of the flow that owns it
- * ------------------------------
- */
+/* ---- tuples4/6: HASH, a tuple -> the number of its flow ------------------------------------ */
 
 /* Which of a flow's tuples it is. A tuple has one owner in each place: it is inserted, or taken. */
 LB_ENUM tuple_place{

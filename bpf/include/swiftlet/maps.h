@@ -397,8 +397,7 @@ _Static_assert(sizeof(struct sock_vip) == 28, "changed layout: bump LB_MAP_VERSI
 
 #define LB_SOCK_VIPS 32768 /* two entries for a VIP: 64 sockets with 256 VIPs each */
 
-/* ---- parted_vips: LRU_HASH, (port, VIP) -> the namespace of the socket that leaves it to tc ---
- */
+/* ---- parted_vips: LRU_HASH, (port, VIP) -> the namespace whose socket leaves it to tc -------- */
 
 /*
  * VIPs of unconnected UDP sockets of pods that lead to an endpoint which answers the socket as
